@@ -1,0 +1,1 @@
+"""The models that come with the package: index, cards and the embedded weights."""

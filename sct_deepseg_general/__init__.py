@@ -1,0 +1,1 @@
+"""Spinal cord segmentation and CSA on any MRI contrast."""

@@ -1,0 +1,272 @@
+"""A BIDS dataset as cases: an image, its label if there is one, and whose it is.
+
+The dataset is only listed, never opened and never written to: names and folders say all
+that is needed, so that 20,000 files are indexed in about a second.
+
+Layout read: `sub-*/[ses-*/]{anat,func,dwi}/*.nii[.gz]` for images and the same below
+`derivatives/FOLDER/` for labels. A label belongs to the image whose name begins its own:
+`sub-01_T2w_seg-manual` to `sub-01_T2w`. Labels that carry a `space-` or `desc-` entity that
+the image lacks (`sub-01_space-other_T2w_label-SC_seg`) are found too.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from sct_deepseg_general.errors import DatasetError
+
+__all__ = ["LABEL_SUFFIXES", "Case", "Index", "Selection", "Skipped", "case_of", "index"]
+
+LABEL_SUFFIXES = ("_seg-manual", "_label-SC_seg", "_label-SC_softseg", "_desc-*_seg")
+"""What follows the image's name in a label's name, best first; `*` stands for anything."""
+
+_NIFTI = (".nii.gz", ".nii")
+_EXTRA_ENTITIES = re.compile(r"_(?:space|desc)-[A-Za-z0-9]+")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which images and labels of a dataset to take. An empty tuple takes all."""
+
+    contrasts: tuple[str, ...] = ()
+    """BIDS suffixes ("T2w") or `Case.contrast` ("MTon")."""
+    label_suffixes: tuple[str, ...] = LABEL_SUFFIXES
+    derivatives: str = "labels"
+    """The folder below `derivatives/` that holds the labels."""
+    datatypes: tuple[str, ...] = ("anat", "func", "dwi")
+    participants: tuple[str, ...] = ()
+    sessions: tuple[str, ...] = ()
+    """"ses-1" or "1"."""
+    runs: tuple[str, ...] = ()
+    """"run-1" or "1"."""
+    exclude: tuple[str, ...] = ()
+    """Patterns (`sub-03*`, `*acq-crop*`) of image names to leave out."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One image of one person."""
+
+    dataset: str
+    image: Path
+    label: Path | None
+    entities: Mapping[str, str] = field(compare=False)
+    """BIDS entities of the name: {"sub": "01", "ses": "1", "acq": "MTon", ...}."""
+    suffix: str
+    """The last word of the name: "T2w", "bold", "MTS"."""
+
+    @property
+    def stem(self) -> str:
+        """The image's file name without `.nii.gz`."""
+        return _stem(self.image.name)
+
+    @property
+    def name(self) -> str:
+        """Dataset, subject, session, run and contrast in one word, unique over datasets."""
+        return f"{self.dataset}_{self.stem}"
+
+    @property
+    def participant(self) -> str:
+        return f"sub-{self.entities['sub']}"
+
+    @property
+    def session(self) -> str:
+        """The label with its key ("ses-1"), or "" where the dataset has no sessions."""
+        return _entity("ses", self.entities)
+
+    @property
+    def run(self) -> str:
+        """The label with its key ("run-1"), or ""."""
+        return _entity("run", self.entities)
+
+    @property
+    def contrast(self) -> str:
+        """The suffix; for magnetisation transfer (MTS) "MTon" or "MToff" where the name tells."""
+        if self.suffix != "MTS":
+            return self.suffix
+        state = self.entities.get("mt", self.entities.get("acq", "")).lower().removeprefix("mt")
+        return f"MT{state}" if state in {"on", "off"} else self.suffix
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A file that was left out, and why."""
+
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True)
+class Index:
+    """What a dataset holds: `cases` in the order of participant, session and name."""
+
+    dataset: str
+    root: Path
+    cases: tuple[Case, ...]
+    skipped: tuple[Skipped, ...]
+
+    @property
+    def labelled(self) -> tuple[Case, ...]:
+        return tuple(case for case in self.cases if case.label is not None)
+
+    @property
+    def unlabelled(self) -> tuple[Case, ...]:
+        return tuple(case for case in self.cases if case.label is None)
+
+    @property
+    def reasons(self) -> Mapping[str, int]:
+        """How many files were left out for each reason."""
+        return Counter(item.reason for item in self.skipped)
+
+
+def index(root: Path, selection: Selection | None = None, name: str = "") -> Index:
+    """The cases of the BIDS dataset at `root`; `name` stands for the folder's own name.
+
+    Images without a label are cases too (`Index.unlabelled`) and are listed in `skipped`.
+
+    Raises:
+        DatasetError: the folder is missing or has no `sub-*` folder in it.
+    """
+    selection = selection or Selection()
+    dataset = name or root.resolve().name
+    images = _by_stem(_images(root, selection.datatypes))
+    labels, orphans = _labels(root, selection, images)
+    cases, skipped = [], orphans
+    for stem, path in images.items():
+        case = case_of(path, dataset, labels.get(stem))
+        reason = _reason_to_leave(case, selection)
+        if reason:
+            skipped.append(Skipped(path, reason))
+            continue
+        cases.append(case)
+        if case.label is None:
+            skipped.append(Skipped(path, "no label"))
+    cases.sort(key=lambda case: (case.participant, case.session, case.stem))
+    return Index(dataset, root, tuple(cases), tuple(sorted(skipped, key=lambda s: s.path)))
+
+
+def case_of(image: Path, dataset: str, label: Path | None = None) -> Case:
+    """The case that an image's BIDS name tells of."""
+    *pairs, suffix = _stem(image.name).split("_")
+    entities = dict(pair.split("-", 1) for pair in pairs if "-" in pair)
+    return Case(dataset, image, label, entities, suffix)
+
+
+def _images(root: Path, datatypes: Iterable[str]) -> Iterator[Path]:
+    subjects = sorted(_folders(root, "sub-"))
+    if not subjects:
+        raise DatasetError(
+            f"{root} is not a BIDS dataset: it has no sub-* folder in it. "
+            f"Give the folder that holds them."
+        )
+    for subject in subjects:
+        yield from _niftis_of(subject, datatypes)
+
+
+def _niftis_of(subject: Path, datatypes: Iterable[str]) -> Iterator[Path]:
+    for place in (subject, *sorted(_folders(subject, "ses-"))):
+        for datatype in datatypes:
+            yield from _niftis(place / datatype)
+
+
+def _niftis(folder: Path) -> Iterator[Path]:
+    try:
+        names = sorted(os.listdir(folder))  # noqa: PTH208 - iterdir makes a Path of every sidecar
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    yield from (folder / name for name in names if name.endswith(_NIFTI) and name[:4] == "sub-")
+
+
+def _folders(root: Path, prefix: str) -> list[Path]:
+    try:
+        with os.scandir(root) as entries:
+            return [Path(e.path) for e in entries if e.name.startswith(prefix) and e.is_dir()]
+    except OSError as error:
+        raise DatasetError(f"Cannot read the dataset {root}: {error.strerror}.") from error
+
+
+def _by_stem(paths: Iterable[Path]) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for path in paths:
+        found.setdefault(_stem(path.name), path)
+    return found
+
+
+def _labels(
+    root: Path, selection: Selection, images: Mapping[str, Path]
+) -> tuple[dict[str, Path], list[Skipped]]:
+    """The best label of each image's stem, and the labels that belong to no image."""
+    best: dict[str, tuple[int, Path]] = {}
+    orphans = []
+    for path in _label_files(root / "derivatives" / selection.derivatives, selection.datatypes):
+        stem = _stem(path.name)
+        owner, rest = _owner(stem, images)
+        rank = _rank(rest if owner else stem, selection.label_suffixes, whole=bool(owner))
+        if rank is None:
+            continue
+        if not owner:
+            orphans.append(Skipped(path, "label without an image"))
+        elif owner not in best or rank < best[owner][0]:
+            best[owner] = (rank, path)
+    return {stem: path for stem, (_, path) in best.items()}, orphans
+
+
+def _label_files(folder: Path, datatypes: Iterable[str]) -> Iterator[Path]:
+    if folder.is_dir():
+        for subject in sorted(_folders(folder, "sub-")):
+            yield from _niftis_of(subject, datatypes)
+
+
+def _owner(stem: str, images: Mapping[str, Path]) -> tuple[str, str]:
+    """The longest image name that begins a label's name, and what follows it."""
+    for text in (stem, _EXTRA_ENTITIES.sub("", stem)):
+        end = text.rfind("_")
+        while end > 0:
+            if text[:end] in images:
+                return text[:end], text[end:]
+            end = text.rfind("_", 0, end)
+    return "", ""
+
+
+def _rank(text: str, suffixes: Iterable[str], whole: bool) -> int | None:
+    start = "" if whole else "*"
+    ranks = (i for i, suffix in enumerate(suffixes) if fnmatchcase(text, start + suffix))
+    return next(ranks, None)
+
+
+def _reason_to_leave(case: Case, selection: Selection) -> str:
+    """Why the selection leaves this case out; "" if it does not."""
+    contrasts = selection.contrasts
+    if contrasts and not {case.contrast, case.suffix} & set(contrasts):
+        return f"contrast {case.contrast} not selected"
+    if selection.participants and not _named(case.participant, "sub", selection.participants):
+        return "participant not selected"
+    if selection.sessions and not _named(case.session, "ses", selection.sessions):
+        return "session not selected"
+    if selection.runs and not _named(case.run, "run", selection.runs):
+        return "run not selected"
+    if any(fnmatchcase(case.stem, pattern) for pattern in selection.exclude):
+        return "excluded"
+    if not case.image.exists():
+        return "image's content not present (broken link)"
+    if case.label is not None and not case.label.exists():
+        return "label's content not present (broken link)"
+    return ""
+
+
+def _named(value: str, key: str, wanted: Iterable[str]) -> bool:
+    return value in {w if w.startswith(f"{key}-") else f"{key}-{w}" for w in wanted}
+
+
+def _entity(key: str, entities: Mapping[str, str]) -> str:
+    return f"{key}-{entities[key]}" if key in entities else ""
+
+
+def _stem(name: str) -> str:
+    return name.removesuffix(".gz").removesuffix(".nii")

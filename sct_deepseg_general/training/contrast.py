@@ -1,0 +1,309 @@
+"""Contrast randomisation: what an image of the same anatomy could have looked like.
+
+Each function takes a patch `image` (z, y, x, float32 tensor, intensities about z-scored) and a
+numpy random generator, and returns a new image of the same shape; those that need it take
+the cord fraction `target` in [0, 1] too. `Mix` says how often each is used; it is data of the
+training recipe. `randomised` applies them in the order in which a scanner would.
+
+Sources: global intensity non-linear augmentation, Ouyang et al., IEEE TMI 2022
+(arXiv 2111.12525); synthesis from labels, Billot et al. (SynthSeg), MedIA 2023.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as nnf
+
+from sct_deepseg_general.training.sampling import Patch
+
+__all__ = [
+    "Mix",
+    "add_noise",
+    "bias_field",
+    "blurred",
+    "cut_field_of_view",
+    "distorted",
+    "ghosted",
+    "intensity_network",
+    "low_resolution",
+    "normalised",
+    "randomised",
+    "remapped",
+    "signal_loss",
+    "synthetic",
+]
+
+
+@dataclass(frozen=True)
+class Mix:
+    """How often (probability per patch) each change is made."""
+
+    synthetic: float = 0.3
+    network: float = 0.3
+    remap: float = 0.3
+    invert: float = 0.25
+    bias: float = 0.4
+    noise: float = 0.5
+    resolution: float = 0.5
+    blur: float = 0.2
+    ghost: float = 0.08
+    distortion: float = 0.1
+    signal_loss: float = 0.08
+    field_of_view: float = 0.3
+    thickest: float = 17.0
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Mix:
+        known = {field.name for field in fields(cls)}
+        return cls(**{key: float(value) for key, value in values.items() if key in known})
+
+
+def randomised(
+    patch: Patch, spacing: Sequence[float], mix: Mix, rng: np.random.Generator
+) -> tuple[Tensor, Tensor]:
+    """Image (z-scored inside the field of view, 0 outside) and target of a randomised patch."""
+    image, target, inside = patch.image, patch.target, patch.inside
+    if patch.shapes_only or rng.random() < mix.synthetic:
+        image = synthetic(image, target, rng)
+    else:
+        image = _recoloured(image, mix, rng)
+    if rng.random() < mix.distortion:
+        image, target = distorted(image, target, rng)
+    image = _degraded(image, spacing, mix, rng)
+    if rng.random() < mix.field_of_view:
+        inside = inside * cut_field_of_view(image.shape, spacing, rng)
+    return normalised(image, inside, rng), target * inside
+
+
+def _recoloured(image: Tensor, mix: Mix, rng: np.random.Generator) -> Tensor:
+    if rng.random() < mix.network:
+        image = intensity_network(image, rng)
+    if rng.random() < mix.remap:
+        image = remapped(image, rng)
+    if rng.random() < mix.invert:
+        image = -image
+    return image
+
+
+def _degraded(
+    image: Tensor, spacing: Sequence[float], mix: Mix, rng: np.random.Generator
+) -> Tensor:
+    if rng.random() < mix.bias:
+        image = bias_field(image, rng)
+    if rng.random() < mix.signal_loss:
+        image = signal_loss(image, rng)
+    if rng.random() < mix.blur:
+        image = blurred(image, spacing, rng)
+    if rng.random() < mix.resolution:
+        image = low_resolution(image, spacing, mix.thickest, rng)
+    if rng.random() < mix.ghost:
+        image = ghosted(image, rng)
+    if rng.random() < mix.noise:
+        image = add_noise(image, rng)
+    return image
+
+
+def intensity_network(image: Tensor, rng: np.random.Generator) -> Tensor:
+    """A shallow random convolution network, blended with the image, at the image's norm."""
+    out = image[None, None]
+    for layer in range(3):
+        into, size = (1 if layer == 2 else 2), int(rng.choice((1, 3)))
+        weight = torch.from_numpy(rng.normal(size=(into, out.shape[1], size, size, size)))
+        shift = torch.from_numpy(rng.normal(size=into) * 0.5).float()
+        out = nnf.conv3d(out, weight.float() / size, shift, padding=size // 2)
+        out = nnf.leaky_relu(out, 0.2) if layer < 2 else out
+    blend = float(rng.uniform(0.2, 1.0))
+    mixed = blend * _standard(out[0, 0]) + (1 - blend) * _standard(image)
+    return mixed * image.std() + image.mean()
+
+
+def remapped(image: Tensor, rng: np.random.Generator) -> Tensor:
+    """A random monotone-or-not piecewise linear map of the intensities (six knots)."""
+    low, high = (float(torch.quantile(image[::2, ::2, ::2], q)) for q in (0.01, 0.99))
+    knots = np.linspace(0, 1, 6)
+    values = knots + rng.normal(scale=rng.uniform(0.05, 0.3), size=6)
+    if rng.random() < 0.7:
+        values = np.sort(values)
+    position = ((image - low) / (high - low + 1e-6)).clamp(0, 1) * 5
+    index = position.floor().clamp(max=4).long()
+    table = torch.from_numpy(values).float()
+    fraction = position - index
+    return _standard(table[index] * (1 - fraction) + table[index + 1] * fraction)
+
+
+def synthetic(image: Tensor, target: Tensor, rng: np.random.Generator) -> Tensor:
+    """Random intensities for cord, the fluid around it and clusters of the rest.
+
+    The background's clusters are quantile bins of the real image, so its anatomy stays; the
+    cord's edge is a partial-volume mixture that follows `target` exactly.
+    """
+    count = int(rng.integers(3, 9))
+    edges = torch.quantile(
+        image[::2, ::2, ::2].flatten(), torch.from_numpy(np.sort(rng.uniform(0, 1, count))).float()
+    )
+    means = torch.from_numpy(rng.uniform(0, 1, count + 1)).float()
+    clusters = torch.bucketize(image, edges)
+    background = means[clusters] + float(rng.normal() * 0.15) * _standard(image)
+    background = _smooth(background, float(rng.uniform(0.0, 0.9)))
+    cord = float(rng.uniform(0, 1))
+    if rng.random() < 0.75:
+        background = _with_fluid(background, target, cord, rng)
+    inner = _smooth((target > 0.9).float(), 1.5)
+    tissue = cord + inner * float(rng.normal() * 0.1) + 0.03 * _standard(image)
+    return _standard(target * tissue + (1 - target) * background)
+
+
+def _with_fluid(
+    background: Tensor, target: Tensor, cord: float, rng: np.random.Generator
+) -> Tensor:
+    """A ring of fluid 1 to 4 voxels thick, at an intensity that the cord differs from."""
+    reach = float(rng.uniform(0.8, 4.0))
+    ring = (_smooth((target > 0.3).float(), reach) * 4).clamp(0, 1) ** float(rng.uniform(1, 3))
+    contrast = float(rng.uniform(0.15, 0.9)) * (1 if rng.random() < 0.5 else -1)
+    fluid = cord + contrast
+    return background * (1 - ring) + ring * fluid
+
+
+def bias_field(image: Tensor, rng: np.random.Generator) -> Tensor:
+    """Multiplied by a smooth field between about 0.5 and 2, from the image's low end."""
+    field = _smooth_field(image.shape, (3, 3, 3), rng) * float(rng.uniform(0.1, 0.5))
+    low = image.min()
+    return (image - low) * torch.exp(field) + low
+
+
+def add_noise(image: Tensor, rng: np.random.Generator) -> Tensor:
+    """Gaussian or Rician noise of 2 to 35 % of the image's standard deviation."""
+    level = float(np.exp(rng.uniform(np.log(0.02), np.log(0.35)))) * float(image.std())
+    real = torch.from_numpy(rng.normal(size=tuple(image.shape)).astype(np.float32)) * level
+    if rng.random() < 0.5:
+        return image + real
+    imaginary = torch.from_numpy(rng.normal(size=tuple(image.shape)).astype(np.float32)) * level
+    low = image.min()
+    return torch.sqrt((image - low + real) ** 2 + imaginary**2) + low
+
+
+def blurred(image: Tensor, spacing: Sequence[float], rng: np.random.Generator) -> Tensor:
+    """Gaussian blur of up to 1 mm (standard deviation) per axis."""
+    for axis in range(3):
+        image = _smooth_axis(image, float(rng.uniform(0, 1.0)) / spacing[axis], axis)
+    return image
+
+
+def low_resolution(
+    image: Tensor, spacing: Sequence[float], thickest: float, rng: np.random.Generator
+) -> Tensor:
+    """Averaged into thicker voxels and interpolated back: slices up to `thickest` mm along
+    one axis (mostly z), or up to 2 mm in-plane.
+    """
+    factors = np.ones(3)
+    if rng.random() < 0.75:
+        thick = np.exp(rng.uniform(np.log(2.0), np.log(thickest)))
+        factors[0 if rng.random() < 0.8 else rng.integers(1, 3)] = thick
+    if rng.random() < 0.4:
+        factors[1:] = np.maximum(factors[1:], rng.uniform(1.0, 2.0))
+    factors = np.maximum(factors / np.array(spacing), 1.0)
+    coarse = [max(2, round(n / f)) for n, f in zip(image.shape, factors, strict=True)]
+    if tuple(coarse) == tuple(image.shape):
+        return image
+    small = nnf.adaptive_avg_pool3d(image[None, None], coarse)
+    return nnf.interpolate(small, tuple(image.shape), mode="trilinear", align_corners=False)[0, 0]
+
+
+def ghosted(image: Tensor, rng: np.random.Generator) -> Tensor:
+    """Two to four shifted copies along one axis, 5 to 30 % as strong: periodic motion."""
+    axis, count = int(rng.integers(0, 3)), int(rng.integers(2, 5))
+    strength = float(rng.uniform(0.05, 0.3))
+    step = max(1, image.shape[axis] // count)
+    ghosts = sum(torch.roll(image, step * k, axis) for k in range(1, count))
+    return image + strength * torch.as_tensor(ghosts) / (count - 1)
+
+
+def distorted(
+    image: Tensor, target: Tensor, rng: np.random.Generator
+) -> tuple[Tensor, Tensor]:
+    """Image and target displaced by up to 4 voxels along y, as echo-planar images are."""
+    shift = _smooth_field(image.shape, (4, 3, 3), rng) * float(rng.uniform(1, 4))
+    axes = [torch.linspace(-1 + 1 / n, 1 - 1 / n, n) for n in image.shape]
+    z, y, x = torch.meshgrid(*axes, indexing="ij")
+    grid = torch.stack([x, y + shift * 2 / image.shape[1], z], -1)[None]
+    both = torch.stack([image, target])[None]
+    moved = nnf.grid_sample(both, grid, padding_mode="border", align_corners=False)[0]
+    return moved[0], moved[1]
+
+
+def signal_loss(image: Tensor, rng: np.random.Generator) -> Tensor:
+    """One to three smooth dark blobs, as near air or metal."""
+    low = float(image.min())
+    for _ in range(int(rng.integers(1, 4))):
+        centre = [float(rng.uniform(0, n)) for n in image.shape]
+        radius = [float(rng.uniform(0.06, 0.25)) * n for n in image.shape]
+        axes = [
+            ((torch.arange(n) - c) / r) ** 2
+            for n, c, r in zip(image.shape, centre, radius, strict=True)
+        ]
+        distance = axes[0][:, None, None] + axes[1][None, :, None] + axes[2][None, None, :]
+        image = low + (image - low) * (1 - float(rng.uniform(0.4, 0.95)) * torch.exp(-distance))
+    return image
+
+
+def cut_field_of_view(
+    shape: Sequence[int], spacing: Sequence[float], rng: np.random.Generator
+) -> Tensor:
+    """1 inside a random box, 0 outside: fields of view down to 20 mm, the cord cut anywhere."""
+    mask = torch.zeros(tuple(shape))
+    box = []
+    for n, mm in zip(shape, spacing, strict=True):
+        smallest = min(n, max(6, int(20 / mm)))
+        size = int(rng.integers(smallest, n + 1)) if rng.random() < 0.6 else n
+        start = int(rng.integers(0, n - size + 1))
+        box.append(slice(start, start + size))
+    mask[tuple(box)] = 1
+    return mask
+
+
+def normalised(image: Tensor, inside: Tensor, rng: np.random.Generator) -> Tensor:
+    """Z-scored over the voxels inside the field of view, with a small random gain and offset:
+    at run time mean and deviation come from a crop, not from the patch.
+    """
+    values = image[inside > 0] if bool((inside > 0).any()) else image.flatten()
+    mean, std = values.mean(), values.std().clamp(min=1e-6)
+    gain, offset = float(rng.uniform(0.75, 1.33)), float(rng.normal() * 0.2)
+    return ((image - mean) / std * gain + offset) * inside
+
+
+def _standard(image: Tensor) -> Tensor:
+    return (image - image.mean()) / image.std().clamp(min=1e-6)
+
+
+def _smooth_field(
+    shape: Sequence[int], knots: Sequence[int], rng: np.random.Generator
+) -> Tensor:
+    coarse = torch.from_numpy(rng.normal(size=(1, 1, *knots)).astype(np.float32))
+    return nnf.interpolate(coarse, tuple(shape), mode="trilinear", align_corners=True)[0, 0]
+
+
+def _smooth(image: Tensor, sigma: float) -> Tensor:
+    for axis in range(3):
+        image = _smooth_axis(image, sigma, axis)
+    return image
+
+
+def _smooth_axis(image: Tensor, sigma: float, axis: int) -> Tensor:
+    """Gaussian smoothing along one axis, `sigma` in voxels, the border repeated."""
+    if sigma < 0.1:
+        return image
+    radius = int(np.ceil(2.5 * sigma))
+    steps = torch.arange(-radius, radius + 1).float()
+    kernel = torch.exp(-0.5 * (steps / sigma) ** 2)
+    kernel = kernel / kernel.sum()
+    moved = image.movedim(axis, -1)
+    lines = moved.reshape(-1, 1, moved.shape[-1])
+    lines = nnf.pad(lines, (radius, radius), mode="replicate")
+    smooth = nnf.conv1d(lines, kernel[None, None])
+    return smooth.reshape(moved.shape).movedim(-1, axis)

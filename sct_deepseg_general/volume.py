@@ -1,0 +1,211 @@
+"""An image on its grid, as values: `Grid`, `Volume`, `Probability`, `Segmentation`.
+
+Axis letters are nibabel's everywhere inside the package: a letter says where an axis
+points *to*. SCT's letters say where it comes *from*, so SCT's RPI is nibabel's LAS;
+`from_sct_letters` and `to_sct_letters` convert where text meets the user or SCT.
+
+Nothing here is mutated: every operation returns a new value. The type of a value decides
+how it is interpolated: images and probabilities linearly, segmentations by nearest
+neighbour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
+
+import nibabel as nib
+import numpy as np
+from nibabel import orientations
+from numpy.typing import NDArray
+from typing_extensions import Self
+
+from sct_deepseg_general.errors import ImageError
+
+__all__ = [
+    "Array",
+    "Axcodes",
+    "Box",
+    "Grid",
+    "Probability",
+    "Segmentation",
+    "Volume",
+    "from_sct_letters",
+    "to_sct_letters",
+]
+
+Array = NDArray[Any]
+Axcodes = tuple[str, str, str]
+Shape = tuple[int, int, int]
+
+_OPPOSITE = {"L": "R", "R": "L", "A": "P", "P": "A", "I": "S", "S": "I"}
+
+
+def from_sct_letters(letters: str) -> Axcodes:
+    """SCT's orientation letters ("RPI") as nibabel's axis codes (("L", "A", "S"))."""
+    codes = tuple(_OPPOSITE.get(letter, "?") for letter in letters.upper())
+    axes = {frozenset((code, _OPPOSITE[code])) for code in codes if code in _OPPOSITE}
+    if len(codes) != 3 or len(axes) != 3:
+        raise ImageError(f"'{letters}' is not an orientation: give three letters such as RPI.")
+    return (codes[0], codes[1], codes[2])
+
+
+def to_sct_letters(codes: Sequence[str]) -> str:
+    """nibabel's axis codes as SCT's orientation letters; the inverse of `from_sct_letters`."""
+    return "".join(_OPPOSITE[code] for code in codes)
+
+
+@dataclass(frozen=True)
+class Box:
+    """A box of voxels: `start` inclusive, `stop` exclusive, in the grid's axis order."""
+
+    start: Shape
+    stop: Shape
+
+    @property
+    def shape(self) -> Shape:
+        return _shape3(b - a for a, b in zip(self.start, self.stop, strict=True))
+
+    @property
+    def slices(self) -> tuple[slice, slice, slice]:
+        x, y, z = (slice(a, b) for a, b in zip(self.start, self.stop, strict=True))
+        return x, y, z
+
+    def grown(self, voxels: Sequence[int], within: Shape) -> Box:
+        """The box with `voxels` more on both sides of each axis, cut at a grid of shape `within`."""
+        start = _shape3(max(0, a - v) for a, v in zip(self.start, voxels, strict=True))
+        stop = _shape3(min(n, b + v) for b, v, n in zip(self.stop, voxels, within, strict=True))
+        return Box(start, stop)
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """Where the voxels are: `shape` and the 4 x 4 `affine` from voxel indices to mm (RAS+)."""
+
+    shape: Shape
+    affine: NDArray[np.float64]
+
+    @property
+    def spacing(self) -> tuple[float, float, float]:
+        """Voxel sizes in mm, rounded to float32 as a NIfTI header holds them."""
+        x, y, z = (float(v) for v in nib.affines.voxel_sizes(self.affine).astype(np.float32))
+        return x, y, z
+
+    @property
+    def axcodes(self) -> Axcodes:
+        x, y, z = nib.aff2axcodes(self.affine)
+        return x, y, z
+
+    @property
+    def box(self) -> Box:
+        """The whole grid as a box."""
+        return Box((0, 0, 0), self.shape)
+
+    def matches(self, other: Grid, tolerance: float = 1e-3) -> bool:
+        """Same shape, and affines equal within `tolerance` (mm, element by element)."""
+        return self.shape == other.shape and np.allclose(
+            self.affine, other.affine, rtol=0, atol=tolerance
+        )
+
+    def reoriented(self, codes: Axcodes) -> Grid:
+        """The same voxels in another axis order and direction."""
+        transform = _orientation_transform(self.affine, codes)
+        shape = [0, 0, 0]
+        for source, (target, _) in enumerate(transform):
+            shape[int(target)] = self.shape[source]
+        affine = self.affine @ orientations.inv_ornt_aff(transform, self.shape)
+        return Grid(_shape3(shape), affine)
+
+    def cropped(self, box: Box) -> Grid:
+        affine = self.affine.copy()
+        affine[:3, 3] = nib.affines.apply_affine(self.affine, box.start)
+        return Grid(box.shape, affine)
+
+    def resampled(self, spacing: Sequence[float]) -> Grid:
+        """The grid nearest to `spacing` (mm per axis) that keeps the field of view.
+
+        The number of voxels is round(n * p / spacing) and the affine is scaled by the ratio
+        of the numbers, so that the centre of voxel (0, 0, 0) stays and the spacing obtained
+        differs a little from the one asked: this is how SCT's `sct_resample -mm` does it.
+        """
+        wanted = zip(self.shape, self.spacing, spacing, strict=True)
+        shape = _shape3(max(1, int(np.round(n * p / new))) for n, p, new in wanted)
+        scale = [n / new for n, new in zip(self.shape, shape, strict=True)]
+        return Grid(shape, self.affine @ np.diag([*scale, 1.0]))
+
+
+@dataclass(frozen=True, eq=False)
+class Volume:
+    """An image: `data` (x, y, z in the grid's axis order) on a `grid`.
+
+    `header` is the NIfTI header the image came with, kept so that a result can be written
+    with the same geometry to the byte; `frames` counts the time points that were averaged.
+    """
+
+    data: Array
+    grid: Grid
+    header: nib.Nifti1Header | None = field(default=None, repr=False)
+    frames: int = 1
+
+    order: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        if self.data.shape != self.grid.shape:
+            raise ImageError(f"data of shape {self.data.shape} on a grid of {self.grid.shape}")
+
+    def reoriented(self, codes: Axcodes) -> Self:
+        """The same voxels in another axis order and direction; no value changes."""
+        transform = _orientation_transform(self.grid.affine, codes)
+        data = orientations.apply_orientation(self.data, transform)
+        return replace(self, data=data, grid=self.grid.reoriented(codes), header=None)
+
+    def cropped(self, box: Box) -> Self:
+        return replace(
+            self, data=self.data[box.slices], grid=self.grid.cropped(box), header=None
+        )
+
+    def resampled(self, spacing: Sequence[float], order: int | None = None) -> Self:
+        """Interpolated to `Grid.resampled(spacing)`."""
+        return self.resampled_to(self.grid.resampled(spacing), order)
+
+    def resampled_to(self, grid: Grid, order: int | None = None) -> Self:
+        """Interpolated at the voxels of `grid`; outside, the nearest value.
+
+        `order` 0 is nearest neighbour, 1 linear, 2 quadratic spline (SCT's "spline"); left
+        out, the value's type decides. Integers become float64 for orders above 0.
+        """
+        from scipy import ndimage  # 0.2 s, and not every command resamples
+
+        order = self.order if order is None else order
+        data = self.data
+        if order > 0 and data.dtype.kind in "biu":
+            data = data.astype(np.float64)
+        matrix = np.linalg.inv(self.grid.affine) @ grid.affine
+        data = ndimage.affine_transform(
+            data, matrix[:3, :3], matrix[:3, 3], grid.shape, order=order, mode="nearest"
+        )
+        return replace(self, data=data, grid=grid, header=None)
+
+
+@dataclass(frozen=True, eq=False)
+class Probability(Volume):
+    """The probability of cord, float32 in [0, 1]; interpolated linearly."""
+
+
+@dataclass(frozen=True, eq=False)
+class Segmentation(Volume):
+    """The cord, uint8, 0 or 1; interpolated by nearest neighbour."""
+
+    order: ClassVar[int] = 0
+
+
+def _orientation_transform(affine: NDArray[np.float64], codes: Axcodes) -> Array:
+    return orientations.ornt_transform(
+        orientations.io_orientation(affine), orientations.axcodes2ornt(codes)
+    )
+
+
+def _shape3(values: Any) -> Shape:
+    x, y, z = (int(v) for v in values)
+    return x, y, z

@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from sct_deepseg_general.bids import Selection, case_of, index
+from sct_deepseg_general.errors import DatasetError
+
+from .phantoms import Convention, phantom_bids, shared
+
+
+def touch(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    return path
+
+
+def label_path(root: Path, name: str, place: str = "sub-01/anat") -> Path:
+    return touch(root / "derivatives" / "labels" / place / name)
+
+
+def test_sessions_and_runs_are_separate_cases_with_their_own_labels(tmp_path: Path) -> None:
+    root = phantom_bids(
+        tmp_path / "ds", Convention(people=("01",), sessions=("1", "2"), runs=("1", "2"))
+    )
+    cases = index(root).labelled
+    assert [(c.session, c.run) for c in cases] == [
+        ("ses-1", "run-1"), ("ses-1", "run-2"), ("ses-2", "run-1"), ("ses-2", "run-2"),
+    ]  # fmt: skip
+    assert all(c.label is not None and c.label.name.startswith(c.stem) for c in cases)
+    assert len({c.name for c in cases}) == 4
+
+
+def test_dwi_with_a_session_is_found(tmp_path: Path) -> None:
+    root = phantom_bids(
+        tmp_path / "ds",
+        Convention(people=("01",), sessions=("1",), contrasts=("dwi",), datatype="dwi"),
+    )
+    (case,) = index(root).labelled
+    assert (case.contrast, case.session) == ("dwi", "ses-1")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "sub-01_T2w_seg-manual.nii.gz",
+        "sub-01_T2w_label-SC_seg.nii",
+        "sub-01_T2w_label-SC_softseg.nii.gz",
+        "sub-01_T2w_desc-manual_seg.nii.gz",
+        "sub-01_space-other_T2w_label-SC_seg.nii.gz",
+    ],
+)
+def test_each_label_convention_is_recognised(tmp_path: Path, name: str) -> None:
+    touch(tmp_path / "sub-01/anat/sub-01_T2w.nii.gz")
+    label = label_path(tmp_path, name)
+    (case,) = index(tmp_path).cases
+    assert case.label == label
+
+
+def test_the_first_suffix_asked_for_wins(tmp_path: Path) -> None:
+    touch(tmp_path / "sub-01/anat/sub-01_T2w.nii.gz")
+    label_path(tmp_path, "sub-01_T2w_label-SC_seg.nii.gz")
+    soft = label_path(tmp_path, "sub-01_T2w_label-SC_softseg.nii.gz")
+    wanted = Selection(label_suffixes=("_label-SC_softseg", "_label-SC_seg"))
+    assert index(tmp_path, wanted).cases[0].label == soft
+
+
+def test_a_label_of_another_structure_is_not_the_cord(tmp_path: Path) -> None:
+    touch(tmp_path / "sub-01/anat/sub-01_T2w.nii.gz")
+    label_path(tmp_path, "sub-01_T2w_label-disc_dlabel.nii.gz")
+    label_path(tmp_path, "sub-01_T2w_csfseg-manual.nii.gz")
+    assert index(tmp_path).labelled == ()
+
+
+def test_the_label_goes_to_the_longest_matching_name(tmp_path: Path) -> None:
+    mean = touch(tmp_path / "sub-01/func/sub-01_task-rest_desc-mean_bold.nii.gz")
+    touch(tmp_path / "sub-01/func/sub-01_task-rest_bold.nii.gz")
+    label_path(tmp_path, "sub-01_task-rest_desc-mean_bold_seg-manual.nii.gz", "sub-01/func")
+    (case,) = index(tmp_path).labelled
+    assert case.image == mean
+
+
+def test_what_is_left_out_is_said_with_the_reason(tmp_path: Path) -> None:
+    root = phantom_bids(
+        tmp_path / "ds", Convention(people=("01", "02"), unlabelled=("02",), contrasts=("T2w", "T1w"))
+    )
+    label_path(root, "sub-09_T2w_seg-manual.nii.gz", "sub-09/anat")
+    found = index(root, Selection(contrasts=("T2w",)))
+    assert found.reasons == {
+        "no label": 1,
+        "contrast T1w not selected": 2,
+        "label without an image": 1,
+    }
+    assert [c.participant for c in found.unlabelled] == ["sub-02"]
+
+
+@pytest.mark.parametrize(
+    ("selection", "expected"),
+    [
+        (Selection(participants=("02",)), {"sub-02"}),
+        (Selection(participants=("sub-01",)), {"sub-01"}),
+        (Selection(exclude=("sub-01*",)), {"sub-02"}),
+        (Selection(datatypes=("func",)), set()),
+    ],
+)
+def test_selections_by_person(tmp_path: Path, selection: Selection, expected: set[str]) -> None:
+    root = phantom_bids(tmp_path / "ds", Convention(people=("01", "02")))
+    assert {c.participant for c in index(root, selection).cases} == expected
+
+
+def test_selections_by_session_and_run(tmp_path: Path) -> None:
+    root = phantom_bids(
+        tmp_path / "ds", Convention(people=("01",), sessions=("1", "2"), runs=("1", "2"))
+    )
+    (case,) = index(root, Selection(sessions=("2",), runs=("run-1",))).cases
+    assert (case.session, case.run) == ("ses-2", "run-1")
+
+
+@pytest.mark.parametrize(
+    ("name", "contrast"),
+    [
+        ("sub-1_T2w.nii.gz", "T2w"),
+        ("sub-1_acq-MTon_MTS.nii.gz", "MTon"),
+        ("sub-1_flip-1_mt-off_MTS.nii.gz", "MToff"),
+        ("sub-1_acq-T1w_MTS.nii.gz", "MTS"),
+        ("sub-1_acq-crop_T2star.nii", "T2star"),
+        ("sub-1_UNIT1.nii.gz", "UNIT1"),
+    ],
+)
+def test_contrast_is_told_by_the_name(name: str, contrast: str) -> None:
+    assert case_of(Path(name), "ds").contrast == contrast
+
+
+def test_a_broken_link_is_reported_not_returned(tmp_path: Path) -> None:
+    (tmp_path / "sub-01/anat").mkdir(parents=True)
+    os.symlink(tmp_path / "annex", tmp_path / "sub-01/anat/sub-01_T2w.nii.gz")
+    found = index(tmp_path)
+    assert found.cases == ()
+    assert list(found.reasons) == ["image's content not present (broken link)"]
+
+
+@pytest.mark.parametrize("make", [True, False])
+def test_a_folder_that_is_not_bids_is_refused(tmp_path: Path, make: bool) -> None:
+    root = tmp_path / "nothing"
+    if make:
+        root.mkdir()
+    with pytest.raises(DatasetError, match="nothing"):
+        index(root)
+
+
+def test_twenty_thousand_files_are_indexed_within_ten_seconds(tmp_path: Path) -> None:
+    for person in range(2500):
+        for place in ("", "derivatives/labels"):
+            folder = tmp_path / place / f"sub-{person:04}" / "anat"
+            folder.mkdir(parents=True)
+            end = "_seg-manual.nii.gz" if place else ".nii.gz"
+            for contrast in ("T1w", "T2w", "T2star", "PDw"):
+                (folder / f"sub-{person:04}_{contrast}{end}").touch()
+    start = time.perf_counter()
+    found = index(tmp_path)
+    assert len(found.labelled) == 10_000
+    assert time.perf_counter() - start < 10
+
+
+def test_the_published_datasets_are_read_as_they_are() -> None:
+    root = shared("data") / "train"
+    counts = {p.name: len(index(p).labelled) for p in sorted(root.iterdir())}
+    assert counts == {
+        "epi": 1, "gmchallenge": 8, "lesion": 2, "montreal": 7,
+        "spinegeneric": 3, "template": 1, "tutorial": 2,
+    }  # fmt: skip
+    assert index(root / "tutorial").reasons == {"no label": 4}
+    assert index(root / "montreal").reasons == {"no label": 1}
