@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -242,26 +242,25 @@ def _rank(text: str, suffixes: Iterable[str], whole: bool) -> int | None:
 
 def _reason_to_leave(case: Case, selection: Selection) -> str:
     """Why the selection leaves this case out; "" if it does not."""
-    contrasts = selection.contrasts
-    if contrasts and not {case.contrast, case.suffix} & set(contrasts):
-        return f"contrast {case.contrast} not selected"
-    if selection.participants and not _named(case.participant, "sub", selection.participants):
-        return "participant not selected"
-    if selection.sessions and not _named(case.session, "ses", selection.sessions):
-        return "session not selected"
-    if selection.runs and not _named(case.run, "run", selection.runs):
-        return "run not selected"
-    if any(fnmatchcase(case.stem, pattern) for pattern in selection.exclude):
-        return "excluded"
-    if not case.image.exists():
-        return "image's content not present (broken link)"
-    if case.label is not None and not case.label.exists():
-        return "label's content not present (broken link)"
-    return ""
+    reasons = {
+        f"contrast {case.contrast} not selected": _other_contrast(case, selection.contrasts),
+        "participant not selected": _unnamed(case.participant, "sub", selection.participants),
+        "session not selected": _unnamed(case.session, "ses", selection.sessions),
+        "run not selected": _unnamed(case.run, "run", selection.runs),
+        "excluded": any(fnmatchcase(case.stem, pattern) for pattern in selection.exclude),
+        "image's content not present (broken link)": not case.image.exists(),
+        "label's content not present (broken link)": bool(case.label and not case.label.exists()),
+    }
+    return next((reason for reason, holds in reasons.items() if holds), "")
 
 
-def _named(value: str, key: str, wanted: Iterable[str]) -> bool:
-    return value in {w if w.startswith(f"{key}-") else f"{key}-{w}" for w in wanted}
+def _other_contrast(case: Case, wanted: Collection[str]) -> bool:
+    return bool(wanted) and case.contrast not in wanted and case.suffix not in wanted
+
+
+def _unnamed(value: str, key: str, wanted: Collection[str]) -> bool:
+    named = {label if label.startswith(f"{key}-") else f"{key}-{label}" for label in wanted}
+    return bool(named) and value not in named
 
 
 def _entity(key: str, entities: Mapping[str, str]) -> str:

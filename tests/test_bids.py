@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import pytest
 from sct_deepseg_general.bids import Selection, case_of, index
 from sct_deepseg_general.errors import DatasetError
 
-from .phantoms import Convention, phantom_bids, shared
+from phantoms import Convention, phantom_bids, shared
 
 
 def touch(path: Path) -> Path:
@@ -85,7 +84,8 @@ def test_the_label_goes_to_the_longest_matching_name(tmp_path: Path) -> None:
 
 def test_what_is_left_out_is_said_with_the_reason(tmp_path: Path) -> None:
     root = phantom_bids(
-        tmp_path / "ds", Convention(people=("01", "02"), unlabelled=("02",), contrasts=("T2w", "T1w"))
+        tmp_path / "ds",
+        Convention(people=("01", "02"), unlabelled=("02",), contrasts=("T2w", "T1w")),
     )
     label_path(root, "sub-09_T2w_seg-manual.nii.gz", "sub-09/anat")
     found = index(root, Selection(contrasts=("T2w",)))
@@ -136,7 +136,7 @@ def test_contrast_is_told_by_the_name(name: str, contrast: str) -> None:
 
 def test_a_broken_link_is_reported_not_returned(tmp_path: Path) -> None:
     (tmp_path / "sub-01/anat").mkdir(parents=True)
-    os.symlink(tmp_path / "annex", tmp_path / "sub-01/anat/sub-01_T2w.nii.gz")
+    (tmp_path / "sub-01/anat/sub-01_T2w.nii.gz").symlink_to(tmp_path / "annex")
     found = index(tmp_path)
     assert found.cases == ()
     assert list(found.reasons) == ["image's content not present (broken link)"]
