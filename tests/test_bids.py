@@ -4,11 +4,10 @@ import time
 from pathlib import Path
 
 import pytest
+from phantoms import Convention, phantom_bids, shared
 
 from sct_deepseg_general.bids import Selection, case_of, index
 from sct_deepseg_general.errors import DatasetError
-
-from phantoms import Convention, phantom_bids, shared
 
 
 def touch(path: Path) -> Path:

@@ -8,12 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from phantoms import affine_of, cylinder
 
 from sct_deepseg_general.errors import DatasetError
 from sct_deepseg_general.metrics import agreement, distances, overlap
 from sct_deepseg_general.volume import Grid, Segmentation
-
-from phantoms import affine_of, cylinder
 
 SHAPE = (30, 30, 8)
 SPACING = (0.5, 0.5, 4.0)
