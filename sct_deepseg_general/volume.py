@@ -161,9 +161,7 @@ class Volume:
         return replace(self, data=data, grid=self.grid.reoriented(codes), header=None)
 
     def cropped(self, box: Box) -> Self:
-        return replace(
-            self, data=self.data[box.slices], grid=self.grid.cropped(box), header=None
-        )
+        return replace(self, data=self.data[box.slices], grid=self.grid.cropped(box), header=None)
 
     def resampled(self, spacing: Sequence[float], order: int | None = None) -> Self:
         """Interpolated to `Grid.resampled(spacing)`."""

@@ -17,6 +17,7 @@ pytest.importorskip("nnunetv2", reason="the torch extra is not installed")
 
 from sct_deepseg_general.errors import ModelError  # noqa: E402  # after the skips
 from sct_deepseg_general.private import import_openvino  # noqa: E402
+from sct_deepseg_general import nnunet  # noqa: E402
 from sct_deepseg_general.training import export  # noqa: E402
 
 openvino = import_openvino()
@@ -35,11 +36,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _random(folder: Path, seed: int) -> torch.nn.Module:
     torch.manual_seed(seed)
-    return export.build_network(folder / "plans.json", folder / "dataset.json")
+    return nnunet.build_network(folder / "plans.json", folder / "dataset.json")
 
 
 def _loaded(folder: Path, name: str = "fold_0") -> torch.nn.Module:
-    return export.load_network(
+    return nnunet.load_network(
         folder / "plans.json", folder / "dataset.json", folder / f"{name}.safetensors"
     )
 
@@ -111,11 +112,11 @@ def test_weights_that_do_not_fit_are_refused(folder: Path, tmp_path: Path) -> No
         ({**weights, first: weights[first] * float("nan")}, "not numbers"),
     ]:
         with pytest.raises(ModelError, match=message):
-            export.fill(network, wrong, "here")
+            nnunet.fill(network, wrong, "here")
     (tmp_path / "cut.safetensors").write_bytes((folder / "fold_0.safetensors").read_bytes()[:-9])
     for name in ("cut", "absent"):
         with pytest.raises(ModelError, match="Cannot read the weights"):
-            export.load_network(
+            nnunet.load_network(
                 folder / "plans.json", folder / "dataset.json", tmp_path / f"{name}.safetensors"
             )
 
@@ -125,7 +126,7 @@ def test_one_of_the_names_of_a_weight_is_enough(folder: Path) -> None:
     kept = {name: w for name, w in weights.items() if "all_modules" not in name}
     assert len(kept) < len(weights)
     image = _image(8, 8, 8)
-    filled = export.fill(_random(folder, 2), kept, "here")
+    filled = nnunet.fill(_random(folder, 2), kept, "here")
     np.testing.assert_array_equal(_logits(filled, image), _logits(_loaded(folder), image))
 
 
@@ -135,14 +136,15 @@ def test_a_plan_that_names_a_function_builds_nothing(folder: Path, tmp_path: Pat
     architecture["network_class_name"] = "pathlib.Path.touch"
     (tmp_path / "plans.json").write_text(json.dumps(plan))
     with pytest.raises(ModelError, match="may be built"):
-        export.build_network(tmp_path / "plans.json", folder / "dataset.json")
+        nnunet.build_network(tmp_path / "plans.json", folder / "dataset.json")
 
 
 def test_exporting_reports_to_nobody(folder: Path, tmp_path: Path) -> None:
     """OpenVINO's converter leaves a client number in the home folder before it reports."""
     code = (
-        "import sys, pathlib; from sct_deepseg_general.training import export; "
-        "f = pathlib.Path(sys.argv[1]); n = export.load_network(f / 'plans.json', "
+        "import sys, pathlib; from sct_deepseg_general import nnunet; "
+        "from sct_deepseg_general.training import export; "
+        "f = pathlib.Path(sys.argv[1]); n = nnunet.load_network(f / 'plans.json', "
         "f / 'dataset.json', f / 'fold_0.safetensors'); "
         "export.export_ir(n, pathlib.Path(sys.argv[2]), 'network')"
     )

@@ -1,1 +1,45 @@
+"""The command `sct_deepseg_sc_general`: subcommands by name, segmentation without one."""
 
+from __future__ import annotations
+
+import importlib
+import signal
+import sys
+from types import FrameType
+
+__all__ = ["SUBCOMMANDS", "main"]
+
+SUBCOMMANDS = {
+    "segment": "segment images (the command without a name)",
+    "csa": "measure any mask: area and shape per slice and level",
+    "qc": "add a mask to a QC page, or compare two",
+    "models": "list, fetch, verify, release and compare models",
+    "batch": "segment a BIDS dataset or a list, resumable",
+    "dataset": "make nnU-Net datasets from BIDS datasets",
+    "train": "rebuild a model from a recipe",
+    "evaluate": "compare models with reference masks",
+    "compare": "one general against N specific models, whole study",
+}
+
+
+def main() -> None:
+    """The console script: exits with 0 (done), 1 (ours) or 2 (usage)."""
+    signal.signal(signal.SIGTERM, _stop)
+    words = sys.argv[1:]
+    name = words.pop(0) if words and words[0] in SUBCOMMANDS else "segment"
+    from sct_deepseg_general.cli import _click
+
+    if words == [] and len(sys.argv) == 1:
+        words = ["-h"]
+    if words and not words[0].startswith("-") and len(sys.argv[1:]) == len(words):
+        _click.fail(f"There is no subcommand '{words[0]}': {', '.join(SUBCOMMANDS)}.")
+    try:
+        module = importlib.import_module(f"sct_deepseg_general.cli.{name}")
+    except ModuleNotFoundError as error:
+        _click.fail(f"'{name}' needs {error.name}, which is not installed.", code=1)
+    _click.run(module.command, name, words)
+
+
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    """SIGTERM ends as an exception does, so that temporary files are removed."""
+    raise SystemExit(143)

@@ -224,9 +224,7 @@ def ghosted(image: Tensor, rng: np.random.Generator) -> Tensor:
     return image + strength * torch.as_tensor(ghosts) / (count - 1)
 
 
-def distorted(
-    image: Tensor, target: Tensor, rng: np.random.Generator
-) -> tuple[Tensor, Tensor]:
+def distorted(image: Tensor, target: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
     """Image and target displaced by up to 4 voxels along y, as echo-planar images are."""
     shift = _smooth_field(image.shape, (4, 3, 3), rng) * float(rng.uniform(1, 4))
     axes = [torch.linspace(-1 + 1 / n, 1 - 1 / n, n) for n in image.shape]
@@ -281,9 +279,7 @@ def _standard(image: Tensor) -> Tensor:
     return (image - image.mean()) / image.std().clamp(min=1e-6)
 
 
-def _smooth_field(
-    shape: Sequence[int], knots: Sequence[int], rng: np.random.Generator
-) -> Tensor:
+def _smooth_field(shape: Sequence[int], knots: Sequence[int], rng: np.random.Generator) -> Tensor:
     coarse = torch.from_numpy(rng.normal(size=(1, 1, *knots)).astype(np.float32))
     return nnf.interpolate(coarse, tuple(shape), mode="trilinear", align_corners=True)[0, 0]
 

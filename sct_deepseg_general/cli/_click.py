@@ -1,0 +1,154 @@
+"""click with SCT's flags: single-dash words, lists, lazy heavy imports, clear ends.
+
+click splits `-ofoo` into `-o foo` and reads the typo `-qcc` as `-q cc`; here a flag is the
+whole word or an error with the nearest one. A list after a flag (`-i a.nii.gz b.nii.gz`) is
+spelled out as a repeated flag before click sees it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import click
+
+from sct_deepseg_general import __version__
+from sct_deepseg_general.errors import DeepsegError
+
+__all__ = ["EXISTING", "PATH", "SctCommand", "SctGroup", "fail", "flag", "option", "run"]
+
+PROGRAM = "sct_deepseg_sc_general"
+PATH = click.Path(path_type=Path)
+EXISTING = click.Path(path_type=Path)
+SETTINGS = {"help_option_names": ["-h", "-help", "--help"], "max_content_width": 100}
+
+_NUMBER = re.compile(r"-\d*\.?\d+([eE][-+]?\d+)?$")
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def option(name: str, **settings: Any) -> Callable[[_F], _F]:
+    """An option `-name` whose parameter is `name` with underscores."""
+    parameter = settings.pop("to", name.lstrip("-").replace("-", "_"))
+    settings.setdefault("show_default", True)
+    return click.option(name, parameter, **settings)
+
+
+def flag(name: str, **settings: Any) -> Callable[[_F], _F]:
+    """A switch `-name`; SCT's `-name 1` and `-name 0` are understood too."""
+    return option(name, is_flag=True, show_default=False, **settings)
+
+
+class SctCommand(click.Command):
+    """A command whose flags are whole words and whose lists need no repeated flag."""
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        settings.setdefault("context_settings", SETTINGS)
+        super().__init__(*args, **settings)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, list(_spelled_out(args, self, ctx)))
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The epilog as it is written: examples keep their lines."""
+        if self.epilog:
+            formatter.write_paragraph()
+            formatter.write(self.epilog.rstrip() + "\n")
+
+
+class SctGroup(click.Group):
+    """Subcommands of a subcommand (`models list`), with the same flags."""
+
+    command_class = SctCommand
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        settings.setdefault("context_settings", SETTINGS)
+        super().__init__(*args, **settings)
+
+
+def run(command: click.Command, name: str, words: Sequence[str]) -> NoReturn:
+    """The command with these words; ends the process with 0, 1 or 2 and one sentence."""
+    program = PROGRAM if name == "segment" else f"{PROGRAM} {name}"
+    try:
+        result = command.main(list(words), prog_name=program, standalone_mode=False)
+    except click.UsageError as error:
+        fail(f"{error.format_message()} See {program} -h.")
+    except click.Abort:
+        fail("Interrupted: nothing was left half-written.", code=1)
+    except click.exceptions.Exit as end:
+        sys.exit(end.exit_code)
+    except DeepsegError as error:
+        fail(str(error), code=1)
+    except KeyboardInterrupt:
+        fail("Interrupted: nothing was left half-written.", code=1)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except MemoryError:
+        fail("There is not enough memory: crop the image, or close other programs.", code=1)
+    sys.exit(result if isinstance(result, int) else 0)
+
+
+def fail(sentence: str, code: int = 2) -> NoReturn:
+    """One sentence on standard error, then the exit code."""
+    print(f"Error: {sentence}", file=sys.stderr)
+    sys.exit(code)
+
+
+def print_version(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        print(f"{PROGRAM} {__version__}")
+        ctx.exit()
+
+
+def _spelled_out(words: Sequence[str], command: click.Command, ctx: click.Context) -> Iterator[str]:
+    """The words with lists repeated (`-i a b` as `-i a -i b`) and `-flag 0|1` resolved."""
+    options = _by_name(command, ctx)
+    rest = list(words)
+    while rest:
+        word = rest.pop(0)
+        found = options.get(word)
+        if found is None:
+            _complain(word, options, ctx)
+        elif getattr(found, "is_flag", False):
+            yield from _switch(word, rest)
+        elif found.nargs != 1:
+            yield from [word, *(rest.pop(0) for _ in range(min(found.nargs, len(rest))))]
+        else:
+            yield from _values(word, rest, options, many=found.multiple)
+
+
+def _by_name(command: click.Command, ctx: click.Context) -> dict[str, Any]:
+    parameters = command.get_params(ctx)
+    return {name: one for one in parameters for name in (*one.opts, *one.secondary_opts)}
+
+
+def _switch(word: str, rest: list[str]) -> Iterator[str]:
+    value = rest.pop(0) if rest and rest[0] in ("0", "1") else "1"
+    if value == "1":
+        yield word
+
+
+def _values(word: str, rest: list[str], options: dict[str, Any], *, many: bool) -> Iterator[str]:
+    if not rest or _is_flag(rest[0], options):
+        yield word  # click says that the value is missing
+        return
+    yield from (word, rest.pop(0))
+    while many and rest and not _is_flag(rest[0], options):
+        yield from (word, rest.pop(0))
+
+
+def _is_flag(word: str, options: dict[str, Any]) -> bool:
+    return word in options or (word.startswith("-") and len(word) > 1 and not _NUMBER.match(word))
+
+
+def _complain(word: str, options: dict[str, Any], ctx: click.Context) -> NoReturn:
+    if not word.startswith("-"):
+        raise click.UsageError(f"'{word}' belongs to no flag: there are no positional arguments.")
+    near = difflib.get_close_matches(word, [name for name in options if name[:2] != "--"], n=1)
+    hint = f" Did you mean '{near[0]}'?" if near else ""
+    raise click.UsageError(f"There is no flag '{word}'.{hint}", ctx=ctx)

@@ -1,0 +1,257 @@
+"""A model ready to predict: the only door to OpenVINO, torch and nnU-Net's predictor.
+
+`load_predictor` chooses the engine once; what it returns is passed down. Arrays inside are
+(z, y, x), a volume's (x, y, z) transposed, as nnU-Net keeps them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sct_deepseg_general.errors import BackendError, ModelError
+from sct_deepseg_general.model import Model
+from sct_deepseg_general.private import import_openvino
+from sct_deepseg_general.tiles import blended
+from sct_deepseg_general.volume import Array, Probability, Volume
+
+__all__ = ["DEVICES", "ENGINES", "Engine", "Predictor", "load_predictor"]
+
+ENGINES = ("auto", "openvino", "torch", "nnunet")
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
+Float = NDArray[np.float32]
+Progress = Callable[[int, int], None]
+
+
+class Engine(Protocol):
+    """Runs one network over a prepared array."""
+
+    name: str
+    device: str
+
+    def difference(
+        self, data: Float, wanted: NDArray[np.bool_] | None, progress: Progress | None
+    ) -> Float:
+        """Logit of cord minus logit of background, (z, y, x) like `data`."""
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A model with its engines: the network itself and, where it has one, its locator."""
+
+    model: Model
+    engine: Engine
+    locator: Engine | None
+
+    def probability(
+        self, prepared: Volume, wanted: Array | None = None, progress: Progress | None = None
+    ) -> Probability:
+        """The probability of cord on the grid of `prepared` (model axes and spacing).
+
+        Tiles without a voxel of `wanted` (bool, same shape) are left out; there it is 0.
+        """
+        return _probability(self.engine, prepared, wanted, progress)
+
+    def coarse_probability(self, prepared: Volume) -> Probability:
+        """The locator's probability of cord on the grid of `prepared`.
+
+        Raises:
+            ModelError: the model has no locator.
+        """
+        if self.locator is None:
+            raise ModelError(f"The model {self.model.key} has no locator.")
+        return _probability(self.locator, prepared, None, None)
+
+
+def load_predictor(model: Model, engine: str = "auto", device: str = "auto") -> Predictor:
+    """The model, loaded once on an engine ("auto": OpenVINO on a CPU, torch on a GPU).
+
+    Raises:
+        BackendError: the engine is not installed or the device is not there.
+        ModelError: the weights cannot be loaded.
+    """
+    if engine not in ENGINES:
+        raise BackendError(f"There is no engine '{engine}': choose one of {', '.join(ENGINES)}.")
+    device = _chosen_device(device, engine)
+    if engine == "auto":
+        engine = "openvino" if device == "cpu" else "torch"
+    if engine == "openvino" and device != "cpu":
+        raise BackendError(f"OpenVINO runs on the CPU here, not on '{device}': use -engine torch.")
+    coarse = model.locator and OpenVinoEngine(model.path("locator.xml"), model.locator.patch)
+    return Predictor(model, _ENGINES[engine](model, device), coarse)
+
+
+class OpenVinoEngine:
+    """An OpenVINO IR on the CPU, float32."""
+
+    name = "openvino"
+    device = "cpu"
+
+    def __init__(self, model_file: Path, patch: Sequence[int]) -> None:
+        self._tile = tuple(patch)[::-1]
+        self._forward = _compiled(model_file, self._tile)
+
+    def difference(
+        self, data: Float, wanted: NDArray[np.bool_] | None, progress: Progress | None
+    ) -> Float:
+        def forward(tile: Float) -> Float:
+            logits = self._forward(tile[None, None])
+            return np.asarray(logits[0, 1] - logits[0, 0], np.float32)
+
+        return blended(data, self._tile, forward, wanted, progress)
+
+
+class TorchEngine:
+    """The same network in torch, float32, on any of its devices."""
+
+    name = "torch"
+
+    def __init__(self, model: Model, device: str) -> None:
+        self.device = device
+        self._tile = model.patch[::-1]
+        self._networks = _torch_networks(model, device)
+
+    def difference(
+        self, data: Float, wanted: NDArray[np.bool_] | None, progress: Progress | None
+    ) -> Float:
+        import torch
+
+        def forward(tile: Float) -> Float:
+            with torch.inference_mode():
+                batch = torch.from_numpy(tile)[None, None].to(self.device)
+                logits = torch.stack([net(batch)[0] for net in self._networks]).mean(0)
+                return np.asarray((logits[1] - logits[0]).cpu().numpy(), np.float32)
+
+        return blended(data, self._tile, forward, wanted, progress)
+
+
+class NnunetEngine:
+    """nnU-Net's stock sliding-window predictor (step 0.5, Gaussian, no mirroring)."""
+
+    name = "nnunet"
+
+    def __init__(self, model: Model, device: str) -> None:
+        self.device = device
+        _import_torch()
+        from sct_deepseg_general.nnunet import stock_predictor
+
+        self._predictor = stock_predictor(model, device)
+
+    def difference(
+        self, data: Float, wanted: NDArray[np.bool_] | None, progress: Progress | None
+    ) -> Float:
+        import torch
+
+        batch = torch.from_numpy(np.ascontiguousarray(data))[None]
+        logits = self._predictor.predict_logits_from_preprocessed_data(batch).float().cpu().numpy()
+        return np.asarray(logits[1] - logits[0], np.float32)
+
+
+_ENGINES: dict[str, Callable[[Model, str], Engine]] = {
+    "openvino": lambda model, _device: OpenVinoEngine(model.path("network.xml"), model.patch),
+    "torch": TorchEngine,
+    "nnunet": NnunetEngine,
+}
+
+
+def _probability(
+    engine: Engine, prepared: Volume, wanted: Array | None, progress: Progress | None
+) -> Probability:
+    data = np.ascontiguousarray(prepared.data.transpose(2, 1, 0), np.float32)
+    mask = None if wanted is None else wanted.transpose(2, 1, 0)
+    logits = engine.difference(data, mask, progress)
+    if not np.isfinite(logits[logits > -np.inf]).all():
+        raise ModelError("The network gave values that are no numbers: verify the model's files.")
+    with np.errstate(over="ignore"):
+        data = (1 / (1 + np.exp(-logits))).astype(np.float32)
+    return Probability(data.transpose(2, 1, 0), prepared.grid)
+
+
+def _torch_networks(model: Model, device: str) -> list[Any]:
+    _import_torch()
+    from sct_deepseg_general.nnunet import load_network
+
+    plans, dataset = model.path("plans.json"), model.path("dataset.json")
+    folds = (load_network(plans, dataset, model.path(fold)) for fold in model.folds)
+    return [network.to(device) for network in folds]
+
+
+def _compiled(model_file: Path, tile: Sequence[int]) -> Callable[[Float], Float]:
+    ov: Any = import_openvino()
+    try:
+        core = ov.Core()
+        network = core.read_model(model_file)
+        network.reshape([1, 1, *tile])
+        compiled = core.compile_model(network, "CPU", _cpu_settings())
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise ModelError(f"OpenVINO cannot load {model_file} ({reason}).") from error
+    request = compiled.create_infer_request()
+
+    def forward(batch: Float) -> Float:
+        request.infer({0: batch})
+        return np.asarray(request.get_output_tensor(0).data)
+
+    return forward
+
+
+def _cpu_settings() -> dict[str, Any]:
+    threads = int(os.environ.get("OMP_NUM_THREADS", "0") or 0) or len(os.sched_getaffinity(0))
+    return {
+        "INFERENCE_PRECISION_HINT": "f32",
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_NUM_THREADS": threads,
+    }
+
+
+def _chosen_device(device: str, engine: str) -> str:
+    if device in ("auto", "cpu") and (device == "cpu" or engine == "openvino"):
+        return "cpu"
+    if device == "auto":
+        return _best_device() if engine in ("torch", "nnunet") or _torch_is_loaded() else "cpu"
+    return _checked_device(device)
+
+
+def _best_device() -> str:
+    torch = _import_torch()
+    if torch.cuda.is_available():
+        return "cuda"
+    return "cpu"
+
+
+def _checked_device(device: str) -> str:
+    if device.split(":", maxsplit=1)[0] not in DEVICES:
+        raise BackendError(f"There is no device '{device}': choose auto, cpu, cuda, cuda:N or mps.")
+    torch = _import_torch()
+    kind, _, number = device.partition(":")
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise BackendError("No CUDA device was found: use -device cpu, or check the driver.")
+    if kind == "cuda" and number and int(number) >= torch.cuda.device_count():
+        raise BackendError(f"There is no {device}: {torch.cuda.device_count()} were found.")
+    if kind == "mps" and not torch.backends.mps.is_available():
+        raise BackendError("No Apple GPU was found: use -device cpu.")
+    return device
+
+
+def _torch_is_loaded() -> bool:
+    import sys
+
+    return "torch" in sys.modules
+
+
+def _import_torch() -> Any:
+    try:
+        import torch
+    except ImportError as error:
+        raise BackendError(
+            "This needs torch: install it with 'pip install sct-deepseg-general[torch]', "
+            "or use -engine openvino -device cpu."
+        ) from error
+    return torch

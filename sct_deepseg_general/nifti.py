@@ -1,0 +1,216 @@
+"""NIfTI files: reading what a scanner made, refusing what is no image, writing whole files."""
+
+from __future__ import annotations
+
+import gzip
+import math
+import zlib
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+from numpy.typing import NDArray
+
+from sct_deepseg_general.errors import ImageError
+from sct_deepseg_general.files import write_whole
+from sct_deepseg_general.volume import Array, Grid, Probability, Segmentation, Volume
+
+__all__ = ["load", "load_probability", "load_segmentation", "save", "volume_of"]
+
+LARGEST_VOXELS = 2**31
+MILLIMETRES = (0.02, 200.0)
+_GZIP_MOST = 1032  # deflate cannot shrink by more
+_LEVEL = 4
+
+
+def load(path: Path) -> Volume:
+    """An image file as a `Volume`; a 4D series is averaged over time (`Volume.frames`).
+
+    Raises:
+        ImageError: it is missing, not NIfTI, damaged, not 3D or 4D, empty or constant, holds
+            NaN or infinite values, or has an affine that no scanner makes.
+    """
+    path = Path(path)
+    volume = volume_of(_opened(path), str(path))
+    _check_content(volume.data, str(path))
+    return volume
+
+
+def load_segmentation(path: Path, threshold: float = 0.5) -> Segmentation:
+    """A mask as 0/1, uint8: cord where the file's value is above `threshold`.
+
+    Unlike an image it may be empty.
+    """
+    volume = volume_of(_opened(Path(path)), str(path))
+    data = (volume.data > threshold).astype(np.uint8)
+    return Segmentation(data, volume.grid, volume.header)
+
+
+def load_probability(path: Path) -> Probability:
+    """A soft mask as float32, clipped to [0, 1]; it may be empty."""
+    volume = volume_of(_opened(Path(path)), str(path))
+    data = np.clip(np.nan_to_num(volume.data.astype(np.float32)), 0, 1)
+    return Probability(data, volume.grid, volume.header)
+
+
+def volume_of(image: Any, name: str = "the image") -> Volume:
+    """A nibabel image as a `Volume`, its header and affine checked, its content not.
+
+    Raises:
+        ImageError: as `load`, but for the content.
+    """
+    if image.header.get_data_dtype().names is not None or _is_complex(image):
+        raise ImageError(f"{name} holds colours or complex numbers: give a magnitude image.")
+    shape = _checked_shape(tuple(int(n) for n in image.shape), name)
+    affine = _checked_affine(image.affine, name)
+    _check_size(image, shape, name)
+    data, frames = _averaged(_read(image, name), shape)
+    return Volume(data, Grid(data.shape, affine), _nifti1(image.header), frames)
+
+
+def save(volume: Volume, path: Path, dtype: type | None = None) -> None:
+    """Written whole, with the geometry of `volume.header` (to the byte) where it has one.
+
+    Shape, sform, qform, their codes, voxel sizes and units are the header's; intensities,
+    descriptions and extensions are not carried over. Float data are stored as float32, a
+    segmentation as uint8, without scaling.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    kind = dtype or (np.uint8 if isinstance(volume, Segmentation) else np.float32)
+    image = nib.Nifti1Image(np.asarray(volume.data, kind), None, _header_for(volume, kind))
+    with write_whole(Path(path)) as temporary:
+        if "".join(Path(path).suffixes[-2:]).endswith(".gz"):
+            # no name and no time in the gzip header: the same mask gives the same bytes
+            with (
+                temporary.open("wb") as raw,
+                gzip.GzipFile("", "wb", compresslevel=_LEVEL, fileobj=raw, mtime=0) as stream,
+            ):
+                stream.write(image.to_bytes())
+        else:
+            temporary.write_bytes(image.to_bytes())
+
+
+def _header_for(volume: Volume, kind: Any) -> nib.Nifti1Header:
+    header = nib.Nifti1Header()
+    header.set_data_dtype(kind)
+    header.set_data_shape(volume.grid.shape)
+    source = volume.header
+    if source is None:
+        header.set_zooms(volume.grid.spacing)
+        header.set_xyzt_units("mm")
+        header.set_sform(volume.grid.affine, 2)
+        header.set_qform(volume.grid.affine, 0)
+        return header
+    geometry = ["qform_code", "sform_code", "quatern_b", "quatern_c", "quatern_d", "qoffset_x"]
+    geometry += ["qoffset_y", "qoffset_z", "srow_x", "srow_y", "srow_z", "xyzt_units"]
+    for name in geometry:
+        header[name] = source[name]
+    header["pixdim"][:4] = source["pixdim"][:4]
+    return header
+
+
+def _opened(path: Path) -> Any:
+    if not path.exists():
+        raise ImageError(f"{path} does not exist: check the path given with -i.")
+    if not path.is_file():
+        raise ImageError(f"{path} is not a file: give a NIfTI image (.nii or .nii.gz).")
+    if not path.name.endswith((".nii", ".nii.gz")):
+        raise ImageError(f"{path} is not a NIfTI image: its name must end in .nii or .nii.gz.")
+    try:
+        image = nib.load(path)
+    except FileNotFoundError:
+        raise ImageError(f"{path} does not exist: check the path given with -i.") from None
+    except PermissionError:
+        raise ImageError(f"{path} may not be read: check its permissions.") from None
+    except Exception as error:  # noqa: BLE001  damaged headers fail in many ways inside nibabel
+        raise ImageError(f"{path} is not a readable NIfTI image ({_brief(error)}).") from error
+    if not isinstance(image, nib.Nifti1Image):
+        raise ImageError(f"{path} is not a NIfTI image but {type(image).__name__}: convert it.")
+    return image
+
+
+def _read(image: Any, name: str) -> Array:
+    try:
+        return np.asanyarray(image.dataobj)
+    except (OSError, EOFError, ValueError, zlib.error, gzip.BadGzipFile) as error:
+        raise ImageError(
+            f"{name} is damaged or incomplete ({_brief(error)}): copy or export it again."
+        ) from error
+    except MemoryError as error:
+        raise ImageError(f"{name} of shape {image.shape} does not fit into memory.") from error
+
+
+def _checked_shape(shape: tuple[int, ...], name: str) -> tuple[int, ...]:
+    trimmed = shape[:3] + tuple(n for n in shape[3:4] if n != 1 or len(shape) > 4)
+    while len(shape) > 4 and shape[-1] == 1:
+        shape = shape[:-1]
+    trimmed = shape if len(shape) < 4 or shape[3] != 1 else shape[:3]
+    if len(trimmed) not in (3, 4):
+        raise ImageError(f"{name} has {len(trimmed)} dimensions {shape}: give a 3D or 4D image.")
+    if min(shape) < 1 or min(trimmed) < 1:
+        raise ImageError(f"{name} is empty: its shape is {shape}.")
+    if sum(n == 1 for n in trimmed[:3]) > 1:
+        raise ImageError(f"{name} of shape {shape} is a line of voxels: give a 3D image.")
+    return shape
+
+
+def _checked_affine(affine: NDArray[np.float64], name: str) -> NDArray[np.float64]:
+    if affine is None or not np.isfinite(affine).all():
+        raise ImageError(f"{name} has an affine with NaN or infinite values: repair its header.")
+    sizes = nib.affines.voxel_sizes(affine)
+    if sizes.min() < MILLIMETRES[0] or sizes.max() > MILLIMETRES[1]:
+        found = " x ".join(f"{size:.4g}" for size in sizes)
+        raise ImageError(f"{name} has voxels of {found} mm: repair its header.")
+    if abs(np.linalg.det(affine[:3, :3] / sizes)) < 0.1:
+        raise ImageError(f"{name} has a singular affine (parallel axes): repair its header.")
+    return np.asarray(affine, np.float64)
+
+
+def _check_size(image: Any, shape: tuple[int, ...], name: str) -> None:
+    """What the header claims, against what the file can hold, before memory is asked for."""
+    if math.prod(shape) > LARGEST_VOXELS:
+        raise ImageError(f"{name} of shape {shape} is larger than 2^31 voxels: crop it.")
+    path = image.get_filename()
+    if path is None or not Path(path).is_file():
+        return
+    needed = math.prod(shape) * image.header.get_data_dtype().itemsize
+    factor = _GZIP_MOST if str(path).endswith(".gz") else 1
+    if needed > Path(path).stat().st_size * factor:
+        raise ImageError(
+            f"{name} is incomplete: its header promises {needed} bytes of voxels, more than "
+            "the file holds. Copy or export it again."
+        )
+
+
+def _averaged(data: Array, shape: tuple[int, ...]) -> tuple[Array, int]:
+    if len(shape) == 3 or shape[3] == 1:
+        return data.reshape(shape[:3]), 1
+    return data.reshape(shape[:4]).mean(axis=3, dtype=np.float64).astype(np.float32), shape[3]
+
+
+def _check_content(data: Array, name: str) -> None:
+    if data.dtype.kind == "f" and not np.isfinite(data).all():
+        count = int(data.size - np.isfinite(data).sum())
+        raise ImageError(f"{name} holds {count} NaN or infinite values: replace them first.")
+    low, high = data.min(), data.max()
+    if low == high:
+        raise ImageError(f"{name} is constant: every voxel is {low}.")
+
+
+def _nifti1(header: Any) -> nib.Nifti1Header:
+    """The header as NIfTI-1, whose geometry fields NIfTI-2 has in double precision."""
+    if type(header) is nib.Nifti1Header:
+        return header.copy()
+    return nib.Nifti1Header.from_header(header, check=False)
+
+
+def _is_complex(image: Any) -> bool:
+    return bool(image.header.get_data_dtype().kind == "c")
+
+
+def _brief(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return text[:120] or type(error).__name__
