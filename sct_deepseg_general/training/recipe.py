@@ -1,0 +1,259 @@
+"""The recipe: everything a model is rebuilt from, as one JSON file that names no place.
+
+A recipe names datasets; where they lie is said on the command line (`-data DIR`), so that the
+same recipe works on every machine. It holds the choice of images of each dataset, the split
+by person once it is made, and how the networks are trained.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+from sct_deepseg_general.bids import LABEL_SUFFIXES, Index, Selection, index
+from sct_deepseg_general.errors import DatasetError, ModelError
+from sct_deepseg_general.files import write_whole
+from sct_deepseg_general.record import read_json
+from sct_deepseg_general.training.schema import as_json, from_json
+
+__all__ = ["Dataset", "Part", "Recipe", "SplitRule", "Training", "found", "read", "write"]
+
+Part = Literal["train", "test"]
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
+_FIRST_ID = 101
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One BIDS dataset: which of its images and labels, and what they are for."""
+
+    name: str
+    """Letters, digits and hyphens: it begins the name of every case."""
+    role: Literal["seen", "unseen"] = "seen"
+    """"unseen": all its people are tested on, none is trained on."""
+    folder: str = ""
+    """The folder below `-data DIR`, where it is not `name`."""
+    contrasts: tuple[str, ...] = ()
+    label_suffixes: tuple[str, ...] = LABEL_SUFFIXES
+    derivatives: str = "labels"
+    datatypes: tuple[str, ...] = ("anat", "func", "dwi")
+    participants: tuple[str, ...] = ()
+    sessions: tuple[str, ...] = ()
+    runs: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    label: Literal["hard", "soft"] = "hard"
+    """"soft": the label's fractions are kept beside the 0/1 label."""
+    trust: float = 1.0
+    """Weight of the dataset's labels in training."""
+    refine: bool = False
+    """Whether the label's edge is moved to the half-way point of the intensities."""
+    source: str = ""
+    """Where anyone can get the dataset."""
+    licence: str = ""
+
+    @property
+    def selection(self) -> Selection:
+        return Selection(
+            contrasts=self.contrasts,
+            label_suffixes=self.label_suffixes,
+            derivatives=self.derivatives,
+            datatypes=self.datatypes,
+            participants=self.participants,
+            sessions=self.sessions,
+            runs=self.runs,
+            exclude=self.exclude,
+        )
+
+
+@dataclass(frozen=True)
+class SplitRule:
+    """How people are divided, and how they were."""
+
+    test: float = 0.2
+    """The share of people that are tested on, in [0, 1)."""
+    folds: int = 5
+    seed: int = 0
+    assigned: Mapping[str, Part] = field(default_factory=dict)
+    """Who is where, by `dataset/participant`: what is here is never changed by the hash."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """How the networks are trained; the trainer reads what it needs."""
+
+    trainer: str = "default"
+    folds: tuple[int, ...] = (0,)
+    device: str = "auto"
+    seed: int = 0
+    spacing: tuple[float, float, float] | None = None
+    """Working voxel size in mm, along x, y, z of `orientation` RAS; left out, nnU-Net plans it."""
+    patch: tuple[int, int, int] | None = None
+    """Voxels of a training patch, along x, y, z; left out, nnU-Net plans it."""
+    features: tuple[int, ...] = ()
+    """Channels of each stage of the network; empty, nnU-Net plans them."""
+    epochs: int = 1000
+    iterations: int = 250
+    """Batches in an epoch."""
+    minutes: float | None = None
+    """A time budget for each model; what ends first, it or the epochs."""
+    batch: int = 2
+    learning_rate: float = 0.01
+    weight_decay: float = 3e-5
+    gpus: int = 1
+    """Given to nnU-Net's own multi-GPU training where more than one."""
+    mix: Mapping[str, float] = field(default_factory=dict)
+    """How often each change of contrast is made (`training.contrast.Mix`)."""
+    space: Mapping[str, float] = field(default_factory=dict)
+    """How far patches are turned, bent and moved (`training.sampling.SpatialRange`)."""
+    margin: float = 40.0
+    """Millimetres around the label that training sees."""
+    whole: tuple[str, ...] = ()
+    """Datasets whose slices beyond the label are known to hold no cord."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One study: its datasets, its people and its training."""
+
+    name: str
+    datasets: tuple[Dataset, ...]
+    same_person: tuple[tuple[str, ...], ...] = ()
+    """Groups of `dataset/participant` that are one person under several names."""
+    split: SplitRule = SplitRule()
+    training: Training = Training()
+    locator: Training | None = None
+    """The coarse network that finds the cord; None: the model looks at whole images."""
+    format: Literal[1] = 1
+    description: str = ""
+
+    @property
+    def seen(self) -> tuple[Dataset, ...]:
+        return tuple(one for one in self.datasets if one.role == "seen")
+
+    @property
+    def unseen(self) -> tuple[Dataset, ...]:
+        return tuple(one for one in self.datasets if one.role == "unseen")
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The models of the study: the general one, then one for each dataset seen."""
+        return ("general", *(one.name for one in self.seen))
+
+    def folder_of(self, model: str) -> str:
+        """nnU-Net's folder name of a model's dataset: "Dataset101_general"."""
+        return f"Dataset{_FIRST_ID + self.models.index(model)}_{model}"
+
+    def person(self, dataset: str, participant: str) -> str:
+        """The one name of a person: the first of the names that `same_person` gives."""
+        name = f"{dataset}/{participant}"
+        groups = (group for group in self.same_person if name in group)
+        return next(groups, (name,))[0]
+
+    def with_split(self, assigned: Mapping[str, Part]) -> Recipe:
+        """The recipe with the people's places stored in it."""
+        return replace(self, split=replace(self.split, assigned=dict(sorted(assigned.items()))))
+
+
+def read(path: Path) -> Recipe:
+    """The recipe in a JSON file.
+
+    Raises:
+        DatasetError: the file is not readable, a field is unknown, missing or of another type, or
+            a value makes no sense; the message names the field.
+    """
+    try:
+        content = read_json(path)
+    except ModelError as error:
+        raise DatasetError(str(error)) from error
+    recipe = from_json(Recipe, content, str(path))
+    _check(recipe, str(path))
+    return recipe
+
+
+def write(recipe: Recipe, path: Path) -> None:
+    """The recipe as JSON, whole; what equals the default is left out."""
+    content = as_json(recipe)
+    with write_whole(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def found(recipe: Recipe, data: Sequence[Path]) -> tuple[Index, ...]:
+    """What each dataset of the recipe holds, looked for in the folders `data` in order.
+
+    Raises:
+        DatasetError: a dataset is in none of the folders.
+    """
+    return tuple(index(_place(one, data), one.selection, one.name) for one in recipe.datasets)
+
+
+def _place(dataset: Dataset, data: Sequence[Path]) -> Path:
+    folder = dataset.folder or dataset.name
+    places = [place / folder for place in data]
+    for place in places:
+        if place.is_dir():
+            return place
+    raise DatasetError(
+        f"The dataset '{dataset.name}' is not there: looked for {' and '.join(map(str, places))}. "
+        f"Say with -data where the datasets lie."
+    )
+
+
+def _check(recipe: Recipe, where: str) -> None:
+    _check_names(recipe, where)
+    _check_numbers(recipe, where)
+    _check_people(recipe, where)
+
+
+def _check_names(recipe: Recipe, where: str) -> None:
+    names = [one.name for one in recipe.datasets]
+    for name in names:
+        if not _NAME.fullmatch(name) or name == "general":
+            raise DatasetError(
+                f"{where}: '{name}' cannot name a dataset: use letters, digits and hyphens, "
+                f"and not 'general'."
+            )
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise DatasetError(f"{where}: the dataset '{twice[0]}' is named twice; name it once.")
+    places = {one.folder or one.name for one in recipe.seen} & {
+        one.folder or one.name for one in recipe.unseen
+    }
+    if places:
+        raise DatasetError(f"{where}: '{min(places)}' is both seen and unseen; choose one.")
+    if not recipe.seen:
+        raise DatasetError(f"{where}: no dataset is 'seen': there is nothing to train on.")
+
+
+def _check_numbers(recipe: Recipe, where: str) -> None:
+    if not 0 <= recipe.split.test < 1:
+        raise DatasetError(f"{where}: split.test is {recipe.split.test}; give a share below 1.")
+    if recipe.split.folds < 1:
+        raise DatasetError(f"{where}: split.folds is {recipe.split.folds}; give at least 1.")
+    for one in recipe.datasets:
+        if one.trust < 0 or not _inside(one.folder) or not _inside(one.derivatives):
+            raise DatasetError(
+                f"{where}: dataset '{one.name}': trust must be 0 or more, folder and derivatives "
+                f"relative and without '..'."
+            )
+
+
+def _check_people(recipe: Recipe, where: str) -> None:
+    names = {one.name for one in recipe.datasets}
+    listed = [name for group in recipe.same_person for name in group]
+    for name in (*listed, *recipe.split.assigned):
+        dataset, _, participant = name.partition("/")
+        if dataset not in names or not participant.startswith("sub-"):
+            raise DatasetError(
+                f"{where}: '{name}' is no person of this recipe: write dataset/sub-label."
+            )
+    if len(set(listed)) < len(listed):
+        raise DatasetError(f"{where}: a name stands twice in same_person; join its groups.")
+
+
+def _inside(folder: str) -> bool:
+    return not Path(folder).is_absolute() and ".." not in Path(folder).parts
