@@ -150,8 +150,8 @@ def _hanning_smoothed(curve: Floats, window: float) -> Floats:
 
 
 def _nurbs(points: Centres, z: NDArray[np.int64]) -> Centreline:
-    from sct_deepseg_general import nurbs
+    from sct_deepseg_general.nurbs import fitted as nurbs_through
 
     x, y = (np.interp(z, points.z, v) for v in (points.x, points.y))
-    curve = nurbs.fitted(x, y, z.astype(np.float64))
+    curve = nurbs_through(x, y, z.astype(np.float64))
     return Centreline(z, curve.x, curve.y, curve.dx, curve.dy)

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from sct_deepseg_general.centreline import CentrelineFit, centres, fitted
 from sct_deepseg_general.errors import ImageError
-from sct_deepseg_general.slice_shape import NEAR_ZERO, SliceShape, fine_slice, shape_of
+from sct_deepseg_general.fine_slice import NEAR_ZERO, fine_slice
+from sct_deepseg_general.slice_shape import SliceShape, shape_of
 from sct_deepseg_general.volume import Axcodes, Box, Volume
 
 __all__ = ["AXES", "Morphometrics", "decimal_spacing", "measure", "support"]
@@ -103,11 +104,7 @@ def support(volume: Volume) -> Box | None:
     inside: NDArray[np.bool_] = volume.data > NEAR_ZERO
     if not np.isfinite(volume.data[inside]).all():
         raise ImageError("The mask holds values that are not finite: save it again without them.")
-    flat = inside.any(axis=2)
-    spans = [
-        np.flatnonzero(filled)
-        for filled in (flat.any(axis=1), flat.any(axis=0), inside.any(axis=(0, 1)))
-    ]
+    spans = [np.flatnonzero(inside.any(axis=others)) for others in ((1, 2), (0, 2), (0, 1))]
     if spans[0].size == 0:
         return None
     x, y, z = ((int(span[0]), int(span[-1]) + 1) for span in spans)
