@@ -86,6 +86,7 @@ def build(
     split = split_people(recipe, found)
     recipe = recipe.with_split({**recipe.split.assigned, **split.parts})
     todo = _jobs(recipe, split, found, output)
+    _prepare(output, {job.receipt for job, _ in todo})
     receipts = _converted([job for job, _ in todo], jobs, progress)
     entries, left = _entries(recipe, split, found, todo, [one for one, _ in receipts])
     _check_entries(recipe, entries)
@@ -125,7 +126,6 @@ def _jobs(
     recipe: Recipe, split: Split, found: Iterable[Index], output: Path
 ) -> list[tuple[Job, str]]:
     """A job and its part for each labelled case."""
-    (output / _RECEIPTS).mkdir(parents=True, exist_ok=True)
     options = {one.name: one for one in recipe.datasets}
     folder = output / RAW / recipe.folder_of("general")
     todo = []
@@ -135,6 +135,14 @@ def _jobs(
         soft = options[case.dataset].label == "soft"
         todo.append((Job(case, soft, folder, ending, output / _RECEIPTS), part))
     return todo
+
+
+def _prepare(output: Path, receipts: set[Path]) -> None:
+    """The folder without what a killed run left half done, nor receipts of cases now gone."""
+    (output / _RECEIPTS).mkdir(parents=True, exist_ok=True)
+    old = [path for path in (output / _RECEIPTS).iterdir() if path not in receipts]
+    for path in {*old, *output.glob(".part-*"), *(output / RAW).glob("**/.part-*")}:
+        path.unlink()
 
 
 def _part(recipe: Recipe, split: Split, dataset: Dataset, case: Case) -> Part | str:
