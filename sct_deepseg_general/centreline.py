@@ -1,18 +1,18 @@
 """The cord's centreline: a smooth curve through the centres of a mask's axial slices.
 
 Coordinates are voxels of the mask in nibabel LAS (SCT RPI): x to the left, y to the front, z up.
-The four fits and their constants are those of SCT's `-centerline-algo`; the smoothing spline
-is Dierckx's (scipy's `splrep` gives the same curve).
+The four fits and their constants are those of SCT's `-centerline-algo`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sct_deepseg_general.bspline import smoothing_spline
 from sct_deepseg_general.errors import ImageError
 
 __all__ = ["ALGORITHMS", "Algorithm", "Centreline", "CentrelineFit", "Centres", "centres", "fitted"]
@@ -65,6 +65,11 @@ class Centreline:
         """
         across, along, up = spacing
         return np.arctan2(self.dx * across, up), np.arctan2(self.dy * along, up)
+
+    def moved(self, by: tuple[int, int, int]) -> Centreline:
+        """The same curve in a frame whose voxel `by` is this one's voxel 0."""
+        x, y, z = by
+        return replace(self, z=self.z + z, x=self.x + x, y=self.y + y)
 
 
 def centres(mask: NDArray[np.bool_]) -> Centres:
@@ -120,12 +125,11 @@ def _polynomial(
 def _spline(
     z: NDArray[np.int64], v: Floats, at: NDArray[np.int64], smooth_mm: float
 ) -> tuple[Floats, Floats]:
-    from scipy.interpolate import splev, splrep
-
     density = z.size / at.size
-    degree = 3 if z.size > 3 else 1
-    spline = splrep(z, v, s=density**2 * smooth_mm / 3, k=degree)
-    return splev(at, spline), splev(at, spline, der=1)
+    spline = smoothing_spline(
+        z.astype(np.float64), v, density**2 * smooth_mm / 3, degree=3 if z.size > 3 else 1
+    )
+    return spline(at.astype(np.float64)), spline.slope(at.astype(np.float64))
 
 
 def _linear(

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["NEAR_ZERO", "PITCH", "FineSlice", "centre_of", "fine_slice", "rotated"]
+__all__ = ["NEAR_ZERO", "PITCH", "FineSlice", "fine_slice", "turned"]
 
 NEAR_ZERO = 1e-6
 """What resampling leaves of a zero; values up to here are background."""
@@ -23,26 +23,34 @@ PITCH = 0.1
 """Pixel size in mm of the slices that are measured."""
 
 MARGIN = 3
-"""Voxels kept around the cord when it is cut out."""
+"""Voxels around the cord that the frame of a fine slice reaches."""
 
 Floats = NDArray[np.float64]
+Pair = tuple[float, float]
 
 
 @dataclass(frozen=True, eq=False)
 class FineSlice:
-    """The cord cut out and resampled to `PITCH`: values in [0, 1], rows right to left."""
+    """The cord on fine pixels: `values` in [0, 1] lie at pixel `start` of a frame.
+
+    Rows run from right to left, columns from back to front; the rest of the frame, `extent`
+    pixels large, is zero.
+    """
 
     values: Floats
+    start: tuple[int, int]
+    extent: tuple[int, int]
 
     @property
     def area(self) -> float:
+        """In mm²."""
         return float(self.values.sum()) * PITCH * PITCH
 
 
 def fine_slice(
     slice_: Floats,
-    spacing: tuple[float, float],
-    cosines: tuple[float, float] = (1.0, 1.0),
+    spacing: Pair,
+    cosines: Pair = (1.0, 1.0),
     start: tuple[int, int] = (0, 0),
     extent: tuple[int, int] | None = None,
 ) -> FineSlice | None:
@@ -50,56 +58,49 @@ def fine_slice(
 
     `slice_` may be a part of the image's slice, which begins at voxel `start` and is `extent`
     voxels large: rows are shrunk by `cosines[0]`, columns by `cosines[1]`, about voxel (0, 0)
-    of the whole, and the background of a part is zero. `spacing` is in mm.
+    of the whole, and what is not in the part is zero. `spacing` is in mm.
     """
     extent = extent or (slice_.shape[0], slice_.shape[1])
-    rows = _shrinking(slice_.shape[0], cosines[0], start[0], extent[0])
-    columns = _shrinking(slice_.shape[1], cosines[1], start[1], extent[1])
+    rows, row = _shrinking(slice_.shape[0], cosines[0], start[0], extent[0])
+    columns, column = _shrinking(slice_.shape[1], cosines[1], start[1], extent[1])
     shrunk = rows @ slice_ @ columns.T
     if not (shrunk >= NEAR_ZERO).any():
         return None
     rescaled = _rescaled(shrunk, whole=slice_.shape == extent)
-    cut = _cut_out(rescaled)
-    return FineSlice(_zoom(cut.shape[0], spacing[0]) @ cut @ _zoom(cut.shape[1], spacing[1]).T)
+    inside: NDArray[np.bool_] = np.asarray(rescaled > NEAR_ZERO)
+    rows, top, height = _zoom(inside.any(axis=1), row, extent[0], spacing[0])
+    columns, left, width = _zoom(inside.any(axis=0), column, extent[1], spacing[1])
+    return FineSlice(rows @ rescaled @ columns.T, (top, left), (height, width))
 
 
-def rotated(fine: FineSlice, angle: float) -> Floats:
-    """The fine slice turned by `angle` (radians) about its centre; same shape.
+def turned(fine: FineSlice, centre: Pair, angle: float) -> FineSlice:
+    """The fine slice turned by `angle` (radians) about the frame's point `centre`.
 
-    Interpolated linearly; zero where the source lies outside. Only what the cord can reach is
+    Interpolated linearly; what leaves the frame is lost. Only what the cord can reach is
     computed, and only where neighbours differ are they blended.
     """
-    values = fine.values
     if angle == 0.0:
-        return values
-    centre = centre_of(np.rint(values) > 0)
-    turned = np.zeros_like(values)
-    rows, columns = _reach(values, centre, angle)
-    row = np.arange(values.shape[0])[rows, None] - centre[0]
-    column = np.arange(values.shape[1])[None, columns] - centre[1]
+        return fine
+    rows, columns = _reach(fine, centre, angle)
     sine, cosine = math.sin(angle), math.cos(angle)
-    turned[rows, columns] = _bilinear(
-        values,
+    row = np.arange(*rows)[:, None] - centre[0]
+    column = np.arange(*columns)[None, :] - centre[1]
+    values = _bilinear(
+        fine,
         sine * column + (cosine * row + centre[0]),
         cosine * column + (centre[1] - sine * row),
     )
-    return turned
+    return FineSlice(values, (rows[0], columns[0]), fine.extent)
 
 
-def _reach(values: Floats, centre: tuple[float, float], angle: float) -> tuple[slice, slice]:
-    """The part of the turned slice that what is not zero can fall into."""
-    filled = values > 0
-    row, column = (np.flatnonzero(filled.any(axis=axis))[[0, -1]] for axis in (1, 0))
-    row = (row + np.array([-1, 1]) - centre[0])[:, None]
-    column = (column + np.array([-1, 1]) - centre[1])[None, :]
-    sine, cosine = math.sin(angle), math.cos(angle)
-    rows = cosine * row - sine * column + centre[0]
-    columns = sine * row + cosine * column + centre[1]
-    return _span(rows, values.shape[0]), _span(columns, values.shape[1])
+def _shrinking(size: int, cosine: float, start: int, extent: int) -> tuple[Floats, int]:
+    """Weights (new voxels, old voxels) of an axis shrunk about the image's voxel 0.
 
-
-def _span(positions: Floats, size: int) -> slice:
-    return slice(max(0, math.floor(positions.min())), min(size, math.ceil(positions.max()) + 1))
+    The new voxels are those that the part can reach, beginning at the second value.
+    """
+    first = max(0, math.floor((start - 1) * cosine))
+    last = min(extent, math.ceil((start + size) * cosine) + 1)
+    return _linear_weights(np.arange(first, last) / cosine - start, size), first
 
 
 def _rescaled(values: Floats, *, whole: bool) -> Floats:
@@ -110,61 +111,83 @@ def _rescaled(values: Floats, *, whole: bool) -> Floats:
     return np.asarray((values - lowest) / (highest - lowest))
 
 
-def _cut_out(values: Floats) -> Floats:
-    inside = values > NEAR_ZERO
-    spans = []
-    for axis in (1, 0):
-        filled = np.flatnonzero(inside.any(axis=axis))
-        spans.append(slice(max(0, filled[0] - MARGIN), filled[-1] + 1 + MARGIN))
-    return values[spans[0], spans[1]]
+def _zoom(
+    filled: NDArray[np.bool_], start: int, extent: int, spacing: float
+) -> tuple[Floats, int, int]:
+    """Weights (fine pixels, voxels) of linear interpolation to `PITCH`; outside is zero.
 
-
-def _shrinking(size: int, cosine: float, start: int, extent: int) -> Floats:
-    """Weights (new voxels, old voxels) of an axis shrunk about the image's voxel 0.
-
-    The new voxels are those that the part can reach and `MARGIN` more.
+    The frame holds the filled voxels and `MARGIN` more within the image, in whole fine pixels;
+    the weights are for those pixels that the voxels reach, the first of which follows, and
+    then the frame's size. Voxel 0 is the image's voxel `start`, and `extent` the image's size.
     """
-    first = max(0, math.floor((start - 1) * cosine) - MARGIN)
-    last = min(extent, math.ceil((start + size) * cosine) + 1 + MARGIN)
-    return _linear_weights(np.arange(first, last) / cosine - start, size)
-
-
-def _zoom(size: int, spacing: float) -> Floats:
-    """Weights (fine pixels, voxels) of linear interpolation to `PITCH`; outside is zero."""
-    fine = max(1, round(size * (spacing / PITCH)))
-    positions = (np.arange(fine) + 0.5) * (size / fine) - 0.5
-    return _linear_weights(np.asarray(positions, dtype=np.float64), size)
+    span = np.flatnonzero(filled)
+    low = max(-start, int(span[0]) - MARGIN)
+    high = min(extent - start, int(span[-1]) + 1 + MARGIN)
+    size = round((high - low) * (spacing / PITCH)) or 1
+    step = (high - low) / size
+    first = max(0, math.floor((-low - 0.5) / step - 0.5))
+    last = min(size, math.ceil((filled.size - low + 0.5) / step - 0.5) + 1)
+    positions = (np.arange(first, last) + 0.5) * step - 0.5 + low
+    return _linear_weights(positions, filled.size), first, size
 
 
 def _linear_weights(positions: Floats, size: int) -> Floats:
-    below = np.floor(positions).astype(np.intp)
-    fraction = positions - below
-    weights = np.zeros((positions.size, size + 2))
-    each = np.arange(positions.size)
-    weights[each, np.clip(below + 1, 0, size + 1)] = 1 - fraction
-    weights[each, np.clip(below + 2, 0, size + 1)] += fraction
-    return weights[:, 1:-1]
+    return np.maximum(0.0, 1.0 - np.abs(positions[:, None] - np.arange(size)))
 
 
-def _bilinear(values: Floats, rows: Floats, columns: Floats) -> Floats:
-    """`values` at (rows, columns), a turned grid; zero outside the array."""
-    padding = _overshoot(rows, values.shape[0]) + _overshoot(columns, values.shape[1]) + 1
-    padded = np.pad(values, padding)
-    top, left = (rows + padding).astype(np.intp), (columns + padding).astype(np.intp)
-    corner = top * padded.shape[1] + left
-    found = padded.ravel()[corner]
-    at = np.nonzero(_uneven(padded).ravel()[corner])
-    within = (rows[at] >= 0) & (rows[at] <= values.shape[0] - 1)
-    within &= (columns[at] >= 0) & (columns[at] <= values.shape[1] - 1)
-    down, right = rows[at] + padding - top[at], columns[at] + padding - left[at]
-    found[at] = _blend(padded, corner[at], down, right) * within
-    return np.asarray(found)
+def _reach(fine: FineSlice, centre: Pair, angle: float) -> tuple[tuple[int, int], tuple[int, int]]:
+    """The frame's rows and columns that the turned cord can fall into, as (first, end)."""
+    (top, left), (height, width) = fine.start, fine.values.shape
+    row = np.array([top - 1, top + height])[:, None] - centre[0]
+    column = np.array([left - 1, left + width])[None, :] - centre[1]
+    sine, cosine = math.sin(angle), math.cos(angle)
+    rows = cosine * row - sine * column + centre[0]
+    columns = sine * row + cosine * column + centre[1]
+    return _span(rows, fine.extent[0]), _span(columns, fine.extent[1])
 
 
-def _overshoot(positions: Floats, size: int) -> int:
-    """How far a grid of positions reaches beyond an axis; its extremes are at its corners."""
+def _span(positions: Floats, extent: int) -> tuple[int, int]:
+    first = min(extent, max(0, math.floor(positions.min())))
+    return first, max(first, min(extent, math.ceil(positions.max()) + 1))
+
+
+def _bilinear(fine: FineSlice, rows: Floats, columns: Floats) -> Floats:
+    """The values at the frame's points (rows, columns), a turned grid; zero outside the frame."""
+    around, top, left = _surrounded(fine, rows, columns)
+    corner = (rows - top).astype(np.intp)
+    corner *= around.shape[1]
+    corner += (columns - left).astype(np.intp)
+    corner = corner.ravel()
+    found = around.ravel()[corner]
+    at = np.flatnonzero(_uneven(around).ravel()[corner])
+    row, column = rows.ravel()[at], columns.ravel()[at]
+    within = (row >= 0) & (row <= fine.extent[0] - 1)
+    within &= (column >= 0) & (column <= fine.extent[1] - 1)
+    down, right = row - np.floor(row), column - np.floor(column)
+    found[at] = _blend(around, corner[at], down, right) * within
+    return np.asarray(found.reshape(rows.shape))
+
+
+def _surrounded(fine: FineSlice, rows: Floats, columns: Floats) -> tuple[Floats, int, int]:
+    """The values in an array of zeros that holds every point and its neighbours; its start."""
+    (top, height), (left, width) = (
+        _hull(positions, start, size)
+        for positions, start, size in zip(
+            (rows, columns), fine.start, fine.values.shape, strict=True
+        )
+    )
+    around = np.zeros((height, width))
+    row, column = fine.start[0] - top, fine.start[1] - left
+    around[row : row + fine.values.shape[0], column : column + fine.values.shape[1]] = fine.values
+    return around, top, left
+
+
+def _hull(positions: Floats, start: int, size: int) -> tuple[int, int]:
+    """First and number of pixels that a turned grid and the values need; extremes at corners."""
     corners = positions[:: max(1, positions.shape[0] - 1), :: max(1, positions.shape[1] - 1)]
-    return math.ceil(max(0.0, -float(corners.min()), float(corners.max()) - size + 1))
+    first = min(start, math.floor(corners.min()))
+    end = max(start + size, math.floor(corners.max()) + 1)
+    return first, end + 1 - first
 
 
 def _uneven(values: Floats) -> NDArray[np.bool_]:
@@ -180,12 +203,3 @@ def _blend(values: Floats, corner: NDArray[np.intp], down: Floats, right: Floats
     upper = flat[corner] * (1 - right) + flat[corner + 1] * right
     lower = flat[corner + width] * (1 - right) + flat[corner + width + 1] * right
     return np.asarray(upper * (1 - down) + lower * down)
-
-
-def centre_of(inside: NDArray[np.bool_]) -> tuple[float, float]:
-    by_row, by_column = inside.sum(axis=1), inside.sum(axis=0)
-    count = by_row.sum()
-    if count == 0:
-        return math.nan, math.nan
-    rows, columns = np.arange(inside.shape[0]), np.arange(inside.shape[1])
-    return float(rows @ by_row / count), float(columns @ by_column / count)

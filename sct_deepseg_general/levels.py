@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from sct_deepseg_general.centreline import Centreline, CentrelineFit, centres, fitted
 from sct_deepseg_general.errors import ImageError
-from sct_deepseg_general.morphometrics import AXES, decimal_spacing, support
+from sct_deepseg_general.upright import AXES, upright
 from sct_deepseg_general.volume import Grid, Volume
 
 __all__ = ["from_discs", "from_levels", "missing_discs", "placed_centreline"]
@@ -46,10 +46,9 @@ def from_discs(discs: Volume, segmentation: Volume) -> Levels:
     Raises:
         ImageError: no disc, no segmentation, or discs that are not in order.
     """
-    upright = segmentation.reoriented(AXES)
-    curve = _centreline(upright)
+    curve, grid = _centreline(segmentation)
     voxels, values = _labels(discs.reoriented(AXES))
-    where = placed_centreline(curve, upright.grid)
+    where = placed_centreline(curve, grid)
     nearest = np.array([_nearest(where, point) for point in voxels])
     order = np.argsort(nearest, kind="stable")
     nearest, values = nearest[order], values[order]
@@ -59,7 +58,7 @@ def from_discs(discs: Volume, segmentation: Volume) -> Levels:
             "Check their labels."
         )
     below = np.append(values, values[-1] - 1)
-    levels = np.zeros(upright.grid.shape[2], dtype=np.int64)
+    levels = np.zeros(grid.shape[2], dtype=np.int64)
     levels[curve.z] = below[np.searchsorted(nearest, np.arange(curve.z.size))]
     return levels
 
@@ -80,16 +79,13 @@ def placed_centreline(curve: Centreline, grid: Grid) -> NDArray[np.float64]:
     return np.asarray(voxels @ grid.affine[:3, :3].T + grid.affine[:3, 3])
 
 
-def _centreline(upright: Volume) -> Centreline:
-    box = support(upright)
-    if box is None:
+def _centreline(segmentation: Volume) -> tuple[Centreline, Grid]:
+    """The curve in voxels of the whole image in LAS, and that image's grid."""
+    cord = upright(segmentation)
+    if cord is None:
         raise ImageError("The mask is empty: there is no cord to project the discs onto.")
-    spacing = decimal_spacing(upright.grid.spacing)
-    curve = fitted(
-        centres(upright.data[box.slices] > 0), spacing[2], CentrelineFit(smooth=DISC_SMOOTHING)
-    )
-    x, y, z = box.start
-    return Centreline(curve.z + z, curve.x + x, curve.y + y, curve.dx, curve.dy)
+    fit = CentrelineFit(smooth=DISC_SMOOTHING)
+    return fitted(centres(cord.mask), cord.spacing[2], fit).moved(cord.start), cord.grid
 
 
 def _labels(discs: Volume) -> tuple[NDArray[np.float64], Levels]:

@@ -6,6 +6,7 @@ numbers count from the lowest slice of the image up, as SCT's do.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -13,14 +14,12 @@ from numpy.typing import NDArray
 
 from sct_deepseg_general.centreline import CentrelineFit, centres, fitted
 from sct_deepseg_general.errors import ImageError
-from sct_deepseg_general.fine_slice import NEAR_ZERO, fine_slice
+from sct_deepseg_general.fine_slice import fine_slice
 from sct_deepseg_general.slice_shape import SliceShape, shape_of
-from sct_deepseg_general.volume import Axcodes, Box, Volume
+from sct_deepseg_general.upright import AXES, Upright, decimal_spacing, upright
+from sct_deepseg_general.volume import Volume
 
-__all__ = ["AXES", "Morphometrics", "decimal_spacing", "measure", "support"]
-
-AXES: Axcodes = ("L", "A", "S")
-"""Where the measured axes point to; SCT writes it RPI."""
+__all__ = ["Morphometrics", "measure"]
 
 Floats = NDArray[np.float64]
 
@@ -85,88 +84,57 @@ def measure(
     Raises:
         ImageError: values that are not finite, or a `centreline_from` that does not fit.
     """
-    upright = segmentation.reoriented(AXES)
-    spacing = decimal_spacing(upright.grid.spacing)
-    box = support(upright)
-    if box is None:
-        return Morphometrics((None,) * upright.grid.shape[2], spacing)
-    guide = _guide(upright, centreline_from)
-    angles = _angles(guide, box, spacing, fit) if angle_correction else None
-    shapes: list[SliceShape | None] = [None] * upright.grid.shape[2]
-    for z in range(box.start[2], box.stop[2]):
-        tilt = angles[:, z - box.start[2]] if angles is not None else None
-        shapes[z] = _shape(upright, box, z, spacing, tilt)
-    return Morphometrics(tuple(shapes), spacing)
+    cord = upright(segmentation)
+    slices = segmentation.grid.reoriented(AXES).shape[2]
+    if cord is None:
+        spacing = decimal_spacing(segmentation.grid.reoriented(AXES).spacing)
+        return Morphometrics((None,) * slices, spacing)
+    count = cord.data.shape[2]
+    angles = np.zeros((2, count))
+    if angle_correction:
+        angles = _angles(cord, _guide(cord, centreline_from), fit)
+    shapes: list[SliceShape | None] = [None] * slices
+    for index in range(count):
+        about_ap, about_rl = (float(angle) for angle in angles[:, index])
+        shapes[cord.start[2] + index] = _shape(cord, index, about_ap, about_rl)
+    return Morphometrics(tuple(shapes), cord.spacing)
 
 
-def support(volume: Volume) -> Box | None:
-    """The smallest box around what is not background; None if there is nothing."""
-    inside: NDArray[np.bool_] = volume.data > NEAR_ZERO
-    if not np.isfinite(volume.data[inside]).all():
-        raise ImageError("The mask holds values that are not finite: save it again without them.")
-    spans = [np.flatnonzero(inside.any(axis=others)) for others in ((1, 2), (0, 2), (0, 1))]
-    if spans[0].size == 0:
-        return None
-    x, y, z = ((int(span[0]), int(span[-1]) + 1) for span in spans)
-    return Box((x[0], y[0], z[0]), (x[1], y[1], z[1]))
-
-
-def decimal_spacing(spacing: tuple[float, float, float]) -> tuple[float, float, float]:
-    """Voxel sizes without the digits that float32 adds: 0.30000001192 is 0.3."""
-    x, y, z = (_decimal(value) for value in spacing)
-    return x, y, z
-
-
-def _decimal(value: float) -> float:
-    digits = -int(np.floor(np.log10(np.spacing(np.float32(value))))) - 1
-    return round(float(np.float32(value)), digits)
-
-
-def _guide(upright: Volume, centreline_from: Volume | None) -> Volume:
+def _guide(cord: Upright, centreline_from: Volume | None) -> Upright:
+    """The mask whose centreline gives the angles."""
     if centreline_from is None:
-        return upright
-    guide = centreline_from.reoriented(AXES)
-    if not guide.grid.matches(upright.grid):
+        return cord
+    guide = upright(centreline_from)
+    if guide is None:
+        raise ImageError("The mask for the centreline is empty: give one that holds the cord.")
+    if not guide.grid.matches(cord.grid):
         raise ImageError(
-            f"The centreline's mask has the shape {guide.grid.shape}, the mask to measure "
-            f"{upright.grid.shape}: bring them to the same grid."
+            f"The mask for the centreline has the shape {guide.grid.shape}, the mask to measure "
+            f"{cord.grid.shape}, or they lie elsewhere: bring them to the same grid."
         )
     return guide
 
 
-def _angles(
-    guide: Volume, box: Box, spacing: tuple[float, float, float], fit: CentrelineFit | None
-) -> Floats:
-    """Angles (radians) about AP and RL, shape (2, slices of `box`)."""
-    own = support(guide)
-    if own is None:
-        raise ImageError("The mask for the centreline is empty: give one that holds the cord.")
-    mask = guide.data[own.slices] > NEAR_ZERO
-    curve = fitted(centres(mask), spacing[2], fit)
-    first, last = box.start[2] - own.start[2], box.stop[2] - own.start[2]
+def _angles(cord: Upright, guide: Upright, fit: CentrelineFit | None) -> Floats:
+    """Angles (radians) about AP and RL, shape (2, slices of `cord`)."""
+    curve = fitted(centres(guide.mask), cord.spacing[2], fit)
+    first = cord.start[2] - guide.start[2]
+    last = first + cord.data.shape[2]
     if first < 0 or last > curve.z.size:
         raise ImageError(
-            f"The mask for the centreline covers the slices {own.start[2]} to {own.stop[2] - 1}, "
-            f"the mask to measure {box.start[2]} to {box.stop[2] - 1}: "
-            "extend it or leave the angle correction out."
+            f"The mask for the centreline covers the slices {guide.start[2]} to "
+            f"{guide.start[2] + curve.z.size - 1}, the mask to measure {cord.start[2]} to "
+            f"{cord.start[2] + cord.data.shape[2] - 1}: extend it, or leave the correction out."
         )
-    return np.stack(curve.angles(spacing))[:, first:last]
+    return np.stack(curve.angles(cord.spacing))[:, first:last]
 
 
-def _shape(
-    upright: Volume,
-    box: Box,
-    z: int,
-    spacing: tuple[float, float, float],
-    tilt: Floats | None,
-) -> SliceShape | None:
-    part = upright.data[box.slices[0], box.slices[1], z].astype(np.float64)
-    about_ap, about_rl = (float(v) for v in tilt) if tilt is not None else (0.0, 0.0)
+def _shape(cord: Upright, index: int, about_ap: float, about_rl: float) -> SliceShape | None:
     fine = fine_slice(
-        part,
-        spacing[:2],
-        (float(np.cos(about_ap)), float(np.cos(about_rl))),
-        box.start[:2],
-        upright.grid.shape[:2],
+        cord.data[:, :, index].astype(np.float64),
+        cord.spacing[:2],
+        (math.cos(about_ap), math.cos(about_rl)),
+        cord.start[:2],
+        cord.grid.shape[:2],
     )
-    return shape_of(fine, (about_ap, about_rl), spacing[2]) if fine else None
+    return shape_of(fine, (about_ap, about_rl), cord.spacing[2]) if fine else None

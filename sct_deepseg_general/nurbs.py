@@ -14,6 +14,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from sct_deepseg_general.bspline import basis, slope_basis
 from sct_deepseg_general.errors import ImageError
 
 __all__ = ["NurbsCurve", "fitted"]
@@ -114,8 +115,8 @@ def _weights(points: Floats) -> Floats:
 def _least_squares(points: Floats, weights: Floats, number: int) -> Floats:
     """`number` - 1 control points (n, 3) whose curve is near `points`."""
     parameters = _chord_parameters(points)
-    basis = _basis(parameters, _knots(parameters, number), number)
-    rows, weights = basis[:-1], weights[:-1]
+    rows = basis(parameters, _knots(parameters, number), ORDER)[:-1]
+    weights = weights[:-1]
     remaining = points[:-1] - rows[:, -1:] * points[-1] - rows[:, :1] * points[0]
     total = rows.sum(axis=1, keepdims=True)
     design = rows[:, :-1] / total
@@ -162,28 +163,6 @@ def _clamped(inner: Floats, last: float) -> Floats:
     return np.concatenate([np.zeros(ORDER), inner, np.full(ORDER, last)])
 
 
-def _basis(at: Floats, knots: Floats, number: int, order: int = ORDER) -> Floats:
-    """B-spline basis (points, `number`) by the Cox-de Boor recursion; 0/0 counts as 0."""
-    spans = knots.size - 1
-    filled = np.flatnonzero(np.diff(knots) > 0)
-    inside = (knots[:-1] <= at[:, None]) & (at[:, None] < knots[1:])
-    inside[at >= knots[-1], filled[-1]] = True
-    basis = inside.astype(np.float64)
-    for k in range(2, order + 1):
-        spans -= 1
-        rise = _ratio(at[:, None] - knots[:spans], knots[k - 1 : k - 1 + spans] - knots[:spans])
-        fall = _ratio(
-            knots[k : k + spans] - at[:, None], knots[k : k + spans] - knots[1 : 1 + spans]
-        )
-        basis = rise * basis[:, :spans] + fall * basis[:, 1 : spans + 1]
-    return basis[:, :number]
-
-
-def _ratio(value: Floats, by: Floats) -> Floats:
-    safe = np.where(by == 0, 1.0, by)
-    return np.where(by == 0, 0.0, value / safe)
-
-
 def _curve_knots(controls: Floats) -> Floats:
     """Knots of the curve from the lengths of the control polygon."""
     steps = np.linalg.norm(np.diff(controls, axis=0), axis=1)
@@ -209,22 +188,15 @@ def _even_in_length(controls: Floats) -> _Sampled:
 
 
 def _sampled(controls: Floats, knots: Floats, at: Floats) -> _Sampled:
-    """The curve at `at`, ordered by z; slopes up to a common factor."""
-    basis = _basis(at, knots, len(controls))
-    total = basis.sum(axis=1, keepdims=True)
+    """The curve at `at`, ordered by z."""
+    values = basis(at, knots, ORDER)
+    total = values.sum(axis=1, keepdims=True)
     if (total <= 0.05).any():
         raise _UnstableError
-    points = basis @ controls / total
-    slopes = _slope_basis(at, knots, len(controls)) @ controls
+    points = values @ controls / total
+    slopes = slope_basis(at, knots, ORDER) @ controls
     order = np.argsort(points[:, 2])
     return _Sampled(points[order], slopes[order])
-
-
-def _slope_basis(at: Floats, knots: Floats, number: int) -> Floats:
-    lower = _basis(at, knots, number + 1, ORDER - 1)
-    span = knots[ORDER - 1 : ORDER + number] - knots[: number + 1]
-    scaled = ORDER * _ratio(lower, span)
-    return np.asarray(scaled[:, :number] - scaled[:, 1:])
 
 
 def _per_slice(curve: _Sampled) -> _Sampled:

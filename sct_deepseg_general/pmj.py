@@ -13,7 +13,7 @@ from sct_deepseg_general.centreline import CentrelineFit, centres, fitted
 from sct_deepseg_general.errors import ImageError
 from sct_deepseg_general.fine_slice import NEAR_ZERO
 from sct_deepseg_general.levels import placed_centreline
-from sct_deepseg_general.morphometrics import AXES, decimal_spacing
+from sct_deepseg_general.upright import upright
 from sct_deepseg_general.volume import Volume
 
 __all__ = ["EXTENT", "distances", "slices_at"]
@@ -34,19 +34,19 @@ def distances(segmentation: Volume, pmj: Volume) -> Floats:
     Raises:
         ImageError: different grids, or no label.
     """
-    upright, label = segmentation.reoriented(AXES), pmj.reoriented(AXES)
-    if upright.grid.shape != label.grid.shape:
+    if not segmentation.grid.matches(pmj.grid):
         raise ImageError(
-            f"The PMJ file has the shape {label.grid.shape} and the mask {upright.grid.shape}: "
-            "both must be on the same grid."
+            f"The PMJ file has the shape {pmj.grid.shape}, the mask {segmentation.grid.shape}, "
+            "or they lie elsewhere: both must be on the same grid."
         )
-    if not (label.data > 0).any():
+    both = (segmentation.data > NEAR_ZERO) | (pmj.data > NEAR_ZERO)
+    cord = upright(Volume(both, segmentation.grid))
+    if cord is None or not (pmj.data > NEAR_ZERO).any():
         raise ImageError("The PMJ file holds no label: mark the junction with one voxel.")
-    together = (upright.data > NEAR_ZERO) | (label.data > NEAR_ZERO)
-    curve = fitted(centres(together), decimal_spacing(upright.grid.spacing)[2], FIT)
-    points = placed_centreline(curve, upright.grid)
+    curve = fitted(centres(cord.mask), cord.spacing[2], FIT).moved(cord.start)
+    points = placed_centreline(curve, cord.grid)
     steps = np.linalg.norm(np.diff(points, axis=0), axis=1)
-    along = np.full(upright.grid.shape[2], np.nan)
+    along = np.full(cord.grid.shape[2], np.nan)
     along[curve.z] = np.append(np.cumsum(steps[::-1])[::-1], 0.0)
     return along
 

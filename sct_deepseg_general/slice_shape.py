@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sct_deepseg_general.fine_slice import PITCH, FineSlice, centre_of, rotated
+from sct_deepseg_general.ellipse import Ellipse, ellipse_of, moments_of
+from sct_deepseg_general.fine_slice import PITCH, FineSlice, turned
 
 __all__ = ["SliceShape", "shape_of"]
 
@@ -49,126 +50,95 @@ class SliceShape:
 
 
 @dataclass(frozen=True)
-class _Ellipse:
-    """The ellipse of equal second moments; pixels, radians."""
+class _Form:
+    """What is measured on the pixels that are more than half filled."""
 
-    row: float
-    column: float
-    major: float
-    minor: float
+    across: float
+    front: float
+    anterior: float
+    posterior: float
+    eccentricity: float
     orientation: float
+    solidity: float
+
+
+_NO_FORM = _Form(*[math.nan] * 7)
 
 
 def shape_of(fine: FineSlice, angles: tuple[float, float], thickness: float) -> SliceShape:
     """All measures of one slice; `angles` about AP and RL in radians, `thickness` in mm."""
     about_ap, about_rl = angles
     inside = fine.values > 0.5
-    ellipse = _ellipse(inside)
-    anterior, posterior = _anterior_posterior(fine, ellipse)
-    across, front = _diameters(ellipse)
+    form = _form(fine, inside) if inside.any() else _NO_FORM
     return SliceShape(
         area=fine.area,
         angle_ap=math.degrees(about_ap),
         angle_rl=math.degrees(about_rl),
-        diameter_ap=posterior + anterior,
-        diameter_ap_ellipse=front,
-        diameter_rl=across,
-        length_anterior=anterior,
-        length_posterior=posterior,
-        eccentricity=_eccentricity(ellipse),
-        orientation=math.degrees(ellipse.orientation),
-        solidity=_solidity(inside),
+        diameter_ap=form.posterior + form.anterior,
+        diameter_ap_ellipse=form.front,
+        diameter_rl=form.across,
+        length_anterior=form.anterior,
+        length_posterior=form.posterior,
+        eccentricity=form.eccentricity,
+        orientation=form.orientation,
+        solidity=form.solidity,
         length=thickness / (math.cos(about_ap) * math.cos(about_rl)),
     )
 
 
-def _ellipse(inside: NDArray[np.bool_]) -> _Ellipse:
-    """From the second moments about the centre, in whole numbers so that symmetry is exact."""
-    by_row, by_column = inside.sum(axis=1), inside.sum(axis=0)
-    count = int(by_row.sum())
-    if count == 0:
-        return _Ellipse(*[math.nan] * 5)
-    rows, columns = np.arange(inside.shape[0]), np.arange(inside.shape[1])
-    sum_row, sum_column = int(rows @ by_row), int(columns @ by_column)
-    crossed = int(np.round(rows.astype(float) @ (inside.astype(float) @ columns)))
-    along_rows = count * int(rows**2 @ by_row) - sum_row**2
-    along_columns = count * int(columns**2 @ by_column) - sum_column**2
-    mixed = count * crossed - sum_row * sum_column
-    return _Ellipse(
-        sum_row / count,
-        sum_column / count,
-        *_axes(along_rows / count**2, along_columns / count**2, mixed / count**2),
-        _orientation(along_rows, along_columns, mixed),
+def _form(fine: FineSlice, inside: NDArray[np.bool_]) -> _Form:
+    ellipse = ellipse_of(moments_of(inside, fine.start))
+    major, minor = ellipse.major * PITCH, ellipse.minor * PITCH
+    along_rows = abs(ellipse.orientation) < math.pi / 4
+    anterior, posterior = _anterior_posterior(fine, ellipse)
+    return _Form(
+        across=major if along_rows else minor,
+        front=minor if along_rows else major,
+        anterior=anterior,
+        posterior=posterior,
+        eccentricity=ellipse.eccentricity,
+        orientation=math.degrees(ellipse.orientation),
+        solidity=_solidity(inside),
     )
 
 
-def _axes(along_rows: float, along_columns: float, mixed: float) -> tuple[float, float]:
-    """Major and minor axis (full lengths) from the covariance of the pixels' coordinates."""
-    mean = (along_rows + along_columns) / 2
-    spread = math.hypot((along_rows - along_columns) / 2, mixed)
-    return 4 * math.sqrt(mean + spread), 4 * math.sqrt(max(mean - spread, 0.0))
-
-
-def _orientation(along_rows: int, along_columns: int, mixed: int) -> float:
-    """Direction of the major axis from the rows' direction, in (-π/2, π/2]."""
-    if along_rows == along_columns:
-        return math.pi / 4 if mixed > 0 else -math.pi / 4
-    return 0.5 * math.atan2(2 * mixed, along_rows - along_columns)
-
-
-def _diameters(ellipse: _Ellipse) -> tuple[float, float]:
-    """RL and AP diameter in mm: the axis nearer to the rows is RL."""
-    major, minor = ellipse.major * PITCH, ellipse.minor * PITCH
-    return (major, minor) if abs(ellipse.orientation) < math.pi / 4 else (minor, major)
-
-
-def _eccentricity(ellipse: _Ellipse) -> float:
-    if ellipse.major == 0:
-        return 0.0
-    return math.sqrt(max(0.0, 1 - (ellipse.minor / ellipse.major) ** 2))
-
-
-def _anterior_posterior(fine: FineSlice, ellipse: _Ellipse) -> tuple[float, float]:
+def _anterior_posterior(fine: FineSlice, ellipse: Ellipse) -> tuple[float, float]:
     """Lengths in mm from the centre to the front and to the back, along the cord's AP axis."""
-    if math.isnan(ellipse.orientation):
+    straight = turned(fine, ellipse.centre, -ellipse.orientation)
+    moments = moments_of(straight.values > 0.5, straight.start)
+    if not moments.count:
         return math.nan, math.nan
-    turned = rotated(fine, -ellipse.orientation)
-    row, column = centre_of(turned > 0.5)
-    if math.isnan(row):
-        return math.nan, math.nan
-    middle, split = round(row), round(column)
-    band = turned[max(0, middle - DIAMETER_BAND) : middle + DIAMETER_BAND]
-    profile = band.mean(axis=0)
-    return float(profile[split:].sum()) * PITCH, float(profile[:split].sum()) * PITCH
+    middle, split = (round(value) for value in moments.centre)
+    first = max(0, middle - DIAMETER_BAND)
+    last = min(straight.extent[0], middle + DIAMETER_BAND)
+    top, left = straight.start
+    band = straight.values[max(0, first - top) : max(0, last - top)]
+    profile = band.sum(axis=0) / (last - first) * PITCH
+    return float(profile[split - left :].sum()), float(profile[: split - left].sum())
 
 
 def _solidity(inside: NDArray[np.bool_]) -> float:
     """Pixels over the pixels whose centre lies in the convex hull of the pixels' edge midpoints."""
     rows = np.flatnonzero(inside.any(axis=1))
-    if rows.size == 0:
-        return math.nan
-    first = inside.argmax(axis=1)[rows]
-    last = inside.shape[1] - 1 - inside[:, ::-1].argmax(axis=1)[rows]
-    each_row = np.arange(rows[0], rows[-1] + 1)
-    left = _convex_below(rows, first, each_row)
-    right = -_convex_below(rows, -last, each_row)
-    hull = np.floor(right + 1e-9) - np.ceil(left - 1e-9) + 1
-    return float(inside.sum() / hull.sum())
+    filled = inside[rows[0] : rows[-1] + 1]
+    width = inside.shape[1]
+    held = filled.any(axis=1)
+    first = np.where(held, filled.argmax(axis=1), np.inf)
+    last = np.where(held, filled[:, ::-1].argmax(axis=1) + 1 - width, np.inf)
+    hull = np.floor(1e-9 - _convex_below(last)) - np.ceil(_convex_below(first) - 1e-9) + 1
+    return float(filled.sum() / hull.sum())
 
 
-def _convex_below(
-    rows: NDArray[np.int64], columns: NDArray[np.int64], at: NDArray[np.int64]
-) -> Floats:
-    """The greatest convex curve below the pixels' edge midpoints, at the rows `at`."""
-    heights = np.concatenate([rows - 0.5, rows, rows + 0.5])
-    edges = np.concatenate([columns, columns - 0.5, columns])
-    order = np.lexsort((edges, heights))
-    heights, edges = heights[order], edges[order]
-    keep = np.concatenate([[True], heights[1:] > heights[:-1]])
-    heights, edges = heights[keep], edges[keep]
+def _convex_below(edges: Floats) -> Floats:
+    """The greatest convex curve below the edge midpoints of pixels, one a row; inf where none."""
+    between = np.minimum(np.append(edges, np.inf), np.append(np.inf, edges))
+    heights = np.empty(2 * edges.size + 1)
+    heights[::2], heights[1::2] = between, edges - 0.5
     corners, here = [0], 0
+    steps = np.arange(1, heights.size, dtype=np.float64)
     while here < heights.size - 1:
-        slopes = (edges[here + 1 :] - edges[here]) / (heights[here + 1 :] - heights[here])
+        slopes = (heights[here + 1 :] - heights[here]) / steps[: heights.size - 1 - here]
         here += slopes.size - int(slopes[::-1].argmin())
         corners.append(here)
-    return np.asarray(np.interp(at, heights[corners], edges[corners]))
+    at = np.arange(1, heights.size, 2)
+    return np.asarray(np.interp(at, corners, heights[corners]))
