@@ -84,8 +84,7 @@ def load_predictor(model: Model, engine: str = "auto", device: str = "auto") -> 
         engine = "openvino" if device == "cpu" else "torch"
     if engine == "openvino" and device != "cpu":
         raise BackendError(f"OpenVINO runs on the CPU here, not on '{device}': use -engine torch.")
-    coarse = model.locator and OpenVinoEngine(model.path("locator.xml"), model.locator.patch)
-    return Predictor(model, _ENGINES[engine](model, device), coarse)
+    return Predictor(model, _ENGINES[engine](model, device), _locator(model))
 
 
 class OpenVinoEngine:
@@ -172,6 +171,13 @@ def _probability(
     with np.errstate(over="ignore"):
         data = (1 / (1 + np.exp(-logits))).astype(np.float32)
     return Probability(data.transpose(2, 1, 0), prepared.grid)
+
+
+def _locator(model: Model) -> Engine | None:
+    """The coarse network, on the CPU always: it takes a tenth of a second."""
+    if model.locator is None:
+        return None
+    return OpenVinoEngine(model.path("locator.xml"), model.locator.patch)
 
 
 def _torch_networks(model: Model, device: str) -> list[Any]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
+from nibabel.affines import voxel_sizes
 from numpy.typing import NDArray
 
 from sct_deepseg_general.errors import ImageError
@@ -160,7 +161,7 @@ def _checked_shape(shape: tuple[int, ...], name: str) -> tuple[int, ...]:
 def _checked_affine(affine: NDArray[np.float64], name: str) -> NDArray[np.float64]:
     if affine is None or not np.isfinite(affine).all():
         raise ImageError(f"{name} has an affine with NaN or infinite values: repair its header.")
-    sizes = nib.affines.voxel_sizes(affine)
+    sizes = voxel_sizes(affine)
     if sizes.min() < MILLIMETRES[0] or sizes.max() > MILLIMETRES[1]:
         found = " x ".join(f"{size:.4g}" for size in sizes)
         raise ImageError(f"{name} has voxels of {found} mm: repair its header.")

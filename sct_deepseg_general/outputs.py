@@ -27,9 +27,10 @@ class Outputs:
     csa: Path
     soft: Path
 
-    @property
-    def all(self) -> tuple[Path, ...]:
-        return (self.segmentation, self.sidecar, self.csa, self.soft)
+    def wanted(self, csa: bool, soft: bool) -> tuple[Path, ...]:
+        """The files of a run that writes the area, and the probability, or not."""
+        extra = [(self.csa, csa), (self.soft, soft)]
+        return (self.segmentation, *(path for path, on in extra if on), self.sidecar)
 
 
 @dataclass(frozen=True)

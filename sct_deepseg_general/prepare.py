@@ -40,7 +40,7 @@ def restored(probability: Probability, oriented: Grid, box: Box, image: Grid) ->
 def zscored(data: Array) -> Array:
     """(data - mean) / standard deviation, float32; zeros if the data are constant."""
     mean, deviation = data.mean(dtype=np.float64), data.std(dtype=np.float64)
-    return ((data - mean) / max(float(deviation), 1e-8)).astype(np.float32)
+    return np.asarray((data - mean) / max(float(deviation), 1e-8), np.float32)
 
 
 def margin_box(mask: Array, spacing: Sequence[float], margin: float) -> Box:

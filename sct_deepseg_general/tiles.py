@@ -47,7 +47,7 @@ def blended(
             progress(done + 1, len(starts))
     result = np.full(padded.shape, -np.inf, np.float32)
     np.divide(total, weights, out=result, where=weights > 0)
-    return result[inner]
+    return np.asarray(result[inner])
 
 
 def positions(shape: Sequence[int], tile: Sequence[int], step: float = 0.5) -> list[Any]:

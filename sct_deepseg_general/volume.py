@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 import nibabel as nib
 import numpy as np
 from nibabel import orientations
+from nibabel.affines import apply_affine, voxel_sizes
 from numpy.typing import NDArray
 from typing_extensions import Self
 
@@ -52,7 +53,7 @@ def from_sct_letters(letters: str) -> Axcodes:
 
 
 def to_sct_letters(codes: Sequence[str]) -> str:
-    """nibabel's axis codes as SCT's orientation letters; the inverse of `from_sct_letters`."""
+    """Axis codes of nibabel as SCT's orientation letters; the inverse of `from_sct_letters`."""
     return "".join(_OPPOSITE[code] for code in codes)
 
 
@@ -73,7 +74,7 @@ class Box:
         return x, y, z
 
     def grown(self, voxels: Sequence[int], within: Shape) -> Box:
-        """The box with `voxels` more on both sides of each axis, cut at a grid of shape `within`."""
+        """The box with `voxels` more on both sides of each axis, cut at the shape `within`."""
         start = _shape3(max(0, a - v) for a, v in zip(self.start, voxels, strict=True))
         stop = _shape3(min(n, b + v) for b, v, n in zip(self.stop, voxels, within, strict=True))
         return Box(start, stop)
@@ -89,7 +90,7 @@ class Grid:
     @property
     def spacing(self) -> tuple[float, float, float]:
         """Voxel sizes in mm, rounded to float32 as a NIfTI header holds them."""
-        x, y, z = (float(v) for v in nib.affines.voxel_sizes(self.affine).astype(np.float32))
+        x, y, z = (float(v) for v in voxel_sizes(self.affine).astype(np.float32))
         return x, y, z
 
     @property
@@ -119,7 +120,7 @@ class Grid:
 
     def cropped(self, box: Box) -> Grid:
         affine = self.affine.copy()
-        affine[:3, 3] = nib.affines.apply_affine(self.affine, box.start)
+        affine[:3, 3] = apply_affine(self.affine, box.start)
         return Grid(box.shape, affine)
 
     def resampled(self, spacing: Sequence[float]) -> Grid:
@@ -199,9 +200,10 @@ class Segmentation(Volume):
 
 
 def _orientation_transform(affine: NDArray[np.float64], codes: Axcodes) -> Array:
-    return orientations.ornt_transform(
+    transform: Array = orientations.ornt_transform(
         orientations.io_orientation(affine), orientations.axcodes2ornt(codes)
     )
+    return transform
 
 
 def _shape3(values: Any) -> Shape:

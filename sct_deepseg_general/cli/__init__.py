@@ -14,7 +14,6 @@ SUBCOMMANDS = {
     "csa": "measure any mask: area and shape per slice and level",
     "qc": "add a mask to a QC page, or compare two",
     "models": "list, fetch, verify, release and compare models",
-    "batch": "segment a BIDS dataset or a list, resumable",
     "dataset": "make nnU-Net datasets from BIDS datasets",
     "train": "rebuild a model from a recipe",
     "evaluate": "compare models with reference masks",

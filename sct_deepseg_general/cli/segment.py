@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import shlex
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,17 +20,11 @@ from sct_deepseg_general.cli._click import (
     print_version,
 )
 from sct_deepseg_general.errors import DeepsegError
-from sct_deepseg_general.outputs import (
-    Outputs,
-    Provenance,
-    check_writable,
-    outputs_for,
-    write_sidecar,
-)
+from sct_deepseg_general.outputs import check_writable, outputs_for
 
 if TYPE_CHECKING:
+    from sct_deepseg_general.job import Done, Job, Request
     from sct_deepseg_general.network import Predictor
-    from sct_deepseg_general.pipeline import Options, Result
 
 __all__ = ["command"]
 
@@ -44,20 +36,6 @@ Examples:
 
 Subcommands ({PROGRAM} NAME -h):
 """ + "".join(f"  {name:<9} {text}\n" for name, text in SUBCOMMANDS.items())
-
-
-@dataclass(frozen=True)
-class Run:
-    """What the user asked for, for every image of the call."""
-
-    options: Options
-    soft: bool
-    csa: bool
-    qc: Path | None
-    qc_dataset: str | None
-    qc_subject: str | None
-    overwrite: bool
-    verbose: int
 
 
 @click.command(cls=SctCommand, epilog=_EPILOG)
@@ -108,6 +86,7 @@ class Run:
 @option("-qc-dataset", help="Dataset name on the QC page.")
 @option("-qc-subject", help="Subject name on the QC page.")
 @flag("-exact", help="Look closely at the whole image: no crop, no tile left out. Slow.")
+@flag("-strict", help="End with exit code 1 if the quality check says fail.")
 @flag("-overwrite", help="Replace existing outputs.")
 @flag("-offline", help="Never use the network.")
 @option(
@@ -125,116 +104,91 @@ def command(images: tuple[Path, ...], output: Path | None, model: str, **rest: A
 
     Writes T2_seg.nii.gz, T2_seg.json and T2_seg_csa.csv beside T2.nii.gz.
     """
-    run = _asked(rest)
-    targets = _targets(images, output, run)
+    request = _request(rest)
+    jobs = _jobs(images, output, request, overwrite=rest["overwrite"])
+    predictor = _predictor(model, rest)
+    if len(jobs) == 1:
+        return _ended([_one(jobs[0], predictor, request, rest)], rest)
+    return _several(jobs, predictor, request, rest)
+
+
+def _request(rest: Mapping[str, Any]) -> Request:
+    from sct_deepseg_general.job import QcPlace, Request
+    from sct_deepseg_general.pipeline import Options
+
+    qc = rest["qc"] and QcPlace(rest["qc"], rest["qc_dataset"] or "", rest["qc_subject"] or "")
+    return Request(
+        options=Options(
+            rest["threshold"], bool(rest["largest"]), bool(rest["fill_holes"]), rest["exact"]
+        ),
+        soft=rest["soft"],
+        csa=bool(rest["csa"]),
+        qc=qc,
+        command=shlex.join([PROGRAM, *sys.argv[1:]]),
+    )
+
+
+def _jobs(
+    images: tuple[Path, ...], output: Path | None, request: Request, *, overwrite: bool
+) -> list[Job]:
+    """A job an image; refuses at once what would fail, or lose something, at the end."""
+    from sct_deepseg_general.job import Job
+
+    if output is not None and len(images) > 1 and output.name.endswith((".nii", ".nii.gz")):
+        raise click.UsageError("-o names one file for several images: give a folder.")
+    jobs = [Job(image, outputs_for(image, output)) for image in images]
+    seen: set[Path] = set()
+    for job in jobs:
+        if job.outputs.segmentation in seen:
+            raise click.UsageError(
+                f"Two images would both be written to {job.outputs.segmentation}."
+            )
+        seen.add(job.outputs.segmentation)
+        check_writable(job.outputs.wanted(request.csa, request.soft), overwrite=overwrite)
+    return jobs
+
+
+def _predictor(model: str, rest: Mapping[str, Any]) -> Predictor:
     from sct_deepseg_general.network import load_predictor
     from sct_deepseg_general.zoo import resolve
 
-    predictor = load_predictor(
-        resolve(model, offline=rest["offline"]), rest["engine"], rest["device"]
-    )
-    if len(images) == 1:
-        _one(images[0], targets[0], predictor, run)
-        return 0
-    return _several(images, targets, predictor, run)
-
-
-def _asked(rest: dict[str, Any]) -> Run:
-    from sct_deepseg_general.pipeline import Options
-
-    options = Options(
-        rest["threshold"], bool(rest["largest"]), bool(rest["fill_holes"]), rest["exact"]
-    )
-    names = ("qc", "qc_dataset", "qc_subject", "overwrite", "verbose", "soft")
-    return Run(options, csa=bool(rest["csa"]), **{name: rest[name] for name in names})
-
-
-def _targets(images: tuple[Path, ...], output: Path | None, run: Run) -> list[Outputs]:
-    if output is not None and len(images) > 1 and output.name.endswith((".nii", ".nii.gz")):
-        raise click.UsageError("-o names one file for several images: give a folder.")
-    targets = [outputs_for(image, output) for image in images]
-    _refuse_duplicates(targets)
-    for target in targets:
-        wanted = [target.segmentation, target.sidecar]
-        wanted += [target.csa] if run.csa else []
-        wanted += [target.soft] if run.soft else []
-        check_writable(tuple(wanted), overwrite=run.overwrite)
-    return targets
-
-
-def _refuse_duplicates(targets: list[Outputs]) -> None:
-    seen: set[Path] = set()
-    for target in targets:
-        if target.segmentation in seen:
-            raise click.UsageError(f"Two images would both be written to {target.segmentation}.")
-        seen.add(target.segmentation)
+    found = resolve(model, offline=rest["offline"])
+    return load_predictor(found, rest["engine"], rest["device"])
 
 
 def _several(
-    images: tuple[Path, ...], targets: list[Outputs], predictor: Predictor, run: Run
+    jobs: list[Job], predictor: Predictor, request: Request, rest: Mapping[str, Any]
 ) -> int:
-    failed = []
-    for image, target in zip(images, targets, strict=True):
+    done, failed = [], []
+    for job in jobs:
         try:
-            _one(image, target, predictor, run)
+            done.append(_one(job, predictor, request, rest))
         except DeepsegError as error:
-            failed.append(image)
+            failed.append(str(job.image))
             print(f"Error: {error}", file=sys.stderr)
     if failed:
-        names = ", ".join(str(path) for path in failed)
-        print(f"{len(failed)} of {len(images)} images failed: {names}", file=sys.stderr)
-    return 1 if failed else 0
+        print(f"{len(failed)} of {len(jobs)} images failed: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else _ended(done, rest)
 
 
-def _one(image: Path, target: Outputs, predictor: Predictor, run: Run) -> None:
-    from sct_deepseg_general import nifti, pipeline
-
-    started = time.perf_counter()
-    volume = nifti.load(image)
-    if run.verbose and volume.frames > 1:
-        print(f"{image} is a series of {volume.frames} volumes: their mean is segmented.")
-    with _bar(run) as progress:
-        result = pipeline.segment(volume, predictor, run.options, progress)
-    _write(image, target, result, predictor, run)
-    if run.verbose:
-        _tell(image, target, result, time.perf_counter() - started)
+def _ended(done: list[Done], rest: Mapping[str, Any]) -> int:
+    return int(rest["strict"] and any(one.quality.status == "fail" for one in done))
 
 
-def _write(image: Path, target: Outputs, result: Result, predictor: Predictor, run: Run) -> None:
-    from sct_deepseg_general import csa_table, morphometrics, nifti
+def _one(job: Job, predictor: Predictor, request: Request, rest: Mapping[str, Any]) -> Done:
+    from sct_deepseg_general.job import run
 
-    nifti.save(result.segmentation, target.segmentation)
-    if run.soft:
-        nifti.save(result.probability, target.soft)
-    if run.csa:
-        csa_table.write(morphometrics.measure(result.segmentation), target.csa, target.segmentation)
-    write_sidecar(_provenance(image, result, predictor, run), target.sidecar)
-
-
-def _provenance(image: Path, result: Result, predictor: Predictor, run: Run) -> Provenance:
-    model, options = predictor.model, run.options
-    return Provenance(
-        image=image,
-        model_key=model.key,
-        model_digest=model.digest,
-        engine=predictor.engine.name,
-        device=predictor.engine.device,
-        status="ok",
-        reasons=(),
-        frames=result.image.frames,
-        parameters={
-            "threshold": options.cleaning(model.threshold).threshold,
-            "largest": options.largest,
-            "fill_holes": options.fill_holes,
-            "exact": options.exact,
-        },
-    )
+    with _bar(rest["verbose"]) as progress:
+        done = run(job, predictor, request, progress)
+    if rest["verbose"]:
+        _tell(done, predictor, request, rest["verbose"])
+    return done
 
 
 @contextmanager
-def _bar(run: Run) -> Iterator[Callable[[int, int], None] | None]:
+def _bar(verbose: int) -> Iterator[Callable[[int, int], None] | None]:
     """A progress bar on a terminal; nothing in a log file."""
-    if not run.verbose or not sys.stderr.isatty():
+    if not verbose or not sys.stderr.isatty():
         yield None
         return
     with click.progressbar(length=1, label="Segmenting", file=sys.stderr) as bar:
@@ -246,9 +200,30 @@ def _bar(run: Run) -> Iterator[Callable[[int, int], None] | None]:
         yield progress
 
 
-def _tell(image: Path, target: Outputs, result: Result, seconds: float) -> None:
-    print(f"{image}: done in {seconds:.1f} s")
-    print(f"  {target.segmentation}")
+def _tell(done: Done, predictor: Predictor, request: Request, verbose: int) -> None:
+    image, outputs = done.job.image, done.job.outputs
+    frames = done.result.image.frames
+    if frames > 1:
+        print(f"{image} is a series of {frames} volumes: their mean was segmented.")
+    print(
+        f"{image}: {done.quality.status}, mean CSA {done.mean_area:.1f} mm², {done.seconds:.1f} s"
+    )
+    for reason in done.quality.reasons:
+        print(f"  {done.quality.status}: {reason}")
+    for path in outputs.wanted(request.csa, request.soft):
+        print(f"  {path}")
+    if done.qc_page is not None:
+        print(f"  QC page: {done.qc_page}")
+    if verbose > 1:
+        _details(done, predictor)
     print("View it with:")
-    names = (shlex.quote(str(path)) for path in (image, target.segmentation))
+    names = (shlex.quote(str(path)) for path in (image, outputs.segmentation))
     print("fsleyes {} -cm greyscale {} -cm red -a 70.0 &".format(*names))
+
+
+def _details(done: Done, predictor: Predictor) -> None:
+    engine, result = predictor.engine, done.result
+    print(f"  model {predictor.model.key}, engine {engine.name} on {engine.device}")
+    print(f"  image {result.image.grid.shape} at {result.image.grid.spacing} mm")
+    print(f"  looked closely at {result.location.box.shape} of {result.oriented.shape} voxels")
+    print(f"  confidence {done.quality.confidence:.2f}")

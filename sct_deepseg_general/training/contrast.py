@@ -265,14 +265,17 @@ def cut_field_of_view(
     return mask
 
 
-def normalised(image: Tensor, inside: Tensor, rng: np.random.Generator) -> Tensor:
-    """Z-scored over the voxels inside the field of view, with a small random gain and offset:
-    at run time mean and deviation come from a crop, not from the patch.
+def normalised(image: Tensor, inside: Tensor, rng: np.random.Generator | None) -> Tensor:
+    """Z-scored over the voxels inside the field of view, 0 outside.
+
+    With `rng`, a small random gain and offset: at run time mean and deviation come from a
+    crop, not from the patch.
     """
     values = image[inside > 0] if bool((inside > 0).any()) else image.flatten()
-    mean, std = values.mean(), values.std().clamp(min=1e-6)
-    gain, offset = float(rng.uniform(0.75, 1.33)), float(rng.normal() * 0.2)
-    return ((image - mean) / std * gain + offset) * inside
+    scored = (image - values.mean()) / values.std().clamp(min=1e-6)
+    if rng is not None:
+        scored = scored * float(rng.uniform(0.75, 1.33)) + float(rng.normal() * 0.2)
+    return scored * inside
 
 
 def _standard(image: Tensor) -> Tensor:

@@ -6,8 +6,9 @@ the image (z-scored) and the target, the fraction of each voxel that is cord.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -57,6 +58,12 @@ class SpatialRange:
     shift: float = 14.0
     anywhere: float = 0.12
     flip: tuple[float, float, float] = (0.1, 0.05, 0.5)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, float]) -> SpatialRange:
+        """The defaults with the single numbers (not the ranges) that `values` names."""
+        named: dict[str, Any] = {name: float(value) for name, value in values.items()}
+        return replace(cls(), **named)
 
 
 def draw_patch(

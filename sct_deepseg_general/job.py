@@ -1,0 +1,182 @@
+"""One image's whole work: read, segment, measure, judge, write. The main command and the
+batch both do this and nothing else.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from sct_deepseg_general import __version__, aggregate, csa_table, nifti
+from sct_deepseg_general.display import box_on
+from sct_deepseg_general.errors import ImageError
+from sct_deepseg_general.morphometrics import Morphometrics, measure
+from sct_deepseg_general.network import Predictor
+from sct_deepseg_general.outputs import Outputs, Provenance, write_sidecar
+from sct_deepseg_general.pipeline import Options, Result, segment
+from sct_deepseg_general.quality import Evidence, Quality, assess
+from sct_deepseg_general.report import Entry, SliceArea, add_entry
+from sct_deepseg_general.upright import AXES
+
+__all__ = ["Done", "Job", "QcPlace", "Request", "run"]
+
+PRODUCER = f"sct_deepseg_sc_general {__version__}"
+
+
+@dataclass(frozen=True)
+class QcPlace:
+    """The QC page to add to, and how the entry is filed there."""
+
+    folder: Path
+    dataset: str = ""
+    subject: str = ""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is wanted for every image of a call."""
+
+    options: Options = field(default_factory=Options)
+    soft: bool = False
+    csa: bool = True
+    qc: QcPlace | None = None
+    command: str = ""
+
+
+@dataclass(frozen=True)
+class Job:
+    """An image and where its results go."""
+
+    image: Path
+    outputs: Outputs
+    contrast: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Done:
+    """What was made of a job."""
+
+    job: Job
+    result: Result
+    table: Morphometrics
+    quality: Quality
+    seconds: float
+    """From reading to the last file written, QC page left out."""
+    qc_page: Path | None = None
+
+    @property
+    def mean_area(self) -> float:
+        """Mean cross-sectional area in mm² over the slices with cord; NaN without any."""
+        area = self.table.area
+        return float(np.nanmean(area)) if np.isfinite(area).any() else float("nan")
+
+
+def run(
+    job: Job,
+    predictor: Predictor,
+    request: Request,
+    progress: Callable[[int, int], None] | None = None,
+) -> Done:
+    """Do the job; each file is written whole, the sidecar last.
+
+    Raises:
+        ImageError: the image cannot be used.
+        OutputError: a result cannot be written.
+    """
+    started = time.perf_counter()
+    image = nifti.load(job.image)
+    result = segment(image, predictor, request.options, progress)
+    table = measure(result.segmentation)
+    done = Done(job, result, table, _judged(result, table, predictor, request), 0.0)
+    _write(done, predictor, request)
+    done = replace(done, seconds=time.perf_counter() - started)
+    if request.qc is None:
+        return done
+    return replace(done, qc_page=_show(done, predictor, request, request.qc))
+
+
+def _judged(
+    result: Result, table: Morphometrics, predictor: Predictor, request: Request
+) -> Quality:
+    return assess(
+        Evidence(
+            segmentation=result.segmentation,
+            probability=result.probability,
+            table=table,
+            threshold=request.options.cleaning(predictor.model.threshold).threshold,
+            found=result.location.found,
+            box=result.location.box,
+            oriented=result.oriented,
+        )
+    )
+
+
+def _write(done: Done, predictor: Predictor, request: Request) -> None:
+    outputs, result = done.job.outputs, done.result
+    nifti.save(result.segmentation, outputs.segmentation)
+    if request.soft:
+        nifti.save(result.probability, outputs.soft)
+    if request.csa:
+        table = aggregate.per_slice(done.table)
+        csa_table.write(outputs.csa, table, str(outputs.segmentation), PRODUCER)
+    write_sidecar(_provenance(done, predictor, request), outputs.sidecar)
+
+
+def _provenance(done: Done, predictor: Predictor, request: Request) -> Provenance:
+    model, options = predictor.model, request.options
+    return Provenance(
+        image=done.job.image,
+        model_key=model.key,
+        model_digest=model.digest,
+        engine=predictor.engine.name,
+        device=predictor.engine.device,
+        status=done.quality.status,
+        reasons=done.quality.reasons,
+        frames=done.result.image.frames,
+        parameters={
+            "threshold": options.cleaning(model.threshold).threshold,
+            "largest": options.largest,
+            "fill_holes": options.fill_holes,
+            "exact": options.exact,
+        },
+    )
+
+
+def _show(done: Done, predictor: Predictor, request: Request, place: QcPlace) -> Path:
+    result = done.result
+    folders = [folder.name for folder in done.job.image.resolve().parents] + ["", "", ""]
+    entry = Entry(
+        image=result.image,
+        segmentation=result.segmentation,
+        probability=result.probability,
+        box=box_on(result.location.box, result.oriented, result.image.grid),
+        csa=slice_areas(done),
+        status=done.quality.status,
+        reasons=done.quality.reasons,
+        confidence=done.quality.confidence,
+        model=predictor.model.key,
+        command=request.command,
+        input_name=str(done.job.image),
+        dataset=place.dataset or folders[2],
+        subject=place.subject or folders[1],
+        contrast=done.job.contrast or folders[0],
+        seconds=done.seconds,
+        version=__version__,
+    )
+    return add_entry(place.folder, entry)
+
+
+def slice_areas(done: Done) -> tuple[SliceArea, ...]:
+    """The areas as the QC page draws them, from the lowest slice up."""
+    grid = done.result.segmentation.grid.reoriented(AXES)
+    if len(done.table.shapes) != grid.shape[2]:
+        raise ImageError("The table of areas does not fit the image: measure it again.")
+    heights = grid.affine[2, 3] + grid.affine[2, 2] * np.arange(grid.shape[2])
+    area = done.table.area
+    return tuple(
+        SliceArea(int(z), float(heights[z]), float(area[z])) for z in np.flatnonzero(np.isfinite(area))
+    )

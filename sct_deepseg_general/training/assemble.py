@@ -1,0 +1,101 @@
+"""A trained network and its locator, put together as a model folder."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sct_deepseg_general.bundle import seal
+from sct_deepseg_general.model import Model
+from sct_deepseg_general.nnunet import build_network, fill
+from sct_deepseg_general.training.export import ensemble, export_ir, save_weights
+from sct_deepseg_general.training.fit import Trained
+from sct_deepseg_general.training.recipe import Recipe, Training, write
+
+__all__ = ["Identity", "assemble"]
+
+FINAL = "checkpoint_final.pth"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a release is called and says of itself."""
+
+    id: str
+    version: str
+    title: str
+    description: str
+    contrasts: tuple[str, ...]
+    licence: str
+    citation: str
+    date: str
+    replaces: str | None = None
+    margin: float = 18.0
+    threshold: float = 0.5
+
+
+def assemble(trained: Trained, recipe: Recipe, identity: Identity, card: Path, folder: Path) -> Model:
+    """The model folder of a trained recipe: weights, IRs, plans, recipe, card, record, manifest.
+
+    `folder` is made if need be; files of an earlier assembly are replaced.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    folds = _export(trained.network, trained.folds, folder, "network")
+    shutil.copyfile(trained.network / "plans.json", folder / "plans.json")
+    shutil.copyfile(trained.network / "dataset.json", folder / "dataset.json")
+    if trained.locator is not None:
+        _export(trained.locator, ("fold_0",), folder, "locator")
+        (folder / "fold_0_locator.safetensors").rename(folder / "locator.safetensors")
+    write(recipe, folder / "recipe.json")
+    if card != folder / "card.md":
+        shutil.copyfile(card, folder / "card.md")
+    return seal(folder, _record(recipe, identity, folds))
+
+
+def _export(results: Path, folds: tuple[str, ...], folder: Path, name: str) -> tuple[str, ...]:
+    networks, names = [], []
+    for fold in folds:
+        network = build_network(results / "plans.json", results / "dataset.json")
+        checkpoint = torch.load(results / fold / FINAL, map_location="cpu", weights_only=True)
+        networks.append(fill(network, checkpoint["network_weights"], str(results / fold)))
+        names.append(f"{fold}.safetensors" if name == "network" else f"{fold}_{name}.safetensors")
+        save_weights(networks[-1], folder / names[-1])
+    export_ir(ensemble(networks), folder, name)
+    return tuple(names)
+
+
+def _record(recipe: Recipe, identity: Identity, folds: tuple[str, ...]) -> dict[str, Any]:
+    training = recipe.training
+    return {
+        "format": 1,
+        "id": identity.id,
+        "version": identity.version,
+        "title": identity.title,
+        "description": identity.description,
+        "contrasts": list(identity.contrasts),
+        "orientation": "LPI",
+        "spacing": list(training.spacing or (1.0, 1.0, 1.0)),
+        "patch": list(training.patch or (64, 64, 64)),
+        "normalisation": "zscore",
+        "labels": {"background": 0, "sc": 1},
+        "threshold": identity.threshold,
+        "margin": identity.margin,
+        "locator": _locator(recipe.locator),
+        "folds": list(folds),
+        "intervals": None,
+        "licence": identity.licence,
+        "citation": identity.citation,
+        "date": identity.date,
+        "replaces": identity.replaces,
+    }
+
+
+def _locator(training: Training | None) -> dict[str, Any] | None:
+    if training is None or training.spacing is None or training.patch is None:
+        return None
+    return {"spacing": list(training.spacing), "patch": list(training.patch), "threshold": 0.5}

@@ -1,0 +1,131 @@
+"""Training a recipe's model: plan, prepare, train the network and its locator, assemble."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sct_deepseg_general.errors import BackendError, DatasetError
+from sct_deepseg_general.training.cases import Preparation, prepared_cases
+from sct_deepseg_general.training.plan import nnunet_folders, planned
+from sct_deepseg_general.training.recipe import Recipe, Training
+from sct_deepseg_general.training.trainer import CordTrainer, Epoch, Schooling
+
+__all__ = ["Trained", "fit", "train_network"]
+
+Tell = Callable[[str, Epoch, float], None]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """nnU-Net's results folders (`plans.json`, `dataset.json`, `fold_*`) of a model."""
+
+    network: Path
+    locator: Path | None
+    folds: tuple[str, ...]
+
+
+def fit(
+    recipe: Recipe,
+    raw: Path,
+    output: Path,
+    model: str = "general",
+    device: str = "auto",
+    tell: Tell | None = None,
+) -> Trained:
+    """Train a model of the recipe on its nnU-Net raw dataset; goes on where it was stopped.
+
+    `raw` is the folder that holds `Dataset101_general` and the like, `output` gets plans,
+    prepared cases, states and checkpoints. `tell` gets the network's name, each epoch's
+    figures and the share done.
+
+    Raises:
+        DatasetError: there are no cases to train on.
+        BackendError: the device is not there.
+    """
+    dataset = recipe.folder_of(model)
+    folds = tuple(f"fold_{fold}" for fold in recipe.training.folds)
+    networks = [("network", recipe.training)]
+    networks += [("locator", recipe.locator)] if recipe.locator is not None else []
+    results = {
+        name: train_network(name, recipe, training, raw / dataset, output, device, tell)
+        for name, training in networks
+    }
+    return Trained(results["network"], results.get("locator"), folds)
+
+
+def train_network(  # noqa: PLR0913  one value each: what, how, from where, to where, on what, tell
+    name: str,
+    recipe: Recipe,
+    training: Training,
+    raw: Path,
+    output: Path,
+    device: str = "auto",
+    tell: Tell | None = None,
+) -> Path:
+    """All folds of one network ("network" or "locator"); gives nnU-Net's results folder."""
+    work = output / name
+    with nnunet_folders(raw.parent, work):
+        plans = planned(raw.name, training)
+        result = work / "results"
+        for fold in training.folds:
+            trainer = _trainer(plans, raw, fold, device)
+            trainer.prepare(_schooling(recipe, training, raw, output / name, fold))
+            trainer.learn(lambda epoch, share: tell and tell(name, epoch, share))
+            result = Path(trainer.output_folder_base)
+    return result
+
+
+def _trainer(plans: dict[str, Any], raw: Path, fold: int, device: str) -> CordTrainer:
+    import torch
+
+    dataset = json.loads((raw / "dataset.json").read_text(encoding="utf-8"))
+    chosen = torch.device(_device(device))
+    content = {**json.loads(json.dumps(plans, default=_plain)), "continue_training": True}
+    return CordTrainer(content, "3d_fullres", fold, dataset, chosen)
+
+
+def _schooling(
+    recipe: Recipe, training: Training, raw: Path, work: Path, fold: int
+) -> Schooling:
+    learn, check = _fold_names(raw, fold)
+    trust = {one.name: one.trust for one in recipe.datasets}
+    spacing = training.spacing
+    if spacing is None:
+        raise DatasetError("The recipe's training has no spacing: give one, such as [1, 1, 1].")
+    preparation = Preparation(spacing, training.margin, training.whole)
+    every = sorted({*learn, *check})
+    cases = {
+        case.name: case for case in prepared_cases(raw, every, preparation, work / "cases", trust)
+    }
+    if not learn:
+        raise DatasetError(f"{raw} holds no labelled case to train on.")
+    return Schooling(training, [cases[n] for n in learn], [cases[n] for n in check])
+
+
+def _fold_names(raw: Path, fold: int) -> tuple[list[str], list[str]]:
+    """Names of training and validation cases; all are both where there is no such fold."""
+    names = sorted(path.name.removesuffix(".nii.gz") for path in (raw / "labelsTr").glob("*.nii.gz"))
+    path = raw / "splits_final.json"
+    splits = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+    if fold < 0 or fold >= len(splits):
+        return names, names
+    return list(splits[fold]["train"]), list(splits[fold]["val"])
+
+
+def _device(device: str) -> str:
+    import torch
+
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise BackendError("No CUDA device was found: use -device cpu, or check the driver.")
+    return device
+
+
+def _plain(value: Any) -> Any:
+    """A numpy number or array as JSON has it."""
+    return value.tolist()

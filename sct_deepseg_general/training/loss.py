@@ -1,0 +1,38 @@
+"""The loss for fractional targets: cross-entropy and Dice at the network's three finest scales."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as nnf
+
+__all__ = ["soft_dice_loss", "soft_loss"]
+
+
+def soft_loss(outputs: Sequence[Tensor], target: Tensor, cross_entropy: float = 2.0) -> Tensor:
+    """Weighted sum over scales, each half as heavy as the next finer one.
+
+    `outputs` are logits (batch, 2, z, y, x), finest first; `target` (batch, 1, z, y, x) is the
+    fraction of cord in [0, 1], averaged where a scale is coarser.
+    """
+    total, weights = torch.zeros((), device=target.device), 0.0
+    for scale, logits in enumerate(outputs[:3]):
+        wanted = target if scale == 0 else nnf.adaptive_avg_pool3d(target, logits.shape[2:])
+        difference = logits[:, 1:] - logits[:, :1]
+        entropy = nnf.binary_cross_entropy_with_logits(difference, wanted)
+        weight = 0.5**scale
+        total = total + weight * (
+            cross_entropy * entropy + soft_dice_loss(difference.sigmoid(), wanted)
+        )
+        weights += weight
+    return total / weights
+
+
+def soft_dice_loss(probability: Tensor, target: Tensor) -> Tensor:
+    """1 - 2 sum(pt) / (sum(p²) + sum(t²)), whose minimum is p = t for fractions too."""
+    axes = (1, 2, 3, 4)
+    overlap = (probability * target).sum(axes)
+    size = (probability**2).sum(axes) + (target**2).sum(axes)
+    return 1 - ((2 * overlap + 1) / (size + 1)).mean()

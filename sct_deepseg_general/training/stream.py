@@ -1,0 +1,58 @@
+"""An endless, seeded stream of training patches, drawn in a process of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset
+
+from sct_deepseg_general.training.contrast import Mix, normalised, randomised
+from sct_deepseg_general.training.sampling import Case, SpatialRange, draw_patch
+
+__all__ = ["Stream", "batches"]
+
+STILL = SpatialRange(rotation=0, scale=(1.0, 1.0), bend=0, shift=4, anywhere=0, flip=(0, 0, 0))
+"""For validation: patches as they are, on the cord."""
+
+
+@dataclass(frozen=True, eq=False)
+class Stream(IterableDataset):  # type: ignore[misc]  # torch's types are not read
+    """Patches (image, target, number of the case); `mix` None leaves the contrast as it is.
+
+    Two streams with the same `seed` give the same patches; `seed` should hold the iteration
+    at which training resumes, so that it does not see the same patches again.
+    """
+
+    cases: Sequence[Case]
+    patch: tuple[int, int, int]
+    spacing: tuple[float, float, float]
+    seed: tuple[int, ...]
+    space: SpatialRange
+    mix: Mix | None
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor, int]]:
+        torch.set_num_threads(1)
+        worker = torch.utils.data.get_worker_info()
+        rng = np.random.default_rng((*self.seed, 0 if worker is None else worker.id))
+        trust = np.array([case.trust for case in self.cases])
+        while True:
+            chosen = int(rng.choice(len(self.cases), p=trust / trust.sum()))
+            yield (*self._drawn(self.cases[chosen], rng), chosen)
+
+    def _drawn(self, case: Case, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        patch = draw_patch(case, self.patch, self.spacing, self.space, rng)
+        if self.mix is None:
+            return normalised(patch.image, patch.inside, None)[None], patch.target[None]
+        image, target = randomised(patch, self.spacing, self.mix, rng)
+        return image[None], target[None]
+
+
+def batches(stream: Stream, size: int, workers: int) -> Iterator[Any]:
+    """Batches (images, targets, case numbers); `workers` 0 draws them in this process."""
+    ahead = 4 if workers else None
+    return iter(DataLoader(stream, batch_size=size, num_workers=workers, prefetch_factor=ahead))

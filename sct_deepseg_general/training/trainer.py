@@ -1,0 +1,207 @@
+"""nnU-Net's trainer with randomised contrast, fractional targets and averaged weights.
+
+The network, its plan and its checkpoint are nnU-Net's, so that nnU-Net's predictor and SCT
+run what this trains. What differs: patches come from `stream`, the loss takes fractions, the
+optimiser is AdamW on a cosine, and an exponential average of the weights is what is kept.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+from torch import Tensor
+
+from sct_deepseg_general.files import write_whole
+from sct_deepseg_general.training.contrast import Mix
+from sct_deepseg_general.training.loss import soft_loss
+from sct_deepseg_general.training.recipe import Training
+from sct_deepseg_general.training.sampling import Case, SpatialRange
+from sct_deepseg_general.training.stream import STILL, Stream, batches
+
+__all__ = ["CordTrainer", "Epoch", "Schooling"]
+
+LARGEST_AVERAGE = 0.998
+
+
+@dataclass(frozen=True, eq=False)
+class Schooling:
+    """What a trainer learns from and how long: training cases, validation cases, settings."""
+
+    training: Training
+    cases: Sequence[Case]
+    validation: Sequence[Case]
+    workers: int = 1
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One line of the training curves; `dice` by dataset on unchanged patches."""
+
+    number: int
+    iterations: int
+    loss: float
+    rate: float
+    dice: dict[str, float]
+    seconds: float
+
+
+class CordTrainer(nnUNetTrainer):  # type: ignore[misc]  # nnU-Net's types are not read
+    """Train with `learn`; `curves` holds what was logged. Resumes from `state.pt`."""
+
+    schooling: Schooling
+    average: torch.nn.Module
+
+    def prepare(self, schooling: Schooling) -> None:
+        """Build the network and pick up the state that an interrupted run left, if any."""
+        self.schooling = schooling
+        torch.manual_seed(schooling.training.seed)
+        np.random.seed(schooling.training.seed)
+        self.num_input_channels = 1
+        self.network = self.build_network_architecture(
+            self.plans_manager, self.configuration_manager, 1, 2, True
+        ).to(self.device)
+        self.average = copy.deepcopy(self.network)
+        self.optimizer = torch.optim.AdamW(
+            self.network.parameters(),
+            schooling.training.learning_rate,
+            weight_decay=schooling.training.weight_decay,
+        )
+        self.curves: list[Epoch] = []
+        self.spent = 0.0
+        self.was_initialized = True
+        self._resume()
+
+    def learn(self, tell: Callable[[Epoch, float], None]) -> None:
+        """All remaining epochs; `tell` gets each epoch and the share of training done."""
+        training = self.schooling.training
+        stream, check = self._streams()
+        while self.share < 1:
+            began = time.monotonic()
+            losses = [self._iteration(stream, i) for i in range(training.iterations)]
+            dice = self._dice(check)
+            seconds = time.monotonic() - began
+            self.spent += seconds
+            self.current_epoch += 1
+            done = self.current_epoch * training.iterations
+            rate = float(self.optimizer.param_groups[0]["lr"])
+            epoch = Epoch(self.current_epoch, done, float(np.mean(losses)), rate, dice, seconds)
+            self.curves.append(epoch)
+            self._keep_state()
+            tell(epoch, self.share)
+        self._finish()
+
+    @property
+    def share(self) -> float:
+        """How much of the training is done, 0 to 1: of the epochs, or of the time if given."""
+        training = self.schooling.training
+        budget = math.inf if training.minutes is None else training.minutes * 60
+        return max(self.current_epoch / training.epochs, self.spent / budget)
+
+    def _streams(self) -> tuple[Iterator[Any], Iterator[Any]]:
+        training, schooling = self.schooling.training, self.schooling
+        patch = tuple(int(n) for n in self.configuration_manager.patch_size)
+        spacing = tuple(float(v) for v in self.configuration_manager.spacing)
+        seed = (training.seed, self.current_epoch)
+        mix = Mix.from_dict(dict(training.mix))
+        space = SpatialRange.from_dict(dict(training.space))
+        learn = Stream(schooling.cases, patch, spacing, (*seed, 1), space, mix)
+        check = Stream(schooling.validation, patch, spacing, (training.seed, 2), STILL, None)
+        return batches(learn, training.batch, schooling.workers), batches(check, 1, 0)
+
+    def _iteration(self, stream: Iterator[Any], number: int) -> float:
+        image, target, _ = next(stream)
+        self._set_rate(number)
+        self.network.train()
+        with torch.autocast(self.device.type, enabled=self.device.type == "cuda"):
+            outputs = self.network(image.to(self.device, non_blocking=True))
+            loss: Tensor = soft_loss([out.float() for out in outputs], target.to(self.device))
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 12)
+        self.optimizer.step()
+        self._update_average()
+        return float(loss.detach())
+
+    def _set_rate(self, number: int) -> None:
+        training = self.schooling.training
+        done = self.current_epoch * training.iterations + number
+        share = min(1.0, self.share + number / (training.iterations * training.epochs))
+        rate = training.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share)))
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate * min(1.0, (done + 1) / 100)
+
+    def _update_average(self) -> None:
+        steps = self.optimizer.state[next(iter(self.network.parameters()))]["step"]
+        keep = min(LARGEST_AVERAGE, float((1 + steps) / (10 + steps)))
+        with torch.no_grad():
+            pairs = zip(self.average.parameters(), self.network.parameters(), strict=True)
+            for mean, weight in pairs:
+                mean.lerp_(weight, 1 - keep)
+
+    def _dice(self, check: Iterator[Any]) -> dict[str, float]:
+        """Mean Dice by dataset over as many unchanged patches as there are validation cases."""
+        scores: dict[str, list[float]] = defaultdict(list)
+        self.average.eval()
+        with torch.inference_mode():
+            for _ in range(min(24, len(self.schooling.validation))):
+                image, target, number = next(check)
+                logits = self.average(image.to(self.device))[0].float().cpu()
+                mask, truth = logits[:, 1] > logits[:, 0], target[:, 0] > 0.5
+                overlap = 2 * float((mask & truth).sum()) / max(1.0, float(mask.sum() + truth.sum()))
+                scores[self.schooling.validation[int(number)].dataset].append(overlap)
+        return {name: float(np.mean(values)) for name, values in sorted(scores.items())}
+
+    @property
+    def _state(self) -> Path:
+        return Path(self.output_folder) / "state.pt"
+
+    def _keep_state(self) -> None:
+        state = {
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "epoch": self.current_epoch,
+            "spent": self.spent,
+            "curves": json.dumps([vars(epoch) for epoch in self.curves]),
+        }
+        with write_whole(self._state) as temporary:
+            torch.save(state, temporary)
+
+    def _resume(self) -> None:
+        if not self._state.exists():
+            return
+        state = torch.load(self._state, map_location=self.device, weights_only=True)
+        self.network.load_state_dict(state["network"])
+        self.average.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.current_epoch, self.spent = int(state["epoch"]), float(state["spent"])
+        self.curves = [Epoch(**one) for one in json.loads(state["curves"])]
+
+    def _finish(self) -> None:
+        """The averaged weights as nnU-Net's own checkpoint, beside its plan and dataset."""
+        base = Path(self.output_folder_base)
+        for name, content in (
+            ("plans.json", self.plans_manager.plans),
+            ("dataset.json", self.dataset_json),
+        ):
+            (base / name).write_text(json.dumps(content, indent=2), encoding="utf-8")
+        checkpoint = {
+            "network_weights": self.average.state_dict(),
+            "init_args": {"configuration": self.configuration_name, "fold": self.fold},
+            "trainer_name": "nnUNetTrainer",
+            "inference_allowed_mirroring_axes": None,
+            "current_epoch": self.current_epoch,
+        }
+        with write_whole(Path(self.output_folder) / "checkpoint_final.pth") as temporary:
+            torch.save(checkpoint, temporary)
