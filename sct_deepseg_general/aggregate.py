@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sct_deepseg_general.errors import ImageError
 from sct_deepseg_general.morphometrics import Morphometrics
 from sct_deepseg_general.slice_shape import SliceShape
+from sct_deepseg_general.slice_symmetry import SliceSymmetry
 
 __all__ = [
     "Profile",
@@ -26,14 +27,6 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 Statistic = Literal["MEAN", "STD", "SUM"]
-
-SCT_NAMES = {
-    "angle_ap": "angle_AP",
-    "angle_rl": "angle_RL",
-    "diameter_ap": "diameter_AP",
-    "diameter_ap_ellipse": "diameter_AP_ellipse",
-    "diameter_rl": "diameter_RL",
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +95,7 @@ class _Group:
 def profiles(morphometrics: Morphometrics) -> tuple[Profile, ...]:
     """The table's measures in the order of SCT's columns, and ours after them."""
     measures = [
-        Profile(SCT_NAMES.get(field.name, field.name), morphometrics.column(field.name))
+        Profile(_sct_name(field.name), morphometrics.column(field.name))
         for field in fields(SliceShape)
         if field.name != "length"
     ]
@@ -147,7 +140,26 @@ def aggregated(
 
 
 def _anatomical(morphometrics: Morphometrics) -> list[Profile]:
-    return []
+    if morphometrics.symmetry is None:
+        return []
+    return [
+        Profile(
+            _sct_name(field.name),
+            np.array(
+                [
+                    getattr(slice_, field.name) if slice_ else np.nan
+                    for slice_ in morphometrics.symmetry
+                ]
+            ),
+        )
+        for field in fields(SliceSymmetry)
+    ]
+
+
+def _sct_name(name: str) -> str:
+    if name.endswith(("_ap", "_rl")):
+        return name[:-2] + name[-2:].upper()
+    return "diameter_AP_ellipse" if name == "diameter_ap_ellipse" else name
 
 
 def _check(count: int, selection: Selection, levels: NDArray[np.int64] | None) -> None:

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["NEAR_ZERO", "PITCH", "FineSlice", "fine_slice", "turned"]
+__all__ = ["NEAR_ZERO", "PITCH", "FineSlice", "fine_slice", "shrunk_slice", "turned"]
 
 NEAR_ZERO = 1e-6
 """What resampling leaves of a zero; values up to here are background."""
@@ -68,9 +69,19 @@ def fine_slice(
         return None
     rescaled = _rescaled(shrunk, whole=slice_.shape == extent)
     inside: NDArray[np.bool_] = np.asarray(rescaled > NEAR_ZERO)
-    rows, top, height = _zoom(inside.any(axis=1), row, extent[0], spacing[0])
-    columns, left, width = _zoom(inside.any(axis=0), column, extent[1], spacing[1])
+    by_row, by_column = np.asarray(inside.any(axis=1)), np.asarray(inside.any(axis=0))
+    rows, top, height = _zoom(by_row, row, extent[0], spacing[0])
+    columns, left, width = _zoom(by_column, column, extent[1], spacing[1])
     return FineSlice(rows @ rescaled @ columns.T, (top, left), (height, width))
+
+
+def shrunk_slice(slice_: Floats, cosines: Pair) -> Floats:
+    """A whole slice seen along the centreline: shrunk about voxel (0, 0), zeros beyond."""
+    rows, _ = _shrinking(slice_.shape[0], cosines[0], 0, slice_.shape[0])
+    columns, _ = _shrinking(slice_.shape[1], cosines[1], 0, slice_.shape[1])
+    shrunk = np.zeros(slice_.shape)
+    shrunk[: len(rows), : len(columns)] = rows @ slice_ @ columns.T
+    return shrunk
 
 
 def turned(fine: FineSlice, centre: Pair, angle: float) -> FineSlice:
@@ -127,11 +138,11 @@ def _zoom(
     step = (high - low) / size
     first = max(0, math.floor((-low - 0.5) / step - 0.5))
     last = min(size, math.ceil((filled.size - low + 0.5) / step - 0.5) + 1)
-    positions = (np.arange(first, last) + 0.5) * step - 0.5 + low
-    return _linear_weights(positions, filled.size), first, size
+    positions = np.arange(first, last) + 0.5
+    return _linear_weights(positions * step - 0.5 + low, filled.size), first, size
 
 
-def _linear_weights(positions: Floats, size: int) -> Floats:
+def _linear_weights(positions: NDArray[Any], size: int) -> Floats:
     return np.maximum(0.0, 1.0 - np.abs(positions[:, None] - np.arange(size)))
 
 

@@ -16,10 +16,11 @@ from sct_deepseg_general.centreline import CentrelineFit, centres, fitted
 from sct_deepseg_general.errors import ImageError
 from sct_deepseg_general.fine_slice import fine_slice
 from sct_deepseg_general.slice_shape import SliceShape, shape_of
+from sct_deepseg_general.slice_symmetry import SliceSymmetry
 from sct_deepseg_general.upright import AXES, Upright, decimal_spacing, upright
 from sct_deepseg_general.volume import Volume
 
-__all__ = ["Morphometrics", "measure"]
+__all__ = ["AXES", "Morphometrics", "measure"]
 
 Floats = NDArray[np.float64]
 
@@ -29,13 +30,15 @@ class Morphometrics:
     """The shape table: one entry for each axial slice of the image, from the lowest up.
 
     `shapes[z]` is None where the slice holds no cord. `spacing` is the voxel size (mm) from
-    right to left, back to front and upwards. `soft_area`, where there is one, is the area in
+    right to left, back to front and upwards. `symmetry`, where an image was given, has an entry
+    for each slice (see `anatomy.symmetries`). `soft_area`, where there is one, is the area in
     mm² from the probability (see `soft_area.soft_areas`), and `area_lower`, `area_upper` an
     interval for the area; NaN where there is no cord.
     """
 
     shapes: tuple[SliceShape | None, ...]
     spacing: tuple[float, float, float]
+    symmetry: tuple[SliceSymmetry | None, ...] | None = None
     soft_area: Floats | None = None
     area_lower: Floats | None = None
     area_upper: Floats | None = None
