@@ -17,7 +17,7 @@ from sct_deepseg_general.errors import ImageError
 from sct_deepseg_general.files import write_whole
 from sct_deepseg_general.volume import Array, Grid, Probability, Segmentation, Volume
 
-__all__ = ["load", "load_probability", "load_segmentation", "save", "volume_of"]
+__all__ = ["load", "load_map", "load_probability", "load_segmentation", "save", "volume_of"]
 
 LARGEST_VOXELS = 2**31
 MILLIMETRES = (0.02, 200.0)
@@ -53,6 +53,15 @@ def load_probability(path: Path) -> Probability:
     volume = volume_of(_opened(Path(path)), str(path))
     data = np.clip(np.nan_to_num(volume.data.astype(np.float32)), 0, 1)
     return Probability(data, volume.grid, volume.header)
+
+
+def load_map(path: Path) -> Volume:
+    """A mask, a soft mask or a map of labels with the values it has; it may be empty.
+
+    Raises:
+        ImageError: as `load`, but for the content.
+    """
+    return volume_of(_opened(Path(path)), str(path))
 
 
 def volume_of(image: Any, name: str = "the image") -> Volume:
@@ -126,7 +135,7 @@ def _opened(path: Path) -> Any:
         raise ImageError(f"{path} does not exist: check the path given with -i.") from None
     except PermissionError:
         raise ImageError(f"{path} may not be read: check its permissions.") from None
-    except Exception as error:  # noqa: BLE001  damaged headers fail in many ways inside nibabel
+    except Exception as error:
         raise ImageError(f"{path} is not a readable NIfTI image ({_brief(error)}).") from error
     if not isinstance(image, nib.Nifti1Image):
         raise ImageError(f"{path} is not a NIfTI image but {type(image).__name__}: convert it.")

@@ -1,0 +1,110 @@
+"""The CSA table of a mask, as asked for: from the mask and what goes with it to rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sct_deepseg_general import anatomy, area_norm, levels, pam50, pmj
+from sct_deepseg_general.aggregate import Selection, Table, aggregated, profiles
+from sct_deepseg_general.centreline import CentrelineFit
+from sct_deepseg_general.errors import ImageError
+from sct_deepseg_general.morphometrics import Morphometrics, measure
+from sct_deepseg_general.soft_area import soft_areas
+from sct_deepseg_general.volume import Probability, Segmentation, Volume
+
+__all__ = ["CsaRequest", "Measured", "measured"]
+
+Floats = NDArray[np.float64]
+Levels = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class CsaRequest:
+    """What to measure and how to sum it up; the defaults are SCT's.
+
+    `level_map` (a level number in each voxel) or `discs` (single voxels) say where the
+    vertebral levels are; `pmj` marks the pontomedullary junction, with the cord to measure
+    `pmj_distance` mm below it, `pmj_extent` mm of it; `image` adds quarters and symmetry;
+    `centreline` is a mask to take the angles from; `soft` adds the area from a probability;
+    `person` brings MEAN(area) to the average person. All volumes are on the mask's grid.
+    """
+
+    selection: Selection = field(default_factory=Selection)
+    angle_correction: bool = True
+    fit: CentrelineFit = field(default_factory=CentrelineFit)
+    level_map: Volume | None = None
+    discs: Volume | None = None
+    pmj: Volume | None = None
+    pmj_distance: float | None = None
+    pmj_extent: float = pmj.EXTENT
+    image: Volume | None = None
+    centreline: Volume | None = None
+    soft: Probability | None = None
+    to_pam50: bool = False
+    person: area_norm.Person | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """The shape of every slice, the level of each (0: none) where known, and the rows."""
+
+    morphometrics: Morphometrics
+    levels: Levels | None
+    table: Table
+
+
+def measured(segmentation: Volume, request: CsaRequest) -> Measured:
+    """The table that `request` asks for.
+
+    Raises:
+        ImageError: files that do not belong together, or a region that the mask does not have.
+    """
+    shapes = _shapes(segmentation, request)
+    of_slices = _levels(segmentation, request)
+    distances = pmj.distances(segmentation, request.pmj) if request.pmj else None
+    selection = _selection(shapes, request, distances)
+    measures, grouped = profiles(shapes), of_slices
+    if request.to_pam50:
+        if of_slices is None:
+            raise ImageError("PAM50 needs to know the levels: give a level map or discs.")
+        measures, grouped = pam50.normalised(measures, of_slices), pam50.template_levels()
+        selection = _on_template(selection, of_slices)
+        distances = None
+    table = aggregated(measures, selection, grouped, distances)
+    if request.person is not None:
+        table = area_norm.normalised(table, request.person)
+    return Measured(shapes, of_slices, table)
+
+
+def _shapes(segmentation: Volume, request: CsaRequest) -> Morphometrics:
+    shapes = measure(segmentation, request.angle_correction, request.fit, request.centreline)
+    if request.image is not None:
+        shapes = replace(shapes, symmetry=anatomy.symmetries(segmentation, request.image, shapes))
+    if request.soft is not None:
+        cord = Segmentation((segmentation.data > 0).astype(np.uint8), segmentation.grid)
+        shapes = replace(shapes, soft_area=soft_areas(request.soft, cord, shapes))
+    return shapes
+
+
+def _levels(segmentation: Volume, request: CsaRequest) -> Levels | None:
+    if request.level_map is not None and request.discs is not None:
+        raise ImageError("Levels come from a level map or from discs: give one of them.")
+    if request.discs is not None:
+        return levels.from_discs(request.discs, request.centreline or segmentation)
+    return levels.from_levels(request.level_map) if request.level_map is not None else None
+
+
+def _selection(shapes: Morphometrics, request: CsaRequest, distances: Floats | None) -> Selection:
+    selection = request.selection
+    if distances is None or request.pmj_distance is None or selection.per_slice:
+        return selection
+    slices = pmj.slices_at(request.pmj_distance, distances, shapes.slices, request.pmj_extent)
+    return replace(selection, slices=slices, pmj_distance=request.pmj_distance)
+
+
+def _on_template(selection: Selection, of_slices: Levels) -> Selection:
+    wanted = selection.levels or tuple(int(n) for n in np.unique(of_slices[of_slices > 0]))
+    return replace(selection, levels=wanted, per_slice=True)
