@@ -16,6 +16,7 @@ __all__ = ["Section", "coronal_section", "sagittal_section"]
 _MOST_PIXELS = 460
 _MARGIN = 12.0  # mm around cord and box
 _NARROWEST = 60.0  # mm
+_NEAR = 18.0  # mm
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +56,7 @@ def _section(display: Display, across: int) -> Section:
     return Section(
         voxels=(last - first, display.slices),
         millimetres=((last - first) * spacing[0], display.slices * spacing[1]),
-        image=resized(grey(image, window(image)), size),
+        image=resized(grey(image, _window(image, display, across, first)), size),
         heat=_heat(display, across, (first, last), size),
         contour=svg_path(mask),
         other="" if other is None else svg_path(_rows(other, display, across)[:, first:last]),
@@ -84,6 +85,14 @@ def _extent(display: Display, across: int) -> tuple[int, int]:
     half = max((high - low) * step + 2 * _MARGIN, wanted) / step / 2
     middle = (low + high) / 2
     return max(0, int(middle - half)), min(voxels, int(np.ceil(middle + half)))
+
+
+def _window(image: Array, display: Display, across: int, first: int) -> tuple[float, float]:
+    """Black and white from the cord's neighbourhood: fat near the coil may saturate."""
+    if not display.mask.any():
+        return window(image)
+    off = np.arange(image.shape[1]) + first - display.centres[:, across][:, None]
+    return window(image[np.abs(off) * display.spacing[across] < _NEAR], 0.5, 99.0)
 
 
 def _pixels(shape: tuple[int, ...], spacing: tuple[float, float]) -> tuple[int, int]:
