@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Literal
@@ -226,6 +227,8 @@ def _distance(
 
 def _statistics(measure: Profile, where: NDArray[np.int64]) -> list[float | None]:
     values = measure.values[where]
+    if values.size == 1 and math.isfinite(values[0]):  # most tables are per slice
+        return [0.0 if s == "STD" else float(values[0]) for s in measure.statistics]
     values = values[np.isfinite(values)]
     if not values.size:
         return [None] * len(measure.statistics)

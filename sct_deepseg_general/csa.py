@@ -12,6 +12,7 @@ from sct_deepseg_general.aggregate import Selection, Table, aggregated, profiles
 from sct_deepseg_general.centreline import CentrelineFit
 from sct_deepseg_general.errors import ImageError
 from sct_deepseg_general.morphometrics import Morphometrics, measure
+from sct_deepseg_general.pmj import EXTENT
 from sct_deepseg_general.soft_area import soft_areas
 from sct_deepseg_general.volume import Probability, Segmentation, Volume
 
@@ -39,7 +40,7 @@ class CsaRequest:
     discs: Volume | None = None
     pmj: Volume | None = None
     pmj_distance: float | None = None
-    pmj_extent: float = pmj.EXTENT
+    pmj_extent: float = EXTENT
     image: Volume | None = None
     centreline: Volume | None = None
     soft: Probability | None = None

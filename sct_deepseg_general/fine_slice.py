@@ -94,14 +94,32 @@ def turned(fine: FineSlice, centre: Pair, angle: float) -> FineSlice:
         return fine
     rows, columns = _reach(fine, centre, angle)
     sine, cosine = math.sin(angle), math.cos(angle)
-    row = np.arange(*rows)[:, None] - centre[0]
-    column = np.arange(*columns)[None, :] - centre[1]
-    values = _bilinear(
-        fine,
-        sine * column + (cosine * row + centre[0]),
-        cosine * column + (centre[1] - sine * row),
-    )
-    return FineSlice(values, (rows[0], columns[0]), fine.extent)
+    row = np.arange(*rows, dtype=np.float64)[:, None] - centre[0]
+    column = np.arange(*columns, dtype=np.float64)[None, :] - centre[1]
+    source = _Grid(cosine * row + centre[0], sine * column, centre[1] - sine * row, cosine * column)
+    return FineSlice(_bilinear(fine, source), (rows[0], columns[0]), fine.extent)
+
+
+@dataclass(frozen=True, eq=False)
+class _Grid:
+    """A turned grid of points: a point's row and column are each a sum of two parts.
+
+    The first part belongs to the point's row in the grid (n, 1), the second to its column (1, m).
+    """
+
+    row_by_row: Floats
+    row_by_column: Floats
+    column_by_row: Floats
+    column_by_column: Floats
+
+    @property
+    def corner_rows(self) -> Floats:
+        """Rows of the four corners, where they are extreme."""
+        return np.asarray(self.row_by_row[[0, -1]] + self.row_by_column[:, [0, -1]])
+
+    @property
+    def corner_columns(self) -> Floats:
+        return np.asarray(self.column_by_row[[0, -1]] + self.column_by_column[:, [0, -1]])
 
 
 def _shrinking(size: int, cosine: float, start: int, extent: int) -> tuple[Floats, int]:
@@ -162,42 +180,38 @@ def _span(positions: Floats, extent: int) -> tuple[int, int]:
     return first, max(first, min(extent, math.ceil(positions.max()) + 1))
 
 
-def _bilinear(fine: FineSlice, rows: Floats, columns: Floats) -> Floats:
-    """The values at the frame's points (rows, columns), a turned grid; zero outside the frame."""
-    around, top, left = _surrounded(fine, rows, columns)
-    corner = (rows - top).astype(np.intp)
+def _bilinear(fine: FineSlice, source: _Grid) -> Floats:
+    """The values at the frame's points `source`; zero outside the frame."""
+    around, top, left = _surrounded(fine, source)
+    rows = (source.row_by_row - top) + source.row_by_column
+    columns = (source.column_by_row - left) + source.column_by_column
+    corner = rows.astype(np.intp)
     corner *= around.shape[1]
-    corner += (columns - left).astype(np.intp)
-    corner = corner.ravel()
-    found = around.ravel()[corner]
-    at = np.flatnonzero(_uneven(around).ravel()[corner])
+    corner += columns.astype(np.intp)
+    found = around.ravel().take(corner).ravel()
+    at = np.flatnonzero(_uneven(around).ravel().take(corner))
     row, column = rows.ravel()[at], columns.ravel()[at]
-    within = (row >= 0) & (row <= fine.extent[0] - 1)
-    within &= (column >= 0) & (column <= fine.extent[1] - 1)
+    within = (row >= -top) & (row <= fine.extent[0] - 1 - top)
+    within &= (column >= -left) & (column <= fine.extent[1] - 1 - left)
     down, right = row - np.floor(row), column - np.floor(column)
-    found[at] = _blend(around, corner[at], down, right) * within
+    found[at] = _blend(around, corner.ravel()[at], down, right) * within
     return np.asarray(found.reshape(rows.shape))
 
 
-def _surrounded(fine: FineSlice, rows: Floats, columns: Floats) -> tuple[Floats, int, int]:
+def _surrounded(fine: FineSlice, source: _Grid) -> tuple[Floats, int, int]:
     """The values in an array of zeros that holds every point and its neighbours; its start."""
-    (top, height), (left, width) = (
-        _hull(positions, start, size)
-        for positions, start, size in zip(
-            (rows, columns), fine.start, fine.values.shape, strict=True
-        )
-    )
+    top, height = _hull(source.corner_rows, fine.start[0], fine.values.shape[0])
+    left, width = _hull(source.corner_columns, fine.start[1], fine.values.shape[1])
     around = np.zeros((height, width))
     row, column = fine.start[0] - top, fine.start[1] - left
     around[row : row + fine.values.shape[0], column : column + fine.values.shape[1]] = fine.values
     return around, top, left
 
 
-def _hull(positions: Floats, start: int, size: int) -> tuple[int, int]:
-    """First and number of pixels that a turned grid and the values need; extremes at corners."""
-    corners = positions[:: max(1, positions.shape[0] - 1), :: max(1, positions.shape[1] - 1)]
+def _hull(corners: Floats, start: int, size: int) -> tuple[int, int]:
+    """First and number of pixels that a grid with these corners and the values need."""
     first = min(start, math.floor(corners.min()))
-    end = max(start + size, math.floor(corners.max()) + 1)
+    end = max(start + size, math.floor(corners.max()) + 2)
     return first, end + 1 - first
 
 
