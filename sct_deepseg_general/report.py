@@ -104,11 +104,11 @@ class Entry:
 
 
 def add_entry(folder: Path, entry: Entry, volume: bool = True) -> Path:
-    """Add `entry` to the QC report in `folder`; returns the folder of the entry's files.
+    """Add `entry` to the QC report in `folder` (made if missing); returns the page to open.
 
-    The page is `folder / PAGE`. With `volume`, the part of the image around the cord is
-    included for the interactive viewer; without it an entry takes at most 300 kB. Any number
-    of processes may add entries at the same time.
+    With `volume`, the part of the image around the cord is included for the interactive
+    viewer; without it an entry takes at most 300 kB. Any number of processes may add entries
+    at the same time.
 
     Raises:
         OutputError: the folder cannot be written to.
@@ -117,7 +117,8 @@ def add_entry(folder: Path, entry: Entry, volume: bool = True) -> Path:
     attachments = _views(entry, row.id, volume)
     if volume:
         attachments = (*attachments, _volumes(entry, row.id))
-    return publish(folder, row, attachments)
+    publish(folder, row, attachments)
+    return folder / PAGE
 
 
 def _row(entry: Entry, name: str) -> Row:

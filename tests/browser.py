@@ -42,7 +42,12 @@ class Browser:
         from_browser, self._to_us = os.pipe()
         self._to_browser, write = os.pipe()
         self._read, self._write = from_browser, write
-        command = [chromium(), *FLAGS, f"--user-data-dir={profile}", f"--window-size={size[0]},{size[1]}"]
+        command = [
+            chromium(),
+            *FLAGS,
+            f"--user-data-dir={profile}",
+            f"--window-size={size[0]},{size[1]}",
+        ]
         self._pid = os.posix_spawn(
             command[0],
             [*command, "about:blank"],
@@ -61,10 +66,18 @@ class Browser:
         self._session = None
         self.requests, self.errors, self.downloads = [], [], []
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
-        self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)[
+            "sessionId"
+        ]
         for domain in ("Page", "Runtime", "Network", "Log"):
             self.call(f"{domain}.enable")
-        self.call("Emulation.setDeviceMetricsOverride", width=size[0], height=size[1], deviceScaleFactor=1, mobile=False)
+        self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=size[0],
+            height=size[1],
+            deviceScaleFactor=1,
+            mobile=False,
+        )
         self.scheme(dark)
 
     def __enter__(self):
@@ -121,12 +134,18 @@ class Browser:
             self.errors.append(json.dumps(parameters["exceptionDetails"])[:2000])
         elif message["method"] == "Log.entryAdded" and parameters["entry"]["level"] == "error":
             self.errors.append(json.dumps(parameters["entry"])[:2000])
-        elif message["method"] == "Runtime.consoleAPICalled" and parameters["type"] in ("error", "assert"):
+        elif message["method"] == "Runtime.consoleAPICalled" and parameters["type"] in (
+            "error",
+            "assert",
+        ):
             self.errors.append(json.dumps(parameters["args"])[:2000])
 
     def scheme(self, dark):
         value = "dark" if dark else "light"
-        self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": value}])
+        self.call(
+            "Emulation.setEmulatedMedia",
+            features=[{"name": "prefers-color-scheme", "value": value}],
+        )
 
     def open(self, path: Path, hash=""):
         """Open a file of this machine and wait for the page to say that it is ready."""
@@ -135,7 +154,9 @@ class Browser:
 
     def js(self, expression):
         """The value of a JavaScript expression; a promise is awaited."""
-        result = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
+        result = self.call(
+            "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
+        )
         if "exceptionDetails" in result:
             raise RuntimeError(json.dumps(result["exceptionDetails"])[:2000])
         return result["result"].get("value")
@@ -151,7 +172,9 @@ class Browser:
     def press(self, *keys):
         for key in keys:
             text = {"text": key} if len(key) == 1 else {}
-            code = {"windowsVirtualKeyCode": KEYS.get(key, ord(key.upper()) if len(key) == 1 else 0)}
+            code = {
+                "windowsVirtualKeyCode": KEYS.get(key, ord(key.upper()) if len(key) == 1 else 0)
+            }
             self.call("Input.dispatchKeyEvent", type="keyDown", key=key, **text, **code)
             self.call("Input.dispatchKeyEvent", type="keyUp", key=key, **code)
 
@@ -176,11 +199,19 @@ class Browser:
 
     def pick(self, selector, *paths: Path):
         """Choose files in a file field."""
-        node = self.call("Runtime.evaluate", expression=f"document.querySelector({json.dumps(selector)})")
-        self.call("DOM.setFileInputFiles", files=[str(p) for p in paths], objectId=node["result"]["objectId"])
+        node = self.call(
+            "Runtime.evaluate", expression=f"document.querySelector({json.dumps(selector)})"
+        )
+        self.call(
+            "DOM.setFileInputFiles",
+            files=[str(p) for p in paths],
+            objectId=node["result"]["objectId"],
+        )
 
     def screenshot(self, **more) -> bytes:
         return base64.b64decode(self.call("Page.captureScreenshot", format="png", **more)["data"])
 
     def pdf(self) -> bytes:
-        return base64.b64decode(self.call("Page.printToPDF", printBackground=False, preferCSSPageSize=True)["data"])
+        return base64.b64decode(
+            self.call("Page.printToPDF", printBackground=False, preferCSSPageSize=True)["data"]
+        )

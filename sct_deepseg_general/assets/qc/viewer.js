@@ -18,11 +18,17 @@ qc.viewer = (() => {
     nv = new Niivue({
       backColor: [0, 0, 0, 1], crosshairColor: [1, 0.83, 0.2, 0.7], crosshairWidth: 0.5, show3Dcrosshair: true,
       sagittalNoseLeft: true, isRadiologicalConvention: false, dragAndDropEnabled: false, logLevel: "error",
-      multiplanarForceRender: true, isResizeCanvas: true, viewModeHotKey: "", clipPlaneHotKey: "", cycleClipPlaneHotKey: "", loadingText: "",
+      multiplanarShowRender: 0, isResizeCanvas: true, viewModeHotKey: "", clipPlaneHotKey: "", cycleClipPlaneHotKey: "", loadingText: "",
     });
-    nv.onLocationChange = (place) => { byId("viewer-place").textContent = place.string; };
+    nv.onLocationChange = (place) => { byId("viewer-place").textContent = told(place); };
     await nv.attachToCanvas(byId("viewer-canvas"));
     nv.addColormap("cyan_qc", { R: [0, 40], G: [0, 200], B: [0, 255], A: [0, 255], I: [0, 255] });
+  }
+
+  function told(place) {
+    const at = ["R", "A", "S"].map((axis, i) => `${axis} ${place.mm[i].toFixed(1)}`).join("  ");
+    const values = place.values.map((one) => `${one.name.split(".")[0]} ${+one.value.toPrecision(4)}`).join(" · ");
+    return `${at} mm · ${values}`;
   }
 
   function setLayout(name) {
@@ -37,13 +43,13 @@ qc.viewer = (() => {
   function overlay() {
     const alone = layout === "render";
     const shown = byId("viewer-overlay").checked || alone;
-    nv.setOpacity(0, alone ? 0 : 1);
+    nv.volumes[0].opacity = alone ? 0 : 1;
     const wanted = byId("viewer-layer").value;
     layers.forEach((name, i) => {
       const on = shown && (name === wanted || (wanted === "both" && name !== "probability"));
-      nv.setOpacity(i + 1, on ? (alone ? 1 : opacity) : 0);
+      nv.volumes[i + 1].opacity = on ? (alone ? 1 : opacity) : 0;
     });
-    nv.drawScene();
+    nv.updateGLVolume(); // once for all: each update uploads the volumes anew
   }
 
   function windowed() {
@@ -83,20 +89,19 @@ qc.viewer = (() => {
     byId("viewer-overlay").checked = true;
     nv.scene.pan2Dxyzmm = [0, 0, 0, 1];
     windowed();
-    overlay();
+    setLayout(layout);
   }
 
   async function volumes(data) {
     const { NVImage } = window.niivue;
     const wanted = ["image", "mask", "other", "probability"].filter((name) => data[name]);
     layers = wanted.slice(1);
-    for (const old of [...nv.volumes]) nv.removeVolume(old);
-    for (const name of wanted) {
-      nv.addVolume(await NVImage.loadFromBase64({
-        base64: data[name], name: `${name}.nii.gz`, colormap: name === "image" ? "gray" : COLORS[name], opacity: name === "image" ? 1 : 0.5,
-        ...(name === "image" ? {} : { cal_min: name === "probability" ? 0.02 : 0.5, cal_max: 1 }),
-      }));
-    }
+    const images = await Promise.all(wanted.map((name) => NVImage.loadFromBase64({
+      base64: data[name], name: `${name}.nii.gz`, colormap: name === "image" ? "gray" : COLORS[name], opacity: name === "image" ? 1 : 0.5,
+      ...(name === "image" ? {} : { cal_min: name === "probability" ? 0.02 : 0.5, cal_max: 1 }),
+    })));
+    nv.volumes = images.slice(0, -1);
+    nv.addVolume(images[images.length - 1]);
   }
 
   function ranges() {
