@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,7 @@ from sct_deepseg_general.bids import Case, Index
 from sct_deepseg_general.errors import DatasetError, DeepsegError, ImageError
 from sct_deepseg_general.files import sha256
 from sct_deepseg_general.metrics import agreement
-from sct_deepseg_general.morphometrics import AXES, measure
+from sct_deepseg_general.morphometrics import measure
 from sct_deepseg_general.nifti import load
 from sct_deepseg_general.training import recipe as recipes
 from sct_deepseg_general.training.conversion import THRESHOLD, label_reason
@@ -45,6 +45,7 @@ __all__ = [
 ]
 
 Segmenter = Callable[[Volume], Segmentation]
+_UPRIGHT = ("L", "A", "S")  # the axes in which `measure` counts slices
 _FAILURES = (DeepsegError, RuntimeError, ValueError, ArithmeticError, MemoryError)
 
 
@@ -144,7 +145,7 @@ class Measurement:
     reference_csa: float
     csa_error: float
     csa_error_abs: float
-    seconds: float
+    seconds: float = 0.0
     profile: Profile = Profile()
 
 
@@ -203,10 +204,12 @@ def evaluated(
     cases: Sequence[TestCase],
     known: Iterable[Measurement] = (),
     progress: Callable[[int, int], None] = lambda done, total: None,
+    keep: Callable[[str, TestCase, Segmentation], None] = lambda model, case, found: None,
 ) -> Iterator[Measurement]:
     """Every model on every case, case by case; each image is read once.
 
     What is in `known` (by model, image and label hash) is given back without measuring again.
+    `keep` is handed every segmentation that is made, before its measurement is given.
 
     Raises:
         DatasetError: a model was trained on a case, before anything is measured; or a
@@ -222,7 +225,8 @@ def evaluated(
             measurement = done.get(keys[candidate.name])
             if measurement is None:
                 images = images or _read(case)
-                measurement = _measured(candidate, case, hashes, *images)
+                measurement, found = _measured(candidate, case, hashes, *images)
+                keep(candidate.name, case, found)
             yield measurement
         progress(number + 1, len(cases))
 
@@ -283,7 +287,7 @@ def _measured(
     hashes: tuple[str, str],
     image: Volume,
     reference: Segmentation,
-) -> Measurement:
+) -> tuple[Measurement, Segmentation]:
     start = time.perf_counter()
     status, reason = "ok", ""
     prediction = Segmentation(np.zeros_like(reference.data), reference.grid)
@@ -294,7 +298,8 @@ def _measured(
     seconds = time.perf_counter() - start
     if status == "ok" and not prediction.data.any():
         status = "empty"
-    return _row(candidate.name, case, hashes, (status, reason), prediction, reference, seconds)
+    row = _row(candidate.name, case, hashes, (status, reason), prediction, reference)
+    return replace(row, seconds=round(seconds, 2)), prediction
 
 
 def _row(
@@ -304,7 +309,6 @@ def _row(
     outcome: tuple[str, str],
     prediction: Segmentation,
     reference: Segmentation,
-    seconds: float,
 ) -> Measurement:
     result = agreement(prediction, reference)
     profile = _profile(prediction, reference)
@@ -329,7 +333,6 @@ def _row(
         reference_csa=_mean(truth),
         csa_error=_mean(found - truth),
         csa_error_abs=_mean(np.abs(found - truth)),
-        seconds=round(seconds, 2),
         profile=profile,
     )
 
@@ -337,7 +340,7 @@ def _row(
 def _profile(prediction: Segmentation, reference: Segmentation) -> Profile:
     truth, found = measure(reference), measure(prediction)
     slices = truth.slices
-    grid = reference.grid.reoriented(AXES)
+    grid = reference.grid.reoriented(_UPRIGHT)
     height = grid.affine[2, 3] + slices * grid.affine[2, 2]
     areas = np.nan_to_num(found.area[slices]), truth.area[slices]
     return Profile(*(tuple(np.round(v, 4).tolist()) for v in (height, *areas)))

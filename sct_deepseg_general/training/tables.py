@@ -30,10 +30,11 @@ SHOWN: Mapping[str, tuple[str, int, bool]] = {
 _COLUMNS = tuple(field.name for field in fields(Measurement) if field.name != "profile")
 
 
-def write_csv(rows: Iterable[Measurement], path: Path) -> None:
-    """One line an image and model, whole; the CSA profiles are left out."""
-    table = ({name: _cell(getattr(row, name)) for name in _COLUMNS} for row in rows)
-    write_rows(path, _COLUMNS, table)
+def write_csv(rows: Iterable[Measurement], path: Path, *, timed: bool = True) -> None:
+    """One line an image and model, whole; without the CSA profiles, and without times if asked."""
+    columns = _COLUMNS if timed else tuple(name for name in _COLUMNS if name != "seconds")
+    table = ({name: _cell(getattr(row, name)) for name in columns} for row in rows)
+    write_rows(path, columns, table)
 
 
 def read_csv(path: Path) -> tuple[Measurement, ...]:
