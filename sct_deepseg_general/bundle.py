@@ -11,7 +11,9 @@ import os
 import re
 import shutil
 import stat
+import struct
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +23,18 @@ from sct_deepseg_general.errors import ModelError
 from sct_deepseg_general.files import sha256, write_whole
 from sct_deepseg_general.model import MANIFEST, RECORD, Model, read_manifest
 
-__all__ = ["Limits", "pack", "seal", "sync_folder", "unpack", "unpack_model"]
+__all__ = [
+    "LIMITS",
+    "Limits",
+    "pack",
+    "seal",
+    "sync",
+    "sync_folder",
+    "unpack",
+    "unpack_model",
+]
 
+_UNSOUND = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError, ValueError)
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _CHUNK = 1 << 20
 _SAFE_MEMBER = re.compile(
@@ -38,6 +50,9 @@ class Limits:
     """Entries of the archive."""
     size: int = 8 << 30
     """Bytes of everything inflated."""
+
+
+LIMITS = Limits()
 
 
 def seal(folder: Path, record: Mapping[str, Any]) -> Model:
@@ -98,20 +113,20 @@ def unpack(
     folder.mkdir()
     try:
         with zipfile.ZipFile(archive) as bundle:
-            members = [member for member in bundle.infolist() if not member.is_dir()]
+            members = [member for member in bundle.infolist() if member.filename[-1:] != "/"]
             _check_members(members, bundle.infolist(), limits, archive)
             left = limits.size
             for member in members:
                 if wanted(member.filename):
                     left -= _inflate(bundle, member, folder, left)
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError, ValueError) as error:
+    except _UNSOUND as error:
         raise ModelError(f"{archive} is not a sound zip archive ({error}).") from error
     except OSError as error:
         raise ModelError(f"Cannot unpack {archive}: {error.strerror or error}.") from error
 
 
 def unpack_model(archive: Path, folder: Path, limits: Limits) -> Model:
-    """The model in a bundle, unpacked into a new folder, every file checked and synced to disk.
+    """The model in a bundle, unpacked into a new folder, every file checked.
 
     Raises:
         ModelError: as `unpack` and `Model.load`, or the bundle holds a file that its manifest
@@ -121,21 +136,25 @@ def unpack_model(archive: Path, folder: Path, limits: Limits) -> Model:
     extra = _found(folder) - {MANIFEST, *read_manifest(folder)}
     if extra:
         raise ModelError(f"{archive} holds {min(extra)}, which its {MANIFEST} does not list.")
-    model = Model.load(folder, full=True)
-    sync_folder(folder)
-    return model
+    return Model.load(folder, full=True)
 
 
 def sync_folder(folder: Path) -> None:
     """Have a folder, and every file at its top, on the disk before going on."""
-    for path in [*folder.iterdir(), folder]:
-        if os.name == "nt" and path == folder:
-            continue  # Windows has no handle on a folder to sync
-        handle = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+    for path in folder.iterdir():
+        sync(path)
+    sync(folder)
+
+
+def sync(path: Path) -> None:
+    """Have a file's content, or a folder's list of names, on the disk before going on."""
+    if os.name == "nt" and path.is_dir():
+        return  # Windows has no handle on a folder to sync
+    handle = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _check_members(
@@ -156,7 +175,7 @@ def _check_members(
 
 
 def _check_member(member: zipfile.ZipInfo, archive: Path) -> None:
-    name = member.filename.rstrip("/") if member.is_dir() else member.filename
+    name = member.filename.removesuffix("/")
     kind = stat.S_IFMT(member.external_attr >> 16)
     if ".." in name.split("/") or not _SAFE_MEMBER.fullmatch(name):
         raise ModelError(f"{archive} holds a member named {name!r:.100}, which is not allowed.")

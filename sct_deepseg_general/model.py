@@ -22,7 +22,9 @@ from sct_deepseg_general.record import Fields, read_json
 from sct_deepseg_general.stamps import forget, remember, stamps, unchanged
 
 __all__ = [
+    "DATE",
     "FORMAT",
+    "HASH",
     "MANIFEST",
     "NAME",
     "NORMALISATIONS",
@@ -45,8 +47,8 @@ VERSION = r"(0|[1-9][0-9]{0,8})(\.(0|[1-9][0-9]{0,8})){0,3}"
 ORIENTATION = r"(?=.*[RL])(?=.*[AP])(?=.*[IS])[RLAPIS]{3}"
 NORMALISATIONS = ("zscore",)
 _FILE = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
-_HASH = r"[0-9a-f]{64}"
-_DATE = r"[0-9]{4}-[01][0-9]-[0-3][0-9]"
+HASH = r"[0-9a-f]{64}"
+DATE = r"[0-9]{4}-[01][0-9]-[0-3][0-9]"
 _NETWORK = ("plans.json", "dataset.json", "card.md", "network.xml", "network.bin")
 _LOCATOR = ("locator.xml", "locator.bin")
 
@@ -185,7 +187,7 @@ def read_manifest(folder: Path) -> Mapping[str, str]:
         raise ModelError(
             f"{folder} is not a model folder: it has no readable {MANIFEST}."
         ) from error
-    matches = [re.fullmatch(rf"({_HASH})  ({_FILE})", line) for line in lines]
+    matches = [re.fullmatch(rf"({HASH})  ({_FILE})", line) for line in lines]
     listed = {match[2]: match[1] for match in matches if match is not None}
     if len(listed) != len(lines) or RECORD not in listed or MANIFEST in listed:
         raise ModelError(f"{path} must list {RECORD} and every file once, as sha256sum does.")
@@ -212,7 +214,7 @@ def _parsed(fields: Fields, folder: Path) -> Model:
         intervals=_intervals(fields),
         licence=fields.text("licence"),
         citation=fields.text("citation"),
-        date=fields.text("date", _DATE),
+        date=fields.text("date", DATE),
         replaces=fields.text_or_none("replaces", rf"{NAME}@{VERSION}"),
         files=_files(fields.object("files")),
         folder=folder,
@@ -245,7 +247,7 @@ def _intervals(fields: Fields) -> Mapping[str, Any] | None:
 def _files(fields: Fields) -> tuple[File, ...]:
     def file(name: str) -> File:
         one = fields.object(name)
-        read = File(name, one.whole("size"), one.text("sha256", _HASH))
+        read = File(name, one.whole("size"), one.text("sha256", HASH))
         one.done()
         return read
 

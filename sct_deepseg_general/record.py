@@ -59,10 +59,7 @@ class Fields:
         return value
 
     def text_or_none(self, name: str, pattern: str = r"(?s).*") -> str | None:
-        if self._left.get(name, 0) is None:
-            self.any(name)
-            return None
-        return self.text(name, pattern)
+        return None if self._null(name) else self.text(name, pattern)
 
     def choice(self, name: str, *allowed: Any) -> Any:
         value = self.any(name)
@@ -79,6 +76,9 @@ class Fields:
             self._wrong(name, f"a whole number of at least {least}", value)
         return value
 
+    def whole_or_none(self, name: str, least: int = 0) -> int | None:
+        return None if self._null(name) else self.whole(name, least)
+
     def number(self, name: str, least: float = 0.0, most: float = float("inf")) -> float:
         value = self.any(name)
         if not _is_number(value) or not least <= value <= most:
@@ -91,6 +91,9 @@ class Fields:
         if not _is_list(value, 3) or not all(_is_number(v) and 0 < v < 1e3 for v in value):
             self._wrong(name, "three lengths in mm above 0", value)
         return (float(value[0]), float(value[1]), float(value[2]))
+
+    def spacing_or_none(self, name: str) -> tuple[float, float, float] | None:
+        return None if self._null(name) else self.spacing(name)
 
     def shape(self, name: str) -> tuple[int, int, int]:
         """Three counts of voxels, 1 to 4096."""
@@ -123,10 +126,7 @@ class Fields:
         return Fields(self.any(name), f"{name} in {self._where}")
 
     def object_or_none(self, name: str) -> Fields | None:
-        if self._left.get(name, 0) is None:
-            self.any(name)
-            return None
-        return self.object(name)
+        return None if self._null(name) else self.object(name)
 
     def objects(self, name: str) -> tuple[Fields, ...]:
         value = self.any(name)
@@ -151,6 +151,10 @@ class Fields:
                 f"{self._where} has the unknown field '{next(iter(self._left))}': "
                 "it may come from a newer version of this program."
             )
+
+    def _null(self, name: str) -> bool:
+        """Whether the field is there and null, which takes it."""
+        return self._left.get(name, 0) is None and self.any(name) is None
 
     def _wrong(self, name: str, wanted: str, found: Any) -> NoReturn:
         raise ModelError(f"'{name}' in {self._where} must be {wanted}, found {found!r:.80}.")
