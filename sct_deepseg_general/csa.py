@@ -94,7 +94,7 @@ def _levels(segmentation: Volume, request: CsaRequest) -> Levels | None:
     if request.level_map is not None and request.discs is not None:
         raise ImageError("Levels come from a level map or from discs: give one of them.")
     if request.discs is not None:
-        return levels.from_discs(request.discs, request.centreline or segmentation)
+        return levels.from_discs(request.discs, segmentation, request.centreline)
     return levels.from_levels(request.level_map) if request.level_map is not None else None
 
 

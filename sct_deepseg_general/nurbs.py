@@ -54,12 +54,12 @@ def fitted(x: Floats, y: Floats, z: Floats) -> NurbsCurve:
     """The curve near the points (x, y, z), one for each slice z, z ascending by one.
 
     Raises:
-        ImageError: fewer than seven slices, or no stable fit.
+        ImageError: fewer than six slices, or no stable fit.
     """
     points = np.stack([x, y, z], axis=1)
-    if len(points) < ORDER + 3:
+    if len(points) < ORDER + 2:
         raise ImageError(
-            f"The nurbs centreline needs {ORDER + 3} slices of cord and the mask has "
+            f"The nurbs centreline needs {ORDER + 2} slices of cord and the mask has "
             f"{len(points)}: choose bspline, polyfit or linear."
         )
     controls = _best_controls(points)
