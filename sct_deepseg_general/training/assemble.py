@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from sct_deepseg_general.training.export import ensemble, export_ir, save_weight
 from sct_deepseg_general.training.fit import Trained
 from sct_deepseg_general.training.recipe import Recipe, Training, write
 
-__all__ = ["Identity", "assemble"]
+__all__ = ["Identity", "assemble", "identity_of"]
 
 FINAL = "checkpoint_final.pth"
 
@@ -39,7 +39,24 @@ class Identity:
     threshold: float = 0.5
 
 
-def assemble(trained: Trained, recipe: Recipe, identity: Identity, card: Path, folder: Path) -> Model:
+def identity_of(recipe: Recipe, model: str) -> Identity:
+    """What a model of a recipe is called until it is released under a version of its own."""
+    name = recipe.name if model == "general" else f"{recipe.name}-{model}"
+    return Identity(
+        id=name.lower(),
+        version="0",
+        title=f"{recipe.name}: {model}",
+        description=recipe.description,
+        contrasts=tuple(sorted({c for one in recipe.seen for c in one.contrasts})) or ("any",),
+        licence="MIT",
+        citation=f"{recipe.name}, trained with sct_deepseg_sc_general",
+        date=datetime.now(timezone.utc).strftime("%Y-%m-%d"),
+    )
+
+
+def assemble(
+    trained: Trained, recipe: Recipe, identity: Identity, card: Path, folder: Path
+) -> Model:
     """The model folder of a trained recipe: weights, IRs, plans, recipe, card, record, manifest.
 
     `folder` is made if need be; files of an earlier assembly are replaced.
@@ -53,7 +70,8 @@ def assemble(trained: Trained, recipe: Recipe, identity: Identity, card: Path, f
         (folder / "fold_0_locator.safetensors").rename(folder / "locator.safetensors")
     write(recipe, folder / "recipe.json")
     if card != folder / "card.md":
-        shutil.copyfile(card, folder / "card.md")
+        text = card.read_text(encoding="utf-8") if card.is_file() else f"# {identity.title}\n"
+        (folder / "card.md").write_text(text, encoding="utf-8")
     return seal(folder, _record(recipe, identity, folds))
 
 

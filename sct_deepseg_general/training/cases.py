@@ -40,7 +40,11 @@ class Preparation:
 
 
 def prepared_cases(
-    raw: Path, names: Iterable[str], preparation: Preparation, cache: Path, trust: Mapping[str, float]
+    raw: Path,
+    names: Iterable[str],
+    preparation: Preparation,
+    cache: Path,
+    trust: Mapping[str, float],
 ) -> list[Case]:
     """The named cases of an nnU-Net raw dataset, prepared, from the cache where possible.
 
@@ -60,10 +64,10 @@ def _case(
     stamp = json.dumps([sha256(image), sha256(label), asdict(preparation)], sort_keys=True)
     stack = _cached(cache / name, stamp)
     if stack is None:
-        stack = _stack(image, label, preparation, name.split("_")[0])
+        stack = _stack(image, label, preparation, name.split("_", maxsplit=1)[0])
         _keep(cache / name, stamp, stack)
     centres = np.argwhere(stack[1] > 0.5).astype(np.int32)
-    dataset = name.split("_")[0]
+    dataset = name.split("_", maxsplit=1)[0]
     step = max(1, len(centres) // _MOST_CENTRES)
     return Case(name, dataset, stack[0], stack[1], centres[::step], trust.get(dataset, 1.0))
 
@@ -75,7 +79,9 @@ def _stack(image: Path, label: Path, preparation: Preparation, dataset: str) -> 
     box = margin_box(target.data > 0.5, volume.grid.spacing, preparation.margin)
     if dataset not in preparation.whole:
         box = _labelled_slices(target, box)
-    return np.stack([_array(prepared(volume, box, preparation.spacing)), _soft(target, box, preparation)])
+    return np.stack(
+        [_array(prepared(volume, box, preparation.spacing)), _soft(target, box, preparation)]
+    )
 
 
 def _soft(target: Probability, box: Box, preparation: Preparation) -> NDArray[np.float32]:

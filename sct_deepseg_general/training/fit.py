@@ -57,7 +57,7 @@ def fit(
     return Trained(results["network"], results.get("locator"), folds)
 
 
-def train_network(  # noqa: PLR0913  one value each: what, how, from where, to where, on what, tell
+def train_network(
     name: str,
     recipe: Recipe,
     training: Training,
@@ -88,9 +88,7 @@ def _trainer(plans: dict[str, Any], raw: Path, fold: int, device: str) -> CordTr
     return CordTrainer(content, "3d_fullres", fold, dataset, chosen)
 
 
-def _schooling(
-    recipe: Recipe, training: Training, raw: Path, work: Path, fold: int
-) -> Schooling:
+def _schooling(recipe: Recipe, training: Training, raw: Path, work: Path, fold: int) -> Schooling:
     learn, check = _fold_names(raw, fold)
     trust = {one.name: one.trust for one in recipe.datasets}
     spacing = training.spacing
@@ -108,7 +106,9 @@ def _schooling(
 
 def _fold_names(raw: Path, fold: int) -> tuple[list[str], list[str]]:
     """Names of training and validation cases; all are both where there is no such fold."""
-    names = sorted(path.name.removesuffix(".nii.gz") for path in (raw / "labelsTr").glob("*.nii.gz"))
+    names = sorted(
+        path.name.removesuffix(".nii.gz") for path in (raw / "labelsTr").glob("*.nii.gz")
+    )
     path = raw / "splits_final.json"
     splits = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
     if fold < 0 or fold >= len(splits):

@@ -54,5 +54,14 @@ class Stream(IterableDataset):  # type: ignore[misc]  # torch's types are not re
 
 def batches(stream: Stream, size: int, workers: int) -> Iterator[Any]:
     """Batches (images, targets, case numbers); `workers` 0 draws them in this process."""
-    ahead = 4 if workers else None
-    return iter(DataLoader(stream, batch_size=size, num_workers=workers, prefetch_factor=ahead))
+    if workers == 0:
+        return iter(DataLoader(stream, batch_size=size))
+    # a forked worker would hang where this process has used its threads before
+    loader = DataLoader(
+        stream,
+        batch_size=size,
+        num_workers=workers,
+        prefetch_factor=4,
+        multiprocessing_context="spawn",
+    )
+    return iter(loader)

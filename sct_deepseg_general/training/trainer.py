@@ -66,7 +66,6 @@ class CordTrainer(nnUNetTrainer):  # type: ignore[misc]  # nnU-Net's types are n
         """Build the network and pick up the state that an interrupted run left, if any."""
         self.schooling = schooling
         torch.manual_seed(schooling.training.seed)
-        np.random.seed(schooling.training.seed)
         self.num_input_channels = 1
         self.network = self.build_network_architecture(
             self.plans_manager, self.configuration_manager, 1, 2, True
@@ -158,7 +157,9 @@ class CordTrainer(nnUNetTrainer):  # type: ignore[misc]  # nnU-Net's types are n
                 image, target, number = next(check)
                 logits = self.average(image.to(self.device))[0].float().cpu()
                 mask, truth = logits[:, 1] > logits[:, 0], target[:, 0] > 0.5
-                overlap = 2 * float((mask & truth).sum()) / max(1.0, float(mask.sum() + truth.sum()))
+                overlap = (
+                    2 * float((mask & truth).sum()) / max(1.0, float(mask.sum() + truth.sum()))
+                )
                 scores[self.schooling.validation[int(number)].dataset].append(overlap)
         return {name: float(np.mean(values)) for name, values in sorted(scores.items())}
 

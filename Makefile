@@ -1,0 +1,46 @@
+# The two commands of a fresh machine are `make run` and `make test`.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/pip install -q --disable-pip-version-check
+
+.PHONY: run test test-all test-slurm lint bench clean
+
+run: .venv/run  ## segment the sample images, write CSA and QC under output/
+	$(BIN)/python benchmarks/sample_run.py
+
+test: .venv/test lint  ## lint, types and the tests that take minutes
+	$(BIN)/python -m pytest -m "not slow and not gpu and not sct"
+
+test-all: .venv/test lint
+	$(BIN)/python -m pytest
+
+test-slurm: .venv/test
+	bash tests/slurm/run.sh
+
+lint: .venv/test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: .venv/test  ## the tables that README and docs quote
+	$(BIN)/python benchmarks/run_all.py
+
+clean:
+	rm -rf .venv output build *.egg-info
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/run: constraints.txt pyproject.toml | .venv/bin/python
+	$(PIP) -c constraints.txt setuptools
+	$(PIP) -c constraints.txt --no-build-isolation -e .
+	touch $@
+
+# nnU-Net goes in without its dependencies: one of them would bring a torchvision that has no
+# CPU build and that nothing here needs. What it does need is in the extra "test".
+.venv/test: .venv/run constraints.txt pyproject.toml
+	$(PIP) -c constraints.txt torch
+	$(PIP) -c constraints.txt --no-deps nnunetv2 dynamic-network-architectures acvl-utils \
+	    batchgenerators batchgeneratorsv2
+	$(PIP) -c constraints.txt --no-build-isolation -e ".[test]"
+	touch $@

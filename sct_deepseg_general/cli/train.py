@@ -1,0 +1,111 @@
+"""`train`: rebuild a model from a recipe."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from sct_deepseg_general.cli._click import PROGRAM, SctCommand, option
+
+if TYPE_CHECKING:
+    from sct_deepseg_general.training.recipe import Recipe
+    from sct_deepseg_general.training.trainer import Epoch
+
+__all__ = ["command"]
+
+_EPILOG = f"""\
+Examples:
+  {PROGRAM} train -recipe model_zoo/sc-general/recipe.json -data datasets/ -o trained/
+  {PROGRAM} train -recipe recipe.json -data a/ -data b/ -o trained/ -minutes 120 -device cuda
+
+Stopped at any moment, the same command goes on from the last finished epoch.
+"""
+
+
+@click.command(cls=SctCommand, epilog=_EPILOG)
+@option("-recipe", type=click.Path(path_type=Path), required=True, help="Recipe (JSON).")
+@option(
+    "-data",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    required=True,
+    show_default=False,
+    help="Folders in which the recipe's datasets lie.",
+)
+@option(
+    "-o",
+    to="output",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Folder for the nnU-Net dataset, states, curves and the model.",
+)
+@option("-model", default="general", help="'general', or a dataset's name for its specific model.")
+@option("-device", default="auto", help="auto, cpu, cuda or mps.")
+@option("-minutes", type=click.FloatRange(min=0), help="Time budget of each network.")
+@option("-jobs", default=1, type=click.IntRange(1), help="Processes for the conversion.")
+def command(
+    recipe: Path,
+    data: tuple[Path, ...],
+    output: Path,
+    model: str,
+    device: str,
+    minutes: float | None,
+    jobs: int,
+) -> None:
+    """Rebuild a model: convert the datasets, plan, train network and locator, assemble."""
+    from sct_deepseg_general.errors import BackendError
+    from sct_deepseg_general.training import recipe as recipes
+
+    wanted = _budgeted(recipes.read(recipe), minutes)
+    try:
+        from sct_deepseg_general.training import assemble, dataset, fit
+    except ImportError as error:
+        raise BackendError(
+            f"Training needs {error.name}: pip install 'sct-deepseg-general[train]'."
+        ) from error
+    built = dataset.build(wanted, data, output, jobs)
+    print(f"{len(built.entries)} cases, {len(built.left)} left out (skipped.tsv)")
+    trained = fit.fit(
+        built.recipe, output / dataset.RAW, output / model, model, device, _Teller(output / model)
+    )
+    card = recipe.parent / "card.md"
+    identity = assemble.identity_of(built.recipe, model)
+    made = assemble.assemble(trained, built.recipe, identity, card, output / model / "model")
+    print(f"{made.key}: {output / model / 'model'}")
+
+
+def _budgeted(recipe: Recipe, minutes: float | None) -> Recipe:
+    if minutes is None:
+        return recipe
+    locator = recipe.locator and replace(recipe.locator, minutes=minutes)
+    return replace(recipe, training=replace(recipe.training, minutes=minutes), locator=locator)
+
+
+class _Teller:
+    """Prints a line an epoch and keeps the curves up to date."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.epochs: dict[str, list[Epoch]] = {}
+        self.spent: dict[str, float] = {}
+
+    def __call__(self, name: str, epoch: Epoch, share: float) -> None:
+        from sct_deepseg_general.training.curves import write_curves
+
+        epochs = self.epochs.setdefault(name, [])
+        epochs.append(epoch)
+        self.spent[name] = self.spent.get(name, 0.0) + epoch.seconds
+        gained = share - (epochs[0].number - 1) / max(epoch.number, 1) * share
+        left = self.spent[name] / max(gained, 1e-6) * max(0.0, 1 - share)
+        dice = ", ".join(f"{dataset} {value:.3f}" for dataset, value in epoch.dice.items())
+        print(
+            f"{name} {share:4.0%} iteration {epoch.iterations}: loss {epoch.loss:.3f}, "
+            f"Dice {dice}; {left / 60:.0f} min left",
+            file=sys.stderr,
+            flush=True,
+        )
+        write_curves(epochs, self.folder / name)
