@@ -14,6 +14,7 @@ import numpy as np
 from sct_deepseg_general import __version__, aggregate, csa_table, nifti
 from sct_deepseg_general.display import box_on
 from sct_deepseg_general.errors import ImageError
+from sct_deepseg_general.files import written_together
 from sct_deepseg_general.morphometrics import Morphometrics, measure
 from sct_deepseg_general.network import Predictor
 from sct_deepseg_general.outputs import Outputs, Provenance, write_sidecar
@@ -81,7 +82,7 @@ def run(
     request: Request,
     progress: Callable[[int, int], None] | None = None,
 ) -> Done:
-    """Do the job; each file is written whole, the sidecar last.
+    """Do the job; the files are written whole and together, or none is.
 
     Raises:
         ImageError: the image cannot be used.
@@ -117,13 +118,14 @@ def _judged(
 
 def _write(done: Done, predictor: Predictor, request: Request) -> None:
     outputs, result = done.job.outputs, done.result
-    nifti.save(result.segmentation, outputs.segmentation)
-    if request.soft:
-        nifti.save(result.probability, outputs.soft)
-    if request.csa:
-        table = aggregate.per_slice(done.table)
-        csa_table.write(outputs.csa, table, str(outputs.segmentation), PRODUCER)
-    write_sidecar(_provenance(done, predictor, request), outputs.sidecar)
+    with written_together(outputs.wanted(request.csa, request.soft)) as temporary:
+        nifti.save(result.segmentation, temporary[outputs.segmentation])
+        if request.soft:
+            nifti.save(result.probability, temporary[outputs.soft])
+        if request.csa:
+            table = aggregate.per_slice(done.table)
+            csa_table.write(temporary[outputs.csa], table, str(outputs.segmentation), PRODUCER)
+        write_sidecar(_provenance(done, predictor, request), temporary[outputs.sidecar])
 
 
 def _provenance(done: Done, predictor: Predictor, request: Request) -> Provenance:
@@ -178,5 +180,6 @@ def slice_areas(done: Done) -> tuple[SliceArea, ...]:
     heights = grid.affine[2, 3] + grid.affine[2, 2] * np.arange(grid.shape[2])
     area = done.table.area
     return tuple(
-        SliceArea(int(z), float(heights[z]), float(area[z])) for z in np.flatnonzero(np.isfinite(area))
+        SliceArea(int(z), float(heights[z]), float(area[z]))
+        for z in np.flatnonzero(np.isfinite(area))
     )

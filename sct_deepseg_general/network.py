@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -209,12 +210,21 @@ def _compiled(model_file: Path, tile: Sequence[int]) -> Callable[[Float], Float]
 
 
 def _cpu_settings() -> dict[str, Any]:
-    threads = int(os.environ.get("OMP_NUM_THREADS", "0") or 0) or len(os.sched_getaffinity(0))
     return {
         "INFERENCE_PRECISION_HINT": "f32",
         "PERFORMANCE_HINT": "LATENCY",
-        "INFERENCE_NUM_THREADS": threads,
+        "INFERENCE_NUM_THREADS": _threads(),
     }
+
+
+def _threads() -> int:
+    """As many as OMP_NUM_THREADS says, or as this process may use."""
+    asked = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
+    if asked.isdigit() and int(asked) > 0:
+        return int(asked)
+    if hasattr(os, "sched_getaffinity"):  # not on macOS
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _chosen_device(device: str, engine: str) -> str:
@@ -233,7 +243,7 @@ def _best_device() -> str:
 
 
 def _checked_device(device: str) -> str:
-    if device.split(":", maxsplit=1)[0] not in DEVICES:
+    if re.fullmatch(r"cuda(:\d+)?|mps", device) is None:
         raise BackendError(f"There is no device '{device}': choose auto, cpu, cuda, cuda:N or mps.")
     torch = _import_torch()
     kind, _, number = device.partition(":")

@@ -11,6 +11,8 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 from nibabel.affines import voxel_sizes
+from nibabel.arrayproxy import ArrayProxy, is_proxy
+from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
 from sct_deepseg_general.errors import ImageError
@@ -22,6 +24,7 @@ __all__ = ["load", "load_map", "load_probability", "load_segmentation", "save", 
 LARGEST_VOXELS = 2**31
 MILLIMETRES = (0.02, 200.0)
 _GZIP_MOST = 1032  # deflate cannot shrink by more
+_LARGEST_VALUE = 1e30  # intensities become float32, whose end is 3e38
 _LEVEL = 4
 
 
@@ -76,7 +79,7 @@ def volume_of(image: Any, name: str = "the image") -> Volume:
     affine = _checked_affine(image.affine, name)
     _check_size(image, shape, name)
     data, frames = _averaged(_read(image, name), shape)
-    return Volume(data, Grid(data.shape, affine), _nifti1(image.header), frames)
+    return Volume(data, Grid(data.shape, affine), _nifti1(image.header, name), frames)
 
 
 def save(volume: Volume, path: Path, dtype: type | None = None) -> None:
@@ -92,7 +95,7 @@ def save(volume: Volume, path: Path, dtype: type | None = None) -> None:
     kind = dtype or (np.uint8 if isinstance(volume, Segmentation) else np.float32)
     image = nib.Nifti1Image(np.asarray(volume.data, kind), None, _header_for(volume, kind))
     with write_whole(Path(path)) as temporary:
-        if "".join(Path(path).suffixes[-2:]).endswith(".gz"):
+        if temporary.name.endswith(".gz"):
             # no name and no time in the gzip header: the same mask gives the same bytes
             with (
                 temporary.open("wb") as raw,
@@ -144,7 +147,7 @@ def _opened(path: Path) -> Any:
 
 def _read(image: Any, name: str) -> Array:
     try:
-        return np.asanyarray(image.dataobj)
+        return _voxels(image)
     except (OSError, EOFError, ValueError, zlib.error, gzip.BadGzipFile) as error:
         raise ImageError(
             f"{name} is damaged or incomplete ({_brief(error)}): copy or export it again."
@@ -153,16 +156,26 @@ def _read(image: Any, name: str) -> Array:
         raise ImageError(f"{name} of shape {image.shape} does not fit into memory.") from error
 
 
+def _voxels(image: Any) -> Array:
+    path, proxy = image.get_filename(), image.dataobj
+    if not str(path).endswith(".gz") or not is_proxy(proxy):
+        return np.asanyarray(proxy)
+    spec = (proxy.shape, proxy.dtype, proxy.offset, proxy.slope, proxy.inter)
+    with gzip.open(path) as stream:
+        data: Array = np.asanyarray(ArrayProxy(stream, spec))
+        while stream.read(1 << 20):
+            pass  # the checksum, which nibabel does not look at, stands at the end
+    return data
+
+
 def _checked_shape(shape: tuple[int, ...], name: str) -> tuple[int, ...]:
-    trimmed = shape[:3] + tuple(n for n in shape[3:4] if n != 1 or len(shape) > 4)
-    while len(shape) > 4 and shape[-1] == 1:
+    while len(shape) > 3 and shape[-1] == 1:
         shape = shape[:-1]
-    trimmed = shape if len(shape) < 4 or shape[3] != 1 else shape[:3]
-    if len(trimmed) not in (3, 4):
-        raise ImageError(f"{name} has {len(trimmed)} dimensions {shape}: give a 3D or 4D image.")
-    if min(shape) < 1 or min(trimmed) < 1:
+    if len(shape) not in (3, 4):
+        raise ImageError(f"{name} has {len(shape)} dimensions {shape}: give a 3D or 4D image.")
+    if min(shape) < 1:
         raise ImageError(f"{name} is empty: its shape is {shape}.")
-    if sum(n == 1 for n in trimmed[:3]) > 1:
+    if sum(n == 1 for n in shape[:3]) > 1:
         raise ImageError(f"{name} of shape {shape} is a line of voxels: give a 3D image.")
     return shape
 
@@ -196,9 +209,9 @@ def _check_size(image: Any, shape: tuple[int, ...], name: str) -> None:
 
 
 def _averaged(data: Array, shape: tuple[int, ...]) -> tuple[Array, int]:
-    if len(shape) == 3 or shape[3] == 1:
-        return data.reshape(shape[:3]), 1
-    return data.reshape(shape[:4]).mean(axis=3, dtype=np.float64).astype(np.float32), shape[3]
+    if len(shape) == 3:
+        return data.reshape(shape), 1
+    return data.reshape(shape).mean(axis=3, dtype=np.float64).astype(np.float32), shape[3]
 
 
 def _check_content(data: Array, name: str) -> None:
@@ -208,13 +221,21 @@ def _check_content(data: Array, name: str) -> None:
     low, high = data.min(), data.max()
     if low == high:
         raise ImageError(f"{name} is constant: every voxel is {low}.")
+    extreme = max(float(low), float(high), key=abs)
+    if abs(extreme) > _LARGEST_VALUE:
+        raise ImageError(f"{name} holds a value of {extreme:.3g}: rescale its intensities.")
 
 
-def _nifti1(header: Any) -> nib.Nifti1Header:
+def _nifti1(header: Any, name: str) -> nib.Nifti1Header:
     """The header as NIfTI-1, whose geometry fields NIfTI-2 has in double precision."""
     if type(header) is nib.Nifti1Header:
         return header.copy()
-    return nib.Nifti1Header.from_header(header, check=False)
+    try:
+        return nib.Nifti1Header.from_header(header, check=False)
+    except HeaderDataError as error:
+        raise ImageError(
+            f"{name} does not fit a NIfTI-1 file ({_brief(error)}): crop it."
+        ) from error
 
 
 def _is_complex(image: Any) -> bool:

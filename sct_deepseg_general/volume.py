@@ -141,7 +141,10 @@ class Volume:
     """An image: `data` (x, y, z in the grid's axis order) on a `grid`.
 
     `header` is the NIfTI header the image came with, kept so that a result can be written
-    with the same geometry to the byte; `frames` counts the time points that were averaged.
+    with the same geometry to the byte. Turning the axes keeps its codes and units; where the
+    voxels become others there is none, and a file gets sform code 2 and qform code 0. SCT's
+    `sct_image -setorient` and `sct_resample` do the same. `frames` counts the time points
+    that were averaged.
     """
 
     data: Array
@@ -159,7 +162,8 @@ class Volume:
         """The same voxels in another axis order and direction; no value changes."""
         transform = _orientation_transform(self.grid.affine, codes)
         data = orientations.apply_orientation(self.data, transform)
-        return replace(self, data=data, grid=self.grid.reoriented(codes), header=None)
+        grid = self.grid.reoriented(codes)
+        return replace(self, data=data, grid=grid, header=_turned(self.header, grid))
 
     def cropped(self, box: Box) -> Self:
         return replace(self, data=self.data[box.slices], grid=self.grid.cropped(box), header=None)
@@ -184,7 +188,8 @@ class Volume:
         data = ndimage.affine_transform(
             data, matrix[:3, :3], matrix[:3, 3], grid.shape, order=order, mode="nearest"
         )
-        return replace(self, data=data, grid=grid, header=None)
+        header = self.header if self.grid.matches(grid, 1e-6) else None
+        return replace(self, data=data, grid=grid, header=header)
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,6 +202,18 @@ class Segmentation(Volume):
     """The cord, uint8, 0 or 1; interpolated by nearest neighbour."""
 
     order: ClassVar[int] = 0
+
+
+def _turned(header: nib.Nifti1Header | None, grid: Grid) -> nib.Nifti1Header | None:
+    """The header on a turned grid, with the codes and units it had."""
+    if header is None:
+        return None
+    turned = header.copy()
+    turned.set_data_shape(grid.shape)
+    qform, sform = int(header["qform_code"]), int(header["sform_code"])
+    turned.set_qform(grid.affine, qform)
+    turned.set_sform(grid.affine, sform if sform or qform else 2)
+    return turned
 
 
 def _orientation_transform(affine: NDArray[np.float64], codes: Axcodes) -> Array:

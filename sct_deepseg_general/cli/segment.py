@@ -137,15 +137,23 @@ def _jobs(
     if output is not None and len(images) > 1 and output.name.endswith((".nii", ".nii.gz")):
         raise click.UsageError("-o names one file for several images: give a folder.")
     jobs = [Job(image, outputs_for(image, output)) for image in images]
-    seen: set[Path] = set()
-    for job in jobs:
-        if job.outputs.segmentation in seen:
-            raise click.UsageError(
-                f"Two images would both be written to {job.outputs.segmentation}."
-            )
-        seen.add(job.outputs.segmentation)
-        check_writable(job.outputs.wanted(request.csa, request.soft), overwrite=overwrite)
+    wanted = [job.outputs.wanted(request.csa, request.soft) for job in jobs]
+    _check_apart(images, [path for paths in wanted for path in paths])
+    for image, paths in zip(images, wanted, strict=True):
+        if image.exists():  # what is wrong with an image is said when it is read
+            check_writable(paths, overwrite=overwrite)
     return jobs
+
+
+def _check_apart(images: tuple[Path, ...], outputs: list[Path]) -> None:
+    """No two results in one file, and none in the place of an image."""
+    inputs, seen = {image.resolve() for image in images}, set()
+    for path in (path.resolve() for path in outputs):
+        if path in inputs:
+            raise click.UsageError(f"{path} is an image given with -i: choose another -o.")
+        if path in seen:
+            raise click.UsageError(f"Two results would both be written to {path}.")
+        seen.add(path)
 
 
 def _predictor(model: str, rest: Mapping[str, Any]) -> Predictor:
