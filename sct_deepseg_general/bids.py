@@ -21,7 +21,16 @@ from pathlib import Path
 
 from sct_deepseg_general.errors import DatasetError
 
-__all__ = ["LABEL_SUFFIXES", "Case", "Index", "Selection", "Skipped", "case_of", "index"]
+__all__ = [
+    "LABEL_SUFFIXES",
+    "Case",
+    "Index",
+    "Selection",
+    "Skipped",
+    "case_of",
+    "index",
+    "roots",
+]
 
 LABEL_SUFFIXES = ("_seg-manual", "_label-SC_seg", "_label-SC_softseg", "_desc-*_seg")
 """What follows the image's name in a label's name, best first; `*` stands for anything."""
@@ -149,6 +158,22 @@ def index(root: Path, selection: Selection | None = None, name: str = "") -> Ind
             skipped.append(Skipped(path, "no label"))
     cases.sort(key=lambda case: (case.participant, case.session, case.stem))
     return Index(dataset, root, tuple(cases), tuple(sorted(skipped, key=lambda s: s.path)))
+
+
+def roots(folder: Path) -> tuple[Path, ...]:
+    """The dataset at `folder`, or the datasets that lie directly in it, by name.
+
+    Raises:
+        DatasetError: there is none.
+    """
+    if _folders(folder, "sub-"):
+        return (folder,)
+    found = [one for one in sorted(_folders(folder, "")) if _folders(one, "sub-")]
+    if not found:
+        raise DatasetError(
+            f"{folder} holds no BIDS dataset: neither it nor a folder in it has a sub-* folder."
+        )
+    return tuple(found)
 
 
 def case_of(image: Path, dataset: str, label: Path | None = None) -> Case:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from phantoms import Convention, phantom_bids, shared
 
-from sct_deepseg_general.bids import Selection, case_of, index
+from sct_deepseg_general.bids import Selection, case_of, index, roots
 from sct_deepseg_general.errors import DatasetError
 
 
@@ -148,6 +148,16 @@ def test_a_folder_that_is_not_bids_is_refused(tmp_path: Path, make: bool) -> Non
         root.mkdir()
     with pytest.raises(DatasetError, match="nothing"):
         index(root)
+
+
+def test_a_folder_of_datasets_stands_for_them(tmp_path: Path) -> None:
+    for name in ("b", "a"):
+        touch(tmp_path / name / "sub-01/anat/sub-01_T2w.nii.gz")
+    (tmp_path / "empty").mkdir()
+    assert roots(tmp_path) == (tmp_path / "a", tmp_path / "b")
+    assert roots(tmp_path / "a") == (tmp_path / "a",)
+    with pytest.raises(DatasetError, match="holds no BIDS dataset"):
+        roots(tmp_path / "empty")
 
 
 def test_twenty_thousand_files_are_indexed_within_ten_seconds(tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def train(recipe: Recipe, raw: Path, output: Path) -> Path:
     folder = output / "model"
     folder.mkdir(exist_ok=True)
     (folder / "means.json").write_text(json.dumps(means))
-    (folder / "curves.csv").write_text("epoch,loss,dice\n0,1.0,0.1\n1,0.5,0.8\n")
+    (output / "curves.csv").write_text("epoch,loss,dice\n0,1.0,0.1\n1,0.5,0.8\n")
     return folder
 
 

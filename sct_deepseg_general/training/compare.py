@@ -42,7 +42,7 @@ from sct_deepseg_general.training.evaluate import (
 )
 from sct_deepseg_general.training.findings import Findings, chosen_cases, findings_of
 from sct_deepseg_general.training.kept import read_bias, read_curves, write_bias, write_curves
-from sct_deepseg_general.training.manifest import write_rows
+from sct_deepseg_general.training.manifest import trained_on, write_rows
 from sct_deepseg_general.training.pictures import row_of
 from sct_deepseg_general.training.recipe import Recipe
 from sct_deepseg_general.training.schema import as_json
@@ -54,7 +54,7 @@ __all__ = ["CURVES", "DONE", "Opener", "Study", "Trainer", "compare", "report"]
 
 DONE = "done.json"
 CURVES = "curves.csv"
-"""A trainer may leave this in a model's folder: columns epoch, loss, dice."""
+"""A trainer may leave this in the folder it was given: columns epoch, loss, dice."""
 
 Trainer = Callable[[Recipe, Path, Path], Path]
 """(recipe, nnU-Net raw dataset, folder to train in) to the folder of the finished model; called
@@ -92,7 +92,8 @@ def compare(
     built = build(study.recipe, study.data, dataset, jobs, lambda *n: told("dataset", *n))
     models = _trained(built, study.folder / "models", train, told)
     rows = _evaluated(study, built, models, open_model, told)
-    _write_tables(study.folder, built.recipe, models, rows)
+    places = {name: study.folder / "models" / name / _key(built, name) for name in models}
+    _write_tables(study.folder, built.recipe, places, rows)
     told("report", 1, 3)
     _write_pictures(study, built, rows)
     told("report", 2, 3)
@@ -162,8 +163,7 @@ def _key(built: Built, model: str) -> str:
             one.refine,
             one.label_kind,
         )
-        for one in built.entries
-        if one.part == "train" and model in {"general", one.dataset}
+        for one in trained_on(built.entries, model)
     ]
     content = json.dumps([as_json(built.recipe.training), cases], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()[:12]
@@ -216,21 +216,19 @@ def _test_cases(study: Study, built: Built) -> tuple[TestCase, ...]:
 
 
 def _seen(built: Built, model: str) -> Seen:
-    entries = [
-        one for one in built.entries if one.part == "train" and model in {"general", one.dataset}
-    ]
+    entries = trained_on(built.entries, model)
     return Seen(
         frozenset(one.image_sha256 for one in entries), frozenset(one.person for one in entries)
     )
 
 
 def _write_tables(
-    folder: Path, recipe: Recipe, models: Mapping[str, Path], rows: Sequence[Measurement]
+    folder: Path, recipe: Recipe, places: Mapping[str, Path], rows: Sequence[Measurement]
 ) -> None:
     recipes.write(recipe, folder / "recipe.json")
     write_csv(rows, folder / "evaluation.csv", timed=False)
     write_bias(contrast_bias(rows), folder / "contrast_bias.csv")
-    kept = {name: path / CURVES for name, path in models.items() if (path / CURVES).is_file()}
+    kept = {name: path / CURVES for name, path in places.items() if (path / CURVES).is_file()}
     write_curves({name: _columns(path) for name, path in kept.items()}, folder / CURVES)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from sct_deepseg_general.errors import DatasetError
 from sct_deepseg_general.files import write_whole
 
-__all__ = ["FILE", "Entry", "read_manifest", "write_manifest", "write_rows"]
+__all__ = ["FILE", "Entry", "read_manifest", "trained_on", "write_manifest", "write_rows"]
 
 FILE = "cases.tsv"
 
@@ -50,6 +50,15 @@ class Entry:
 def write_manifest(entries: Iterable[Entry], path: Path) -> None:
     """The entries as TSV, whole, one row each."""
     write_rows(path, [field.name for field in fields(Entry)], (asdict(one) for one in entries))
+
+
+def trained_on(entries: Iterable[Entry], model: str) -> tuple[Entry, ...]:
+    """The entries that "general", or the specific model of a dataset, is trained on.
+
+    Kept as `cases.tsv` in the model's folder, they keep its own people out of its tests.
+    """
+    train = (one for one in entries if one.part == "train")
+    return tuple(one for one in train if model in {"general", one.dataset})
 
 
 def read_manifest(path: Path) -> tuple[Entry, ...]:

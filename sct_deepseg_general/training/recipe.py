@@ -21,7 +21,17 @@ from sct_deepseg_general.files import write_whole
 from sct_deepseg_general.record import read_json
 from sct_deepseg_general.training.schema import as_json, from_json
 
-__all__ = ["Dataset", "Part", "Recipe", "SplitRule", "Training", "found", "read", "write"]
+__all__ = [
+    "Dataset",
+    "Part",
+    "Recipe",
+    "SplitRule",
+    "Training",
+    "checked",
+    "found",
+    "read",
+    "write",
+]
 
 Part = Literal["train", "test"]
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
@@ -170,8 +180,18 @@ def read(path: Path) -> Recipe:
         content = read_json(path)
     except ModelError as error:
         raise DatasetError(str(error)) from error
-    recipe = from_json(Recipe, content, str(path))
-    _check(recipe, str(path))
+    return checked(from_json(Recipe, content, str(path)), str(path))
+
+
+def checked(recipe: Recipe, where: str) -> Recipe:
+    """The recipe, if its values make sense; `where` names its origin in the message.
+
+    Raises:
+        DatasetError: a name, a number or a person does not.
+    """
+    _check_names(recipe, where)
+    _check_numbers(recipe, where)
+    _check_people(recipe, where)
     return recipe
 
 
@@ -201,12 +221,6 @@ def _place(dataset: Dataset, data: Sequence[Path]) -> Path:
         f"The dataset '{dataset.name}' is not there: looked for {' and '.join(map(str, places))}. "
         f"Say with -data where the datasets lie."
     )
-
-
-def _check(recipe: Recipe, where: str) -> None:
-    _check_names(recipe, where)
-    _check_numbers(recipe, where)
-    _check_people(recipe, where)
 
 
 def _check_names(recipe: Recipe, where: str) -> None:
