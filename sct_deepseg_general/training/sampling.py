@@ -88,7 +88,8 @@ def _draw_centre(
     if len(case.centres) == 0 or rng.random() < space.anywhere:
         return rng.uniform(0, np.array(case.image.shape) - 1)
     centre = case.centres[rng.integers(len(case.centres))].astype(float)
-    return np.asarray(centre + rng.uniform(-1, 1, 3) * space.shift / np.array(spacing))
+    moved = centre + rng.uniform(-1, 1, 3) * space.shift / np.array(spacing)
+    return np.asarray(np.clip(moved, 0, np.array(case.image.shape) - 1))
 
 
 def _deformed_points(

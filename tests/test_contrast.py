@@ -1,0 +1,131 @@
+"""What each change of contrast promises."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="the torch extra is not installed")
+
+from sct_deepseg_general.training import contrast  # noqa: E402  # after the skip
+from sct_deepseg_general.training.contrast import Mix, randomised  # noqa: E402
+from sct_deepseg_general.training.sampling import Patch  # noqa: E402
+
+SHAPE = (24, 24, 24)
+SPACING = (1.5, 0.8, 0.8)
+
+
+def tube() -> tuple[torch.Tensor, torch.Tensor]:
+    """A bright canal with a darker cord of radius 4 voxels along z, and the cord fraction."""
+    y, x = torch.meshgrid(torch.arange(24) - 11.5, torch.arange(24) - 11.5, indexing="ij")
+    distance = torch.sqrt(x**2 + y**2)
+    target = (4.5 - distance).clamp(0, 1).expand(SHAPE).clone()
+    canal = (7.5 - distance).clamp(0, 1).expand(SHAPE)
+    image = 0.2 + canal * 0.8 - target * 0.5
+    return (image - image.mean()) / image.std(), target
+
+
+def rng(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+SAME_SHAPE = {
+    "intensity_network": lambda image, g: contrast.intensity_network(image, g),
+    "remapped": lambda image, g: contrast.remapped(image, g),
+    "bias_field": lambda image, g: contrast.bias_field(image, g),
+    "add_noise": lambda image, g: contrast.add_noise(image, g),
+    "blurred": lambda image, g: contrast.blurred(image, SPACING, g),
+    "low_resolution": lambda image, g: contrast.low_resolution(image, SPACING, 17.0, g),
+    "ghosted": lambda image, g: contrast.ghosted(image, g),
+    "signal_loss": lambda image, g: contrast.signal_loss(image, g),
+    "synthetic": lambda image, g: contrast.synthetic(image, tube()[1], g),
+}
+
+
+@pytest.mark.parametrize("name", sorted(SAME_SHAPE))
+def test_each_change_keeps_the_shape_is_finite_and_repeats_with_its_seed(name: str) -> None:
+    image = tube()[0]
+    changed = [SAME_SHAPE[name](image.clone(), rng(seed)) for seed in (3, 3)]
+    assert changed[0].shape == SHAPE
+    assert bool(torch.isfinite(changed[0]).all())
+    assert torch.equal(changed[0], changed[1])
+
+
+@pytest.mark.parametrize("name", sorted(set(SAME_SHAPE) - {"low_resolution"}))
+def test_each_change_changes_something(name: str) -> None:
+    image = tube()[0]
+    assert not torch.allclose(SAME_SHAPE[name](image.clone(), rng(5)), image, atol=1e-3)
+
+
+def test_a_synthetic_cord_has_an_edge_where_the_target_has_it() -> None:
+    """Inside and just outside the cord differ by more than the texture inside, mostly."""
+    image, target = tube()
+    inside, ring = target > 0.99, (target < 0.01) & (image > 1)
+    distinct = 0
+    for seed in range(40):
+        made = contrast.synthetic(image, target, rng(seed))
+        step = abs(float(made[inside].mean() - made[ring].mean()))
+        distinct += step > float(made[inside].std())
+    assert distinct >= 30
+
+
+def test_inversion_is_its_own_inverse_and_reverses_the_order_of_tissues() -> None:
+    image, target = tube()
+    mix = Mix(**dict.fromkeys(Mix.__dataclass_fields__, 0.0) | {"invert": 1.0, "thickest": 17.0})
+    patch = Patch(image, target, torch.ones(SHAPE))
+    made, _ = randomised(patch, SPACING, mix, rng())
+    assert float(torch.corrcoef(torch.stack([made.flatten(), image.flatten()]))[0, 1]) < -0.999
+
+
+def test_low_resolution_makes_thick_slices() -> None:
+    """Somewhere among the seeds z is averaged over 8 mm or more: neighbours become alike."""
+    image = torch.from_numpy(rng().normal(size=SHAPE).astype(np.float32))
+    rough = float((image[1:] - image[:-1]).abs().mean())
+    smooth = min(
+        float((made[1:] - made[:-1]).abs().mean())
+        for made in (contrast.low_resolution(image, SPACING, 17.0, rng(s)) for s in range(20))
+    )
+    assert smooth < 0.2 * rough
+
+
+def test_distortion_moves_image_and_target_together() -> None:
+    _, target = tube()
+    moved, both = contrast.distorted(target.clone(), target.clone(), rng(2))
+    assert torch.equal(moved, both)
+    assert not torch.allclose(moved, target, atol=1e-2)
+
+
+def test_a_cut_field_of_view_is_a_box_of_at_least_20_mm() -> None:
+    for seed in range(30):
+        mask = contrast.cut_field_of_view((48, 48, 48), SPACING, rng(seed))
+        index = torch.nonzero(mask)
+        extent = index.max(0).values - index.min(0).values + 1
+        assert int(mask.sum()) == int(extent.prod())
+        assert all(int(n) >= min(48, int(20 / mm)) for n, mm in zip(extent, SPACING, strict=True))
+
+
+def test_the_target_ends_where_the_field_of_view_ends() -> None:
+    image, target = tube()
+    nothing = dict.fromkeys(Mix.__dataclass_fields__, 0.0)
+    mix = Mix(**nothing | {"field_of_view": 1.0, "thickest": 17.0})
+    cut = 0
+    for seed in range(10):
+        made, left = randomised(Patch(image, target, torch.ones(SHAPE)), SPACING, mix, rng(seed))
+        assert bool((left[made == 0] == 0).all())
+        cut += float(left.sum()) < float(target.sum())
+    assert cut
+
+
+def test_normalised_has_mean_0_and_deviation_1_inside_and_is_0_outside() -> None:
+    image = tube()[0] * 7 + 3
+    inside = torch.zeros(SHAPE)
+    inside[:, 4:20, 4:20] = 1
+    made = contrast.normalised(image, inside, None)
+    assert abs(float(made[inside > 0].mean())) < 1e-4
+    assert abs(float(made[inside > 0].std()) - 1) < 1e-4
+    assert bool((made[inside == 0] == 0).all())
+
+
+def test_a_mix_is_read_from_the_recipe_and_ignores_no_number() -> None:
+    assert Mix.from_dict({"noise": 1}).noise == 1.0
+    assert Mix.from_dict({}) == Mix()

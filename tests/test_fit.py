@@ -1,0 +1,146 @@
+"""Training end to end on phantoms: plan, prepare, train, stop, go on, assemble, predict."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="the torch extra is not installed")
+pytest.importorskip("nnunetv2", reason="the train extra is not installed")
+
+from sct_deepseg_general.model import Model  # noqa: E402  # after the skips
+from sct_deepseg_general.network import load_predictor  # noqa: E402
+from sct_deepseg_general.pipeline import segment  # noqa: E402
+from sct_deepseg_general.training import assemble, dataset, fit  # noqa: E402
+from sct_deepseg_general.training.recipe import (  # noqa: E402
+    Dataset,
+    Recipe,
+    SplitRule,
+    Training,
+)
+from sct_deepseg_general.training.trainer import CordTrainer, Epoch  # noqa: E402
+from sct_deepseg_general.volume import Grid, Volume  # noqa: E402
+
+TRAINING = Training(
+    spacing=(1.5, 1.5, 3.0),
+    patch=(16, 16, 16),
+    features=(4, 8),
+    epochs=2,
+    iterations=2,
+    learning_rate=0.002,
+    margin=20.0,
+)
+RECIPE = Recipe(
+    name="tiny",
+    datasets=(Dataset("tubes"),),
+    split=SplitRule(test=0.0),
+    training=TRAINING,
+    locator=dataclasses.replace(TRAINING, spacing=(4.0, 4.0, 4.0), margin=100.0),
+)
+
+
+def write_tubes(root: Path) -> None:
+    """Two people with a dark tube of radius 5 mm in bright surroundings, 1 x 1 x 3 mm."""
+    rng = np.random.default_rng(0)
+    for person in ("sub-01", "sub-02"):
+        x, y, _ = np.meshgrid(*(np.arange(n) for n in (40, 40, 14)), indexing="ij")
+        mask = (np.hypot(x - 20, y - 20) < 5).astype(np.uint8)
+        image = (1000 - 600.0 * mask + rng.normal(scale=40, size=mask.shape)).astype(np.float32)
+        affine = np.diag([1.0, 1, 3, 1])
+        places = (
+            (root / person / "anat" / f"{person}_T2w.nii.gz", image),
+            (
+                root / "derivatives/labels" / person / "anat" / f"{person}_T2w_seg-manual.nii.gz",
+                mask,
+            ),
+        )
+        for path, data in places:
+            path.parent.mkdir(parents=True)
+            nib.save(nib.Nifti1Image(data, affine), path)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Recipe]:
+    folder = tmp_path_factory.mktemp("study")
+    write_tubes(folder / "data" / "tubes")
+    made = dataset.build(RECIPE, [folder / "data"], folder / "out")
+    return folder / "out", made.recipe
+
+
+@pytest.fixture(scope="module")
+def told() -> list[tuple[str, Epoch, float]]:
+    return []
+
+
+@pytest.fixture(scope="module")
+def trained(built: tuple[Path, Recipe], told: list[tuple[str, Epoch, float]]) -> fit.Trained:
+    """Trained once, interrupted after the first epoch and started again."""
+    output, recipe = built
+
+    def interrupt(name: str, epoch: Epoch, share: float) -> None:
+        told.append((name, epoch, share))
+        if len(told) == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit.fit(recipe, output / dataset.RAW, output / "general", "general", "cpu", interrupt)
+    return fit.fit(recipe, output / dataset.RAW, output / "general", "general", "cpu", interrupt)
+
+
+def test_an_interrupted_training_goes_on_and_repeats_no_epoch(
+    trained: fit.Trained, told: list[tuple[str, Epoch, float]]
+) -> None:
+    seen = [(name, epoch.number) for name, epoch, _ in told]
+    assert seen == [("network", 1), ("network", 2), ("locator", 1), ("locator", 2)]
+    assert told[1][2] == told[3][2] == 1.0
+    assert set(told[0][1].dice) == {"tubes"}
+    assert all(np.isfinite(epoch.loss) for _, epoch, _ in told)
+
+
+def test_the_results_folder_is_nnunets(trained: fit.Trained) -> None:
+    checkpoint = torch.load(trained.network / "fold_0" / "checkpoint_final.pth", weights_only=True)
+    assert checkpoint["trainer_name"] == "nnUNetTrainer"
+    assert (trained.network / "plans.json").is_file()
+    assert (trained.network / "dataset.json").is_file()
+
+
+def test_the_assembled_model_loads_and_predicts(
+    trained: fit.Trained, built: tuple[Path, Recipe], tmp_path: Path
+) -> None:
+    identity = assemble.identity_of(built[1], "general")
+    card = tmp_path / "none.md"
+    model = assemble.assemble(trained, built[1], identity, card, tmp_path / "model")
+    assert Model.load(tmp_path / "model", full=True).key == model.key
+    assert model.spacing == (1.5, 1.5, 3.0)
+    image = np.random.default_rng(0).normal(size=(30, 30, 10)).astype(np.float32)
+    result = segment(
+        Volume(image, Grid((30, 30, 10), np.diag([1.0, 1, 3, 1]))), load_predictor(model)
+    )
+    assert result.segmentation.data.shape == (30, 30, 10)
+
+
+def test_a_network_learns_a_tube(built: tuple[Path, Recipe], tmp_path: Path) -> None:
+    """The loss falls: gradients reach the weights that are kept."""
+    output, recipe = built
+    longer = dataclasses.replace(recipe.training, epochs=4, iterations=6, learning_rate=0.01)
+    losses: list[float] = []
+    fit.train_network(
+        "network",
+        dataclasses.replace(recipe, training=longer),
+        longer,
+        output / dataset.RAW / recipe.folder_of("general"),
+        tmp_path,
+        "cpu",
+        lambda _, epoch, __: losses.append(epoch.loss),
+    )
+    assert losses[-1] < losses[0]
+
+
+def test_the_trainer_is_nnunets() -> None:
+    from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+
+    assert issubclass(CordTrainer, nnUNetTrainer)

@@ -1,0 +1,76 @@
+"""Patches keep the anatomy: what is drawn is the case, turned, scaled and bent."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="the torch extra is not installed")
+
+from sct_deepseg_general.training.sampling import (  # noqa: E402  # after the skip
+    Case,
+    SpatialRange,
+    draw_patch,
+)
+from sct_deepseg_general.training.stream import STILL, Stream, batches  # noqa: E402
+
+SPACING = (1.5, 0.8, 0.8)
+
+
+def case(name: str = "a_sub-1_T2w") -> Case:
+    """A straight tube of radius 5 mm along z; the image is twice the cord fraction."""
+    z, y, x = np.meshgrid(*(np.arange(n) for n in (40, 70, 70)), indexing="ij")
+    distance = np.hypot((y - 34.5) * 0.8, (x - 34.5) * 0.8) + 0 * z
+    target = np.clip((5 - distance) / 0.8 + 0.5, 0, 1).astype(np.float32)
+    centres = np.argwhere(target > 0.5).astype(np.int32)
+    return Case(name, name.split("_", maxsplit=1)[0], target * 2, target, centres)
+
+
+def test_without_deformation_a_patch_is_a_cut_out_of_the_case() -> None:
+    still = SpatialRange(0, (1.0, 1.0), 0, 0, 0, (0, 0, 0))
+    patch = draw_patch(case(), (17, 33, 33), SPACING, still, np.random.default_rng(0))
+    assert patch.image.shape == (17, 33, 33)
+    inside = patch.inside > 0
+    assert torch.allclose(patch.image[inside], 2 * patch.target[inside], atol=0.3)
+    assert float(patch.target[8, 16, 16]) > 0.4
+
+
+def test_image_and_target_are_deformed_alike() -> None:
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        patch = draw_patch(case(), (24, 32, 32), SPACING, SpatialRange(), rng)
+        inside = patch.inside > 0
+        off = (patch.image - 2 * patch.target)[inside].abs()
+        assert float(off.mean()) < 0.02
+
+
+def test_scaling_changes_the_size_of_the_cord() -> None:
+    areas = []
+    for scale in (0.7, 1.4):
+        space = SpatialRange(0, (scale, scale), 0, 0, 0, (0, 0, 0))
+        patch = draw_patch(case(), (9, 48, 48), SPACING, space, np.random.default_rng(1))
+        areas.append(float(patch.target[4].sum()))
+    assert areas[0] / areas[1] == pytest.approx(4, rel=0.5)
+
+
+def test_outside_the_case_is_marked() -> None:
+    space = SpatialRange(0, (1.0, 1.0), 0, 60, 0, (0, 0, 0))
+    patch = draw_patch(case(), (24, 48, 48), SPACING, space, np.random.default_rng(2))
+    assert 0 < float(patch.inside.mean()) < 1
+    assert float(patch.target[patch.inside == 0].abs().max()) <= 1
+
+
+def test_a_stream_repeats_with_its_seed_and_not_with_another() -> None:
+    def first(seed: int) -> torch.Tensor:
+        stream = Stream([case()], (8, 16, 16), SPACING, (seed,), SpatialRange(), None)
+        return next(batches(stream, 2, 0))[0]
+
+    assert torch.equal(first(1), first(1))
+    assert not torch.equal(first(1), first(2))
+
+
+def test_a_stream_draws_by_trust() -> None:
+    trusted, ignored = case("a_x"), case("b_x")
+    cases = [trusted, Case(**{**vars(ignored), "trust": 0.0})]
+    stream = iter(Stream(cases, (4, 8, 8), SPACING, (0,), STILL, None))
+    assert {next(stream)[2] for _ in range(12)} == {0}
