@@ -55,6 +55,8 @@ class Job:
     image: Path
     outputs: Outputs
     contrast: str = ""
+    source: str = ""
+    """The image as a BIDS URI, for the sidecar; "" for its file name."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,6 +141,7 @@ def _provenance(done: Done, predictor: Predictor, request: Request) -> Provenanc
         status=done.quality.status,
         reasons=done.quality.reasons,
         frames=done.result.image.frames,
+        source=done.job.source,
         parameters={
             "threshold": options.cleaning(model.threshold).threshold,
             "largest": options.largest,

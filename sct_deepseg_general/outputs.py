@@ -45,6 +45,8 @@ class Provenance:
     status: str
     reasons: tuple[str, ...]
     frames: int
+    source: str = ""
+    """How the sidecar names the image, a BIDS URI; "" stands for the file's own name."""
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -103,8 +105,9 @@ def _sidecar(made: Provenance) -> dict[str, Any]:
                 "ModelSHA256": made.model_digest,
             }
         ],
-        "Sources": [{"Name": made.image.name, "SHA256": sha256(made.image)}],
-        "SpatialReference": made.image.name,
+        "Sources": [made.source or made.image.name],
+        "SourcesSHA256": [sha256(made.image)],
+        "SpatialReference": made.source or made.image.name,
         "Engine": made.engine,
         "Device": made.device,
         "AveragedVolumes": made.frames,

@@ -16,6 +16,7 @@ SUBCOMMANDS = {
     "models": "list, fetch, verify, release and compare models",
     "dataset": "make nnU-Net datasets from BIDS datasets",
     "train": "rebuild a model from a recipe",
+    "batch": "a whole BIDS dataset, or a list; resumable, on one machine or a cluster",
     "evaluate": "compare models with reference masks",
     "compare": "one general against N specific models, whole study",
 }

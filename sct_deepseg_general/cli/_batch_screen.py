@@ -1,0 +1,143 @@
+"""What a batch shows at the terminal: what it will do, how far it is, how it ended."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+from sct_deepseg_general.assignment import Listener
+from sct_deepseg_general.crew import Hiring
+from sct_deepseg_general.journal import Record
+from sct_deepseg_general.progress import Progress, spelled
+from sct_deepseg_general.resume import Decision
+from sct_deepseg_general.summary import FAILED, Summary
+from sct_deepseg_general.worklist import Item
+
+__all__ = ["Bar", "Screen", "ended", "workers"]
+
+_WIDTH = 24
+_MOST = 20  # lines of a list on the screen; the files hold all
+_QUIET = 60.0  # seconds between two lines in a log file
+
+
+class Bar:
+    """A bar on a terminal; in a log file a line a minute."""
+
+    def __init__(self, verbose: int) -> None:
+        self._on = verbose > 0
+        self._terminal = sys.stderr.isatty()
+        self._last = time.monotonic()
+
+    def show(self, progress: Progress) -> None:
+        if not self._on:
+            return
+        if self._terminal:
+            print(f"\r{_line(progress)}\033[K", end="", file=sys.stderr, flush=True)
+        elif time.monotonic() - self._last > _QUIET:
+            self._last = time.monotonic()
+            print(_line(progress), file=sys.stderr, flush=True)
+
+    def clear(self) -> None:
+        """Make room for a line."""
+        if self._on and self._terminal:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+    end = clear
+
+
+class Screen:
+    """A batch's listener at the terminal."""
+
+    def __init__(self, verbose: int) -> None:
+        self._verbose = verbose
+        self._bar = Bar(verbose)
+        self.listener = Listener(self._planned, self._ended, self._warned)
+
+    def clear(self) -> None:
+        self._bar.clear()
+
+    def _planned(self, decisions: tuple[Decision, ...]) -> None:
+        if not self._verbose:
+            return
+        counts = Counter(f"{_VERBS[one.act]}: {_kind(one.reason)}" for one in decisions)
+        print(f"{len(decisions)} images")
+        for text, count in counts.most_common():
+            print(f"  {count} {text}", flush=True)
+        if self._verbose > 1:
+            for one in decisions:
+                print(f"  {one.act:<8} {one.item.key}: {one.reason}", flush=True)
+
+    def _ended(self, item: Item, record: Record, progress: Progress) -> None:
+        if self._verbose > 1:
+            self._bar.clear()
+            area = f", mean CSA {record.mean_area:.1f} mm²" if record.mean_area else ""
+            why = f" ({'; '.join(record.reasons)})" if record.reasons else ""
+            print(f"{item.key}: {record.status}{area}, {record.seconds:.1f} s{why}", flush=True)
+        self._bar.show(progress)
+
+    def _warned(self, sentence: str) -> None:
+        print(f"Warning: {sentence}", file=sys.stderr)
+
+
+_VERBS = {"do": "to do", "keep": "left alone", "blocked": "left out"}
+
+
+def ended(summary: Summary, folder: Path, verbose: int) -> None:
+    """The numbers, and what failed, with its reasons."""
+    if verbose:
+        print(
+            f"{summary.images} images: {summary.ok} ok, {summary.warn} warn, {summary.fail} fail, "
+            f"{summary.error} could not be segmented ({summary.done} done now in "
+            f"{spelled(summary.seconds)}, {summary.kept} before)"
+        )
+        print(f"Tables: {folder / 'images.tsv'}, {folder / 'csa.tsv'}")
+    _list(f"{len(summary.blocked)} images were left out (-overwrite replaces):", summary.blocked)
+    _list(f"{summary.error} images failed (all: {folder / FAILED}):", summary.failed)
+
+
+def workers(hiring: Hiring) -> str:
+    """ "4 workers of 2 threads"."""
+    threads = hiring.environment.get("OMP_NUM_THREADS", "?")
+    return f"{hiring.workers} worker{'s' * (hiring.workers > 1)} of {threads} thread" + "s" * (
+        threads != "1"
+    )
+
+
+def _list(title: str, lines: tuple[tuple[str, str], ...]) -> None:
+    if not lines:
+        return
+    print(title, file=sys.stderr)
+    for key, reason in lines[:_MOST]:
+        print(f"  {key}: {reason}", file=sys.stderr)
+    if len(lines) > _MOST:
+        print(f"  and {len(lines) - _MOST} more", file=sys.stderr)
+
+
+def _line(progress: Progress) -> str:
+    share = progress.done / progress.total if progress.total else 1.0
+    full = round(share * _WIDTH)
+    bad = f", {progress.error} failed" if progress.error else ""
+    return (
+        f"[{'#' * full}{'-' * (_WIDTH - full)}] {progress.done}/{progress.total}, "
+        f"{_rate(progress.rate)}, {spelled(progress.left)} left{bad}"
+    )
+
+
+def _rate(rate: float) -> str:
+    if rate >= 1 or rate == 0:
+        return f"{rate:.1f} images/s"
+    return f"{1 / rate:.1f} s/image"
+
+
+def _kind(reason: str) -> str:
+    """A reason without what is special to one image."""
+    return reason.partition(": ")[0] if reason.startswith("failed before: ") else _plain(reason)
+
+
+def _plain(reason: str) -> str:
+    for ending in ("is missing", "exists and is not in the journal"):
+        if reason.endswith(ending):
+            return f"an output {ending}"
+    return "an output was edited since" if " was edited since" in reason else reason
