@@ -272,7 +272,7 @@ def normalised(image: Tensor, inside: Tensor, rng: np.random.Generator | None) -
     crop, not from the patch.
     """
     values = image[inside > 0] if bool((inside > 0).any()) else image.flatten()
-    scored = (image - values.mean()) / values.std().clamp(min=1e-6)
+    scored = (image - values.mean()) / values.std(correction=0).clamp(min=1e-6)
     if rng is not None:
         scored = scored * float(rng.uniform(0.75, 1.33)) + float(rng.normal() * 0.2)
     return scored * inside

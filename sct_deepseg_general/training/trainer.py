@@ -22,6 +22,7 @@ import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from torch import Tensor
 
+from sct_deepseg_general.errors import DatasetError
 from sct_deepseg_general.files import write_whole
 from sct_deepseg_general.training.contrast import Mix
 from sct_deepseg_general.training.loss import soft_loss
@@ -125,6 +126,11 @@ class CordTrainer(nnUNetTrainer):  # type: ignore[misc]  # nnU-Net's types are n
         with torch.autocast(self.device.type, enabled=self.device.type == "cuda"):
             outputs = self.network(image.to(self.device, non_blocking=True))
             loss: Tensor = soft_loss([out.float() for out in outputs], target.to(self.device))
+        if not bool(torch.isfinite(loss)):
+            raise DatasetError(
+                f"The loss is no number in iteration {number} of epoch {self.current_epoch + 1}: "
+                "look for images with extreme values; the last epoch's state is kept."
+            )
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 12)
