@@ -118,6 +118,7 @@ def unpack(
             left = limits.size
             for member in members:
                 if wanted(member.filename):
+                    _check_name(member, archive)
                     left -= _inflate(bundle, member, folder, left)
     except _UNSOUND as error:
         raise ModelError(f"{archive} is not a sound zip archive ({error}).") from error
@@ -175,14 +176,26 @@ def _check_members(
 
 
 def _check_member(member: zipfile.ZipInfo, archive: Path) -> None:
-    name = member.filename.removesuffix("/")
+    name = member.filename
     kind = stat.S_IFMT(member.external_attr >> 16)
-    if ".." in name.split("/") or not _SAFE_MEMBER.fullmatch(name):
+    if (
+        not name.isprintable()
+        or name[:1] in {"", "/", "~"}
+        or not {"..", ""}.isdisjoint(name.removesuffix("/").split("/"))
+    ):
         raise ModelError(f"{archive} holds a member named {name!r:.100}, which is not allowed.")
     if kind not in {0, stat.S_IFREG, stat.S_IFDIR}:
         raise ModelError(f"{archive} holds {name}, which is a link or a device, not a file.")
     if member.flag_bits & 0x1:
         raise ModelError(f"{archive} holds {name}, which is encrypted.")
+
+
+def _check_name(member: zipfile.ZipInfo, archive: Path) -> None:
+    """A name that is written must mean the same file on every system."""
+    if not _SAFE_MEMBER.fullmatch(member.filename):
+        raise ModelError(
+            f"{archive} holds a member named {member.filename!r:.100}, which is not allowed."
+        )
 
 
 def _inflate(bundle: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path, left: int) -> int:

@@ -88,7 +88,7 @@ def read_checkpoint(path: Path) -> Mapping[str, torch.Tensor]:
     try:
         with torch.serialization.safe_globals(_plain_values()):
             weights = torch.load(path, map_location="cpu", weights_only=True)["network_weights"]
-    except Exception as error:  # noqa: BLE001  # a damaged pickle raises nearly anything
+    except Exception as error:  # a damaged pickle raises nearly anything
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ModelError(f"{path} is not a checkpoint that may be opened: {first:.300}") from error
     if not isinstance(weights, dict) or not all(map(torch.is_tensor, weights.values())):
@@ -151,7 +151,7 @@ def _imported(results: Path, folder: Path, entry: Entry) -> Model:
     kept = {key: value for key, value in dataset.items() if key != "regions_class_order"}
     _write_json(folder / "dataset.json", {**kept, **plain})
     folds = _write_networks(results, folder, cord)
-    _write_texts(folder, entry, cord)
+    _write_card(folder, entry, cord)
     return seal(folder, _record(entry, plans, orientation, folds))
 
 
@@ -239,7 +239,7 @@ def _is_head(name: str) -> bool:
     return "seg_layers." in name
 
 
-def _write_texts(folder: Path, entry: Entry, cord: _Cord) -> None:
+def _write_card(folder: Path, entry: Entry, cord: _Cord) -> None:
     note = (
         "\nThe network was trained on overlapping regions; the region of the cord is kept.\n"
         if cord.sigmoid
@@ -251,8 +251,6 @@ def _write_texts(folder: Path, entry: Entry, cord: _Cord) -> None:
         f"- Citation: {entry.citation}\n- Not evaluated by this program.\n"
     )
     (folder / "card.md").write_bytes(card.encode())
-    _write_json(folder / "recipe.json", {"imported": list(entry.urls)})
-    (folder / "evaluation.csv").write_bytes(b"contrast,dice,csa,reference_csa,csa_error\n")
 
 
 def _record(
@@ -302,8 +300,8 @@ def _checkpoint(model: Model, fold: str, number: int, dataset: Mapping[str, Any]
 
 
 def _plain_values() -> list[Any]:
-    """numpy's scalars, which nnU-Net's logs hold: values, not functions of a stranger's choice."""
-    scalar = np._core.multiarray.scalar if hasattr(np, "_core") else np.core.multiarray.scalar
+    """What makes the scalars of numpy that nnU-Net's logs hold, under its old and new name."""
+    scalar = np.float64(0).__reduce__()[0]
     kinds = {type(np.dtype(name)) for name in ("f4", "f8", "i4", "i8", "u1", "?")}
     names = ("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar")
     return [np.dtype, *kinds, *((scalar, name) for name in names)]

@@ -1,0 +1,331 @@
+"""Networks of nnU-Net go in and out with the same labels; nothing hidden in a checkpoint runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import shutil
+import stat
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from toy_models import dataset_json, plans
+
+torch = pytest.importorskip("torch", reason="the torch extra is not installed")
+pytest.importorskip("nnunetv2", reason="the torch extra is not installed")
+
+from sct_deepseg_general.errors import ModelError  # noqa: E402  # after the skips
+from sct_deepseg_general.index import Entry  # noqa: E402
+from sct_deepseg_general.network import load_predictor  # noqa: E402
+from sct_deepseg_general.nnunet import build_network  # noqa: E402
+from sct_deepseg_general.training import foreign  # noqa: E402
+from sct_deepseg_general.volume import Grid, Volume, from_sct_letters  # noqa: E402
+
+PATCH = (16, 32, 32)
+ENTRY = Entry(
+    id="foreign",
+    version="4.0",
+    kind="nnunet",
+    title="Foreign",
+    contrasts=("T2w",),
+    orientation=None,
+    spacing=None,
+    labels=(("background", 0), ("sc", 1)),
+    size=None,
+    urls=("https://example.org/foreign.zip",),
+    sha256=None,
+    digest=None,
+    licence="MIT",
+    citation="Somebody.",
+    date="2026-06-28",
+    replaces=None,
+    embedded=False,
+)
+TRAINER = "nnUNetTrainer__nnUNetPlans__3d_fullres"
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    torch.set_num_threads(1)
+
+
+def small_plans(**changes: Any) -> dict[str, Any]:
+    plan = plans((4, 8))
+    plan["configurations"]["3d_fullres"]["patch_size"] = list(PATCH)
+    return {**plan, **changes}
+
+
+def trained(
+    folder: Path,
+    plan: dict[str, Any] | None = None,
+    dataset: dict[str, Any] | None = None,
+    folds: tuple[int, ...] = (0,),
+) -> Path:
+    """Results that nnU-Net's own trainer writes, from a network of random weights."""
+    from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+
+    results = folder / TRAINER
+    results.mkdir(parents=True)
+    plan, dataset = plan or small_plans(), dataset or dataset_json()
+    (results / "plans.json").write_text(json.dumps(plan))
+    (results / "dataset.json").write_text(json.dumps(dataset))
+    for fold in folds:
+        torch.manual_seed(fold + 1)
+        known = {**plan, "continue_training": False}  # as nnU-Net's command sets it
+        trainer = nnUNetTrainer(known, "3d_fullres", fold, dataset, torch.device("cpu"))
+        trainer.network = build_network(results / "plans.json", results / "dataset.json")
+        trainer.optimizer = torch.optim.SGD(trainer.network.parameters(), 0.01)
+        trainer.inference_allowed_mirroring_axes = (0, 1, 2)
+        trainer.grad_scaler = None
+        for key in ("mean_fg_dice", "ema_fg_dice", "train_losses", "val_losses"):
+            trainer.logger.log(key, np.float64(0.5), 0)
+        trainer._best_ema = np.float64(0.5)
+        (results / f"fold_{fold}").mkdir()
+        trainer.save_checkpoint(str(results / f"fold_{fold}" / "checkpoint_final.pth"))
+    return results
+
+
+@pytest.fixture(autouse=True)
+def nnunet_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The trainer wants a place to write its log to."""
+    for name in ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results"):
+        monkeypatch.setenv(name, str(tmp_path / name))
+
+
+def noise(shape: tuple[int, int, int] = PATCH) -> np.ndarray:
+    """An image (z, y, x)."""
+    return np.random.default_rng(3).standard_normal(shape).astype(np.float32)
+
+
+def nnunet_labels(results: Path, image: np.ndarray, plan_spacing: list[float]) -> np.ndarray:
+    """What nnU-Net's own predictor makes of an image (z, y, x) from a results folder."""
+    from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
+
+    predictor = nnUNetPredictor(
+        use_mirroring=False, perform_everything_on_device=False, device=torch.device("cpu"),
+        allow_tqdm=False,
+    )  # fmt: skip
+    folds = sorted(int(path.name[5:]) for path in results.glob("fold_*"))
+    predictor.initialize_from_trained_model_folder(str(results), folds, "checkpoint_final.pth")
+    properties = {"spacing": plan_spacing}
+    return np.asarray(predictor.predict_single_npy_array(image[None], properties))
+
+
+def our_probability(model: Any, image: np.ndarray, engine: str) -> np.ndarray:
+    """Our probability (z, y, x) of the same image, which is on the model's own grid."""
+    standard = (image - image.mean()) / max(image.std(), 1e-8)
+    affine = np.diag([*model.spacing, 1.0])
+    grid = Grid(standard.T.shape, affine).reoriented(from_sct_letters(model.orientation))
+    volume = Volume(np.ascontiguousarray(standard.T), Grid(standard.T.shape, grid.affine))
+    return load_predictor(model, engine, "cpu").probability(volume).data.T
+
+
+@pytest.mark.filterwarnings("ignore")  # nnU-Net's own
+@pytest.mark.parametrize("engine", ["openvino", "torch", "nnunet"])
+def test_imported_results_give_the_labels_of_nnunets_predictor(tmp_path: Path, engine: str) -> None:
+    results = trained(tmp_path / "results")
+    model = foreign.import_results(tmp_path / "results", tmp_path / "model", ENTRY)
+    expected = nnunet_labels(results, noise(), [1.5, 0.8, 0.8])
+    found = our_probability(model, noise(), engine) > 0.5
+    assert 0.05 < expected.mean() < 0.95
+    assert (found == expected).mean() > 0.999
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_folds_are_averaged(tmp_path: Path) -> None:
+    results = trained(tmp_path / "results", folds=(0, 1))
+    model = foreign.import_results(results, tmp_path / "model", ENTRY)
+    assert model.folds == ("fold_0.safetensors", "fold_1.safetensors")
+    expected = nnunet_labels(results, noise(), [1.5, 0.8, 0.8])
+    assert ((our_probability(model, noise(), "openvino") > 0.5) == expected).mean() > 0.999
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_reordered_axes_go_into_the_orientation(tmp_path: Path) -> None:
+    """A plan that looks at (x, z, y) instead of (z, y, x)."""
+    plan = small_plans(transpose_forward=[2, 0, 1], transpose_backward=[1, 2, 0])
+    results = trained(tmp_path / "results", plan)
+    model = foreign.import_results(results, tmp_path / "model", ENTRY)
+    assert model.orientation == "PIL"  # of LPI: x is y, y is z, z is x
+    assert model.spacing == (0.8, 0.8, 1.5)
+    image = noise((32, 32, 16))  # z, y, x as nnU-Net reads it
+    expected = nnunet_labels(results, image, [0.8, 0.8, 1.5]).transpose(2, 0, 1)
+    seen = np.ascontiguousarray(image.transpose(2, 0, 1))
+    assert ((our_probability(model, seen, "nnunet") > 0.5) == expected).mean() > 0.999
+    assert ((our_probability(model, seen, "openvino") > 0.5) == expected).mean() > 0.999
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_region_becomes_two_classes_of_the_same_probability(tmp_path: Path) -> None:
+    regions = {"background": 0, "lesion": 2, "sc": [1, 2]}
+    dataset = {**dataset_json(), "labels": regions, "regions_class_order": [2, 1]}
+    results = trained(tmp_path / "results", dataset=dataset)
+    model = foreign.import_results(results, tmp_path / "model", ENTRY)
+    network = build_network(results / "plans.json", results / "dataset.json")
+    network.load_state_dict(foreign.read_checkpoint(results / "fold_0" / "checkpoint_final.pth"))
+    image = (noise() - noise().mean()) / noise().std()
+    with torch.no_grad():
+        expected = torch.sigmoid(network.eval()(torch.from_numpy(image)[None, None])[0, 1])
+    found = our_probability(model, noise(), "torch")
+    np.testing.assert_allclose(found, expected.numpy(), atol=1e-5)
+    assert "overlapping regions" in model.path("card.md").read_text()
+    lesion = replace(ENTRY, labels=(("background", 0), ("lesion", 1)))
+    other = foreign.import_results(results, tmp_path / "lesion", lesion)
+    assert other.labels == (("background", 0), ("lesion", 1))
+    assert other.digest != model.digest
+
+
+def _zipped(folder: Path, archive: Path, *extra: tuple[str, bytes]) -> Path:
+    with zipfile.ZipFile(archive, "w") as bundle:
+        for path in folder.rglob("*"):
+            if path.is_file():
+                bundle.write(path, f"release/{path.relative_to(folder)}")
+        for name, content in extra:
+            bundle.writestr(name, content)
+    return archive
+
+
+def test_a_zip_gives_what_the_folder_gives(tmp_path: Path) -> None:
+    results = trained(tmp_path / "results").parent
+    archive = _zipped(
+        results,
+        tmp_path / "release.zip",
+        ("release/trainer_class.py", b"import os; os.abort()"),
+        ("__MACOSX/release/._plans.json", b"x"),
+        ("release/.DS_Store", b"x"),
+        ("release/notes (1).txt", b"x"),
+    )
+    one = foreign.import_results(results, tmp_path / "one", ENTRY)
+    two = foreign.import_results(archive, tmp_path / "two", ENTRY)
+    assert one.digest == two.digest
+    assert {path.name for path in (tmp_path / "two").iterdir()} == {
+        *("MANIFEST", "card.md", "dataset.json", "fold_0.safetensors"),
+        *("model.json", "network.bin", "network.xml", "plans.json"),
+    }
+    assert not list(tmp_path.glob(".*two*"))
+
+
+def test_a_link_in_a_zip_is_refused(tmp_path: Path) -> None:
+    archive = _zipped(trained(tmp_path / "results").parent, tmp_path / "release.zip")
+    link = zipfile.ZipInfo("release/link")
+    link.create_system = 3
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    with zipfile.ZipFile(archive, "a") as bundle:
+        bundle.writestr(link, "/etc/passwd")
+    with pytest.raises(ModelError, match="link or a device"):
+        foreign.import_results(archive, tmp_path / "model", ENTRY)
+
+
+class _Evil:
+    """Pickled, this is a call of a function of the pickler's choice."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
+        return os.mkdir, (str(self.path),)
+
+
+@pytest.mark.parametrize("where", ["network_weights", "logging", "whole"])
+def test_a_pickle_that_calls_is_not_run(tmp_path: Path, where: str) -> None:
+    results = trained(tmp_path / "results")
+    checkpoint = results / "fold_0" / "checkpoint_final.pth"
+    evil = _Evil(tmp_path / "proof")
+    content = {"network_weights": {}, "logging": {}, where: evil} if where != "whole" else evil
+    torch.save(content, checkpoint)
+    with pytest.raises(ModelError, match="may be opened"):
+        foreign.import_results(results, tmp_path / "model", ENTRY)
+    assert not (tmp_path / "proof").exists()
+    torch.load(checkpoint, weights_only=False)  # the check can fail: read freely, it runs
+    assert (tmp_path / "proof").exists()
+
+
+def test_a_plain_pickle_is_not_run(tmp_path: Path) -> None:
+    results = trained(tmp_path / "results")
+    evil = pickle.dumps(_Evil(tmp_path / "proof"))
+    (results / "fold_0" / "checkpoint_final.pth").write_bytes(evil)
+    with pytest.raises(ModelError, match="may be opened"):
+        foreign.import_results(results, tmp_path / "model", ENTRY)
+    assert not (tmp_path / "proof").exists()
+
+
+def test_an_old_torch_opens_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    results = trained(tmp_path / "results")
+    monkeypatch.setattr(torch, "__version__", "2.9.1")
+    with pytest.raises(ModelError, match=r"torch 2\.9\.1 can be made to run code"):
+        foreign.import_results(results, tmp_path / "model", ENTRY)
+
+
+def _without(folder: Path, name: str) -> None:
+    for path in folder.rglob(name):
+        path.unlink()
+
+
+def test_what_is_no_result_is_refused(tmp_path: Path) -> None:
+    results = trained(tmp_path / "results")
+    for number, (change, message) in enumerate(
+        [
+            (lambda f: _without(f, "plans.json"), "found 0"),
+            (lambda f: _without(f, "checkpoint_final.pth"), "holds no fold"),
+            (lambda f: shutil.copytree(f / TRAINER, f / "again"), "found 2"),
+            (lambda f: _changed(f, "dataset.json", labels={"background": 0, "gm": 1}), "-label"),
+            (
+                lambda f: _changed(f, "dataset.json", labels={"background": 0, "sc": 1, "gm": 2}),
+                "exclude each other",
+            ),
+            (lambda f: _changed(f, "dataset.json", channel_names={"0": "a", "1": "b"}), "channel"),
+            (lambda f: _changed(f, "dataset.json", image_orientation="up"), "orientation"),
+            (lambda f: _changed(f, "plans.json", transpose_forward=[0, 0, 1]), "axes"),
+            (lambda f: _configured(f, normalization_schemes=["CTNormalization"]), "normalises"),
+            (lambda f: _configured(f, use_mask_for_norm=[True]), "inside a mask"),
+            (lambda f: _configured(f, patch_size=[16, 32]), "not an nnU-Net plan"),
+        ]
+    ):
+        copy = tmp_path / f"copy{number}"
+        shutil.copytree(results.parent, copy)
+        change(copy)
+        with pytest.raises(ModelError, match=message):
+            foreign.import_results(copy, tmp_path / f"model{number}", ENTRY)
+
+
+def _changed(folder: Path, name: str, **changes: Any) -> None:
+    path = folder / TRAINER / name
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def _configured(folder: Path, **changes: Any) -> None:
+    path = folder / TRAINER / "plans.json"
+    plan = json.loads(path.read_text())
+    plan["configurations"]["3d_fullres"].update(changes)
+    path.write_text(json.dumps(plan))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_release_for_sct_is_read_by_nnunets_predictor(tmp_path: Path) -> None:
+    results = trained(tmp_path / "results")
+    model = foreign.import_results(results, tmp_path / "model", ENTRY)
+    foreign.pack_for_sct(model, tmp_path / "sct.zip")
+    with zipfile.ZipFile(tmp_path / "sct.zip") as archive:
+        archive.extractall(tmp_path / "sct")
+    (inside,) = (tmp_path / "sct").iterdir()  # one folder: SCT strips it
+    (released,) = inside.iterdir()
+    assert released.name.startswith("nnUNetTrainer")
+    dataset = json.loads((released / "dataset.json").read_text())
+    assert dataset["image_orientation"] == model.orientation
+    assert dataset["labels"] == {"background": 0, "sc": 1}
+    spacing = [1.5, 0.8, 0.8]
+    np.testing.assert_array_equal(
+        nnunet_labels(released, noise(), spacing), nnunet_labels(results, noise(), spacing)
+    )
+    foreign.pack_for_sct(model, tmp_path / "again.zip")
+    assert (tmp_path / "again.zip").read_bytes() == (tmp_path / "sct.zip").read_bytes()
+    again = foreign.import_results(tmp_path / "sct.zip", tmp_path / "back", ENTRY)
+    names = ("fold_0.safetensors", "network.xml", "network.bin")
+    for name in names:
+        assert again.path(name).read_bytes() == model.path(name).read_bytes()
