@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from phantoms import phantom_bids, write_json
+from phantoms import Convention, phantom_bids, write_json
 
 from sct_deepseg_general.errors import DatasetError
 from sct_deepseg_general.training.recipe import (
@@ -44,6 +44,19 @@ def test_a_recipe_names_no_place(tmp_path: Path) -> None:
         indexes.append(found(RECIPE, [tmp_path / "nowhere", tmp_path / place]))
     names = [[[c.name for c in one.cases] for one in index] for index in indexes]
     assert names[0] == names[1]
+
+
+def test_a_dataset_in_two_folders_is_one(tmp_path: Path) -> None:
+    phantom_bids(tmp_path / "train/one", Convention(people=("01", "02")))
+    phantom_bids(tmp_path / "dev/one", Convention(people=("09",)))
+    recipe = Recipe("r", (Dataset("one", folder="train/one", also=("dev/one",)),))
+    (one,) = found(recipe, [tmp_path])
+    assert [case.name for case in one.labelled] == [f"one_sub-{i}_T2w" for i in ("01", "02", "09")]
+    assert one.root == tmp_path
+    assert one.cases[2].image.relative_to(one.root).parts[:2] == ("dev", "one")
+    phantom_bids(tmp_path / "dev/one", Convention(people=("01",)))
+    with pytest.raises(DatasetError, match="in two folders"):
+        found(recipe, [tmp_path])
 
 
 def test_a_dataset_that_is_nowhere_is_named(tmp_path: Path) -> None:

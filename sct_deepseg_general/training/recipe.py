@@ -8,14 +8,22 @@ by person once it is made, and how the networks are trained.
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from sct_deepseg_general.bids import LABEL_SUFFIXES, Index, Selection, index
+from sct_deepseg_general.bids import (
+    LABEL_SUFFIXES,
+    Case,
+    Index,
+    Selection,
+    Skipped,
+    index,
+)
 from sct_deepseg_general.errors import DatasetError, ModelError
 from sct_deepseg_general.files import write_whole
 from sct_deepseg_general.record import read_json
@@ -48,6 +56,8 @@ class Dataset:
     """"unseen": all its people are tested on, none is trained on."""
     folder: str = ""
     """The folder below `-data DIR`, where it is not `name`."""
+    also: tuple[str, ...] = ()
+    """Further folders below `-data DIR` with people of this dataset."""
     contrasts: tuple[str, ...] = ()
     label_suffixes: tuple[str, ...] = LABEL_SUFFIXES
     derivatives: str = "labels"
@@ -65,6 +75,11 @@ class Dataset:
     source: str = ""
     """Where anyone can get the dataset."""
     licence: str = ""
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """All its folders below `-data DIR`."""
+        return (self.folder or self.name, *self.also)
 
     @property
     def selection(self) -> Selection:
@@ -208,17 +223,44 @@ def found(recipe: Recipe, data: Sequence[Path]) -> tuple[Index, ...]:
     Raises:
         DatasetError: a dataset is in none of the folders.
     """
-    return tuple(index(_place(one, data), one.selection, one.name) for one in recipe.datasets)
+    return tuple(_index(one, data) for one in recipe.datasets)
 
 
-def _place(dataset: Dataset, data: Sequence[Path]) -> Path:
-    folder = dataset.folder or dataset.name
+def _index(dataset: Dataset, data: Sequence[Path]) -> Index:
+    places = [_place(dataset.name, folder, data) for folder in dataset.folders]
+    parts = [index(place, dataset.selection, dataset.name) for place in places]
+    if len(parts) == 1:
+        return parts[0]
+    cases = [case for part in parts for case in part.cases]
+    twice = [name for name, count in Counter(case.name for case in cases).items() if count > 1]
+    if twice:
+        raise DatasetError(f"{twice[0]} is in two folders of '{dataset.name}': exclude one.")
+    skipped = tuple(one for part in parts for one in part.skipped)
+    root = Path(os.path.commonpath([place.resolve() for place in places]))
+    return Index(dataset.name, root, tuple(map(_resolved, cases)), tuple(map(_found, skipped)))
+
+
+def _resolved(case: Case) -> Case:
+    """The case with paths that are below the common folder of its dataset."""
+    label = case.label and _absolute(case.label)
+    return replace(case, image=_absolute(case.image), label=label)
+
+
+def _found(skipped: Skipped) -> Skipped:
+    return replace(skipped, path=_absolute(skipped.path))
+
+
+def _absolute(path: Path) -> Path:
+    return path.parent.resolve() / path.name  # a link to a file stays a link
+
+
+def _place(name: str, folder: str, data: Sequence[Path]) -> Path:
     places = [place / folder for place in data]
     for place in places:
         if place.is_dir():
             return place
     raise DatasetError(
-        f"The dataset '{dataset.name}' is not there: looked for {' and '.join(map(str, places))}. "
+        f"The dataset '{name}' is not there: looked for {' and '.join(map(str, places))}. "
         f"Say with -data where the datasets lie."
     )
 
@@ -234,13 +276,15 @@ def _check_names(recipe: Recipe, where: str) -> None:
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise DatasetError(f"{where}: the dataset '{twice[0]}' is named twice; name it once.")
-    places = {one.folder or one.name for one in recipe.seen} & {
-        one.folder or one.name for one in recipe.unseen
-    }
+    places = _places(recipe.seen) & _places(recipe.unseen)
     if places:
         raise DatasetError(f"{where}: '{min(places)}' is both seen and unseen; choose one.")
     if not recipe.seen:
         raise DatasetError(f"{where}: no dataset is 'seen': there is nothing to train on.")
+
+
+def _places(datasets: Iterable[Dataset]) -> set[str]:
+    return {place for one in datasets for place in one.folders}
 
 
 def _check_numbers(recipe: Recipe, where: str) -> None:
@@ -249,7 +293,7 @@ def _check_numbers(recipe: Recipe, where: str) -> None:
     if recipe.split.folds < 1:
         raise DatasetError(f"{where}: split.folds is {recipe.split.folds}; give at least 1.")
     for one in recipe.datasets:
-        if one.trust < 0 or not _inside(one.folder) or not _inside(one.derivatives):
+        if one.trust < 0 or not all(map(_inside, (*one.folders, one.derivatives))):
             raise DatasetError(
                 f"{where}: dataset '{one.name}': trust must be 0 or more, folder and derivatives "
                 f"relative and without '..'."
