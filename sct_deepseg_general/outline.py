@@ -16,6 +16,8 @@ __all__ = ["polygons", "svg_path"]
 
 Point = tuple[int, int]
 
+_MOST_SMOOTHINGS = 8
+
 
 def polygons(mask: NDArray[np.bool_]) -> list[list[Point]]:
     """Closed borders of a 2D `mask` (rows, columns), as lists of corners (column, row).
@@ -35,11 +37,30 @@ def svg_path(mask: NDArray[np.bool_], longest: int = 20_000) -> str:
     """The borders of `mask` as the `d` of an SVG path, one unit a pixel; "" for no border.
 
     Every side is horizontal or vertical, so a corner costs one letter and one number. Where
-    the text would exceed `longest` characters (a mask of noise), the smallest borders go.
+    the text would exceed `longest` characters (a mask of noise), the mask is smoothed first
+    and the smallest borders go.
     """
+    mask = np.asarray(mask, dtype=bool)
+    for _ in range(_MOST_SMOOTHINGS):
+        if _sides(mask) <= 2 * longest:
+            break
+        mask = _majority(mask)
     parts = sorted((_subpath(loop) for loop in polygons(mask)), key=len, reverse=True)
     lengths = np.cumsum([len(part) for part in parts])
     return "".join(part for part, end in zip(parts, lengths, strict=True) if end <= longest)
+
+
+def _sides(mask: NDArray[np.bool_]) -> int:
+    padded = np.pad(mask, 1)
+    return int(sum(np.count_nonzero(np.diff(padded, axis=axis)) for axis in (0, 1)))
+
+
+def _majority(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Each pixel as most of its 3 x 3 neighbourhood is."""
+    padded = np.pad(mask, 1).astype(np.uint8)
+    rows = padded[:-2] + padded[1:-1] + padded[2:]
+    majority: NDArray[np.bool_] = rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:] > 4
+    return majority
 
 
 def _edges(padded: NDArray[np.bool_]) -> dict[Point, list[Point]]:

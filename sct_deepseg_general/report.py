@@ -183,7 +183,7 @@ def _views(entry: Entry, name: str, volume: bool) -> tuple[Attachment, ...]:
 
 def _fitting(mosaic: Mosaic, room: int) -> bytes:
     """The mosaic's sheet in the best quality that fits into `room` bytes."""
-    for quality in (88, 75, 60, 35):
+    for quality in (88, 75, 60, 35, 10):
         data = webp(mosaic.sheet, quality)
         if len(data) <= room:
             break

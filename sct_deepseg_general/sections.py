@@ -16,7 +16,7 @@ __all__ = ["Section", "coronal_section", "sagittal_section"]
 _MOST_PIXELS = 460
 _MARGIN = 12.0  # mm around cord and box
 _NARROWEST = 60.0  # mm
-_NEAR = 18.0  # mm
+_NEAR = 12.0  # mm
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,6 +23,8 @@ FLAGS = [
     "--remote-debugging-pipe",
 ]
 
+PATIENCE = 240  # seconds, for a machine with other work
+
 KEYS = {  # what a key press carries besides its name
     "ArrowUp": 38, "ArrowDown": 40, "ArrowLeft": 37, "ArrowRight": 39, "Escape": 27, "Enter": 13,
     "Home": 36, "End": 35, "PageUp": 33, "PageDown": 34, "Tab": 9,
@@ -78,6 +80,7 @@ class Browser:
             deviceScaleFactor=1,
             mobile=False,
         )
+        self.call("Performance.enable", timeDomain="threadTicks")
         self.scheme(dark)
 
     def __enter__(self):
@@ -99,7 +102,7 @@ class Browser:
         data = json.dumps(message).encode() + b"\0"
         while data:
             data = data[os.write(self._write, data) :]
-        answer = self._wait(lambda: self._answers.pop(message["id"], None), 30, method)
+        answer = self._wait(lambda: self._answers.pop(message["id"], None), PATIENCE, method)
         if "error" in answer:
             raise RuntimeError(f"{method}: {answer['error']}")
         return answer["result"]
@@ -147,9 +150,9 @@ class Browser:
             features=[{"name": "prefers-color-scheme", "value": value}],
         )
 
-    def open(self, path: Path, hash=""):
+    def open(self, path: Path, fragment=""):
         """Open a file of this machine and wait for the page to say that it is ready."""
-        self.call("Page.navigate", url=path.resolve().as_uri() + hash)
+        self.call("Page.navigate", url=path.resolve().as_uri() + fragment)
         self.until("document.documentElement?.dataset.ready !== undefined")
 
     def js(self, expression):
@@ -161,13 +164,29 @@ class Browser:
             raise RuntimeError(json.dumps(result["exceptionDetails"])[:2000])
         return result["result"].get("value")
 
-    def until(self, expression, seconds=20):
+    def until(self, expression, seconds=PATIENCE):
         """Wait until a JavaScript expression is true."""
         end = time.monotonic() + seconds
         while not self.js(expression):
             if time.monotonic() > end:
                 raise TimeoutError(expression)
             self._pump(0.03)
+
+    def settle(self):
+        """Wait until the page has done what it put off: timers due by now, and two frames."""
+        self.js(
+            "new Promise((done) => setTimeout(() => requestAnimationFrame(() =>"
+            "requestAnimationFrame(() => setTimeout(done))), 130))"
+        )
+
+    def reload(self):
+        self.js("delete document.documentElement.dataset.ready, location.reload()")
+        self.until("document.documentElement?.dataset.ready !== undefined")
+
+    def busy(self):
+        """Seconds of processor time that the page's main thread has spent so far."""
+        metrics = self.call("Performance.getMetrics")["metrics"]
+        return next(one["value"] for one in metrics if one["name"] == "TaskDuration")
 
     def press(self, *keys):
         for key in keys:

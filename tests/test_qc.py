@@ -1,0 +1,69 @@
+"""The `qc` command: any mask on a page, two masks compared, clear words where it cannot."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import nibabel as nib
+import numpy as np
+import pytest
+from qc_phantoms import real_image, real_mask
+
+
+def qc(*words):
+    script = "from sct_deepseg_general.cli import main; main()"
+    command = [sys.executable, "-c", script, "qc", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def listed(folder):
+    text = (folder / "index.js").read_text("ascii")
+    content = json.loads(text[len("qc.index(") : -3])
+    return [dict(zip(content["columns"], values, strict=True)) for values in content["rows"]]
+
+
+def test_two_masks_in_one_entry_with_levels_and_names(tmp_path):
+    mask = nib.load(real_mask("T2w"))
+    data = np.asarray(mask.dataobj)
+    where = np.argwhere(data)
+    smaller = data.copy()
+    smaller[:, : where[:, 1].min() + 5] = 0
+    nib.save(nib.Nifti1Image(smaller.astype(np.uint8), mask.affine), tmp_path / "other.nii.gz")
+    levels = np.full(data.shape, 3, dtype=np.uint8)
+    nib.save(nib.Nifti1Image(levels, mask.affine), tmp_path / "levels.nii.gz")
+    done = qc("-i", real_image("T2w"), "-s", real_mask("T2w"), "-s2", tmp_path / "other.nii.gz",
+              "-soft", real_mask("T2w"), "-vertfile", tmp_path / "levels.nii.gz",
+              "-qc", tmp_path / "qc", "-qc-dataset", "d", "-qc-site", "here")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert str(tmp_path / "qc" / "index.html") in done.stdout
+    (found,) = listed(tmp_path / "qc")
+    assert (found["dataset"], found["subject"], found["contrast"], found["site"]) == (
+        "d", "sub-sct", "anat", "here")  # fmt: skip
+    assert 0.8 < found["dice"] < 1
+    assert found["csa"] == pytest.approx(77.5, abs=2)
+    assert [name for name, _ in found["levels"]] == ["C3"]
+    assert found["confidence"] == 1.0
+
+
+def test_a_mask_on_another_grid_is_one_sentence(tmp_path):
+    done = qc("-i", real_image("T2w"), "-s", real_mask("acq-MTon_MTS"), "-qc", tmp_path / "qc")
+    assert done.returncode == 1
+    assert "is not on the grid of" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "qc").exists()
+
+
+def test_what_is_missing_is_one_sentence(tmp_path):
+    assert qc("-i", real_image("T2w"), "-qc", tmp_path).returncode == 2
+    done = qc("-i", tmp_path / "no.nii.gz", "-s", real_mask("T2w"), "-qc", tmp_path)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+
+
+def test_two_sources_of_levels_are_refused(tmp_path):
+    done = qc("-i", real_image("T2w"), "-s", real_mask("T2w"), "-qc", tmp_path, "-v", "0",
+              "-vertfile", "a.nii.gz", "-discfile", "b.nii.gz")  # fmt: skip
+    assert done.returncode == 2
+    assert "give one of them" in done.stderr
