@@ -1,0 +1,158 @@
+"""A reader sees the old file or the new one; a fault leaves nothing half-written."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from sct_deepseg_general.errors import OutputError
+from sct_deepseg_general.files import sha256, write_whole, written_together
+
+FULL = os.strerror(errno.EFBIG)
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@contextmanager
+def full_after(size: int) -> Iterator[None]:
+    """No file may grow beyond `size` bytes, as on a disk that is full."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_the_file_appears_when_the_block_ends(tmp_path: Path) -> None:
+    target = tmp_path / "a.nii.gz"
+    with write_whole(target) as temporary:
+        temporary.write_bytes(b"new")
+        assert not target.exists()
+        assert temporary.parent == tmp_path
+        assert temporary.name.endswith(".nii.gz")
+    assert target.read_bytes() == b"new"
+    assert names(tmp_path) == ["a.nii.gz"]
+
+
+def write(path: Path, content: bytes, fault: type[BaseException] | None = None) -> None:
+    with write_whole(path) as temporary:
+        temporary.write_bytes(content)
+        if fault is not None:
+            raise fault
+
+
+@pytest.mark.parametrize("fault", [ValueError, KeyboardInterrupt, SystemExit])
+def test_a_fault_leaves_the_old_file(fault: type[BaseException], tmp_path: Path) -> None:
+    target = tmp_path / "a.csv"
+    target.write_text("old")
+    with pytest.raises(fault):
+        write(target, b"half", fault)
+    assert target.read_text() == "old"
+    assert names(tmp_path) == ["a.csv"]
+
+
+def test_a_full_disk_is_said_and_leaves_nothing(tmp_path: Path) -> None:
+    with full_after(1000), pytest.raises(OutputError, match=FULL) as caught:
+        write(tmp_path / "a.bin", bytes(5000))
+    assert str(tmp_path / "a.bin") in str(caught.value)
+    assert names(tmp_path) == []
+
+
+def test_a_missing_folder_is_said(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="No such file"):
+        write(tmp_path / "no" / "a", b"new")
+
+
+def test_a_folder_in_the_way_is_said(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    with pytest.raises(OutputError, match="directory"):
+        write(tmp_path / "a", b"new")
+    assert names(tmp_path) == ["a"]
+
+
+def vanish(folder: Path) -> None:
+    with write_whole(folder / "a") as temporary:
+        temporary.unlink()
+        folder.rmdir()
+
+
+def test_a_folder_that_vanishes_is_said(tmp_path: Path) -> None:
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    with pytest.raises(OutputError, match="No such file"):
+        vanish(folder)
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077, 0o002])
+def test_permissions_follow_the_umask(umask: int, tmp_path: Path) -> None:
+    before = os.umask(umask)
+    try:
+        with write_whole(tmp_path / "a") as temporary:
+            temporary.write_text("x")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o666 & ~umask
+
+
+def test_files_written_together_appear_together(tmp_path: Path) -> None:
+    paths = (tmp_path / "a.nii", tmp_path / "b.json")
+    with written_together(paths) as temporary:
+        for path in paths:
+            temporary[path].write_text(path.name)
+        assert not any(path.exists() for path in paths)
+    assert [path.read_text() for path in paths] == ["a.nii", "b.json"]
+    assert names(tmp_path) == ["a.nii", "b.json"]
+
+
+def test_if_one_cannot_be_written_none_is(tmp_path: Path) -> None:
+    first, second = tmp_path / "a.nii", tmp_path / "b.json"
+    first.write_text("old")
+
+    def write_both() -> None:
+        with written_together((first, second)) as temporary:
+            write(temporary[first], b"new")
+            write(temporary[second], bytes(5000))
+
+    with full_after(1000), pytest.raises(OutputError, match=FULL) as caught:
+        write_both()
+    assert ".part-" not in str(caught.value)
+    assert first.read_text() == "old"
+    assert names(tmp_path) == ["a.nii"]
+
+
+def test_sigterm_removes_the_temporary_file(tmp_path: Path) -> None:
+    script = (
+        "import signal, sys, time; from pathlib import Path\n"
+        "from sct_deepseg_general.cli import _stop\n"
+        "from sct_deepseg_general.files import write_whole\n"
+        "signal.signal(signal.SIGTERM, _stop)\n"
+        "with write_whole(Path(sys.argv[1])) as t:\n"
+        "    t.write_text('half'); print('ready', flush=True); time.sleep(60)\n"
+    )
+    words = [sys.executable, "-c", script, tmp_path / "a.txt"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert len(names(tmp_path)) == 1
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 143
+    assert names(tmp_path) == []
+
+
+def test_sha256_is_that_of_the_bytes(tmp_path: Path) -> None:
+    content = os.urandom(3 << 20)
+    (tmp_path / "a").write_bytes(content)
+    assert sha256(tmp_path / "a") == hashlib.sha256(content).hexdigest()
