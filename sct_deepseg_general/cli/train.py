@@ -63,6 +63,7 @@ def command(
     wanted = _budgeted(recipes.read(recipe), minutes)
     try:
         from sct_deepseg_general.training import assemble, dataset, fit
+        from sct_deepseg_general.training.manifest import FILE
     except ImportError as error:
         raise BackendError(
             f"Training needs {error.name}: pip install 'sct-deepseg-general[train]'."
@@ -74,7 +75,9 @@ def command(
     )
     card = recipe.parent / "card.md"
     identity = assemble.identity_of(built.recipe, model)
-    made = assemble.assemble(trained, built.recipe, identity, card, output / model / "model")
+    made = assemble.assemble(
+        trained, built.recipe, identity, card, output / model / "model", output / FILE
+    )
     print(f"{made.key}: {output / model / 'model'}")
 
 

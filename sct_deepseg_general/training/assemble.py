@@ -15,6 +15,7 @@ from sct_deepseg_general.model import Model
 from sct_deepseg_general.nnunet import build_network, fill
 from sct_deepseg_general.training.export import ensemble, export_ir, save_weights
 from sct_deepseg_general.training.fit import Trained
+from sct_deepseg_general.training.manifest import FILE
 from sct_deepseg_general.training.recipe import Recipe, Training, write
 
 __all__ = ["Identity", "assemble", "identity_of"]
@@ -55,11 +56,17 @@ def identity_of(recipe: Recipe, model: str) -> Identity:
 
 
 def assemble(
-    trained: Trained, recipe: Recipe, identity: Identity, card: Path, folder: Path
+    trained: Trained,
+    recipe: Recipe,
+    identity: Identity,
+    card: Path,
+    folder: Path,
+    manifest: Path | None = None,
 ) -> Model:
     """The model folder of a trained recipe: weights, IRs, plans, recipe, card, record, manifest.
 
-    `folder` is made if need be; files of an earlier assembly are replaced.
+    `manifest` is the dataset's table of cases, by which an evaluation knows what the model has
+    seen. `folder` is made if need be; files of an earlier assembly are replaced.
     """
     folder.mkdir(parents=True, exist_ok=True)
     folds = _export(trained.network, trained.folds, folder, "network")
@@ -69,6 +76,8 @@ def assemble(
         _export(trained.locator, ("fold_0",), folder, "locator")
         (folder / "fold_0_locator.safetensors").rename(folder / "locator.safetensors")
     write(recipe, folder / "recipe.json")
+    if manifest is not None:
+        shutil.copyfile(manifest, folder / FILE)
     if card != folder / "card.md":
         text = card.read_text(encoding="utf-8") if card.is_file() else f"# {identity.title}\n"
         (folder / "card.md").write_text(text, encoding="utf-8")

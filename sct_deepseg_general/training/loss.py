@@ -11,17 +11,26 @@ from torch.nn import functional as nnf
 __all__ = ["soft_dice_loss", "soft_loss"]
 
 
-def soft_loss(outputs: Sequence[Tensor], target: Tensor, cross_entropy: float = 2.0) -> Tensor:
+def soft_loss(
+    outputs: Sequence[Tensor],
+    target: Tensor,
+    cross_entropy: float = 2.0,
+    positive: float = 1.0,
+) -> Tensor:
     """Weighted sum over scales, each half as heavy as the next finer one.
 
     `outputs` are logits (batch, 2, z, y, x), finest first; `target` (batch, 1, z, y, x) is the
-    fraction of cord in [0, 1], averaged where a scale is coarser.
+    fraction of cord in [0, 1], averaged where a scale is coarser. `positive` weights the cord in
+    the cross-entropy, `cross_entropy` the whole of it.
     """
     total, weights = torch.zeros((), device=target.device), 0.0
+    weight_of_cord = torch.tensor(positive, device=target.device)
     for scale, logits in enumerate(outputs[:3]):
         wanted = target if scale == 0 else nnf.adaptive_avg_pool3d(target, logits.shape[2:])
         difference = logits[:, 1:] - logits[:, :1]
-        entropy = nnf.binary_cross_entropy_with_logits(difference, wanted)
+        entropy = nnf.binary_cross_entropy_with_logits(
+            difference, wanted, pos_weight=weight_of_cord
+        )
         weight = 0.5**scale
         total = total + weight * (
             cross_entropy * entropy + soft_dice_loss(difference.sigmoid(), wanted)

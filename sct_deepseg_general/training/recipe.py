@@ -135,6 +135,10 @@ class Training:
     """How often each change of contrast is made (`training.contrast.Mix`)."""
     space: Mapping[str, float] = field(default_factory=dict)
     """How far patches are turned, bent and moved (`training.sampling.SpatialRange`)."""
+    cross_entropy: float = 2.0
+    """Weight of the cross-entropy beside the Dice loss."""
+    positive: float = 1.0
+    """Weight of cord beside background in the cross-entropy; above 1 where cord is rare."""
     margin: float = 40.0
     """Millimetres around the label that training sees."""
     whole: tuple[str, ...] = ()

@@ -120,12 +120,18 @@ class CordTrainer(nnUNetTrainer):  # type: ignore[misc]  # nnU-Net's types are n
         return batches(learn, training.batch, schooling.workers), batches(check, 1, 0)
 
     def _iteration(self, stream: Iterator[Any], number: int) -> float:
+        training = self.schooling.training
         image, target, _ = next(stream)
         self._set_rate(number)
         self.network.train()
         with torch.autocast(self.device.type, enabled=self.device.type == "cuda"):
             outputs = self.network(image.to(self.device, non_blocking=True))
-            loss: Tensor = soft_loss([out.float() for out in outputs], target.to(self.device))
+            loss: Tensor = soft_loss(
+                [out.float() for out in outputs],
+                target.to(self.device),
+                training.cross_entropy,
+                training.positive,
+            )
         if not bool(torch.isfinite(loss)):
             raise DatasetError(
                 f"The loss is no number in iteration {number} of epoch {self.current_epoch + 1}: "
