@@ -9,7 +9,6 @@ import nibabel as nib
 import numpy as np
 
 from sct_deepseg_general import nifti
-from sct_deepseg_general.prepare import margin_box
 from sct_deepseg_general.volume import Box, Grid, Segmentation, Volume
 
 DATA = Path(__file__).parent / "data"
@@ -39,15 +38,21 @@ def label(name: str) -> Segmentation:
 @cache
 def cord_crop() -> Volume:
     """The middle of the T2w sample, 38 x 38 mm across and 40 mm along, on its own axes."""
-    whole = image("T2w")
-    mask = label("T2w").data
-    middle = [int((a + b) // 2) for a, b in zip(*_ends(mask), strict=True)]
-    half = (19, 20, 19)
-    start = [
-        min(max(m - h, 0), n - 2 * h) for m, h, n in zip(middle, half, mask.shape, strict=True)
-    ]
-    stop = [a + 2 * h for a, h in zip(start, half, strict=True)]
-    return whole.cropped(Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2])))
+    return image("T2w").cropped(_middle())
+
+
+@cache
+def cord_crop_label() -> Segmentation:
+    """The label of `cord_crop`."""
+    return label("T2w").cropped(_middle())
+
+
+def _middle() -> Box:
+    index = np.argwhere(label("T2w").data)
+    shape, half = np.array(label("T2w").data.shape), np.array((19, 20, 19))
+    start = np.clip((index.min(0) + index.max(0)) // 2 - half, 0, shape - 2 * half)
+    x, y, z = (int(v) for v in start)
+    return Box((x, y, z), (x + 38, y + 40, z + 38))
 
 
 def dice(a: np.ndarray, b: np.ndarray) -> float:
@@ -57,10 +62,9 @@ def dice(a: np.ndarray, b: np.ndarray) -> float:
 
 def near(mask: np.ndarray, voxels: int = 5) -> np.ndarray:
     """The voxels within `voxels` of a mask, along each axis."""
-    box = margin_box(mask, (1.0, 1.0, 1.0), voxels)
-    inside = np.zeros(mask.shape, bool)
-    inside[box.slices] = True
-    return inside
+    from scipy import ndimage
+
+    return np.asarray(ndimage.binary_dilation(mask, np.ones((3, 3, 3)), iterations=voxels))
 
 
 def geometry(path: Path) -> dict[str, bytes]:
@@ -94,8 +98,3 @@ def all_codes() -> list[tuple[str, str, str]]:
 
 def grid(shape: tuple[int, int, int], spacing: tuple[float, float, float]) -> Grid:
     return Grid(shape, np.diag([*spacing, 1.0]))
-
-
-def _ends(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    index = np.argwhere(mask)
-    return index.min(0), index.max(0) + 1

@@ -1,0 +1,143 @@
+"""Each check sees its fault, and a believable cord passes them all."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from phantoms import affine_of, cylinder
+
+from sct_deepseg_general.morphometrics import measure
+from sct_deepseg_general.quality import Evidence, Limits, assess
+from sct_deepseg_general.volume import Box, Grid, Probability, Segmentation
+
+SHAPE = (50, 50, 16)
+SPACING = (0.8, 0.8, 3.0)
+WHERE = Grid(SHAPE, affine_of("LAS", SPACING, SHAPE))
+RADIUS = 5.0  # 79 mm²
+
+
+def cord(radius: float = RADIUS, centre: tuple[float, float] | None = None) -> np.ndarray:
+    return cylinder(SHAPE, SPACING, radius, centre)
+
+
+def evidence(mask: np.ndarray, sure: float = 0.95, extra: np.ndarray | None = None) -> Evidence:
+    """A mask with its probability; `extra` is cord by probability but not in the mask."""
+    probability = np.where(mask, sure, 0.02)
+    if extra is not None:
+        probability[extra] = sure
+    segmentation = Segmentation(mask.astype(np.uint8), WHERE)
+    return Evidence(
+        segmentation=segmentation,
+        probability=Probability(probability.astype(np.float32), WHERE),
+        table=measure(segmentation),
+        threshold=0.5,
+        found=True,
+        box=WHERE.box,
+        oriented=WHERE,
+    )
+
+
+def with_slices(mask: np.ndarray, other: np.ndarray, *slices: int) -> np.ndarray:
+    changed = mask.copy()
+    changed[:, :, list(slices)] = other[:, :, list(slices)]
+    return changed
+
+
+def test_a_believable_cord_is_ok() -> None:
+    found = assess(evidence(cord()))
+    assert (found.status, found.reasons) == ("ok", ())
+    assert found.confidence == pytest.approx(0.95, abs=1e-4)
+
+
+def test_no_cord_fails_at_once() -> None:
+    found = assess(evidence(np.zeros(SHAPE, bool)))
+    assert (found.status, found.confidence) == ("fail", 0.0)
+    assert "no cord" in found.reasons[0]
+
+
+NOTHING = np.zeros(SHAPE, bool)
+CUT = NOTHING.copy()
+CUT[:, :, 7:8] = True
+COMB = np.ones(SHAPE, bool)
+COMB[::3] = False
+FAULTS = {
+    "low confidence": (cord(), 0.7, "warn"),
+    "low confidence, very": (cord(), 0.55, "fail"),
+    "median area": (cord(9), 0.95, "fail"),
+    "median area, small": (cord(2), 0.95, "fail"),
+    "area outside": (with_slices(cord(), cord(8.5), 6), 0.95, "warn"),
+    "jumps": (with_slices(cord(4), cord(6), 8, 9), 0.95, "warn"),
+    "gap": (with_slices(cord(), NOTHING, 7), 0.95, "warn"),
+    "steps sideways": (with_slices(cord(), cord(5, (31, 19.6)), *range(8, 16)), 0.95, "warn"),
+    "mm long": (cord() & CUT, 0.95, "fail"),
+    "ragged": (cord() & COMB, 0.95, "fail"),
+    "field of view": (cord(5, (1.0, 19.6)), 0.95, "warn"),
+}
+
+
+@pytest.mark.parametrize(("mask", "sure", "status"), FAULTS.values(), ids=FAULTS)
+def test_each_fault_is_seen_for_what_it_is(
+    mask: np.ndarray, sure: float, status: str, request: pytest.FixtureRequest
+) -> None:
+    found = assess(evidence(mask, sure))
+    name = request.node.callspec.id.split(",")[0]
+    assert any(name in reason for reason in found.reasons), found.reasons
+    assert found.status == status
+
+
+def test_a_second_object_is_a_fragment() -> None:
+    extra = NOTHING.copy()
+    extra[2:8, 2:8, 2:8] = True
+    found = assess(evidence(cord(), extra=extra))
+    assert found.status == "warn"
+    assert "fragments" in found.reasons[0]
+    speck = NOTHING.copy()
+    speck[2:4, 2:4, 2] = True
+    assert assess(evidence(cord(), extra=speck)).status == "ok"
+
+
+def test_a_blind_coarse_pass_is_said() -> None:
+    found = assess(replace(evidence(cord()), found=False))
+    assert found.status == "warn"
+    assert "coarse pass" in found.reasons[0]
+
+
+def test_the_border_of_the_crop_counts_and_that_of_the_image_does_not() -> None:
+    tight = Box((10, 10, 4), (40, 40, 16))
+    found = assess(replace(evidence(cord()), box=tight))
+    assert found.status == "warn"
+    assert "-exact" in found.reasons[0]
+    wide = Box((10, 10, 0), (40, 40, 16))
+    assert assess(replace(evidence(cord()), box=wide)).status == "ok"
+
+
+def test_a_thin_image_may_hold_a_short_cord() -> None:
+    where = Grid((50, 50, 1), affine_of("LAS", SPACING, (50, 50, 1)))
+    mask = Segmentation(cord()[:, :, :1].astype(np.uint8), where)
+    sure = Probability(np.where(mask.data, 0.95, 0).astype(np.float32), where)
+    thin = Evidence(mask, sure, measure(mask), 0.5, True, where.box, where)
+    assert assess(thin).status == "ok"
+
+
+@pytest.mark.parametrize("codes", ["RAS", "PSR", "AIL", "SPL"])
+def test_the_verdict_does_not_depend_on_the_axes(codes: str) -> None:
+    straight = evidence(with_slices(cord(4), NOTHING, 7))
+    axes = (codes[0], codes[1], codes[2])
+    mask = straight.segmentation.reoriented(axes)
+    turned = replace(
+        straight,
+        segmentation=mask,
+        probability=straight.probability.reoriented(axes),
+        table=measure(mask),
+    )
+    assert assess(turned).reasons == assess(straight).reasons
+    assert assess(turned).reasons
+
+
+def test_limits_are_what_decides() -> None:
+    assert (
+        assess(evidence(cord(9)), Limits(median_area=(20, 300), slice_area=(12, 300))).status
+        == "ok"
+    )
