@@ -27,8 +27,9 @@ HALF_AXES = (6.25, 4.0)
 AREA = float(np.pi * HALF_AXES[0] * HALF_AXES[1])
 IN_PLANE = (0.3, 0.5, 0.8, 1.0, 1.5)
 THICKNESS = (0.5, 1.0, 2.5, 5.0, 10.0, 17.5)
-WIDTH = 36.0
 SHORTEST, FEWEST_SLICES = 40.0, 6
+LEAN = (0.09, 0.28)
+"""How far the tubes move to the side and to the front for each mm up, at most."""
 
 Floats = NDArray[np.float64]
 Distance = Callable[[Floats, Floats, Floats], tuple[Floats, Floats]]
@@ -72,7 +73,11 @@ TUBES: dict[str, Distance] = {"straight": straight, "tilted": tilted, "curved": 
 def filling(tube: Distance, in_plane: float, thickness: float, shift: Floats) -> Probability:
     """How full each voxel is, on a LAS grid; `shift` moves the tube, in voxels."""
     slices = max(FEWEST_SLICES, int(SHORTEST / thickness))
-    shape = (round(WIDTH / in_plane), round(WIDTH / in_plane), slices)
+    reach = slices * thickness / 2
+    across, along = (
+        2 * (half + lean * reach + 2.5) for half, lean in zip(HALF_AXES, LEAN, strict=True)
+    )
+    shape = (round(across / in_plane), round(along / in_plane), slices)
     sub = (round(in_plane / 0.1) | 1, round(thickness / 0.5) | 1)  # odd: no voxel is half full
     x, y = (_samples(n, in_plane, sub[0], s) for n, s in zip(shape[:2], shift[:2], strict=True))
     z = _samples(slices, thickness, sub[1], shift[2])
