@@ -168,7 +168,8 @@ class _Member:
         except OSError as error:
             raise BackendError(f"Cannot start a worker: {error.strerror or error}.") from error
         self._tell(encoded(settings))
-        threading.Thread(target=self._listen, daemon=True).start()
+        self._ear = threading.Thread(target=self._listen, daemon=True)
+        self._ear.start()
 
     def give(self, task: Task) -> None:
         if not self.tasks:
@@ -227,9 +228,9 @@ class _Member:
             stream.flush()
 
     def _listen(self) -> None:
-        stream = self.process.stdout
-        with suppress(OSError, ValueError):
-            for line in stream or ():
+        assert self.process.stdout is not None  # noqa: S101 - asked for as a pipe above
+        with suppress(OSError, ValueError), self.process.stdout as stream:
+            for line in stream:
                 self._inbox.put((self, line))
         self._inbox.put((self, None))
 
@@ -240,4 +241,5 @@ class _Member:
     def _close(self) -> None:
         with suppress(OSError, ValueError):
             self._input().close()
+        self._ear.join(_PATIENCE)
         self._words.close()

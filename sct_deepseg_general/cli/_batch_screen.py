@@ -98,7 +98,7 @@ def ended(summary: Summary, folder: Path, verbose: int) -> None:
 
 
 def workers(hiring: Hiring) -> str:
-    """ "4 workers of 2 threads"."""
+    """The crew in words, like 4 workers of 2 threads."""
     threads = hiring.environment.get("OMP_NUM_THREADS", "?")
     return f"{hiring.workers} worker{'s' * (hiring.workers > 1)} of {threads} thread" + "s" * (
         threads != "1"

@@ -1,0 +1,101 @@
+#!/usr/bin/env bash
+# A real SLURM on this machine: submits a batch of 12 images as 3 shards with -slurm, follows it,
+# and checks the tables. Needs root and Debian's slurmctld, slurmd, slurm-client and munge.
+#
+#   bash tests/slurm/run.sh [PYTHON]
+set -euo pipefail
+
+HERE="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+ROOT="$(dirname "$(dirname "$HERE")")"
+PYTHON="${1:-$ROOT/.venv/bin/python}"
+PLACE="$(mktemp -d /tmp/slurm-test.XXXXXX)"
+PARTS=()
+
+finish() {
+  for PART in "${PARTS[@]}"; do kill "$PART" 2>/dev/null || true; done
+  [[ "${KEEP:-0}" == 1 ]] || rm -rf "$PLACE"
+}
+trap finish EXIT
+
+missing() {
+  for TOOL in slurmctld slurmd sbatch munged; do
+    command -v "$TOOL" >/dev/null || return 0
+  done
+  return 1
+}
+
+if missing; then
+  apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+    slurmctld slurmd slurm-client munge >"$PLACE/apt.log"
+fi
+"$PYTHON" -c "import submitit" 2>/dev/null || "$PYTHON" -m pip install -q submitit
+
+# munge: its own key, socket and log in the test's folder, by the user who runs the test.
+chmod 755 "$PLACE"
+mkdir -p "$PLACE"/{munge,state,spool,log,data,out}
+chmod 700 "$PLACE/munge"
+dd if=/dev/urandom of="$PLACE/munge/key" bs=1024 count=1 status=none
+chmod 600 "$PLACE/munge/key"
+munged --force --foreground --key-file="$PLACE/munge/key" --socket="$PLACE/munge.socket" \
+  --pid-file="$PLACE/munge/pid" --log-file="$PLACE/munge/log" --seed-file="$PLACE/munge/seed" \
+  >"$PLACE/log/munged" 2>&1 &
+PARTS+=($!)
+
+NODE="$(hostname -s)"
+CORES="$(nproc)"
+cat >"$PLACE/slurm.conf" <<CONF
+ClusterName=test
+SlurmctldHost=$NODE(127.0.0.1)
+SlurmUser=root
+SlurmdUser=root
+AuthType=auth/munge
+AuthInfo=socket=$PLACE/munge.socket
+CredType=cred/munge
+StateSaveLocation=$PLACE/state
+SlurmdSpoolDir=$PLACE/spool
+SlurmctldPidFile=$PLACE/slurmctld.pid
+SlurmdPidFile=$PLACE/slurmd.pid
+SlurmctldLogFile=$PLACE/log/slurmctld
+SlurmdLogFile=$PLACE/log/slurmd
+SlurmctldPort=16817
+SlurmdPort=16818
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+SwitchType=switch/none
+MpiDefault=none
+ReturnToService=2
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core
+JobRequeue=1
+MinJobAge=600
+NodeName=$NODE NodeAddr=127.0.0.1 CPUs=$CORES RealMemory=4000 State=UNKNOWN
+PartitionName=main Nodes=$NODE Default=YES MaxTime=INFINITE State=UP OverSubscribe=FORCE:4
+CONF
+export SLURM_CONF="$PLACE/slurm.conf"
+slurmctld -D -f "$SLURM_CONF" >"$PLACE/log/slurmctld.out" 2>&1 &
+PARTS+=($!)
+slurmd -D -f "$SLURM_CONF" >"$PLACE/log/slurmd.out" 2>&1 &
+PARTS+=($!)
+
+for _ in $(seq 120); do
+  if [[ "$(sinfo -h -o %t 2>/dev/null)" =~ idle ]]; then break; fi
+  sleep 1
+done
+sinfo || { tail -20 "$PLACE"/log/*; exit 1; }
+
+# Twelve images of six people: the sample images under other names.
+"$PYTHON" "$HERE/twelve.py" "$ROOT/tests/data" "$PLACE/data"
+
+echo "--- submit"
+"$PYTHON" -c "from sct_deepseg_general.cli import main; main()" batch -bids "$PLACE/data" \
+  -o "$PLACE/out" -no-qc -offline -jobs 1 -slurm 3 -slurm-partition main -slurm-cpus 1 \
+  -slurm-mem 1 -slurm-time 30 -slurm-parallel 2
+sacct 2>/dev/null | head -5 || true
+squeue
+
+echo "--- again: nothing is left to do"
+"$PYTHON" -c "from sct_deepseg_general.cli import main; main()" batch -bids "$PLACE/data" \
+  -o "$PLACE/out" -no-qc -offline -shard 1/1 -dry-run | cut -d: -f1 | awk '{print $1}' | sort | uniq -c
+
+"$PYTHON" "$HERE/check.py" "$PLACE/out"
