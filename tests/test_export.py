@@ -15,9 +15,9 @@ from toy_models import dataset_json, plans
 torch = pytest.importorskip("torch", reason="the torch extra is not installed")
 pytest.importorskip("nnunetv2", reason="the torch extra is not installed")
 
+from sct_deepseg_general import nnunet  # noqa: E402
 from sct_deepseg_general.errors import ModelError  # noqa: E402  # after the skips
 from sct_deepseg_general.private import import_openvino  # noqa: E402
-from sct_deepseg_general import nnunet  # noqa: E402
 from sct_deepseg_general.training import export  # noqa: E402
 
 openvino = import_openvino()
