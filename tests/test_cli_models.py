@@ -1,0 +1,180 @@
+"""The `models` command says in words, or in JSON, what the zoo knows."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from faulty_server import Server, faulty_server
+from samples import ANAT
+from test_fetch import entry
+from toy_models import toy_model
+
+from sct_deepseg_general.bundle import pack
+from sct_deepseg_general.cli.models import command
+from sct_deepseg_general.errors import ModelError
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("SCT_DEEPSEG_GENERAL_MODELS", str(tmp_path / "models"))
+    monkeypatch.setenv("SCT_DEEPSEG_GENERAL_INDEX", str(tmp_path / "index.json"))
+    monkeypatch.delenv("SCT_DEEPSEG_GENERAL_OFFLINE", raising=False)
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    model = toy_model(tmp_path / "published")
+    pack({path.name: path for path in model.folder.iterdir()}, tmp_path / "toy.zip")
+    return tmp_path / "toy.zip"
+
+
+@pytest.fixture(autouse=True)
+def server(tmp_path: Path, archive: Path) -> Iterator[Server]:
+    with faulty_server(archive.read_bytes()) as one:
+        models = [
+            entry(archive, one.url),
+            entry(archive, one.url, id="loose", sha256=None, size=None, kind="nnunet"),
+        ]
+        content = {"format": 1, "default": "sc-general@0.1.0", "models": models}
+        (tmp_path / "index.json").write_text(json.dumps(content))
+        yield one
+
+
+def call(*words: str | Path) -> Result:
+    return CliRunner().invoke(command, [str(word) for word in words], catch_exceptions=False)
+
+
+def said(*words: str | Path) -> str:
+    result = call(*words)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_fetch_list_path_verify_remove(tmp_path: Path) -> None:
+    folder = tmp_path / "models" / "toy@0.1.0"
+    assert "available" in next(one for one in said("list").splitlines() if "toy@" in one)
+    assert f"toy@0.1.0 is in {folder}" in said("fetch", "-m", "toy")
+    line = next(one for one in said("list").splitlines() if "toy@" in one)
+    assert "installed" in line
+    assert "verified" in line
+    assert said("path", "-m", "toy") == f"{folder}\n"
+    assert "verified" in said("verify", "-m", "toy")
+    assert said("remove", "-m", "toy@0.1.0") == f"Removed {folder}\n"
+    assert "available" in next(one for one in said("list").splitlines() if "toy@" in one)
+
+
+def test_the_same_in_json(tmp_path: Path) -> None:
+    place = json.loads(said("fetch", "-m", "toy", "-json"))
+    assert place["id"] == "toy@0.1.0"
+    lines = {line["key"]: line for line in json.loads(said("list", "-json"))}
+    assert lines["toy@0.1.0"]["folder"] == str(tmp_path / "models" / "toy@0.1.0")
+    assert lines["loose@0.1.0"]["check"] == "not pinned"
+    assert json.loads(said("path", "-m", "toy", "-json")) == place
+    assert json.loads(said("verify", "-m", "toy", "-json"))[0]["check"] == "verified"
+    shown = json.loads(said("info", "-m", "toy", "-json"))
+    assert shown["digest"] == place["digest"]
+    assert shown["card"].startswith("# Toy")
+    assert json.loads(said("remove", "-m", "toy", "-json")) == {"removed": place["folder"]}
+    assert json.loads(said("info", "-m", "toy", "-json"))["version"] == "0.1.0"
+
+
+def test_info_prints_the_card_or_the_entry() -> None:
+    assert "not installed" in said("info", "-m", "toy")
+    said("fetch", "-m", "toy")
+    assert "# Toy" in said("info", "-m", "toy")
+
+
+def test_a_card_cannot_steer_the_terminal(tmp_path: Path) -> None:
+    from toy_models import RECORD, write_parts
+
+    from sct_deepseg_general.bundle import seal
+
+    folder = write_parts(tmp_path / "models" / "toy@0.1.0")
+    (folder / "card.md").write_bytes(b"# Toy\x1b]0;owned\x07\x1b[2J\r\n")
+    seal(folder, RECORD)
+    shown = said("info", "-m", "toy")
+    assert "# Toy]0;owned" in shown
+    assert not set(shown) & {"\x1b", "\x07", "\r"}
+
+
+def test_verify_ends_with_1_when_something_is_damaged(tmp_path: Path) -> None:
+    said("fetch", "-m", "toy")
+    (tmp_path / "models" / "toy@0.1.0" / "network.bin").write_bytes(b"damaged")
+    result = call("verify", "-m", "toy")
+    assert result.exit_code in {0, 1}
+    assert "damaged" in result.stdout
+    done = _run("models", "verify", "-m", "toy")
+    assert done.returncode == 1
+    assert "damaged" in done.stdout
+
+
+def test_a_file_is_installed_offline(archive: Path, server: Server) -> None:
+    with pytest.raises(ModelError, match="-from FILE"):
+        call("fetch", "-m", "toy", "-offline")
+    assert "toy@0.1.0" in said("fetch", "-from", archive, "-offline")
+    assert server.ranges == []
+
+
+def test_what_is_not_pinned_needs_trust(server: Server) -> None:
+    with pytest.raises(ModelError, match="-trust"):
+        call("fetch", "-m", "loose")
+    assert server.ranges == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["fetch"], ["remove"], ["diff", "-m", "toy", "-bids", "x"], ["nothing"], ["list", "x"]],
+)
+def test_wrong_usage_ends_with_2(words: list[str]) -> None:
+    assert call(*words).exit_code == 2
+
+
+def test_a_missing_model_is_one_sentence_and_1() -> None:
+    done = _run("models", "path", "-m", "absent")
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith("Error: There is no model 'absent'")
+    assert done.stderr.count("\n") == 1
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = (
+        "import sys; sys.argv = ['x', 'models', 'fetch', '-h']\n"
+        "from sct_deepseg_general.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as end: assert not end.code\n"
+        "heavy = {'torch', 'nnunetv2', 'openvino', 'matplotlib', 'pandas', 'requests', 'scipy'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+
+
+def test_a_model_does_not_drift_from_itself(tmp_path: Path) -> None:
+    (tmp_path / "index.json").unlink()
+    os.environ.pop("SCT_DEEPSEG_GENERAL_INDEX")  # monkeypatch puts it back
+    words = ["-m", "sc-general", "sc-general", "-bids", str(ANAT.parents[1])]
+    shown = said("diff", *words, "-contrast", "T2star", "-o", tmp_path / "drift", "-json")
+    drifts = json.loads(shown)
+    assert [one["contrast"] for one in drifts] == ["T2star", "all"]
+    assert drifts[0]["dice"] == 1
+    assert drifts[0]["bias"] == 0
+    assert drifts[0]["scale"] == 1
+    assert drifts[0]["scale_low"] is None
+    assert {path.name for path in (tmp_path / "drift").iterdir()} == {
+        "drift.csv", "bland_altman.png"
+    }  # fmt: skip
+
+
+def _run(*words: str) -> subprocess.CompletedProcess[str]:
+    code = "from sct_deepseg_general.cli import main; main()"
+    return subprocess.run(
+        [sys.executable, "-c", code, *words], capture_output=True, text=True, check=False
+    )
