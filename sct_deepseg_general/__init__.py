@@ -41,13 +41,14 @@ def save(volume: Volume, path: str | os.PathLike[str]) -> None:
 
 def segment(
     image: Volume | str | os.PathLike[str] | Any,
-    model: str | Predictor = "sc-general",
+    model: str | Predictor | None = None,
     options: Options | None = None,
     affine: Any = None,
 ) -> Result:
     """The cord in an image: a `Volume`, a path, a nibabel image, or an array with `affine`.
 
-    `model` is a model's name or a `Predictor`, which is worth keeping for many images.
+    `model` is a model's name (left out, the embedded one) or a `Predictor`, which is worth
+    keeping for many images.
     """
     from sct_deepseg_general import pipeline
     from sct_deepseg_general.network import Predictor, load_predictor

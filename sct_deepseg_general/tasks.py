@@ -21,8 +21,8 @@ cannot be written; the worker's process was killed, or took too long; a fault of
 class Settings:
     """What is wanted for every image of a batch."""
 
-    model: str = "sc-general"
-    """A model's name or folder."""
+    model: str | None = None
+    """A model's name or folder; None is the default model."""
     engine: str = "auto"
     device: str = "auto"
     offline: bool = False

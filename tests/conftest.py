@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 
 from sct_deepseg_general.network import Predictor, load_predictor
-from sct_deepseg_general.zoo import resolve
 
 
 @pytest.fixture(scope="session")
 def predictor() -> Predictor:
     """The embedded model on OpenVINO."""
-    return load_predictor(resolve(offline=True), "openvino", "cpu")
+    from samples import model
+
+    return load_predictor(model(), "openvino", "cpu")
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from pathlib import Path
 
@@ -9,11 +10,14 @@ import nibabel as nib
 import numpy as np
 
 from sct_deepseg_general import nifti
+from sct_deepseg_general.model import Model
 from sct_deepseg_general.volume import Box, Grid, Segmentation, Volume
+from sct_deepseg_general.zoo import resolve
 
 DATA = Path(__file__).parent / "data"
 ANAT = DATA / "sub-sct" / "anat"
 LABELS = DATA / "derivatives" / "labels" / "sub-sct" / "anat"
+MODEL_VARIABLE = "SCT_DEEPSEG_GENERAL_TEST_MODEL"
 NAMES = ("T2w", "acq-MToff_MTS", "acq-MTon_MTS", "acq-crop_T2star")
 
 
@@ -23,6 +27,11 @@ def image_path(name: str) -> Path:
 
 def label_path(name: str) -> Path:
     return LABELS / f"sub-sct_{name}_seg-manual.nii.gz"
+
+
+def model() -> Model:
+    """The embedded model, or the one in the folder that the environment names."""
+    return resolve(os.environ.get(MODEL_VARIABLE), offline=True)
 
 
 @cache

@@ -91,7 +91,7 @@ def _merge(folder: Path, sources: tuple[Path, ...]) -> int:
 @option("-exclude", multiple=True, help="Not these.")
 @option("-include-yml", type=PATH, help="YAML list, as sct_run_batch takes it.")
 @option("-exclude-yml", type=PATH, help="YAML list, as the QC page saves it.")
-@option("-m", to="model", default="sc-general", help="Model: a name, name@version, or a folder.")
+@option("-m", to="model", help="Model: a name, name@version, or a folder.  [default: the embedded]")
 @option("-device", default="auto", help="auto, cpu, cuda, cuda:N or mps.")
 @option(
     "-engine",

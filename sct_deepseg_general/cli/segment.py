@@ -57,8 +57,7 @@ Subcommands ({PROGRAM} NAME -h):
 @option(
     "-m",
     to="model",
-    default="sc-general",
-    help="Model: a name, name@version, or a folder. See 'models list'.",
+    help="Model: a name, name@version, or a folder. See 'models list'.  [default: the embedded]",
 )
 @option("-device", default="auto", help="auto, cpu, cuda, cuda:N or mps.")
 @option(
@@ -99,7 +98,7 @@ Subcommands ({PROGRAM} NAME -h):
 @flag(
     "-version", is_eager=True, expose_value=False, callback=print_version, help="Show the version."
 )
-def command(images: tuple[Path, ...], output: Path | None, model: str, **rest: Any) -> int:
+def command(images: tuple[Path, ...], output: Path | None, model: str | None, **rest: Any) -> int:
     """Segment the spinal cord in MR images of any contrast, and measure its area.
 
     Writes T2_seg.nii.gz, T2_seg.json and T2_seg_csa.csv beside T2.nii.gz.
@@ -156,7 +155,7 @@ def _check_apart(images: tuple[Path, ...], outputs: list[Path]) -> None:
         seen.add(path)
 
 
-def _predictor(model: str, rest: Mapping[str, Any]) -> Predictor:
+def _predictor(model: str | None, rest: Mapping[str, Any]) -> Predictor:
     from sct_deepseg_general.network import load_predictor
     from sct_deepseg_general.zoo import resolve
 

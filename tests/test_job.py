@@ -1,0 +1,148 @@
+"""One image's whole work: what is written, and that a fault leaves what was there."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from samples import cord_crop, geometry
+from test_files import full_after
+
+from sct_deepseg_general import nifti
+from sct_deepseg_general.csa_table import FIXED_COLUMNS
+from sct_deepseg_general.errors import ImageError, OutputError
+from sct_deepseg_general.job import Done, Job, QcPlace, Request, run
+from sct_deepseg_general.network import Predictor
+from sct_deepseg_general.outputs import outputs_for
+from sct_deepseg_general.volume import Box, Volume
+
+SOFT = Request(soft=True, command="the command")
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("job")
+
+
+@pytest.fixture(scope="module")
+def done(folder: Path, predictor: Predictor) -> Done:
+    nifti.save(cord_crop(), folder / "t2.nii.gz")
+    return run(Job(folder / "t2.nii.gz", outputs_for(folder / "t2.nii.gz")), predictor, SOFT)
+
+
+def test_everything_asked_for_is_there_and_nothing_else(done: Done, folder: Path) -> None:
+    assert names(folder) == [
+        "t2.nii.gz",
+        "t2_seg.json",
+        "t2_seg.nii.gz",
+        "t2_seg_csa.csv",
+        "t2_softseg.nii.gz",
+    ]
+    assert done.seconds > 0
+    assert done.qc_page is None
+
+
+def test_the_masks_geometry_is_the_images(done: Done) -> None:
+    outputs = done.job.outputs
+    for path in (outputs.segmentation, outputs.soft):
+        assert geometry(path) == geometry(done.job.image)
+    mask, soft = nib.load(outputs.segmentation), nib.load(outputs.soft)
+    assert mask.get_data_dtype() == np.uint8
+    assert soft.get_data_dtype() == np.float32
+    np.testing.assert_array_equal(np.asarray(mask.dataobj), done.result.segmentation.data)
+    assert np.asarray(soft.dataobj)[np.asarray(mask.dataobj) > 0].mean() > 0.5
+
+
+def test_the_table_has_a_row_for_each_slice(done: Done) -> None:
+    with done.job.outputs.csa.open(newline="") as stream:
+        header, *rows = csv.reader(stream)
+    assert tuple(header[: len(FIXED_COLUMNS)]) == FIXED_COLUMNS
+    assert len(rows) == cord_crop().reoriented(("L", "A", "S")).grid.shape[2]
+    areas = [float(row[header.index("MEAN(area)")] or "nan") for row in rows]
+    np.testing.assert_allclose(areas, done.table.area)
+    assert done.mean_area == pytest.approx(np.nanmean(areas))
+    assert {row[2] for row in rows} == {str(done.job.outputs.segmentation)}
+
+
+def test_the_sidecar_names_the_image_the_model_and_the_verdict(
+    done: Done, predictor: Predictor
+) -> None:
+    text = done.job.outputs.sidecar.read_text(encoding="utf-8")
+    written = json.loads(text)
+    assert written["GeneratedBy"][0]["Model"] == predictor.model.key
+    assert written["GeneratedBy"][0]["ModelSHA256"] == predictor.model.digest
+    assert hashlib.sha256(done.job.image.read_bytes()).hexdigest() in text
+    assert written["Status"] == done.quality.status
+    assert written["Parameters"]["threshold"] == predictor.model.threshold
+
+
+def test_again_gives_the_same_bytes(done: Done, predictor: Predictor, tmp_path: Path) -> None:
+    again = replace(done.job, outputs=outputs_for(done.job.image, tmp_path))
+    run(again, predictor, SOFT)
+    for name in ("t2_seg.nii.gz", "t2_softseg.nii.gz", "t2_seg.json"):
+        before = done.job.image.parent / name
+        assert (tmp_path / name).read_bytes() == before.read_bytes(), name
+
+
+def test_only_what_is_asked_for_is_written(cord: Path, predictor: Predictor) -> None:
+    run(Job(cord, outputs_for(cord)), predictor, Request(csa=False))
+    assert names(cord.parent) == ["t2.nii.gz", "t2_seg.json", "t2_seg.nii.gz"]
+
+
+@pytest.mark.parametrize("size", [100, 700, 3000])
+def test_a_disk_that_fills_up_leaves_what_was_there(
+    size: int, cord: Path, predictor: Predictor
+) -> None:
+    job = Job(cord, outputs_for(cord))
+    job.outputs.segmentation.write_text("old")
+    job.outputs.sidecar.write_text("older")
+    before = names(cord.parent)
+    with full_after(size), pytest.raises(OutputError, match="Cannot write") as caught:
+        run(job, predictor, SOFT)
+    assert ".part-" not in str(caught.value)
+    assert names(cord.parent) == before
+    assert job.outputs.segmentation.read_text() == "old"
+    assert job.outputs.sidecar.read_text() == "older"
+
+
+def test_an_unusable_image_leaves_nothing(tmp_path: Path, predictor: Predictor) -> None:
+    (tmp_path / "t2.nii").write_bytes(b"no image")
+    with pytest.raises(ImageError):
+        run(Job(tmp_path / "t2.nii", outputs_for(tmp_path / "t2.nii")), predictor, SOFT)
+    assert names(tmp_path) == ["t2.nii"]
+
+
+def test_an_image_without_cord_fails_in_quality_not_in_work(
+    tmp_path: Path, predictor: Predictor
+) -> None:
+    noise = np.random.default_rng(5).normal(0, 1, (30, 30, 12)).astype(np.float32)
+    nifti.save(
+        Volume(noise, cord_crop().grid.cropped(Box((0, 0, 0), noise.shape))), tmp_path / "t2.nii"
+    )
+    request = Request(options=replace(SOFT.options, threshold=1.0))
+    done = run(Job(tmp_path / "t2.nii", outputs_for(tmp_path / "t2.nii")), predictor, request)
+    assert done.quality.status == "fail"
+    assert math.isnan(done.mean_area)
+    assert not np.asarray(nib.load(done.job.outputs.segmentation).dataobj).any()
+    assert done.job.outputs.csa.exists()
+
+
+def test_a_qc_page_is_added_where_asked(cord: Path, predictor: Predictor) -> None:
+    request = Request(qc=QcPlace(cord.parent / "qc", "study", "sub-7"))
+    done = run(Job(cord, outputs_for(cord)), predictor, request)
+    assert done.qc_page is not None
+    assert done.qc_page.is_relative_to(cord.parent / "qc")
+    assert done.qc_page.exists()
+    texts = [p.read_text(errors="ignore") for p in (cord.parent / "qc").rglob("*.js*")]
+    assert any("sub-7" in text for text in texts)
