@@ -124,7 +124,7 @@ qc.entry = (() => {
         onchange: (event) => qc.marks.set(entry.id, { rank: event.target.value === "" ? null : Number(event.target.value) }) },
       h("option", { value: "" }, "rank"), ...Array.from({ length: 10 }, (_, n) => h("option", { value: n, selected: own.rank === n }, String(n)))),
       h("input.note", { id: "note", type: "text", placeholder: "Note  ( N )", "aria-label": "Note", value: own.note, maxlength: 2000,
-        onchange: (event) => qc.marks.set(entry.id, { note: event.target.value }) }));
+        oninput: (event) => qc.marks.set(entry.id, { note: event.target.value }) })); // as it is typed: closing the tab loses nothing
   }
 
   function header(entry, view) {
@@ -218,6 +218,7 @@ qc.entry = (() => {
 
   function remark(id) {
     if (!state.entry || (id && id !== state.entry.id) || !byId("marking")) return;
+    if (document.activeElement && document.activeElement.id === "note") return; // it is being written
     const focused = document.activeElement && document.activeElement.dataset.mark;
     byId("marking").replaceChildren(marking(state.entry));
     if (focused) byId("marking").querySelector(`[data-mark="${focused}"]`).focus();

@@ -114,7 +114,7 @@ qc.list = (() => {
     const own = qc.marks.get(entry.id);
     const selected = entry === state.selected;
     return h(`div.row${selected ? ".selected" : ""}${own.mark ? `.marked-${own.mark}` : ""}`, {
-      role: "row", id: `row-${entry.id}`, "aria-rowindex": index + 2, "aria-selected": selected,
+      role: "row", id: `row-${entry.id}`, "aria-rowindex": index + 2, "aria-selected": String(selected),
       "data-id": entry.id, style: { transform: `translateY(${index * ROW}px)` },
       onclick: () => { select(entry); byId("list").focus({ preventScroll: true }); },
     },
