@@ -6,6 +6,7 @@ its journal.
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
 import time
@@ -143,6 +144,7 @@ def _executor(folder: Path) -> Any:
             "-slurm needs submitit: install it with 'pip install sct-deepseg-general[slurm]', or "
             "submit an array that runs this command with -shard."
         ) from error
+    logging.getLogger("submitit").setLevel(logging.ERROR)  # it warns where no accounting runs
     try:
         folder.mkdir(parents=True, exist_ok=True)
         return submitit.AutoExecutor(folder, cluster="slurm", slurm_max_num_timeout=_REQUEUES)

@@ -2,7 +2,7 @@
 # A real SLURM on this machine: submits a batch of 12 images as 3 shards with -slurm, follows it,
 # and checks the tables. Needs root and Debian's slurmctld, slurmd, slurm-client and munge.
 #
-#   bash tests/slurm/run.sh [PYTHON]
+#   bash tests/slurm/run.sh [PYTHON]        (MODEL: another model than the default one)
 set -euo pipefail
 
 HERE="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
@@ -87,15 +87,31 @@ sinfo || { tail -20 "$PLACE"/log/*; exit 1; }
 # Twelve images of six people: the sample images under other names.
 "$PYTHON" "$HERE/twelve.py" "$ROOT/tests/data" "$PLACE/data"
 
-echo "--- submit"
-"$PYTHON" -c "from sct_deepseg_general.cli import main; main()" batch -bids "$PLACE/data" \
-  -o "$PLACE/out" -no-qc -offline -jobs 1 -slurm 3 -slurm-partition main -slurm-cpus 1 \
-  -slurm-mem 1 -slurm-time 30 -slurm-parallel 2
-sacct 2>/dev/null | head -5 || true
-squeue
+batch() { # OUT WORDS...
+  "$PYTHON" -c "from sct_deepseg_general.cli import main; main()" batch -bids "$PLACE/data" \
+    -o "$1" -m "${MODEL:-sc-general}" -no-qc -offline "${@:2}"
+}
+SLURM=(-slurm 3 -slurm-partition main -slurm-cpus 1 -slurm-mem 1 -slurm-time 30 -slurm-parallel 2 -jobs 1)
 
-echo "--- again: nothing is left to do"
-"$PYTHON" -c "from sct_deepseg_general.cli import main; main()" batch -bids "$PLACE/data" \
-  -o "$PLACE/out" -no-qc -offline -shard 1/1 -dry-run | cut -d: -f1 | awk '{print $1}' | sort | uniq -c
-
+echo "--- submit 12 images as 3 shards, and follow"
+batch "$PLACE/out" "${SLURM[@]}"
 "$PYTHON" "$HERE/check.py" "$PLACE/out"
+
+echo "--- the same again: nothing is left to do"
+batch "$PLACE/out" -shard 1/1 -dry-run | awk '{print $1}' | sort | uniq -c
+
+echo "--- pre-emption: the first shard is told to leave, goes back into the queue and goes on"
+batch "$PLACE/again" "${SLURM[@]}" &
+FOLLOWER=$!
+JOURNAL="$PLACE/again/batch/0001-of-0003/journal.jsonl"
+for _ in $(seq 600); do
+  if grep -qs '"done"' "$JOURNAL"; then break; fi
+  sleep 0.1
+done
+JOB="$(squeue -h -o %F | sort -n | tail -1)"
+scancel --signal=USR2 "${JOB}_0"
+sleep 3
+squeue -o "%.12i %.4t %.10r"
+wait "$FOLLOWER"
+grep -h "requeue\|preempted\|interrupted\|left alone\|to do" "$PLACE/again/batch/slurm/${JOB}_0_0_log".* || true
+"$PYTHON" "$HERE/check.py" "$PLACE/again"
