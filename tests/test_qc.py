@@ -9,7 +9,9 @@ import sys
 import nibabel as nib
 import numpy as np
 import pytest
-from qc_phantoms import real_image, real_mask
+from qc_phantoms import cord, real_image, real_mask
+
+from sct_deepseg_general import nifti
 
 
 def qc(*words):
@@ -45,6 +47,16 @@ def test_two_masks_in_one_entry_with_levels_and_names(tmp_path):
     assert found["csa"] == pytest.approx(77.5, abs=2)
     assert [name for name, _ in found["levels"]] == ["C3"]
     assert found["confidence"] == 1.0
+
+
+@pytest.mark.parametrize("codes", ["AIL", "RPI"])
+def test_the_orientation_of_the_file_does_not_make_a_mask_suspicious(tmp_path, codes):
+    image, mask, _ = cord(codes=codes)
+    nifti.save(image, tmp_path / "t2.nii.gz")
+    nifti.save(mask, tmp_path / "seg.nii.gz")
+    done = qc("-i", tmp_path / "t2.nii.gz", "-s", tmp_path / "seg.nii.gz", "-qc", tmp_path / "qc")
+    assert done.returncode == 0, done.stderr
+    assert listed(tmp_path / "qc")[0]["reasons"] == []
 
 
 def test_a_mask_on_another_grid_is_one_sentence(tmp_path):

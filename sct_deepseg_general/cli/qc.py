@@ -121,13 +121,13 @@ def _quality(mask: Segmentation, table: Morphometrics) -> Quality:
     """What can be said of a mask alone: its area, its course, its borders."""
     import numpy as np
 
+    from sct_deepseg_general.morphometrics import AXES
     from sct_deepseg_general.quality import Evidence, assess
     from sct_deepseg_general.volume import Probability
 
     certain = Probability(mask.data.astype(np.float32), mask.grid)
-    evidence = Evidence(
-        mask, certain, table, 0.5, found=True, box=mask.grid.box, oriented=mask.grid
-    )
+    upright = mask.grid.reoriented(AXES)
+    evidence = Evidence(mask, certain, table, 0.5, found=True, box=upright.box, oriented=upright)
     return assess(evidence)
 
 
