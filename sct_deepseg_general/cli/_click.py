@@ -135,8 +135,7 @@ def _switch(word: str, rest: list[str]) -> Iterator[str]:
 
 def _values(word: str, rest: list[str], options: dict[str, Any], *, many: bool) -> Iterator[str]:
     if not rest or _is_flag(rest[0], options):
-        yield word  # click says that the value is missing
-        return
+        raise click.UsageError(f"The flag '{word}' needs a value.")
     yield from (word, rest.pop(0))
     while many and rest and not _is_flag(rest[0], options):
         yield from (word, rest.pop(0))

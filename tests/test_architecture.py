@@ -1,0 +1,258 @@
+"""The shape of the package: imports go down, heavy libraries wait, functions stay short."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+NAME = "sct_deepseg_general"
+PACKAGE = ROOT / NAME
+
+LAYERS: list[dict[str, str]] = [
+    {"cli": "cli.*"},
+    {
+        "batch": "assignment batch claim crew derivatives group_table journal machine progress "
+        "resume shards shift slurm summary tasks worker worklist",
+        "training": "training.*",
+    },
+    {"job": "job"},
+    {"pipeline": "pipeline", "backends": "backends.*"},
+    {"network": "network nnunet", "quality": "quality", "outputs": "outputs"},
+    {
+        "zoo": "bundle download fetch index shelf zoo",
+        "bids": "bids",
+        "line": "locate prepare segmentation tiles",
+        "measure": "aggregate anatomy area_norm bspline centreline csa csa_plot csa_table ellipse "
+        "fine_slice levels metrics morphometrics nurbs pam50 pmj slice_shape slice_symmetry "
+        "soft_area upright",
+        "report": "display embedded mosaic outline qc_index raster report sections",
+    },
+    {"model": "model plans record stamps", "nifti": "nifti"},
+    {"volume": "volume", "files": "files lock private"},
+    {"errors": "errors"},
+]
+"""From the top down: families of modules; those in one layer do not import each other."""
+
+FACADE = "__init__"  # the package itself: hands out, lazily, what the layers make
+DOORS = {"openvino": {"private"}, "nnunetv2": {"nnunet", "training.*"}}
+DOORS["torch"] = {"network", "nnunet", "training.*"}
+HEAVY = ["torch", "nnunetv2", "openvino", "matplotlib", "pandas", "scipy", "nibabel", "numpy"]
+LONGEST_FUNCTION = 60
+
+
+@cache
+def modules() -> dict[str, ast.Module]:
+    """Every module by its name within the package."""
+    found = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        name = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+        name = name if name == FACADE else name.removesuffix(f".{FACADE}")
+        found[name] = ast.parse(path.read_text(encoding="utf-8"))
+    return found
+
+
+def imported(tree: ast.AST) -> Iterator[str]:
+    """The full names a module imports; in `from a import b` that of b, where b is a module."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def own(full: str) -> str | None:
+    """The module of this package that a full name is, or is in."""
+    if full.split(".", maxsplit=1)[0] != NAME:
+        return None
+    inner = full.removeprefix(NAME).lstrip(".")
+    while inner and inner not in modules():
+        inner = inner.rpartition(".")[0]
+    return inner or FACADE
+
+
+def edges() -> Iterator[tuple[str, str]]:
+    for name, tree in modules().items():
+        for full in imported(tree):
+            target = own(full)
+            if target is not None and target != name and full != f"{NAME}.__version__":
+                yield name, target
+
+
+def belongs(module: str, names: str) -> bool:
+    return any(
+        module == name or (name.endswith(".*") and f"{module}.".startswith(name[:-1]))
+        for name in names.split()
+    )
+
+
+def place(module: str) -> tuple[int, str]:
+    """How high a module's family stands, and its name."""
+    for height, families in enumerate(reversed(LAYERS)):
+        for family, names in families.items():
+            if belongs(module, names):
+                return height, family
+    raise AssertionError(f"{module} stands in no layer: say in LAYERS where it belongs")
+
+
+def wrong_way(source: str, target: str) -> bool:
+    if FACADE in (source, target):
+        return source != FACADE
+    (high, family), (low, other) = place(source), place(target)
+    return high < low or (high == low and family != other)
+
+
+def test_every_module_has_one_layer() -> None:
+    for module in modules():
+        if module != FACADE:
+            place(module)
+    listed = [name for families in LAYERS for names in families.values() for name in names.split()]
+    assert len(listed) == len(set(listed))
+    assert [n for n in listed if not n.endswith(".*") and n not in modules()] == []
+
+
+def test_imports_go_down_and_not_sideways() -> None:
+    assert [f"{a} imports {b}" for a, b in edges() if wrong_way(a, b)] == []
+
+
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [("volume", "nifti"), ("zoo", "bids"), ("network", "pipeline"), ("job", "cli.segment")],
+)
+def test_a_wrong_import_would_be_seen(source: str, target: str) -> None:
+    assert wrong_way(source, target)
+    assert not wrong_way(target, source) or place(source)[0] == place(target)[0]
+
+
+def test_no_module_imports_itself_in_a_circle() -> None:
+    graph: dict[str, set[str]] = {}
+    for source, target in edges():
+        if not target.startswith(f"{source}."):  # a package picks one of its parts when called
+            graph.setdefault(source, set()).add(target)
+    below: dict[str, int] = {}
+
+    def walk(module: str, path: tuple[str, ...]) -> None:
+        assert module not in path, " > ".join((*path, module))
+        if module not in below:
+            for target in graph.get(module, ()):
+                walk(target, (*path, module))
+            below[module] = len(path)
+
+    for module in list(graph):
+        walk(module, ())
+
+
+@pytest.mark.parametrize("library", DOORS)
+def test_a_foreign_library_has_its_doors(library: str) -> None:
+    users = {
+        name
+        for name, tree in modules().items()
+        for full in imported(tree)
+        if full.split(".")[0] == library
+    }
+    strangers = [user for user in users if not any(belongs(user, door) for door in DOORS[library])]
+    assert strangers == []
+    assert users
+
+
+def test_heavy_libraries_are_not_imported_at_the_top_of_what_help_needs() -> None:
+    script = (
+        "import sys, json\n"
+        f"sys.argv = ['x', '-h']\nfrom {NAME}.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as end: assert not end.code\n"
+        "print(json.dumps(sorted(sys.modules)), file=sys.stderr)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
+    )
+    loaded = json.loads(done.stderr)
+    assert "Usage" in done.stdout
+    assert [name for name in HEAVY if name in loaded] == []
+    assert len([name for name in loaded if name.split(".")[0] == NAME]) <= 8
+    assert len(loaded) <= 300  # a bare Python with click has about 200
+
+
+def test_importing_the_package_is_light() -> None:
+    script = f"import sys, {NAME}; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert [name for name in HEAVY if name in done.stdout.split()] == []
+
+
+def test_no_function_is_too_long() -> None:
+    long = [
+        f"{module}.{node.name}: {node.end_lineno - node.lineno + 1} lines"
+        for module, tree in modules().items()
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+        and node.end_lineno is not None
+        and node.end_lineno - node.lineno + 1 > LONGEST_FUNCTION
+    ]
+    assert long == []
+
+
+def test_no_code_contains_a_models_name() -> None:
+    index = json.loads((ROOT / "model_zoo" / "index.json").read_text(encoding="utf-8"))
+    names = {entry["id"] for entry in index["models"]}
+    assert names
+    found = [
+        f"{module}: {node.value}"
+        for module, tree in modules().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and node.value.split("@")[0] in names
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize("word", ["pickle", "marshal", "shelve", "telnetlib", "ftplib"])
+def test_nothing_that_runs_what_it_reads(word: str) -> None:
+    users = [
+        name
+        for name, tree in modules().items()
+        for full in imported(tree)
+        if full.split(".")[0] == word
+    ]
+    assert users == []
+
+
+def test_every_module_says_what_it_is_and_what_it_offers() -> None:
+    for name, tree in modules().items():
+        if tree.body:
+            assert ast.get_docstring(tree) or name in {"training", "backends"}, name
+            assert set(offered(tree)) <= set(defined(tree)), name
+            assert offered(tree) or not list(defined(tree)), name
+
+
+def offered(tree: ast.Module) -> list[str]:
+    return [
+        element.value
+        for node in tree.body
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__"
+        for element in getattr(node.value, "elts", [])
+    ]
+
+
+def defined(tree: ast.Module) -> Iterator[str]:
+    """The names a module's top level makes or imports."""
+    for node in tree.body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            yield node.name
+        elif isinstance(node, ast.Assign):
+            stored = (part for target in node.targets for part in ast.walk(target))
+            yield from (part.id for part in stored if isinstance(part, ast.Name))
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            yield node.target.id
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            yield from (alias.asname or alias.name for alias in node.names)
