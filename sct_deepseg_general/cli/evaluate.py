@@ -65,9 +65,9 @@ def command(
 
     if output is not None:
         check_writable((output,), overwrite=rest["overwrite"])
-    found = _found(bids, rest)
-    candidates = [_candidate(name, rest) for name in models]
-    cases = _allowed(test_cases(found), candidates, skip=rest["skip_seen"])
+    cases = test_cases(_found(bids, rest))
+    candidates = [_candidate(name, rest) for name in models] if cases else []
+    cases = _allowed(cases, candidates, skip=rest["skip_seen"])
     rows: list[Measurement] = []
     with click.progressbar(length=len(cases), label="Measuring", file=sys.stderr) as bar:
         rows.extend(
@@ -113,13 +113,13 @@ def _candidate(name: str, rest: dict[str, Any]) -> Candidate:
 
 
 def _allowed(
-    cases: Sequence[TestCase], candidates: Sequence[Candidate], *, skip: bool
-) -> Sequence[TestCase]:
+    cases: tuple[TestCase, ...], candidates: Sequence[Candidate], *, skip: bool
+) -> tuple[TestCase, ...]:
     from sct_deepseg_general.errors import DatasetError
 
     allowed = cases
     if skip:
-        allowed = [case for case in cases if not any(one.seen.has(case) for one in candidates)]
+        allowed = tuple(case for case in cases if not any(c.seen.has(case) for c in candidates))
         print(f"{len(cases) - len(allowed)} cases seen in training left out", file=sys.stderr)
     if not allowed:
         raise DatasetError("No image with a reference is left: check -bids, -suffix, -contrast.")
