@@ -23,7 +23,10 @@ def main(output: Path) -> int:
     ended = subprocess.run([str(word) for word in words], check=False).returncode
     if ended == 0:
         table(output)
-        print(f"\nMasks, areas and sidecars: {output}\nQC page: {output / 'qc' / 'index.html'}")
+        pictures(output)
+        print(
+            f"\nMasks, areas, plots and sidecars: {output}\nQC page: {output / 'qc' / 'index.html'}"
+        )
     return ended
 
 
@@ -54,6 +57,16 @@ def table(output: Path) -> None:
             f"{image.name:<36}{found.overlap.dice:>7.3f}{distance:>9.2f}"
             f"{areas[0]:>9.1f}{areas[1]:>8.1f}"
         )
+
+
+def pictures(output: Path) -> None:
+    """The area along the cord of every sample, as PNG."""
+    from sct_deepseg_general import csa_plot, nifti
+    from sct_deepseg_general.morphometrics import measure
+
+    for mask in sorted(output.glob("*_seg.nii.gz")):
+        areas = measure(nifti.load_segmentation(mask))
+        csa_plot.save_plot(mask.with_name(mask.name.replace(".nii.gz", "_csa.png")), areas)
 
 
 def mean(values: object) -> float:

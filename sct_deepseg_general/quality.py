@@ -38,8 +38,9 @@ class Limits:
     """Change of area between neighbouring slices, relative and in mm², both exceeded: warn."""
     shift: float = 3.0
     """Sideways step of the centre between neighbouring slices, in mm per mm of slice: warn."""
-    fragment: float = 0.1
-    """A second object from this share of the first one's volume on: warn."""
+    fragment: tuple[float, float] = (0.1, 0.5)
+    """A second object from the first share of the largest one's volume on: warn; from the second
+    on, which of the two is the cord is anybody's guess: fail."""
     least_length: float = 4.0
     """Extent along the cord: shorter fails unless the image itself is as thin."""
     solidity: float = 0.85
@@ -97,12 +98,15 @@ def _on_probability(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     if not evidence.found:
         yield Finding("warn", "the coarse pass saw no cord in the image")
     confidence, (bad, poor) = _confidence(evidence), limits.least_confidence
+    status: Status
     if confidence < poor:
-        status: Status = "fail" if confidence < bad else "warn"
+        status = "fail" if confidence < bad else "warn"
         yield Finding(status, f"low confidence: mean probability {confidence:.2f} in the mask")
     share = _second_object(evidence.probability.data >= evidence.threshold)
-    if share >= limits.fragment:
-        yield Finding("warn", f"fragments: a second object has {share:.0%} of the cord's volume")
+    some, much = limits.fragment
+    if share >= some:
+        status = "fail" if share >= much else "warn"
+        yield Finding(status, f"fragments: a second object has {share:.0%} of the cord's volume")
 
 
 def _second_object(mask: Array) -> float:

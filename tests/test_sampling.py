@@ -74,3 +74,14 @@ def test_a_stream_draws_by_trust() -> None:
     cases = [trusted, Case(**{**vars(ignored), "trust": 0.0})]
     stream = iter(Stream(cases, (4, 8, 8), SPACING, (0,), STILL, None))
     assert {next(stream)[2] for _ in range(12)} == {0}
+
+
+def test_the_cord_is_not_fainter_at_the_border_of_the_case() -> None:
+    """Where a patch leaves the case, the target keeps its value up to the last voxel inside."""
+    still = SpatialRange(0, (1.0, 1.0), 0, 0, 0, (0, 0, 0))
+    short = case()
+    cut = Case("a_cut", "a", short.image[:9], short.target[:9], np.array([[4, 34, 34]], np.int32))
+    patch = draw_patch(cut, (20, 9, 9), SPACING, still, np.random.default_rng(0))
+    middle = patch.target[:, 4, 4]
+    assert 0 < int(patch.inside[:, 4, 4].sum()) < 20
+    assert float(middle[patch.inside[:, 4, 4] > 0].min()) > 0.95

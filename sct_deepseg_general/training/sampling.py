@@ -135,5 +135,5 @@ def _sample_at(case: Case, points: NDArray[np.float64]) -> tuple[Tensor, Tensor,
     grid = torch.from_numpy(relative[..., ::-1].astype(np.float32).copy())
     sampled = nnf.grid_sample(stack[None], grid[None], padding_mode="zeros", align_corners=False)
     image, target, inside = sampled[0]
-    filled = image / inside.clamp(min=0.5)
-    return filled, target, (inside > 0.5).float()
+    share = inside.clamp(min=0.5)  # at the border, part of each sample lies outside
+    return image / share, target / share, (inside > 0.5).float()
