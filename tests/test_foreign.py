@@ -79,7 +79,7 @@ def trained(
         torch.manual_seed(fold + 1)
         known = {**plan, "continue_training": False}  # as nnU-Net's command sets it
         trainer = nnUNetTrainer(known, "3d_fullres", fold, dataset, torch.device("cpu"))
-        trainer.network = build_network(results / "plans.json", results / "dataset.json")
+        trainer.network = balanced(build_network(results / "plans.json", results / "dataset.json"))
         trainer.optimizer = torch.optim.SGD(trainer.network.parameters(), 0.01)
         trainer.inference_allowed_mirroring_axes = (0, 1, 2)
         trainer.grad_scaler = None
@@ -89,6 +89,15 @@ def trained(
         (results / f"fold_{fold}").mkdir()
         trainer.save_checkpoint(str(results / f"fold_{fold}" / "checkpoint_final.pth"))
     return results
+
+
+def balanced(network: Any) -> Any:
+    """The network with biases such that about half of a noise image is cord."""
+    image = (noise() - noise().mean()) / noise().std()
+    with torch.no_grad():
+        logits = network.eval()(torch.from_numpy(image)[None, None])[0]
+        network.decoder.seg_layers[-1].bias -= logits.flatten(1).median(dim=1).values
+    return network
 
 
 @pytest.fixture(autouse=True)
@@ -103,7 +112,9 @@ def noise(shape: tuple[int, int, int] = PATCH) -> np.ndarray:
     return np.random.default_rng(3).standard_normal(shape).astype(np.float32)
 
 
-def nnunet_labels(results: Path, image: np.ndarray, plan_spacing: list[float]) -> np.ndarray:
+def nnunet_labels(
+    results: Path, image: np.ndarray, plan_spacing: list[float], folds: list[int] | None = None
+) -> np.ndarray:
     """What nnU-Net's own predictor makes of an image (z, y, x) from a results folder."""
     from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 
@@ -111,10 +122,22 @@ def nnunet_labels(results: Path, image: np.ndarray, plan_spacing: list[float]) -
         use_mirroring=False, perform_everything_on_device=False, device=torch.device("cpu"),
         allow_tqdm=False,
     )  # fmt: skip
-    folds = sorted(int(path.name[5:]) for path in results.glob("fold_*"))
+    folds = folds or sorted(int(path.name[5:]) for path in results.glob("fold_*"))
     predictor.initialize_from_trained_model_folder(str(results), folds, "checkpoint_final.pth")
     properties = {"spacing": plan_spacing}
     return np.asarray(predictor.predict_single_npy_array(image[None], properties))
+
+
+def assert_agree(probability: np.ndarray, labels: np.ndarray) -> None:
+    """The same labels away from the tile's corners.
+
+    nnU-Net weighs tiles in half precision, in which the weights of the corners round to
+    nothing and the label to background; of noise, a few voxels hang on the IR's half precision.
+    """
+    middle = tuple(slice(n // 4, n - n // 4) for n in labels.shape)
+    found, expected = (probability > 0.5)[middle], labels[middle]
+    assert 0.2 < expected.mean() < 0.8
+    assert (found == expected).mean() > 0.995
 
 
 def our_probability(model: Any, image: np.ndarray, engine: str) -> np.ndarray:
@@ -127,23 +150,31 @@ def our_probability(model: Any, image: np.ndarray, engine: str) -> np.ndarray:
 
 
 @pytest.mark.filterwarnings("ignore")  # nnU-Net's own
-@pytest.mark.parametrize("engine", ["openvino", "torch", "nnunet"])
+@pytest.mark.parametrize(
+    "engine",
+    [
+        "openvino",
+        pytest.param("torch", marks=pytest.mark.slow),
+        pytest.param("nnunet", marks=pytest.mark.slow),
+    ],
+)
 def test_imported_results_give_the_labels_of_nnunets_predictor(tmp_path: Path, engine: str) -> None:
     results = trained(tmp_path / "results")
     model = foreign.import_results(tmp_path / "results", tmp_path / "model", ENTRY)
     expected = nnunet_labels(results, noise(), [1.5, 0.8, 0.8])
-    found = our_probability(model, noise(), engine) > 0.5
-    assert 0.05 < expected.mean() < 0.95
-    assert (found == expected).mean() > 0.999
+    assert_agree(our_probability(model, noise(), engine), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_folds_are_averaged(tmp_path: Path) -> None:
     results = trained(tmp_path / "results", folds=(0, 1))
     model = foreign.import_results(results, tmp_path / "model", ENTRY)
     assert model.folds == ("fold_0.safetensors", "fold_1.safetensors")
     expected = nnunet_labels(results, noise(), [1.5, 0.8, 0.8])
-    assert ((our_probability(model, noise(), "openvino") > 0.5) == expected).mean() > 0.999
+    assert_agree(our_probability(model, noise(), "openvino"), expected)
+    first = nnunet_labels(results, noise(), [1.5, 0.8, 0.8], folds=[0])
+    assert (first == expected).mean() < 0.95  # the second fold does count
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -157,8 +188,8 @@ def test_reordered_axes_go_into_the_orientation(tmp_path: Path) -> None:
     image = noise((32, 32, 16))  # z, y, x as nnU-Net reads it
     expected = nnunet_labels(results, image, [0.8, 0.8, 1.5]).transpose(2, 0, 1)
     seen = np.ascontiguousarray(image.transpose(2, 0, 1))
-    assert ((our_probability(model, seen, "nnunet") > 0.5) == expected).mean() > 0.999
-    assert ((our_probability(model, seen, "openvino") > 0.5) == expected).mean() > 0.999
+    for engine in ("nnunet", "openvino"):
+        assert_agree(our_probability(model, seen, engine), expected)
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -191,6 +222,7 @@ def _zipped(folder: Path, archive: Path, *extra: tuple[str, bytes]) -> Path:
     return archive
 
 
+@pytest.mark.slow
 def test_a_zip_gives_what_the_folder_gives(tmp_path: Path) -> None:
     results = trained(tmp_path / "results").parent
     archive = _zipped(
