@@ -10,7 +10,6 @@ import pytest
 
 from sct_deepseg_general.errors import ModelError
 from sct_deepseg_general.index import as_json, read_index
-from sct_deepseg_general.model import sorted_version
 
 PACKAGED = Path(__file__).parents[1] / "model_zoo" / "index.json"
 
@@ -117,4 +116,8 @@ def test_the_packaged_index_has_a_line_for_every_embedded_model() -> None:
         assert entry is not None
         assert entry.embedded
         assert record.parent.name == entry.id
-        assert sorted_version(content["version"]) == sorted_version(entry.version)
+        assert list(entry.contrasts) == content["contrasts"]
+        assert entry.orientation == content["orientation"]
+        assert list(entry.spacing or ()) == content["spacing"]
+        assert dict(entry.labels) == content["labels"]
+        assert entry.date == content["date"]
