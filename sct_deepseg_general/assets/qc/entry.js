@@ -81,6 +81,7 @@ qc.entry = (() => {
     const sheet = h("div.mosaic", { role: "img", "aria-label":
       `Axial mosaic of ${entry.subject} ${entry.contrast}: slices ${tiles[0][0]} to ${tiles[tiles.length - 1][0]} from superior to inferior${thinned}, mask drawn as a contour` },
     tiles.map((_, index) => tile(entry, view, index)));
+    sheet.style.setProperty("--tile", `${tiles.length <= 12 ? 150 : tiles.length <= 30 ? 104 : 72}px`); // few slices, large tiles
     const [tx, ty] = [view.orientation.search(/[RL]/), view.orientation.search(/[AP]/)];
     const field = [voxels[0] * view.spacing[tx], voxels[1] * view.spacing[ty]].map((v) => v.toFixed(0)).join(" × ");
     return h("section.axial", { "aria-label": "Axial slices" }, controls(view),
@@ -129,7 +130,7 @@ qc.entry = (() => {
 
   function header(entry, view) {
     return h("header.title", {},
-      h("div.who", {}, h("h2", {}, entry.subject || "–", " ", h("span.what", {}, entry.contrast)), h("span.where", {}, entry.dataset),
+      h("div.who", {}, h("h2", {}, entry.subject || "–", " ", h("span.what", {}, entry.contrast)), h("span.where", { title: entry.input }, entry.short, entry.short && entry.dataset ? " · " : "", entry.dataset),
         qc.list.badge(entry.status)),
       h("div.act", {}, h("span", { id: "marking" }, marking(entry)),
         view && view.volume ? h("button.primary", { type: "button", id: "open-viewer", title: "Key V", onclick: () => qc.viewer.open(entry, state.slice, view.slices) }, "Open volume") : null),
@@ -138,8 +139,9 @@ qc.entry = (() => {
 
   function height(view) {
     const room = Math.max(190, Math.min(340, Math.round(window.innerHeight * 0.33)));
-    const widest = Math.max(view.sagittal.mm[0] / view.sagittal.mm[1], view.coronal.mm[0] / view.coronal.mm[1]);
-    return Math.round(Math.min(room, 250 / widest));
+    const both = view.sagittal.mm[0] / view.sagittal.mm[1] + view.coronal.mm[0] / view.coronal.mm[1];
+    const beside = Math.max(240, root().clientWidth - 490); // what curve and facts leave
+    return Math.round(Math.min(room, beside / both));
   }
 
   function curve(entry, view, tall) {

@@ -120,7 +120,7 @@ qc.list = (() => {
     },
     cell("thumb", h("img", { alt: "", width: 96, height: 32, "data-src": qc.file(entry, "thumb.webp") })),
     cell("subject", h("b", { title: entry.subject }, entry.subject || "–"),
-      h("small", { title: entry.dataset }, entry.dataset)),
+      h("small", { title: `${entry.short} · ${entry.dataset}` }, entry.short, entry.short && entry.dataset ? " · " : "", entry.dataset)),
     cell("contrast", entry.contrast),
     cell("status", badge(entry.status)),
     cell("csa", qc.fixed(entry.csa, 1)),

@@ -37,6 +37,9 @@ const qc = (() => {
     entry.levels = (Array.isArray(raw.levels) ? raw.levels : [])
       .filter((pair) => Array.isArray(pair) && number(pair[1]) !== null)
       .map(([name, area]) => [text(name), area]);
+    // What tells two images of one subject apart: the file's name without suffix and subject.
+    const base = entry.input.split(/[\\/]/).pop().replace(/\.nii(\.gz)?$/, "");
+    entry.short = base.startsWith(`${entry.subject}_`) ? base.slice(entry.subject.length + 1) : base;
     entry.words = [entry.subject, entry.contrast, entry.dataset, entry.site, entry.input,
       entry.model, entry.status, ...entry.reasons].join("\n").toLowerCase();
     return entry;
