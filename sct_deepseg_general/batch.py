@@ -57,7 +57,7 @@ def run(asked: Assignment, hiring: Hiring, listener: Listener | None = None) -> 
     listener = listener or Listener()
     started = time.monotonic()
     outputs = _outputs(asked)
-    describe(asked.folder, asked.worklist)
+    describe(asked.folder, asked.worklist, asked.naming)
     with claimed(asked.state, asked.shard) as held:
         if not held:
             listener.warned("This file system knows no locks: run one batch at a time here.")

@@ -27,7 +27,7 @@ BIDS_VERSION = "1.10.0"
 NAME = "sct_deepseg_sc_general"
 
 _IGNORED = (
-    *("batch/", "qc/", "csa.tsv", "csa.json", "images.tsv", "images.json", "*_csa.csv"),
+    *("batch", "qc", "csa.tsv", "csa.json", "images.tsv", "images.json", "*_csa.csv"),
     *("summary.json", "failed.txt"),
 )
 _BEFORE_LABEL = (
@@ -66,8 +66,8 @@ def check_names(found: dict[str, Outputs]) -> None:
                 )
 
 
-def describe(folder: Path, worklist: Worklist) -> None:
-    """Make `folder` a BIDS derivative: `dataset_description.json`, README and `.bidsignore`.
+def describe(folder: Path, worklist: Worklist, naming: Naming) -> None:
+    """Make `folder`, with BIDS names a derivative: description, README and `.bidsignore`.
 
     Files that are there already are left as they are.
 
@@ -78,6 +78,8 @@ def describe(folder: Path, worklist: Worklist) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"Cannot make {folder}: {error.strerror or error}.") from error
+    if naming != "bids":
+        return
     description = json.dumps(_description(worklist), indent=2, ensure_ascii=False) + "\n"
     _write_new(folder / "dataset_description.json", description)
     _write_new(folder / ".bidsignore", "".join(f"{name}\n" for name in _IGNORED))

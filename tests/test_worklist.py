@@ -123,11 +123,11 @@ def test_a_clash_of_bids_names_is_refused(tmp_path):
 
 def test_the_description_is_written_once(tmp_path):
     worklist = from_bids(phantom_dataset(tmp_path / "data", people(1)))
-    describe(tmp_path / "out", worklist)
+    describe(tmp_path / "out", worklist, "bids")
     path = tmp_path / "out" / "dataset_description.json"
     assert '"GeneratedBy"' in path.read_text()
     path.write_text("mine")
-    describe(tmp_path / "out", worklist)
+    describe(tmp_path / "out", worklist, "bids")
     assert path.read_text() == "mine"
 
 

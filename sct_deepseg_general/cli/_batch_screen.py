@@ -62,7 +62,7 @@ class Screen:
         if not self._verbose:
             return
         counts = Counter(f"{_VERBS[one.act]}: {_kind(one.reason)}" for one in decisions)
-        print(f"{len(decisions)} images")
+        print(f"{len(decisions)} images", flush=True)
         for text, count in counts.most_common():
             print(f"  {count} {text}", flush=True)
         if self._verbose > 1:
@@ -93,8 +93,8 @@ def ended(summary: Summary, folder: Path, verbose: int) -> None:
             f"{spelled(summary.seconds)}, {summary.kept} before)"
         )
         print(f"Tables: {folder / 'images.tsv'}, {folder / 'csa.tsv'}")
-    _list(f"{len(summary.blocked)} images were left out (-overwrite replaces):", summary.blocked)
-    _list(f"{summary.error} images failed (all: {folder / FAILED}):", summary.failed)
+    _list(f"Left out ({len(summary.blocked)}, -overwrite replaces):", summary.blocked)
+    _list(f"Failed ({summary.error}, as a list in {folder / FAILED}):", summary.failed)
 
 
 def workers(hiring: Hiring) -> str:

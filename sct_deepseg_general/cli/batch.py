@@ -62,7 +62,7 @@ def _merge(folder: Path, sources: tuple[Path, ...]) -> int:
     merged = join(folder, sources)
     print(f"{folder}: {merged.images} images, {merged.rows} rows in csa.tsv")
     if merged.failed:
-        print(f"{merged.failed} images failed: see {folder / 'failed.txt'}", file=sys.stderr)
+        print(f"Failed: {merged.failed}, see {folder / 'failed.txt'}", file=sys.stderr)
     if merged.missing:
         print(f"Shards without tables: {', '.join(merged.missing)}", file=sys.stderr)
     return int(bool(merged.failed or merged.missing))
@@ -296,5 +296,5 @@ def _submit(asked: Assignment, rest: Mapping[str, Any], verbose: int) -> int:
     for name in failed:
         print(f"Error: {name}", file=sys.stderr)
     if merged.failed:
-        print(f"{merged.failed} images failed: see {asked.folder}/failed.txt", file=sys.stderr)
+        print(f"Failed: {merged.failed}, see {asked.folder}/failed.txt", file=sys.stderr)
     return int(bool(failed or merged.failed or merged.missing))
