@@ -1,20 +1,18 @@
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from phantoms import Convention, phantom_bids
 
 from sct_deepseg_general.cli._click import run
 from sct_deepseg_general.cli.evaluate import command
-from sct_deepseg_general.files import sha256
-from sct_deepseg_general.training.manifest import Entry, write_manifest
+from sct_deepseg_general.training.evaluate import seen_of
 from sct_deepseg_general.training.tables import read_csv
 
 REPOSITORY = Path(__file__).parents[1]
 SAMPLES = REPOSITORY / "tests" / "data"
-IMAGE = SAMPLES / "sub-sct/anat/sub-sct_acq-MTon_MTS.nii.gz"
 Ended = Callable[..., tuple[int, str, str]]
 
 
@@ -43,18 +41,14 @@ def test_the_embedded_model_on_real_images(ended: Ended, tmp_path: Path) -> None
     assert (code, "-overwrite" in err) == (1, True)
 
 
-def test_training_images_are_refused_or_left_out(ended: Ended, tmp_path: Path) -> None:
-    model = tmp_path / "model"
-    shutil.copytree(REPOSITORY / "model_zoo" / "sc-general", model)
-    words = ("-bids", SAMPLES, "-contrast", "MTon", "-m", model)
-    blank = dict.fromkeys(Entry.__dataclass_fields__, "")
-    blank |= {"part": "train", "fold": 0, "trust": 1.0, "refine": False}
-    entry = Entry(**{**blank, "image_sha256": sha256(IMAGE)})
-    write_manifest([entry], model / "cases.tsv")
-    code, out, err = ended(*words)
+def test_people_of_the_training_are_refused_or_left_out(ended: Ended, tmp_path: Path) -> None:
+    (person, *_) = sorted(seen_of(REPOSITORY / "model_zoo" / "sc-general").people)
+    dataset, participant = person.split("/sub-")
+    root = phantom_bids(tmp_path / dataset, Convention(people=(participant,)))
+    code, out, err = ended("-bids", root, "-offline")
     assert (code, out) == (1, "")
-    assert "was trained on data_sub-sct_acq-MTon_MTS" in err
-    code, _, err = ended(*words, "-skip-seen")
+    assert f"was trained on {dataset}_sub-{participant}_T2w" in err
+    code, _, err = ended("-bids", root, "-offline", "-skip-seen")
     assert code == 1
     assert "1 cases seen in training left out" in err
     assert "No image with a reference is left" in err
