@@ -44,3 +44,13 @@ def test_an_empty_patch_prefers_an_empty_answer() -> None:
     assert float(soft_loss([logits(nothing)], nothing)) < float(
         soft_loss([logits(nothing + 0.2)], nothing)
     )
+
+
+def test_what_lies_outside_the_field_of_view_does_not_count(fraction: torch.Tensor) -> None:
+    target = fraction.clone()
+    target[:, :, 4:] = -1
+    answer, other = fraction.clone(), fraction.clone()
+    other[:, :, 4:] = 1 - other[:, :, 4:]
+    assert torch.equal(soft_loss([logits(answer)], target), soft_loss([logits(other)], target))
+    other[:, :, :4] = 1 - other[:, :, :4]
+    assert float(soft_loss([logits(other)], target)) > float(soft_loss([logits(answer)], target))

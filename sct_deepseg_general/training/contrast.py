@@ -23,6 +23,7 @@ from torch.nn import functional as nnf
 from sct_deepseg_general.training.sampling import Patch
 
 __all__ = [
+    "OUTSIDE",
     "Mix",
     "add_noise",
     "bias_field",
@@ -31,6 +32,7 @@ __all__ = [
     "distorted",
     "ghosted",
     "intensity_network",
+    "known",
     "low_resolution",
     "normalised",
     "randomised",
@@ -38,6 +40,10 @@ __all__ = [
     "signal_loss",
     "synthetic",
 ]
+
+
+OUTSIDE = -1.0
+"""The target where a patch has no voxels: left out of the loss."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +73,11 @@ class Mix:
 def randomised(
     patch: Patch, spacing: Sequence[float], mix: Mix, rng: np.random.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Image (z-scored inside the field of view, 0 outside) and target of a randomised patch."""
+    """Image (z-scored inside the field of view, 0 outside) and target of a randomised patch.
+
+    Outside the field of view the target is `OUTSIDE`: nobody knows what is there, and a network
+    asked for nothing there would fade towards every border.
+    """
     image, target, inside = patch.image, patch.target, patch.inside
     if patch.shapes_only or rng.random() < mix.synthetic:
         image = synthetic(image, target, rng)
@@ -78,7 +88,12 @@ def randomised(
     image = _degraded(image, spacing, mix, rng)
     if rng.random() < mix.field_of_view:
         inside = inside * cut_field_of_view(image.shape, spacing, rng)
-    return normalised(image, inside, rng), target * inside
+    return normalised(image, inside, rng), known(target, inside)
+
+
+def known(target: Tensor, inside: Tensor) -> Tensor:
+    """The target inside the field of view, `OUTSIDE` elsewhere."""
+    return torch.where(inside > 0, target, torch.full_like(target, OUTSIDE))
 
 
 def _recoloured(image: Tensor, mix: Mix, rng: np.random.Generator) -> Tensor:

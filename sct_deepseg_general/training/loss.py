@@ -20,23 +20,35 @@ def soft_loss(
     """Weighted sum over scales, each half as heavy as the next finer one.
 
     `outputs` are logits (batch, 2, z, y, x), finest first; `target` (batch, 1, z, y, x) is the
-    fraction of cord in [0, 1], averaged where a scale is coarser. `positive` weights the cord in
+    fraction of cord in [0, 1], averaged where a scale is coarser; voxels below 0 are left out.
+    `positive` weights the cord in
     the cross-entropy, `cross_entropy` the whole of it.
     """
     total, weights = torch.zeros((), device=target.device), 0.0
     weight_of_cord = torch.tensor(positive, device=target.device)
     for scale, logits in enumerate(outputs[:3]):
-        wanted = target if scale == 0 else nnf.adaptive_avg_pool3d(target, logits.shape[2:])
+        wanted, known = _at_scale(target, logits.shape[2:])
         difference = logits[:, 1:] - logits[:, :1]
-        entropy = nnf.binary_cross_entropy_with_logits(
-            difference, wanted, pos_weight=weight_of_cord
+        each = nnf.binary_cross_entropy_with_logits(
+            difference, wanted, pos_weight=weight_of_cord, reduction="none"
         )
+        entropy = (each * known).sum() / known.sum().clamp(min=1)
         weight = 0.5**scale
         total = total + weight * (
-            cross_entropy * entropy + soft_dice_loss(difference.sigmoid(), wanted)
+            cross_entropy * entropy + soft_dice_loss(difference.sigmoid() * known, wanted * known)
         )
         weights += weight
     return total / weights
+
+
+def _at_scale(target: Tensor, shape: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """The target averaged to `shape`, and the share of each voxel that is known."""
+    known = (target >= 0).float()
+    wanted = target.clamp(min=0)
+    if tuple(shape) == tuple(target.shape[2:]):
+        return wanted, known
+    share = nnf.adaptive_avg_pool3d(known, tuple(shape))
+    return nnf.adaptive_avg_pool3d(wanted, tuple(shape)) / share.clamp(min=1e-6), share
 
 
 def soft_dice_loss(probability: Tensor, target: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
-from sct_deepseg_general.training.contrast import Mix, normalised, randomised
+from sct_deepseg_general.training.contrast import Mix, known, normalised, randomised
 from sct_deepseg_general.training.sampling import Case, SpatialRange, draw_patch
 
 __all__ = ["Stream", "batches"]
@@ -47,7 +47,8 @@ class Stream(IterableDataset):  # type: ignore[misc]  # torch's types are not re
     def _drawn(self, case: Case, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         patch = draw_patch(case, self.patch, self.spacing, self.space, rng)
         if self.mix is None:
-            return normalised(patch.image, patch.inside, None)[None], patch.target[None]
+            image = normalised(patch.image, patch.inside, None)
+            return image[None], known(patch.target, patch.inside)[None]
         image, target = randomised(patch, self.spacing, self.mix, rng)
         return image[None], target[None]
 
