@@ -126,16 +126,18 @@ def _header_for(volume: Volume, kind: Any) -> nib.Nifti1Header:
 
 
 def _opened(path: Path) -> Any:
-    if not path.exists():
+    try:
+        exists, is_file = path.exists(), path.is_file()
+    except OSError as error:  # a name too long, a folder that may not be entered
+        raise ImageError(f"{path} cannot be opened: {error.strerror}.") from error
+    if not exists:
         raise ImageError(f"{path} does not exist: check the path given with -i.")
-    if not path.is_file():
+    if not is_file:
         raise ImageError(f"{path} is not a file: give a NIfTI image (.nii or .nii.gz).")
     if not path.name.endswith((".nii", ".nii.gz")):
         raise ImageError(f"{path} is not a NIfTI image: its name must end in .nii or .nii.gz.")
     try:
         image = nib.load(path)
-    except FileNotFoundError:
-        raise ImageError(f"{path} does not exist: check the path given with -i.") from None
     except PermissionError:
         raise ImageError(f"{path} may not be read: check its permissions.") from None
     except Exception as error:

@@ -13,7 +13,15 @@ from sct_deepseg_general import __version__
 from sct_deepseg_general.errors import OutputError
 from sct_deepseg_general.files import sha256, write_whole
 
-__all__ = ["CODE_URL", "Outputs", "Provenance", "check_writable", "outputs_for", "write_sidecar"]
+__all__ = [
+    "CODE_URL",
+    "Outputs",
+    "Provenance",
+    "check_folder",
+    "check_writable",
+    "outputs_for",
+    "write_sidecar",
+]
 
 CODE_URL = "https://github.com/sct-pipeline/sct-deepseg-general"
 
@@ -77,14 +85,34 @@ def check_writable(paths: tuple[Path, ...], *, overwrite: bool) -> None:
             read-only.
     """
     for path in paths:
-        if path.is_dir():
-            raise OutputError(f"Cannot write {path}: it is a folder.")
-        if path.exists() and not overwrite:
-            raise OutputError(f"{path} exists: add -overwrite to replace it, or choose -o.")
-        if not path.parent.is_dir():
-            raise OutputError(f"Cannot write {path}: the folder {path.parent} does not exist.")
-        if not os.access(path.parent, os.W_OK):
-            raise OutputError(f"Cannot write {path}: no permission in {path.parent}.")
+        try:
+            _check_file(path, overwrite=overwrite)
+        except OSError as error:  # a name too long, a folder that may not be entered
+            raise OutputError(f"Cannot write {path}: {error.strerror}.") from error
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a folder that cannot be written to, or cannot be made.
+
+    Raises:
+        OutputError: a file is in its place, or there is no permission.
+    """
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise OutputError(f"Cannot write to {folder}: {there} is not a folder.")
+    if not os.access(there, os.W_OK):
+        raise OutputError(f"Cannot write to {folder}: no permission in {there}.")
+
+
+def _check_file(path: Path, *, overwrite: bool) -> None:
+    if path.is_dir():
+        raise OutputError(f"Cannot write {path}: it is a folder.")
+    if path.exists() and not overwrite:
+        raise OutputError(f"{path} exists: add -overwrite to replace it, or choose -o.")
+    if not path.parent.is_dir():
+        raise OutputError(f"Cannot write {path}: the folder {path.parent} does not exist.")
+    if not os.access(path.parent, os.W_OK):
+        raise OutputError(f"Cannot write {path}: no permission in {path.parent}.")
 
 
 def write_sidecar(provenance: Provenance, path: Path) -> None:

@@ -86,6 +86,11 @@ def _with_affine(affine: np.ndarray) -> Maker:
     return make
 
 
+def _circle(folder: Path) -> Path:
+    (folder / "bad.nii").symlink_to("bad.nii")
+    return folder / "bad.nii"
+
+
 def _pipe(folder: Path) -> Path:
     os.mkfifo(folder / "bad.nii")
     return folder / "bad.nii"
@@ -111,7 +116,9 @@ NAN_AFFINE = np.where(np.eye(4) > 0, np.nan, 0)
 BAD: dict[str, tuple[Maker, str]] = {
     "missing": (lambda folder: folder / "none.nii.gz", "does not exist"),
     "in a missing folder": (lambda folder: folder / "none" / "x.nii.gz", "does not exist"),
+    "a name too long": (lambda folder: folder / f"{'x' * 300}.nii", "too long"),
     "directory": (_directory, "not a file"),
+    "link to itself": (_circle, "does not exist"),
     "pipe": (_pipe, "not a file"),
     "other name": (lambda f: _written(f, "bad.mgz", b"x" * 400), "must end in .nii"),
     "text": (lambda f: _written(f, "bad.nii", b"hello\n" * 200), "not a readable NIfTI"),

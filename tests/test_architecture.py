@@ -59,6 +59,12 @@ def modules() -> dict[str, ast.Module]:
     return found
 
 
+@cache
+def imports() -> dict[str, tuple[str, ...]]:
+    """The full names each module imports."""
+    return {name: tuple(imported(tree)) for name, tree in modules().items()}
+
+
 def imported(tree: ast.AST) -> Iterator[str]:
     """The full names a module imports; in `from a import b` that of b, where b is a module."""
     for node in ast.walk(tree):
@@ -80,8 +86,8 @@ def own(full: str) -> str | None:
 
 
 def edges() -> Iterator[tuple[str, str]]:
-    for name, tree in modules().items():
-        for full in imported(tree):
+    for name, names in imports().items():
+        for full in names:
             target = own(full)
             if target is not None and target != name and full != f"{NAME}.__version__":
                 yield name, target
@@ -153,10 +159,7 @@ def test_no_module_imports_itself_in_a_circle() -> None:
 @pytest.mark.parametrize("library", DOORS)
 def test_a_foreign_library_has_its_doors(library: str) -> None:
     users = {
-        name
-        for name, tree in modules().items()
-        for full in imported(tree)
-        if full.split(".")[0] == library
+        name for name, names in imports().items() for full in names if full.split(".")[0] == library
     }
     strangers = [user for user in users if not any(belongs(user, door) for door in DOORS[library])]
     assert strangers == []
@@ -219,10 +222,7 @@ def test_no_code_contains_a_models_name() -> None:
 @pytest.mark.parametrize("word", ["pickle", "marshal", "shelve", "telnetlib", "ftplib"])
 def test_nothing_that_runs_what_it_reads(word: str) -> None:
     users = [
-        name
-        for name, tree in modules().items()
-        for full in imported(tree)
-        if full.split(".")[0] == word
+        name for name, names in imports().items() for full in names if full.split(".")[0] == word
     ]
     assert users == []
 

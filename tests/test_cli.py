@@ -237,6 +237,24 @@ def test_an_output_folder_that_is_missing_is_said(run: Run, cord: Path) -> None:
     assert "does not exist" in ended.err
 
 
+def test_an_output_name_too_long_is_said(run: Run, cord: Path) -> None:
+    ended = run("-i", cord, "-o", cord.parent / f"{'x' * 250}.nii.gz", *MODEL)
+    assert ended.code == 1
+    assert one_sentence(ended.err)
+    assert "too long" in ended.err
+    assert tree(cord.parent) == ["t2.nii.gz"]
+
+
+@pytest.mark.parametrize("place", ["t2.nii.gz", "t2.nii.gz/qc"])
+def test_a_qc_folder_that_cannot_be_is_said_before_the_work(
+    place: str, run: Run, cord: Path
+) -> None:
+    ended = run("-i", cord, "-qc", cord.parent / place, *MODEL)
+    assert ended.code == 1
+    assert one_sentence(ended.err)
+    assert tree(cord.parent) == ["t2.nii.gz"]
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [

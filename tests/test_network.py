@@ -33,7 +33,6 @@ def segmented(name: str, sample: str) -> pipeline.Result:
     return pipeline.segment(image(sample), engine(name), EXACT)
 
 
-@pytest.mark.filterwarnings("default")  # nnU-Net's and torch's own
 @pytest.mark.parametrize("sample", IMAGES)
 @pytest.mark.parametrize("name", ["openvino", "torch"])
 def test_engines_agree_with_nnunet_around_the_cord(name: str, sample: str) -> None:

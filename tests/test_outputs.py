@@ -11,7 +11,13 @@ import pytest
 
 from sct_deepseg_general import __version__
 from sct_deepseg_general.errors import OutputError
-from sct_deepseg_general.outputs import Provenance, check_writable, outputs_for, write_sidecar
+from sct_deepseg_general.outputs import (
+    Provenance,
+    check_folder,
+    check_writable,
+    outputs_for,
+    write_sidecar,
+)
 
 NAMES = {
     "beside": ("d/t2.nii.gz", None, "d/t2_seg.nii.gz", "d/t2_seg.json", "d/t2_softseg.nii.gz"),
@@ -55,6 +61,15 @@ def test_what_exists_is_not_replaced_unasked(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="add -overwrite"):
         check_writable((tmp_path / "b", tmp_path / "a"), overwrite=False)
     check_writable((tmp_path / "b", tmp_path / "a"), overwrite=True)
+
+
+def test_a_folder_may_be_new_but_not_a_file(tmp_path: Path) -> None:
+    check_folder(tmp_path)
+    check_folder(tmp_path / "new" / "newer")
+    (tmp_path / "a").touch()
+    for place in (tmp_path / "a", tmp_path / "a" / "b"):
+        with pytest.raises(OutputError, match="is not a folder"):
+            check_folder(place)
 
 
 def test_folders_missing_or_in_the_way_are_said(tmp_path: Path) -> None:

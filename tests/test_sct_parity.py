@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ def read(name: str) -> Volume:
     return nifti.load_map(INPUTS[name])
 
 
+@cache
 def made(name: str) -> Volume:
     """What the command behind an output's name does, done here."""
     source, *words = name.removesuffix(".nii.gz").split("_")

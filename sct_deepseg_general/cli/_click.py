@@ -88,6 +88,8 @@ def run(command: click.Command, name: str, words: Sequence[str]) -> NoReturn:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except OSError as error:
+        fail(f"The system refused ({error}).", code=1)
     except MemoryError:
         fail("There is not enough memory: crop the image, or close other programs.", code=1)
     sys.exit(result if isinstance(result, int) else 0)

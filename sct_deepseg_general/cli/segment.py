@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -20,7 +21,7 @@ from sct_deepseg_general.cli._click import (
     print_version,
 )
 from sct_deepseg_general.errors import DeepsegError
-from sct_deepseg_general.outputs import check_writable, outputs_for
+from sct_deepseg_general.outputs import check_folder, check_writable, outputs_for
 
 if TYPE_CHECKING:
     from sct_deepseg_general.job import Done, Job, Request
@@ -138,16 +139,18 @@ def _jobs(
     jobs = [Job(image, outputs_for(image, output)) for image in images]
     wanted = [job.outputs.wanted(request.csa, request.soft) for job in jobs]
     _check_apart(images, [path for paths in wanted for path in paths])
+    if request.qc is not None:
+        check_folder(request.qc.folder)
     for image, paths in zip(images, wanted, strict=True):
-        if image.exists():  # what is wrong with an image is said when it is read
+        if os.access(image, os.F_OK):  # what is wrong with an image is said when it is read
             check_writable(paths, overwrite=overwrite)
     return jobs
 
 
 def _check_apart(images: tuple[Path, ...], outputs: list[Path]) -> None:
     """No two results in one file, and none in the place of an image."""
-    inputs, seen = {image.resolve() for image in images}, set()
-    for path in (path.resolve() for path in outputs):
+    inputs, seen = {os.path.realpath(image) for image in images}, set()
+    for path in map(os.path.realpath, outputs):
         if path in inputs:
             raise click.UsageError(f"{path} is an image given with -i: choose another -o.")
         if path in seen:
