@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
-import subprocess
-import sys
+from contextlib import redirect_stderr, redirect_stdout
+from typing import NamedTuple
 
 import nibabel as nib
 import numpy as np
@@ -12,12 +13,22 @@ import pytest
 from qc_phantoms import cord, real_image, real_mask
 
 from sct_deepseg_general import nifti
+from sct_deepseg_general.cli._click import run
+from sct_deepseg_general.cli.qc import command
+
+
+class Ended(NamedTuple):
+    returncode: int
+    stdout: str
+    stderr: str
 
 
 def qc(*words):
-    script = "from sct_deepseg_general.cli import main; main()"
-    command = [sys.executable, "-c", script, "qc", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    """The command in this process: its exit code and what it printed."""
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as end:
+        run(command, "qc", [str(word) for word in words])
+    return Ended(int(end.value.code or 0), out.getvalue(), err.getvalue())
 
 
 def listed(folder):
