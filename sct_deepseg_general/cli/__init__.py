@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import os
 import signal
 import sys
+from functools import partial
 from types import FrameType
 
 __all__ = ["SUBCOMMANDS", "main"]
@@ -24,7 +26,7 @@ SUBCOMMANDS = {
 
 def main() -> None:
     """The console script: exits with 0 (done), 1 (ours) or 2 (usage)."""
-    signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGTERM, partial(_stop, os.getpid()))
     words = sys.argv[1:]
     name = words.pop(0) if words and words[0] in SUBCOMMANDS else "segment"
     from sct_deepseg_general.cli import _click
@@ -40,6 +42,13 @@ def main() -> None:
     _click.run(module.command, name, words)
 
 
-def _stop(_number: int, _frame: FrameType | None) -> None:
-    """SIGTERM ends as an exception does, so that temporary files are removed."""
+def _stop(owner: int, number: int, _frame: FrameType | None) -> None:
+    """SIGTERM ends as an exception does, so that temporary files are removed.
+
+    Processes forked from this one end at once: in them the exception could be lost, and a pool
+    that ends its workers by SIGTERM would then wait for ever.
+    """
+    if os.getpid() != owner:
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
     raise SystemExit(143)
