@@ -9,10 +9,12 @@ run: .venv/run  ## segment the sample images, write CSA and QC under output/
 	$(BIN)/python benchmarks/sample_run.py
 
 test: .venv/test lint  ## lint, types and the tests that take minutes
-	$(BIN)/python -m pytest -m "not slow and not gpu and not sct"
+	$(BIN)/python -m pytest -m "not slow and not gpu and not sct and not training"
+	$(BIN)/python -m pytest -m "training and not slow and not gpu"
 
 test-all: .venv/test lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not training"
+	$(BIN)/python -m pytest -m training
 
 test-slurm: .venv/test
 	bash tests/slurm/run.sh

@@ -21,6 +21,7 @@ from sct_deepseg_general.outputs import Outputs, Provenance, write_sidecar
 from sct_deepseg_general.pipeline import Options, Result, segment
 from sct_deepseg_general.quality import Evidence, Quality, assess
 from sct_deepseg_general.report import Entry, SliceArea, add_entry
+from sct_deepseg_general.soft_area import soft_areas
 from sct_deepseg_general.upright import AXES
 
 __all__ = ["Done", "Job", "QcPlace", "Request", "run"]
@@ -94,6 +95,8 @@ def run(
     image = nifti.load(job.image)
     result = segment(image, predictor, request.options, progress)
     table = measure(result.segmentation)
+    soft = soft_areas(result.probability, result.segmentation, table)
+    table = replace(table, soft_area=soft)
     done = Done(job, result, table, _judged(result, table, predictor, request), 0.0)
     _write(done, predictor, request)
     done = replace(done, seconds=time.perf_counter() - started)
@@ -168,11 +171,17 @@ def _show(done: Done, predictor: Predictor, request: Request, place: QcPlace) ->
         input_name=str(done.job.image),
         dataset=place.dataset or folders[2],
         subject=place.subject or folders[1],
-        contrast=done.job.contrast or folders[0],
+        contrast=done.job.contrast or _contrast(done.job.image) or folders[0],
         seconds=done.seconds,
         version=__version__,
     )
     return add_entry(place.folder, entry)
+
+
+def _contrast(image: Path) -> str:
+    """The suffix of a BIDS name ("T2w"), or "" where the name has none."""
+    stem = image.name.split(".")[0]
+    return stem.rpartition("_")[2] if stem.startswith("sub-") and "_" in stem else ""
 
 
 def slice_areas(done: Done) -> tuple[SliceArea, ...]:

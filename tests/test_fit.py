@@ -25,6 +25,9 @@ from sct_deepseg_general.training.recipe import (  # noqa: E402
 from sct_deepseg_general.training.trainer import CordTrainer, Epoch  # noqa: E402
 from sct_deepseg_general.volume import Grid, Volume  # noqa: E402
 
+# OpenVINO and training in one process have crashed it: these tests get one of their own
+pytestmark = pytest.mark.training
+
 TRAINING = Training(
     spacing=(1.5, 1.5, 3.0),
     patch=(16, 16, 16),
