@@ -135,10 +135,10 @@ def test_if_one_cannot_be_written_none_is(tmp_path: Path) -> None:
 
 def test_sigterm_removes_the_temporary_file(tmp_path: Path) -> None:
     script = (
-        "import signal, sys, time; from pathlib import Path\n"
+        "import os, signal, sys, time; from functools import partial; from pathlib import Path\n"
         "from sct_deepseg_general.cli import _stop\n"
         "from sct_deepseg_general.files import write_whole\n"
-        "signal.signal(signal.SIGTERM, _stop)\n"
+        "signal.signal(signal.SIGTERM, partial(_stop, os.getpid()))\n"
         "with write_whole(Path(sys.argv[1])) as t:\n"
         "    t.write_text('half'); print('ready', flush=True); time.sleep(60)\n"
     )
