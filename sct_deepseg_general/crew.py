@@ -16,7 +16,7 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import IO
@@ -65,7 +65,9 @@ class Crew:
         self._members: list[_Member] = []
         self._inbox: queue.Queue[tuple[_Member, str | None]] = queue.Queue()
 
-    def work(self, tasks: Sequence[Task], announce: Callable[[Task], None]) -> Iterator[Report]:
+    def work(
+        self, tasks: Sequence[Task], announce: Callable[[Task], None]
+    ) -> Generator[Report, None, None]:
         """Every task's report, in the order in which they end; `announce` before each begins."""
         waiting = deque(tasks)
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -75,11 +75,13 @@ class Shift:
             self._meter.begin()
             journal.add(Record("begun", task.key, self._turn, now()))
 
-        for report in Crew(hiring, self._asked.settings).work(tasks, announce):
-            if _may_succeed_alone(report) and not last:
-                again.append(report.task)
-            else:
-                self._end(report, journal)
+        crew = Crew(hiring, self._asked.settings)
+        with closing(crew.work(tasks, announce)) as reports:
+            for report in reports:
+                if _may_succeed_alone(report) and not last:
+                    again.append(report.task)
+                else:
+                    self._end(report, journal)
         return again
 
     def _end(self, report: Report, journal: Journal) -> None:

@@ -23,6 +23,8 @@ class Settings:
 
     model: str | None = None
     """A model's name or folder; None is the default model."""
+    digest: str = ""
+    """What the model's digest must be; "" for any."""
     engine: str = "auto"
     device: str = "auto"
     offline: bool = False
@@ -115,7 +117,7 @@ def decoded(line: str) -> Settings | Task | Outcome | Failure:
         if kind is Outcome:
             fields |= {"image": Stamp(**fields["image"]), "reasons": tuple(fields["reasons"])}
         return kind(**fields)
-    except (KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"not a message: {line[:80]!r}") from error
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, TextIO
 
-from sct_deepseg_general.errors import DeepsegError, ImageError, OutputError
+from sct_deepseg_general.errors import DeepsegError, ImageError, ModelError, OutputError
 from sct_deepseg_general.files import sha256
 from sct_deepseg_general.outputs import Outputs
 from sct_deepseg_general.tasks import (
@@ -54,6 +54,8 @@ def segmenting(settings: Settings) -> Work:
     from sct_deepseg_general.zoo import resolve
 
     model = resolve(settings.model, offline=settings.offline)
+    if settings.digest not in ("", model.digest):
+        raise ModelError(f"{model.folder} changed while the batch ran: run the batch again.")
     predictor = load_predictor(model, settings.engine, settings.device)
 
     def work(task: Task) -> Outcome:

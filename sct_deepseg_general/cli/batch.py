@@ -16,6 +16,7 @@ from sct_deepseg_general.cli._click import PATH, PROGRAM, SctCommand, flag, opti
 if TYPE_CHECKING:
     from sct_deepseg_general.assignment import Assignment
     from sct_deepseg_general.crew import Hiring
+    from sct_deepseg_general.model import Model
     from sct_deepseg_general.shards import Shard
     from sct_deepseg_general.tasks import Settings
     from sct_deepseg_general.worklist import Filters, Worklist
@@ -187,7 +188,7 @@ def _assignment(folder: Path, rest: Mapping[str, Any]) -> Assignment:
     return Assignment(
         worklist=worklist,
         folder=folder,
-        settings=_settings(folder, str(model.folder), _shard(rest), worklist, rest),
+        settings=_settings(folder, model, _shard(rest), worklist, rest),
         digest=model.digest,
         naming=rest["naming"] or ("bids" if rest["bids"] else "sct"),
         shard=_shard(rest),
@@ -227,7 +228,7 @@ def _filters(rest: Mapping[str, Any]) -> Filters:
 
 
 def _settings(
-    folder: Path, model: str, shard: Shard, worklist: Worklist, rest: Mapping[str, Any]
+    folder: Path, model: Model, shard: Shard, worklist: Worklist, rest: Mapping[str, Any]
 ) -> Settings:
     from sct_deepseg_general.tasks import Settings
 
@@ -235,7 +236,8 @@ def _settings(
     if not rest["qc"] and shard.count > 1:
         qc = qc / shard.label  # one page of everybody would be too long
     return Settings(
-        model=model,
+        model=str(model.folder),
+        digest=model.digest,
         engine=rest["engine"],
         device=rest["device"],
         offline=rest["offline"],

@@ -1,0 +1,79 @@
+"""What a batch and its workers say to each other, and what a worker refuses."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from toy_models import toy_model
+
+from sct_deepseg_general.errors import ModelError
+from sct_deepseg_general.tasks import Failure, Outcome, Settings, Stamp, Task, decoded, encoded
+from sct_deepseg_general.worker import segmenting
+
+TASK = Task("k", "/ä\n.nii", "/s", "/j", "/c", "/p")
+TESTS = str(Path(__file__).parent)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        Settings(threshold=0.3, qc="/qc"),
+        TASK,
+        Outcome("warn", ("a", "b"), 1.5, 70.0, 3, Stamp(1, 2, "3"), {"/s": "4"}, "qc"),
+        Failure("image", "No image.", "Traceback\n"),
+    ],
+)
+def test_what_is_said_is_heard(value):
+    line = encoded(value)
+    assert "\n" not in line
+    assert decoded(line) == value
+
+
+@pytest.mark.parametrize(
+    "line", ["", "{", "[]", "{}", '{"type":"Task"}', '{"type":"Path"}', '{"type":"Outcome"}', "3"]
+)
+def test_half_a_message_is_none(line):
+    with pytest.raises(ValueError, match="not a message"):
+        decoded(line)
+
+
+def test_a_model_that_changed_since_the_batch_began_is_refused(tmp_path):
+    model = toy_model(tmp_path / "toy")
+    with pytest.raises(ModelError, match="changed while the batch ran"):
+        segmenting(Settings(model=str(model.folder), digest="another"))
+
+
+def started() -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "sct_deepseg_general.worker", "phantom_work:made"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": TESTS},
+    )
+
+
+def test_a_worker_ends_when_it_is_told_or_when_the_batch_is_gone(tmp_path):
+    for last, code in (("end\n", 0), ("", 1)):
+        with started() as worker:
+            worker.stdin.write(encoded(Settings()) + "\n" + last)
+            worker.stdin.close()
+            assert "ready" in worker.stdout.readline()
+            assert worker.wait(60) == code
+
+
+def test_a_worker_is_deaf_to_ctrl_c_and_ends_on_sigterm():
+    with started() as worker:
+        worker.stdin.write(encoded(Settings()) + "\n")
+        worker.stdin.flush()
+        assert "ready" in worker.stdout.readline()
+        worker.send_signal(signal.SIGINT)
+        with pytest.raises(subprocess.TimeoutExpired):
+            worker.wait(0.3)
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(60) == 143
