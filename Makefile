@@ -1,6 +1,7 @@
 # The two commands of a fresh machine are `make run` and `make test`.
 PYTHON ?= python3
 BIN := .venv/bin
+TRAINING = $(shell grep -l "pytest.mark.training" tests/test_*.py)  # a process each
 PIP := $(BIN)/pip install -q --disable-pip-version-check
 
 .PHONY: run test test-all test-slurm lint bench clean
@@ -10,11 +11,11 @@ run: .venv/run  ## segment the sample images, write CSA and QC under output/
 
 test: .venv/test lint  ## lint, types and the tests that take minutes
 	$(BIN)/python -m pytest -m "not slow and not gpu and not sct and not training"
-	$(BIN)/python -m pytest -m "training and not slow and not gpu"
+	for file in $(TRAINING); do $(BIN)/python -m pytest -m "not slow" $$file || exit 1; done
 
 test-all: .venv/test lint
 	$(BIN)/python -m pytest -m "not training"
-	$(BIN)/python -m pytest -m training
+	for file in $(TRAINING); do $(BIN)/python -m pytest $$file || exit 1; done
 
 test-slurm: .venv/test
 	bash tests/slurm/run.sh

@@ -24,6 +24,8 @@ from sct_deepseg_general.training import assemble, dataset, fit
 from sct_deepseg_general.training.release import release
 from sct_deepseg_general.training.tables import write_csv
 
+pytestmark = pytest.mark.training
+
 
 @pytest.fixture
 def model(tmp_path: Path) -> Model:
