@@ -6,7 +6,6 @@ import importlib
 import os
 import signal
 import sys
-from functools import partial
 from types import FrameType
 
 __all__ = ["SUBCOMMANDS", "main"]
@@ -26,7 +25,9 @@ SUBCOMMANDS = {
 
 def main() -> None:
     """The console script: exits with 0 (done), 1 (ours) or 2 (usage)."""
-    signal.signal(signal.SIGTERM, partial(_stop, os.getpid()))
+    signal.signal(signal.SIGTERM, _stop)
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_die_by_signal)
     words = sys.argv[1:]
     name = words.pop(0) if words and words[0] in SUBCOMMANDS else "segment"
     from sct_deepseg_general.cli import _click
@@ -42,13 +43,15 @@ def main() -> None:
     _click.run(module.command, name, words)
 
 
-def _stop(owner: int, number: int, _frame: FrameType | None) -> None:
-    """SIGTERM ends as an exception does, so that temporary files are removed.
-
-    Processes forked from this one end at once: in them the exception could be lost, and a pool
-    that ends its workers by SIGTERM would then wait for ever.
-    """
-    if os.getpid() != owner:
-        signal.signal(number, signal.SIG_DFL)
-        os.kill(os.getpid(), number)
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    """SIGTERM ends as an exception does, so that temporary files are removed."""
     raise SystemExit(143)
+
+
+def _die_by_signal() -> None:
+    """SIGTERM ends a forked worker at once, as by default.
+
+    A handler in Python waits for Python, and a worker may be waiting for a lock: the pool that
+    ends it by SIGTERM (nnU-Net's do) would wait for ever.
+    """
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
