@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from sct_deepseg_general.errors import BackendError, ModelError
 from sct_deepseg_general.model import Model
-from sct_deepseg_general.private import import_openvino
+from sct_deepseg_general.private import drop_signal_stack, import_openvino
 from sct_deepseg_general.tiles import blended
 from sct_deepseg_general.volume import Array, Probability, Volume
 
@@ -97,6 +97,10 @@ class OpenVinoEngine:
     def __init__(self, model_file: Path, patch: Sequence[int]) -> None:
         self._tile = tuple(patch)[::-1]
         self._forward = _compiled(model_file, self._tile)
+
+    def __del__(self) -> None:
+        self.__dict__.pop("_forward", None)
+        drop_signal_stack()  # OpenVINO frees its own with the last model, but leaves it set
 
     def difference(
         self, data: Float, wanted: NDArray[np.bool_] | None, progress: Progress | None

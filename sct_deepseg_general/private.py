@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import sys
 from types import ModuleType
 
 from sct_deepseg_general.errors import BackendError
 
-__all__ = ["import_openvino"]
+__all__ = ["drop_signal_stack", "import_openvino"]
 
 
 def import_openvino() -> ModuleType:
@@ -29,3 +30,24 @@ def import_openvino() -> ModuleType:
         ) from error
     module: ModuleType = openvino
     return module
+
+
+def drop_signal_stack() -> None:
+    """Let signals run on this thread's ordinary stack again.
+
+    OpenVINO gives the thread an alternate signal stack and frees it with its last model, so that
+    the next signal (a worker that ends) is delivered into memory that is gone, and the process
+    dies. To be called before work that waits for other processes; does nothing but on Linux.
+    """
+    if sys.platform != "linux":
+        return
+
+    class _Stack(ctypes.Structure):
+        _fields_ = (
+            ("start", ctypes.c_void_p),
+            ("flags", ctypes.c_int),
+            ("size", ctypes.c_size_t),
+        )
+
+    disable = 2  # SS_DISABLE of <signal.h>
+    ctypes.CDLL(None).sigaltstack(ctypes.byref(_Stack(None, disable, 0)), None)

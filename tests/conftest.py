@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from sct_deepseg_general.network import Predictor, load_predictor
+from sct_deepseg_general.private import drop_signal_stack
 
 
 @pytest.fixture(scope="session")
@@ -26,3 +28,11 @@ def cord(tmp_path: Path) -> Path:
 
     nifti.save(cord_crop(), tmp_path / "t2.nii.gz")
     return tmp_path / "t2.nii.gz"
+
+
+@pytest.fixture(autouse=True)
+def ordinary_signal_stack() -> Iterator[None]:
+    """OpenVINO's own stack for signals does not outlive the models of a test."""
+    drop_signal_stack()
+    yield
+    drop_signal_stack()

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
+from sct_deepseg_general.private import drop_signal_stack
 from sct_deepseg_general.training.contrast import Mix, known, normalised, randomised
 from sct_deepseg_general.training.sampling import Case, SpatialRange, draw_patch
 
@@ -55,6 +56,7 @@ class Stream(IterableDataset):  # type: ignore[misc]  # torch's types are not re
 
 def batches(stream: Stream, size: int, workers: int) -> Iterator[Any]:
     """Batches (images, targets, case numbers); `workers` 0 draws them in this process."""
+    drop_signal_stack()
     if workers == 0:
         return iter(DataLoader(stream, batch_size=size))
     # a forked worker would hang where this process has used its threads before
