@@ -58,10 +58,20 @@ def trainer(device: str = "auto", tell: Tell = lambda model, network, share: Non
         entries = read_manifest(raw.parents[1] / FILE)
         write_manifest(trained_on(entries, model), folder / FILE)
         identity = assemble.identity_of(recipe, model)
-        assemble.assemble(trained, recipe, identity, _card(recipe, model, output), folder)
+        own = _own_people(recipe, model)
+        assemble.assemble(trained, own, identity, _card(recipe, model, output), folder)
         return folder
 
     return train
+
+
+def _own_people(recipe: Recipe, model: str) -> Recipe:
+    """The recipe with the people that this model was trained on, and no others."""
+    if model == "general":
+        return recipe
+    assigned = recipe.split.assigned.items()
+    own = {who: part for who, part in assigned if who.startswith(f"{model}/")}
+    return recipe.with_split(own)
 
 
 def opener(engine: str = "auto", device: str = "auto") -> Opener:
