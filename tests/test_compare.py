@@ -137,13 +137,13 @@ def test_there_is_a_picture_of_the_median_and_the_worst_of_each_set(folder: Path
 
 
 KILLS = [
-    ("dataset", 5),
     ("train", 1),
-    ("train", 3),
     ("evaluate", 4),
-    ("evaluate", 17),
     ("report", 1),
-    ("report", 2),
+    pytest.param(("dataset", 5), marks=pytest.mark.slow),
+    pytest.param(("train", 3), marks=pytest.mark.slow),
+    pytest.param(("evaluate", 17), marks=pytest.mark.slow),
+    pytest.param(("report", 2), marks=pytest.mark.slow),
 ]
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -54,6 +56,20 @@ def test_a_study_needs_a_recipe_and_data(
     assert "-recipe and -data" in capsys.readouterr().err
     assert ended("-o", tmp_path / "study", "-report") == 1
     assert "evaluation.csv" in capsys.readouterr().err
+
+
+def test_pools_forked_below_the_command_end_when_told() -> None:
+    """nnU-Net's pools end their workers by SIGTERM, which the command handles itself."""
+    code = (
+        "import sys; from multiprocessing import get_context\n"
+        "from sct_deepseg_general.cli import main\n"
+        "sys.argv[1:] = ['-version']\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "for _ in range(60):\n"
+        "    with get_context('fork').Pool(8) as pool: pool.map(abs, range(4))\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
 
 
 def ended(*words: object) -> int:

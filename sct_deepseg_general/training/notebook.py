@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from sct_deepseg_general.errors import BackendError
@@ -89,18 +91,28 @@ def write_notebook(folder: Path) -> Path:
         import nbformat
         from nbclient import NotebookClient
         from nbclient.exceptions import CellExecutionError
+        from traitlets.config import Config
     except ImportError as error:
         raise BackendError(
             f"The notebook needs {error.name}: pip install 'sct-deepseg-general[train]'."
         ) from error
     notebook = _empty_notebook(nbformat.v4)
-    try:
+    with TemporaryDirectory(prefix="nb") as sockets:
+        config = Config({"KernelManager": _connection(Path(sockets))})
         client = NotebookClient(
-            notebook, timeout=600, kernel_name="python3", resources=_place(folder)
+            notebook,
+            timeout=600,
+            startup_timeout=300,
+            kernel_name="python3",
+            resources={"metadata": {"path": str(folder)}},
+            config=config,
         )
-        client.execute()
-    except CellExecutionError as error:
-        raise BackendError(f"The notebook stopped: {error.ename}: {error.evalue}.") from error
+        try:
+            client.execute()
+        except CellExecutionError as error:
+            raise BackendError(f"The notebook stopped: {error.ename}: {error.evalue}.") from error
+        except RuntimeError as error:
+            raise BackendError(f"The notebook could not be run: {error}.") from error
     for number, cell in enumerate(notebook.cells):
         cell.id = f"cell-{number}"  # the library draws them at random
         cell.metadata = {}  # and notes the time
@@ -117,5 +129,8 @@ def _empty_notebook(v4: Any) -> Any:
     return v4.new_notebook(cells=listed, metadata={"kernelspec": kernel})
 
 
-def _place(folder: Path) -> dict[str, Any]:
-    return {"metadata": {"path": str(folder)}}
+def _connection(sockets: Path) -> dict[str, str]:
+    """Files in place of TCP ports, which every user of the machine could listen to."""
+    if os.name != "posix":
+        return {}
+    return {"transport": "ipc", "ip": str(sockets / "kernel")}
