@@ -16,7 +16,7 @@ from sct_deepseg_general.pmj import EXTENT
 from sct_deepseg_general.soft_area import soft_areas
 from sct_deepseg_general.volume import Probability, Segmentation, Volume
 
-__all__ = ["CsaRequest", "Measured", "measured"]
+__all__ = ["PER_SLICE", "CsaRequest", "Measured", "measured", "shapes", "tabulated"]
 
 Floats = NDArray[np.float64]
 Levels = NDArray[np.int64]
@@ -48,6 +48,9 @@ class CsaRequest:
     person: area_norm.Person | None = None
 
 
+PER_SLICE = CsaRequest(Selection(per_slice=True))
+
+
 @dataclass(frozen=True, eq=False)
 class Measured:
     """The shape of every slice, the level of each (0: none) where known, and the rows."""
@@ -63,31 +66,44 @@ def measured(segmentation: Volume, request: CsaRequest) -> Measured:
     Raises:
         ImageError: files that do not belong together, or a region that the mask does not have.
     """
-    shapes = _shapes(segmentation, request)
+    return tabulated(segmentation, shapes(segmentation, request), request)
+
+
+def tabulated(segmentation: Volume, table: Morphometrics, request: CsaRequest) -> Measured:
+    """The rows that `request` asks for, of a mask whose `shapes` are known.
+
+    Raises:
+        ImageError: as `measured`.
+    """
     of_slices = _levels(segmentation, request)
     distances = pmj.distances(segmentation, request.pmj) if request.pmj else None
-    selection = _selection(shapes, request, distances)
-    measures, grouped = profiles(shapes), of_slices
+    selection = _selection(table, request, distances)
+    measures, grouped = profiles(table), of_slices
     if request.to_pam50:
         if of_slices is None:
             raise ImageError("PAM50 needs to know the levels: give a level map or discs.")
         measures, grouped = pam50.normalised(measures, of_slices), pam50.template_levels()
         selection = _on_template(selection, of_slices)
         distances = None
-    table = aggregated(measures, selection, grouped, distances)
+    rows = aggregated(measures, selection, grouped, distances)
     if request.person is not None:
-        table = area_norm.normalised(table, request.person)
-    return Measured(shapes, of_slices, table)
+        rows = area_norm.normalised(rows, request.person)
+    return Measured(table, of_slices, rows)
 
 
-def _shapes(segmentation: Volume, request: CsaRequest) -> Morphometrics:
-    shapes = measure(segmentation, request.angle_correction, request.fit, request.centreline)
+def shapes(segmentation: Volume, request: CsaRequest) -> Morphometrics:
+    """The shape of every slice, with what `request` adds to it.
+
+    Raises:
+        ImageError: files that do not belong together.
+    """
+    table = measure(segmentation, request.angle_correction, request.fit, request.centreline)
     if request.image is not None:
-        shapes = replace(shapes, symmetry=anatomy.symmetries(segmentation, request.image, shapes))
+        table = replace(table, symmetry=anatomy.symmetries(segmentation, request.image, table))
     if request.soft is not None:
         cord = Segmentation((segmentation.data > 0).astype(np.uint8), segmentation.grid)
-        shapes = replace(shapes, soft_area=soft_areas(request.soft, cord, shapes))
-    return shapes
+        table = replace(table, soft_area=soft_areas(request.soft, cord, table))
+    return table
 
 
 def _levels(segmentation: Volume, request: CsaRequest) -> Levels | None:
@@ -98,11 +114,11 @@ def _levels(segmentation: Volume, request: CsaRequest) -> Levels | None:
     return levels.from_levels(request.level_map) if request.level_map is not None else None
 
 
-def _selection(shapes: Morphometrics, request: CsaRequest, distances: Floats | None) -> Selection:
+def _selection(table: Morphometrics, request: CsaRequest, distances: Floats | None) -> Selection:
     selection = request.selection
     if distances is None or request.pmj_distance is None or selection.per_slice:
         return selection
-    slices = pmj.slices_at(request.pmj_distance, distances, shapes.slices, request.pmj_extent)
+    slices = pmj.slices_at(request.pmj_distance, distances, table.slices, request.pmj_extent)
     return replace(selection, slices=slices, pmj_distance=request.pmj_distance)
 
 

@@ -8,23 +8,27 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from sct_deepseg_general import __version__, aggregate, csa_table, nifti
+from sct_deepseg_general import __version__, csa_table, nifti
+from sct_deepseg_general.csa import PER_SLICE, CsaRequest, Measured, shapes, tabulated
+from sct_deepseg_general.csa_plot import level_name
 from sct_deepseg_general.display import box_on
 from sct_deepseg_general.errors import ImageError
 from sct_deepseg_general.files import written_together
-from sct_deepseg_general.morphometrics import Morphometrics, measure
+from sct_deepseg_general.morphometrics import Morphometrics
 from sct_deepseg_general.network import Predictor
 from sct_deepseg_general.outputs import Outputs, Provenance, write_sidecar
 from sct_deepseg_general.pipeline import Options, Result, segment
 from sct_deepseg_general.quality import Evidence, Quality, assess
 from sct_deepseg_general.report import Entry, SliceArea, add_entry
 from sct_deepseg_general.soft_area import soft_areas
+from sct_deepseg_general.uncertainty import Calibration, Doubt, doubt, interval
 from sct_deepseg_general.upright import AXES
 
-__all__ = ["Done", "Job", "QcPlace", "Request", "run"]
+__all__ = ["Done", "Job", "QcPlace", "Request", "run", "slice_areas"]
 
 PRODUCER = f"sct_deepseg_sc_general {__version__}"
 
@@ -47,6 +51,8 @@ class Request:
     csa: bool = True
     qc: QcPlace | None = None
     command: str = ""
+    measures: CsaRequest = PER_SLICE
+    """The rows of the table of areas, and what they are divided by."""
 
 
 @dataclass(frozen=True)
@@ -66,11 +72,17 @@ class Done:
 
     job: Job
     result: Result
-    table: Morphometrics
+    measured: Measured
+    doubt: Doubt
     quality: Quality
     seconds: float
     """From reading to the last file written, QC page left out."""
     qc_page: Path | None = None
+
+    @property
+    def table(self) -> Morphometrics:
+        """Area and shape of every slice, with the soft area and the area's interval."""
+        return self.measured.morphometrics
 
     @property
     def mean_area(self) -> float:
@@ -94,10 +106,9 @@ def run(
     started = time.perf_counter()
     image = nifti.load(job.image)
     result = segment(image, predictor, request.options, progress)
-    table = measure(result.segmentation)
-    soft = soft_areas(result.probability, result.segmentation, table)
-    table = replace(table, soft_area=soft)
-    done = Done(job, result, table, _judged(result, table, predictor, request), 0.0)
+    measured, doubted = _measured(result, predictor, request)
+    quality = _judged(result, measured, doubted, predictor, request)
+    done = Done(job, result, measured, doubted, quality, 0.0)
     _write(done, predictor, request)
     done = replace(done, seconds=time.perf_counter() - started)
     if request.qc is None:
@@ -105,14 +116,27 @@ def run(
     return replace(done, qc_page=_show(done, predictor, request, request.qc))
 
 
+def _measured(result: Result, predictor: Predictor, request: Request) -> tuple[Measured, Doubt]:
+    """The areas with their interval, and how far they are in doubt."""
+    mask, model = result.segmentation, predictor.model
+    wanted = request.measures if mask.data.any() else PER_SLICE  # no level without a cord
+    table = shapes(mask, wanted)
+    table = replace(table, soft_area=soft_areas(result.probability, mask, table))
+    threshold = request.options.cleaning(model.threshold).threshold
+    other = result.other_probabilities()
+    doubted = doubt(result.probability, mask, table, threshold, other)
+    table = interval(table, doubted, Calibration.from_record(model.intervals))
+    return tabulated(mask, table, wanted), doubted
+
+
 def _judged(
-    result: Result, table: Morphometrics, predictor: Predictor, request: Request
+    result: Result, measured: Measured, doubted: Doubt, predictor: Predictor, request: Request
 ) -> Quality:
     return assess(
         Evidence(
             segmentation=result.segmentation,
             probability=result.probability,
-            table=table,
+            table=measured.morphometrics,
             threshold=request.options.cleaning(predictor.model.threshold).threshold,
             found=result.location.found,
             box=result.location.box,
@@ -128,8 +152,8 @@ def _write(done: Done, predictor: Predictor, request: Request) -> None:
         if request.soft:
             nifti.save(result.probability, temporary[outputs.soft])
         if request.csa:
-            table = aggregate.per_slice(done.table)
-            csa_table.write(temporary[outputs.csa], table, str(outputs.segmentation), PRODUCER)
+            rows, source = done.measured.table, str(outputs.segmentation)
+            csa_table.write(temporary[outputs.csa], rows, source, PRODUCER)
         write_sidecar(_provenance(done, predictor, request), temporary[outputs.sidecar])
 
 
@@ -150,8 +174,25 @@ def _provenance(done: Done, predictor: Predictor, request: Request) -> Provenanc
             "largest": options.largest,
             "fill_holes": options.fill_holes,
             "exact": options.exact,
+            "uncertainty": options.views,
         },
+        area=_area(done, Calibration.from_record(model.intervals)),
     )
+
+
+def _area(done: Done, calibration: Calibration) -> dict[str, Any]:
+    """The mean area over the slices with cord, in mm², and its interval."""
+    table = done.table
+    if not table.slices.size or table.area_lower is None or table.area_upper is None:
+        return {}
+    return {
+        "Mean": round(done.mean_area, 3),
+        "Lower": round(float(np.nanmean(table.area_lower)), 3),
+        "Upper": round(float(np.nanmean(table.area_upper)), 3),
+        "Level": calibration.level,
+        "Calibrated": calibration.fitted,
+        "From": "edge" if done.doubt.views is None else "edge and views",
+    }
 
 
 def _show(done: Done, predictor: Predictor, request: Request, place: QcPlace) -> Path:
@@ -190,8 +231,15 @@ def slice_areas(done: Done) -> tuple[SliceArea, ...]:
     if len(done.table.shapes) != grid.shape[2]:
         raise ImageError("The table of areas does not fit the image: measure it again.")
     heights = grid.affine[2, 3] + grid.affine[2, 2] * np.arange(grid.shape[2])
-    area = done.table.area
+    table, levels = done.table, done.measured.levels
     return tuple(
-        SliceArea(int(z), float(heights[z]), float(area[z]))
-        for z in np.flatnonzero(np.isfinite(area))
+        SliceArea(
+            int(z),
+            float(heights[z]),
+            float(table.area[z]),
+            None if table.area_lower is None else float(table.area_lower[z]),
+            None if table.area_upper is None else float(table.area_upper[z]),
+            level_name(int(levels[z])) if levels is not None and levels[z] else "",
+        )
+        for z in table.slices
     )

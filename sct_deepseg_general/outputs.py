@@ -56,6 +56,8 @@ class Provenance:
     source: str = ""
     """How the sidecar names the image, a BIDS URI; "" stands for the file's own name."""
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    area: Mapping[str, Any] = field(default_factory=dict)
+    """The mean area and its interval, as the sidecar says them."""
 
 
 def outputs_for(image: Path, asked: Path | None = None) -> Outputs:
@@ -140,6 +142,7 @@ def _sidecar(made: Provenance) -> dict[str, Any]:
         "Device": made.device,
         "AveragedVolumes": made.frames,
         "Parameters": dict(made.parameters),
+        "Area": dict(made.area),
         "Status": made.status,
         "Reasons": list(made.reasons),
     }

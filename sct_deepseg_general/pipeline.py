@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,6 +11,7 @@ from sct_deepseg_general.locate import Location, locate
 from sct_deepseg_general.network import Predictor
 from sct_deepseg_general.prepare import prepared, restored
 from sct_deepseg_general.segmentation import Cleaning, segmented
+from sct_deepseg_general.views import views
 from sct_deepseg_general.volume import (
     Array,
     Grid,
@@ -34,6 +35,8 @@ class Options:
     fill_holes: bool = True
     exact: bool = False
     """Look at the whole image closely: no crop, no tile left out."""
+    views: bool = False
+    """Look in several ways (see `views`), to see how sure the result is. Seven times as slow."""
 
     def cleaning(self, model_threshold: float) -> Cleaning:
         threshold = model_threshold if self.threshold is None else self.threshold
@@ -51,6 +54,13 @@ class Result:
     """The crop, on the grid `oriented`."""
     oriented: Grid
     """The image's grid in the model's axes."""
+    other: tuple[Probability, ...] = ()
+    """The probability in other views of the image, each on its own grid in the crop."""
+
+    def other_probabilities(self) -> Iterator[Probability]:
+        """The probability of each of the other views, on the image's grid, one by one."""
+        for probability in self.other:
+            yield restored(probability, self.oriented, self.location.box, self.image.grid)
 
 
 def segment(
@@ -72,7 +82,17 @@ def segment(
     restored_probability = restored(probability, oriented.grid, location.box, image.grid)
     probability = replace(restored_probability, header=image.header)
     segmentation = segmented(probability, options.cleaning(model.threshold))
-    return Result(image, probability, segmentation, location, oriented.grid)
+    other = _other(oriented, close, location, predictor) if options.views else ()
+    return Result(image, probability, segmentation, location, oriented.grid, other)
+
+
+def _other(
+    oriented: Volume, close: Volume, location: Location, predictor: Predictor
+) -> tuple[Probability, ...]:
+    return tuple(
+        predictor.probability(view, _wanted(location, view.grid))
+        for view in views(oriented, location.box, close)
+    )
 
 
 def _location(oriented: Volume, predictor: Predictor, options: Options) -> Location:

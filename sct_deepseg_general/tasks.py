@@ -32,6 +32,7 @@ class Settings:
     largest: bool = True
     fill_holes: bool = True
     exact: bool = False
+    uncertainty: bool = False
     soft: bool = False
     csa: bool = True
     qc: str = ""
@@ -42,7 +43,7 @@ class Settings:
     @property
     def parameters(self) -> dict[str, Any]:
         """What changes the result: another value makes earlier results out of date."""
-        names = ("threshold", "largest", "fill_holes", "exact")
+        names = ("threshold", "largest", "fill_holes", "exact", "uncertainty")
         return {name: getattr(self, name) for name in names}
 
 

@@ -82,7 +82,13 @@ def _request(settings: Settings, task: Task) -> Request:
 
     subject = " ".join(word for word in (task.participant, task.session) if word)
     place = QcPlace(Path(settings.qc), settings.qc_dataset, subject) if settings.qc else None
-    options = Options(settings.threshold, settings.largest, settings.fill_holes, settings.exact)
+    options = Options(
+        settings.threshold,
+        settings.largest,
+        settings.fill_holes,
+        settings.exact,
+        settings.uncertainty,
+    )
     return Request(options, settings.soft, settings.csa, place, settings.command)
 
 

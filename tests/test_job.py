@@ -16,13 +16,19 @@ from samples import cord_crop, geometry
 from test_files import full_after
 
 from sct_deepseg_general import nifti
+from sct_deepseg_general.aggregate import Selection
+from sct_deepseg_general.csa import CsaRequest
 from sct_deepseg_general.csa_table import FIXED_COLUMNS
 from sct_deepseg_general.errors import ImageError, OutputError
-from sct_deepseg_general.job import Done, Job, QcPlace, Request, run
+from sct_deepseg_general.job import Done, Job, QcPlace, Request, run, slice_areas
 from sct_deepseg_general.network import Predictor
 from sct_deepseg_general.outputs import outputs_for
+from sct_deepseg_general.pipeline import Options
+from sct_deepseg_general.upright import AXES
+from sct_deepseg_general.views import VIEWS
 from sct_deepseg_general.volume import Box, Volume
 
+NUMBERS = ("area", "area_lower", "area_upper")
 SOFT = Request(soft=True, command="the command")
 
 
@@ -85,6 +91,43 @@ def test_the_sidecar_names_the_image_the_model_and_the_verdict(
     assert hashlib.sha256(done.job.image.read_bytes()).hexdigest() in text
     assert written["Status"] == done.quality.status
     assert written["Parameters"]["threshold"] == predictor.model.threshold
+
+
+def test_every_area_has_an_interval_wherever_it_is_told(done: Done) -> None:
+    with done.job.outputs.csa.open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    told = json.loads(done.job.outputs.sidecar.read_text(encoding="utf-8"))["Area"]
+    for row, shown in zip((r for r in rows if r["MEAN(area)"]), slice_areas(done), strict=True):
+        area, lower, upper = (float(row[f"MEAN({n})"]) for n in NUMBERS)
+        assert 0 <= lower < area < upper
+        assert (shown.area, shown.lower, shown.upper) == pytest.approx((area, lower, upper))
+    assert told["Lower"] < told["Mean"] < told["Upper"]
+    assert told["Mean"] == pytest.approx(done.mean_area, abs=1e-3)
+    assert told["From"] == "edge"
+    assert done.doubt.views is None
+
+
+def test_views_are_looked_at_only_when_asked(cord: Path, predictor: Predictor) -> None:
+    request = Request(options=Options(views=True))
+    done = run(Job(cord, outputs_for(cord)), predictor, request)
+    assert done.doubt.views is not None
+    assert len(done.doubt.agreement) == len(VIEWS)
+    assert np.isfinite(done.doubt.views[done.table.slices]).all()
+    told = json.loads(done.job.outputs.sidecar.read_text(encoding="utf-8"))
+    assert told["Area"]["From"] == "edge and views"
+    assert told["Parameters"]["uncertainty"] is True
+
+
+def test_levels_divide_the_rows_and_name_the_slices(cord: Path, predictor: Predictor) -> None:
+    image = nifti.load(cord)
+    slices = image.reoriented(AXES).grid.shape[2]
+    below = np.zeros(image.grid.reoriented(AXES).shape)
+    below[:, :, : slices // 2], below[:, :, slices // 2 :] = 4, 3
+    known = Volume(below, image.grid.reoriented(AXES)).reoriented(image.grid.axcodes)
+    request = Request(measures=CsaRequest(Selection(per_level=True), level_map=known))
+    done = run(Job(cord, outputs_for(cord)), predictor, request)
+    assert [row.levels for row in done.measured.table.rows] == [(4,), (3,)]
+    assert {shown.level for shown in slice_areas(done)} == {"C3", "C4"}
 
 
 def test_again_gives_the_same_bytes(done: Done, predictor: Predictor, tmp_path: Path) -> None:
