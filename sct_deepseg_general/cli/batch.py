@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sct_deepseg_general.cli._click import PATH, PROGRAM, SctCommand, flag, option
+from sct_deepseg_general.cli._segment_options import ending, mask_wishes, segmenting, verbosity
 
 if TYPE_CHECKING:
     from sct_deepseg_general.assignment import Assignment
@@ -92,24 +93,7 @@ def _merge(folder: Path, sources: tuple[Path, ...]) -> int:
 @option("-exclude", multiple=True, help="Not these.")
 @option("-include-yml", type=PATH, help="YAML list, as sct_run_batch takes it.")
 @option("-exclude-yml", type=PATH, help="YAML list, as the QC page saves it.")
-@option("-m", to="model", help="Model: a name, name@version, or a folder.  [default: the embedded]")
-@option("-device", default="auto", help="auto, cpu, cuda, cuda:N or mps.")
-@option(
-    "-engine",
-    default="auto",
-    type=click.Choice(["auto", "openvino", "torch", "nnunet"]),
-    help="What runs the network.",
-)
-@option(
-    "-thr",
-    to="threshold",
-    type=click.FloatRange(0, 1),
-    help="Probability from which a voxel is cord.  [default: the model's]",
-)
-@option("-largest", default=1, type=click.IntRange(0, 1), help="Keep only the largest object.")
-@option("-fill-holes", default=1, type=click.IntRange(0, 1), help="Fill holes in the cord.")
-@flag("-exact", help="Look closely at the whole image: no crop. Slow.")
-@flag("-soft", help="Also write the probability map.")
+@segmenting
 @option(
     "-csa",
     default=1,
@@ -141,15 +125,8 @@ def _merge(folder: Path, sources: tuple[Path, ...]) -> int:
 @option("-slurm-gpus", type=click.IntRange(0), default=0, help="GPUs a shard.")
 @option("-slurm-parallel", type=click.IntRange(1), default=256, help="Shards at the same time.")
 @flag("-dry-run", help="Say what would be done and why, and do nothing.")
-@flag("-strict", help="End with exit code 1 if the quality check says fail.")
-@flag("-offline", help="Never use the network.")
-@option(
-    "-v",
-    to="verbose",
-    default=1,
-    type=click.IntRange(0, 2),
-    help="0: errors only, 1: progress, 2: each image.",
-)
+@ending
+@verbosity("progress", "each image")
 def command(folder: Path, verbose: int, **rest: Any) -> int:
     """Segment a whole BIDS dataset, or a list of images, without losing or repeating work.
 
@@ -241,10 +218,7 @@ def _settings(
         engine=rest["engine"],
         device=rest["device"],
         offline=rest["offline"],
-        threshold=rest["threshold"],
-        largest=bool(rest["largest"]),
-        fill_holes=bool(rest["fill_holes"]),
-        exact=rest["exact"],
+        **mask_wishes(rest),
         soft=rest["soft"],
         csa=bool(rest["csa"]),
         qc="" if rest["no_qc"] else os.path.abspath(qc),  # noqa: PTH100 - as the output folder

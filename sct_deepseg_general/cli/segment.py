@@ -20,6 +20,7 @@ from sct_deepseg_general.cli._click import (
     option,
     print_version,
 )
+from sct_deepseg_general.cli._segment_options import ending, mask_wishes, segmenting, verbosity
 from sct_deepseg_general.errors import DeepsegError
 from sct_deepseg_general.outputs import check_folder, check_writable, outputs_for
 
@@ -55,27 +56,7 @@ Subcommands ({PROGRAM} NAME -h):
     type=click.Path(path_type=Path),
     help="File (.nii.gz, one image) or folder to write to.  [default: beside the image]",
 )
-@option(
-    "-m",
-    to="model",
-    help="Model: a name, name@version, or a folder. See 'models list'.  [default: the embedded]",
-)
-@option("-device", default="auto", help="auto, cpu, cuda, cuda:N or mps.")
-@option(
-    "-engine",
-    default="auto",
-    type=click.Choice(["auto", "openvino", "torch", "nnunet"]),
-    help="What runs the network; nnunet is nnU-Net's own predictor.",
-)
-@option(
-    "-thr",
-    to="threshold",
-    type=click.FloatRange(0, 1),
-    help="Probability from which a voxel is cord.  [default: the model's]",
-)
-@option("-largest", default=1, type=click.IntRange(0, 1), help="Keep only the largest object.")
-@option("-fill-holes", default=1, type=click.IntRange(0, 1), help="Fill holes in the cord.")
-@flag("-soft", help="Also write the probability map (_softseg).")
+@segmenting
 @option(
     "-csa",
     default=1,
@@ -85,17 +66,9 @@ Subcommands ({PROGRAM} NAME -h):
 @option("-qc", type=click.Path(path_type=Path), help="Folder of the QC page to add to.")
 @option("-qc-dataset", help="Dataset name on the QC page.")
 @option("-qc-subject", help="Subject name on the QC page.")
-@flag("-exact", help="Look closely at the whole image: no crop, no tile left out. Slow.")
-@flag("-strict", help="End with exit code 1 if the quality check says fail.")
 @flag("-overwrite", help="Replace existing outputs.")
-@flag("-offline", help="Never use the network.")
-@option(
-    "-v",
-    to="verbose",
-    default=1,
-    type=click.IntRange(0, 2),
-    help="0: errors only, 1: a few lines, 2: details.",
-)
+@ending
+@verbosity("a few lines", "details")
 @flag(
     "-version", is_eager=True, expose_value=False, callback=print_version, help="Show the version."
 )
@@ -118,9 +91,7 @@ def _request(rest: Mapping[str, Any]) -> Request:
 
     qc = rest["qc"] and QcPlace(rest["qc"], rest["qc_dataset"] or "", rest["qc_subject"] or "")
     return Request(
-        options=Options(
-            rest["threshold"], bool(rest["largest"]), bool(rest["fill_holes"]), rest["exact"]
-        ),
+        options=Options(**mask_wishes(rest)),
         soft=rest["soft"],
         csa=bool(rest["csa"]),
         qc=qc,

@@ -1,0 +1,85 @@
+"""What a segmentation is asked with, of one image or of many: the flags that the main command and
+`batch` share, and the values that they become.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import click
+
+from sct_deepseg_general.cli._click import flag, option
+
+__all__ = ["ending", "mask_wishes", "segmenting", "verbosity"]
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+_SEGMENTING: tuple[Callable[[Any], Any], ...] = (
+    option(
+        "-m",
+        to="model",
+        help="Model: a name, name@version, or a folder. See 'models list'.  "
+        "[default: the embedded]",
+    ),
+    option("-device", default="auto", help="auto, cpu, cuda, cuda:N or mps."),
+    option(
+        "-engine",
+        default="auto",
+        type=click.Choice(["auto", "openvino", "torch", "nnunet"]),
+        help="What runs the network; nnunet is nnU-Net's own predictor.",
+    ),
+    option(
+        "-thr",
+        to="threshold",
+        type=click.FloatRange(0, 1),
+        help="Probability from which a voxel is cord.  [default: the model's]",
+    ),
+    option("-largest", default=1, type=click.IntRange(0, 1), help="Keep only the largest object."),
+    option("-fill-holes", default=1, type=click.IntRange(0, 1), help="Fill holes in the cord."),
+    flag("-exact", help="Look closely at the whole image: no crop, no tile left out. Slow."),
+    flag("-soft", help="Also write the probability map."),
+)
+_ENDING: tuple[Callable[[Any], Any], ...] = (
+    flag("-strict", help="End with exit code 1 if the quality check says fail."),
+    flag("-offline", help="Never use the network."),
+)
+
+
+def segmenting(command: _F) -> _F:
+    """The flags that say what makes the mask: model, engine, threshold, cleaning."""
+    return _together(command, _SEGMENTING)
+
+
+def ending(command: _F) -> _F:
+    """`-strict` and `-offline`."""
+    return _together(command, _ENDING)
+
+
+def verbosity(at_one: str, at_two: str) -> Callable[[_F], _F]:
+    """`-v`, and what 1 and 2 show."""
+    return option(
+        "-v",
+        to="verbose",
+        default=1,
+        type=click.IntRange(0, 2),
+        help=f"0: errors only, 1: {at_one}, 2: {at_two}.",
+    )
+
+
+def mask_wishes(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What the flags say of the mask, by the fields of `pipeline.Options` and `tasks.Settings`."""
+    return {
+        "threshold": given["threshold"],
+        "largest": bool(given["largest"]),
+        "fill_holes": bool(given["fill_holes"]),
+        "exact": given["exact"],
+    }
+
+
+def _together(command: _F, options: tuple[Callable[[Any], Any], ...]) -> _F:
+    """The command with these options, which -h shows in this order."""
+    decorated: Any = command
+    for decorate in reversed(options):
+        decorated = decorate(decorated)
+    return decorated  # type: ignore[no-any-return]
