@@ -7,10 +7,18 @@ in `data/train` and `data/dev`; where there is none, the samples of the tests st
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import cache
+from multiprocessing import get_context
 from pathlib import Path
+from typing import TypeVar
 
-__all__ = ["ROOT", "Labelled", "labelled", "people", "shared_images"]
+from sct_deepseg_general.network import Predictor, load_predictor
+from sct_deepseg_general.zoo import resolve
+
+__all__ = ["ROOT", "Labelled", "each", "labelled", "people", "predictor", "shared_images"]
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLES = ROOT / "tests" / "data"
@@ -29,6 +37,27 @@ class Labelled:
     part: str
     """train, which the embedded model has seen, or dev, which it has not."""
     person: str
+
+
+_Given = TypeVar("_Given")
+_Made = TypeVar("_Made")
+
+
+@cache
+def predictor(model: str | None) -> Predictor:
+    """The model by its name or folder, loaded once a process."""
+    return load_predictor(resolve(model, offline=True), "openvino", "cpu")
+
+
+def each(
+    work: Callable[[_Given], _Made], given: Iterable[_Given], processes: int
+) -> Iterator[_Made]:
+    """The work done on each, in order, in so many processes."""
+    if processes < 2:
+        yield from map(work, given)
+        return
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        yield from pool.map(work, given)
 
 
 def shared() -> Path:

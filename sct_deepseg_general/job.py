@@ -18,6 +18,7 @@ from sct_deepseg_general.csa_plot import level_name
 from sct_deepseg_general.display import box_on
 from sct_deepseg_general.errors import ImageError
 from sct_deepseg_general.files import written_together
+from sct_deepseg_general.model import Model
 from sct_deepseg_general.morphometrics import Morphometrics
 from sct_deepseg_general.network import Predictor
 from sct_deepseg_general.outputs import Outputs, Provenance, write_sidecar
@@ -28,7 +29,7 @@ from sct_deepseg_general.soft_area import soft_areas
 from sct_deepseg_general.uncertainty import Calibration, Doubt, doubt, interval
 from sct_deepseg_general.upright import AXES
 
-__all__ = ["Done", "Job", "QcPlace", "Request", "run", "slice_areas"]
+__all__ = ["Done", "Job", "QcPlace", "Request", "judged", "run", "slice_areas"]
 
 PRODUCER = f"sct_deepseg_sc_general {__version__}"
 
@@ -106,8 +107,10 @@ def run(
     started = time.perf_counter()
     image = nifti.load(job.image)
     result = segment(image, predictor, request.options, progress)
-    measured, doubted = _measured(result, predictor, request)
-    quality = _judged(result, measured, doubted, predictor, request)
+    model = predictor.model
+    threshold = request.options.cleaning(model.threshold).threshold
+    measured, doubted = _measured(result, model, request, threshold)
+    quality = judged(result, measured.morphometrics, doubted, model, threshold)
     done = Done(job, result, measured, doubted, quality, 0.0)
     _write(done, predictor, request)
     done = replace(done, seconds=time.perf_counter() - started)
@@ -116,31 +119,38 @@ def run(
     return replace(done, qc_page=_show(done, predictor, request, request.qc))
 
 
-def _measured(result: Result, predictor: Predictor, request: Request) -> tuple[Measured, Doubt]:
+def _measured(
+    result: Result, model: Model, request: Request, threshold: float
+) -> tuple[Measured, Doubt]:
     """The areas with their interval, and how far they are in doubt."""
-    mask, model = result.segmentation, predictor.model
+    mask = result.segmentation
     wanted = request.measures if mask.data.any() else PER_SLICE  # no level without a cord
     table = shapes(mask, wanted)
     table = replace(table, soft_area=soft_areas(result.probability, mask, table))
-    threshold = request.options.cleaning(model.threshold).threshold
     other = result.other_probabilities()
     doubted = doubt(result.probability, mask, table, threshold, other)
     table = interval(table, doubted, Calibration.from_record(model.intervals))
     return tabulated(mask, table, wanted), doubted
 
 
-def _judged(
-    result: Result, measured: Measured, doubted: Doubt, predictor: Predictor, request: Request
+def judged(
+    result: Result, table: Morphometrics, doubted: Doubt, model: Model, threshold: float
 ) -> Quality:
+    """Whether a result, measured as `table`, is believable."""
     return assess(
         Evidence(
             segmentation=result.segmentation,
             probability=result.probability,
-            table=measured.morphometrics,
-            threshold=request.options.cleaning(predictor.model.threshold).threshold,
+            table=table,
+            threshold=threshold,
             found=result.location.found,
             box=result.location.box,
             oriented=result.oriented,
+            image=result.image,
+            coarse=result.location.coarse,
+            coarse_confidence=result.location.confidence,
+            agreement=doubted.agreement,
+            typical=model.typical,
         )
     )
 
@@ -240,6 +250,7 @@ def slice_areas(done: Done) -> tuple[SliceArea, ...]:
             None if table.area_lower is None else float(table.area_lower[z]),
             None if table.area_upper is None else float(table.area_upper[z]),
             level_name(int(levels[z])) if levels is not None and levels[z] else "",
+            int(z) in done.quality.flagged,
         )
         for z in table.slices
     )

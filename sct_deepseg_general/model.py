@@ -101,7 +101,9 @@ class Model:
     folds: tuple[str, ...]
     """The weights, one safetensors file a fold; their logits are averaged."""
     intervals: Mapping[str, Any] | None = field(hash=False)
-    """Calibration of the error bars of the area, as the quality step reads it."""
+    """Calibration of the error bars of the area, as `uncertainty.Calibration` reads it."""
+    typical: Mapping[str, tuple[float, float]] | None = field(hash=False)
+    """Ranges of what `appearance` finds in the images trained on, by name; None: not known."""
     licence: str
     citation: str
     date: str
@@ -212,6 +214,7 @@ def _parsed(fields: Fields, folder: Path) -> Model:
         locator=_locator(fields),
         folds=fields.texts("folds", rf"{_FILE}\.safetensors"),
         intervals=_intervals(fields),
+        typical=_typical(fields),
         licence=fields.text("licence"),
         citation=fields.text("citation"),
         date=fields.text("date", DATE),
@@ -242,6 +245,14 @@ def _intervals(fields: Fields) -> Mapping[str, Any] | None:
     if found is None:
         return None
     return MappingProxyType({name: found.any(name) for name in found.names()})
+
+
+def _typical(fields: Fields) -> Mapping[str, tuple[float, float]] | None:
+    """Optional: records made before the field was known lack it."""
+    found = fields.object_or_none("typical") if "typical" in fields.names() else None
+    if found is None:
+        return None
+    return MappingProxyType({name: found.range(name) for name in found.names()})
 
 
 def _files(fields: Fields) -> tuple[File, ...]:

@@ -85,6 +85,13 @@ class Fields:
             self._wrong(name, f"a number from {least} to {most}", value)
         return float(value)
 
+    def range(self, name: str) -> tuple[float, float]:
+        """The least and the largest value of something."""
+        value = self.any(name)
+        if not _is_list(value, 2) or not all(map(_is_number, value)) or value[0] > value[1]:
+            self._wrong(name, "two numbers, the smaller first", value)
+        return (float(value[0]), float(value[1]))
+
     def spacing(self, name: str) -> tuple[float, float, float]:
         """Three positive lengths in millimetres."""
         value = self.any(name)

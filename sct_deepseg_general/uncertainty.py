@@ -28,6 +28,9 @@ LEVEL = 0.9
 FLOOR = 0.02
 """Share of the area that is always in doubt: where the edge falls between the voxels."""
 
+EDGE_SHARE = 0.3
+"""What is left of the edge's doubt where the views say theirs; from the labelled images."""
+
 Floats = NDArray[np.float64]
 Factors = tuple[float, float]
 
@@ -78,8 +81,9 @@ class Doubt:
 
     def scale(self, area: Floats) -> Floats:
         """What an interval's reach is a multiple of, in mm²."""
-        parts = [self.edge, FLOOR * area] + ([] if self.views is None else [self.views])
-        return np.asarray(np.sqrt(np.sum(np.square(parts), axis=0)))
+        if self.views is not None:
+            return np.asarray(EDGE_SHARE * self.edge + self.views + FLOOR * area)
+        return np.asarray(self.edge + FLOOR * area)
 
 
 def doubt(

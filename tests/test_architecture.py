@@ -30,9 +30,9 @@ LAYERS: list[dict[str, str]] = [
         "zoo": "bundle download fetch index shelf zoo",
         "bids": "bids",
         "line": "locate prepare segmentation tiles views",
-        "measure": "aggregate anatomy area_norm bspline centreline csa csa_plot csa_table ellipse "
-        "fine_slice levels metrics morphometrics nurbs pam50 pmj slice_shape slice_symmetry "
-        "soft_area uncertainty upright",
+        "measure": "aggregate anatomy appearance area_norm bspline centreline csa csa_plot "
+        "csa_table ellipse fine_slice levels metrics morphometrics nurbs pam50 pmj slice_shape "
+        "slice_symmetry soft_area uncertainty upright",
         "report": "display embedded mosaic outline qc_index raster report sections",
     },
     {"model": "model plans record stamps", "nifti": "nifti"},

@@ -10,7 +10,7 @@ from phantoms import affine_of, cylinder
 
 from sct_deepseg_general.morphometrics import measure
 from sct_deepseg_general.quality import Evidence, Limits, assess
-from sct_deepseg_general.volume import Box, Grid, Probability, Segmentation
+from sct_deepseg_general.volume import Box, Grid, Probability, Segmentation, Volume
 
 SHAPE = (50, 50, 16)
 SPACING = (0.8, 0.8, 3.0)
@@ -137,10 +137,76 @@ def test_the_verdict_does_not_depend_on_the_axes(codes: str) -> None:
 
 
 def test_limits_are_what_decides() -> None:
-    assert (
-        assess(evidence(cord(9)), Limits(median_area=(20, 300), slice_area=(12, 300))).status
-        == "ok"
+    wide = Limits(median_area=(20, 300), usual_area=(20, 300), slice_area=(12, 300))
+    assert assess(evidence(cord(9))).status == "fail"
+    assert assess(evidence(cord(9)), wide).status == "ok"
+
+
+def seen(mask: np.ndarray, **more: object) -> Evidence:
+    """A mask in an image of an even cord in mixed surroundings."""
+    rng = np.random.default_rng(4)
+    data = np.where(cord(), 100.0, rng.choice([20.0, 150.0, 90.0], SHAPE))
+    data = (data + rng.normal(0, 3, SHAPE)).astype(np.float32)
+    return replace(evidence(mask), image=Volume(data, WHERE), **more)  # type: ignore[arg-type]
+
+
+def coarse(mask: np.ndarray) -> Volume:
+    whole = Segmentation(mask.astype(np.uint8), WHERE)
+    return Volume(
+        whole.resampled((3.0, 3.0, 3.0)).data.astype(np.float32), WHERE.resampled((3, 3, 3))
     )
+
+
+HALF = cord().copy()
+HALF[: SHAPE[0] // 2] = False
+LOWER = cord().copy()
+LOWER[:, :, 8:] = False
+ASIDE = cord(centre=(31.0, 19.6))
+LOOKS = {
+    "mixed tissue": seen(cord(6.5, (28.0, 19.6))),
+    "depth over width": seen(HALF),
+    "covers": seen(LOWER, coarse=coarse(cord())),
+    "where the coarse pass saw": seen(ASIDE, coarse=coarse(cord())),
+    "not sure that this is a cord": seen(cord(), coarse_confidence=0.5),
+    "other views": seen(cord(), agreement=(0.97, 0.8)),
+    "unlike the images trained on: voxel size": seen(cord(), typical={"in_plane": (0.3, 0.6)}),
+}
+
+
+@pytest.mark.parametrize(("said", "found"), LOOKS.items(), ids=LOOKS)
+def test_image_and_coarse_pass_are_witnesses(said: str, found: Evidence) -> None:
+    verdict = assess(found)
+    assert verdict.status != "ok"
+    assert any(said in reason for reason in verdict.reasons), verdict.reasons
+
+
+def test_a_true_cord_has_no_witness_against_it() -> None:
+    typical = {"in_plane": (0.5, 1.0), "evenness": (0.0, 0.5)}
+    right = seen(
+        cord(), coarse=coarse(cord()), coarse_confidence=0.8, agreement=(0.96,), typical=typical
+    )
+    assert assess(right).reasons == ()
+
+
+def test_the_slices_that_a_reason_names_are_flagged() -> None:
+    found = assess(evidence(with_slices(cord(), cord(8), 6)))
+    assert 6 in found.flagged
+    assert all(str(z) in " ".join(found.reasons) for z in found.flagged)
+    assert assess(evidence(cord())).flagged == ()
+
+
+def test_the_two_end_slices_may_be_partly_cord() -> None:
+    small = with_slices(cord(), cord(1.5), 0, 15)
+    assert not any("area outside" in reason for reason in assess(evidence(small)).reasons)
+    within = with_slices(cord(), cord(1.5), 7)
+    assert any("area outside" in reason for reason in assess(evidence(within)).reasons)
+
+
+def test_a_leaning_centreline_is_bent() -> None:
+    steps = [(19.6, 19.6 + 4.5 * max(0, 4 - abs(z - 8))) for z in range(SHAPE[2])]
+    mask = np.stack([cord(4, centre)[:, :, 0] for centre in steps], axis=2)
+    reasons = assess(evidence(mask)).reasons
+    assert any("centreline is bent" in reason for reason in reasons), reasons
 
 
 def test_a_second_object_as_large_fails() -> None:
