@@ -38,7 +38,7 @@ def chromium():
 
 
 class Browser:
-    """One page. `requests` are the addresses asked for, `errors` what the console complained of."""
+    """One page. `requests` are the addresses it asked for, `errors` what it complained of."""
 
     def __init__(self, profile: Path, size=(1366, 640), dark=False):
         from_browser, self._to_us = os.pipe()
@@ -66,7 +66,8 @@ class Browser:
         os.close(self._to_browser)
         self._buffer, self._answers, self._last = b"", {}, 0
         self._session = None
-        self.requests, self.errors, self.downloads = [], [], []
+        self.requests, self.errors = [], []
+        self._asked, self._stale = set(), set()  # requests of this page, and of those before
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)[
             "sessionId"
@@ -132,11 +133,13 @@ class Browser:
             return
         parameters = message["params"]
         if message["method"] == "Network.requestWillBeSent":
+            self._asked.add(parameters["requestId"])
             self.requests.append(parameters["request"]["url"])
         elif message["method"] == "Runtime.exceptionThrown":
             self.errors.append(json.dumps(parameters["exceptionDetails"])[:2000])
         elif message["method"] == "Log.entryAdded" and parameters["entry"]["level"] == "error":
-            self.errors.append(json.dumps(parameters["entry"])[:2000])
+            if parameters["entry"].get("networkRequestId") not in self._stale:
+                self.errors.append(json.dumps(parameters["entry"])[:2000])
         elif message["method"] == "Runtime.consoleAPICalled" and parameters["type"] in (
             "error",
             "assert",
@@ -151,9 +154,25 @@ class Browser:
         )
 
     def open(self, path: Path, fragment=""):
-        """Open a file of this machine and wait for the page to say that it is ready."""
+        """Open a file of this machine and wait for the page to say that it is ready.
+
+        By way of an empty page, so that `requests` and `errors` are this page's alone.
+        """
+        self.leave()
         self.call("Page.navigate", url=path.resolve().as_uri() + fragment)
         self.until("document.documentElement?.dataset.ready !== undefined")
+
+    def leave(self):
+        """Go to an empty page, and forget what the page before asked for and complained of.
+
+        Its requests may still be failing: what is said of them later is dropped.
+        """
+        self.call("Page.navigate", url="about:blank")
+        self.until("location.href === 'about:blank' && document.readyState === 'complete'")
+        self.settle()
+        self._stale |= self._asked
+        for record in (self._asked, self.requests, self.errors):
+            record.clear()
 
     def js(self, expression):
         """The value of a JavaScript expression; a promise is awaited."""

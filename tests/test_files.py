@@ -133,22 +133,33 @@ def test_if_one_cannot_be_written_none_is(tmp_path: Path) -> None:
     assert names(tmp_path) == ["a.nii"]
 
 
-def test_sigterm_removes_the_temporary_file(tmp_path: Path) -> None:
-    script = (
-        "import os, signal, sys, time; from functools import partial; from pathlib import Path\n"
-        "from sct_deepseg_general.cli import _stop\n"
-        "from sct_deepseg_general.files import write_whole\n"
-        "signal.signal(signal.SIGTERM, partial(_stop, os.getpid()))\n"
-        "with write_whole(Path(sys.argv[1])) as t:\n"
-        "    t.write_text('half'); print('ready', flush=True); time.sleep(60)\n"
-    )
-    words = [sys.executable, "-c", script, tmp_path / "a.txt"]
-    with subprocess.Popen(words, stdout=subprocess.PIPE) as process:
+WRITING = (  # the command's own start, then a file half written and a child waiting
+    "import os, signal, sys; from pathlib import Path\n"
+    "from sct_deepseg_general.cli import main\n"
+    "from sct_deepseg_general.files import write_whole\n"
+    "target = Path(sys.argv[1]); sys.argv[1:] = ['-version']\n"
+    "try: main()\n"
+    "except SystemExit: pass\n"
+    "with write_whole(target) as t:\n"
+    "    t.write_text('half')\n"
+    "    child = os.fork()\n"
+    "    if child: print(child, flush=True)\n"
+    "    while True:\n"
+    "        if child: print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)\n"
+    "        child = 0; signal.pause()\n"
+)
+
+
+def test_sigterm_removes_the_temporary_file_and_ends_a_forked_child_at_once(tmp_path: Path) -> None:
+    words = [sys.executable, "-c", WRITING, tmp_path / "a.txt"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        process.stdout.readline()
-        assert len(names(tmp_path)) == 1
+        said = [line for _ in range(2) if (line := process.stdout.readline())]  # version, child
+        os.kill(int(said[-1]), signal.SIGTERM)
+        assert int(process.stdout.readline()) == -signal.SIGTERM
+        assert len(names(tmp_path)) == 1  # the child has taken nothing of its parent's with it
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 143
+        assert process.wait(120) == 143
     assert names(tmp_path) == []
 
 

@@ -65,8 +65,6 @@ def page(browser, report):
     """The report freshly opened; afterwards nothing has failed and nothing was asked elsewhere."""
     browser.open(report / PAGE)
     browser.js("localStorage.clear(), qc.marks.restore(), qc.list.refresh()")
-    browser.errors.clear()
-    browser.requests.clear()
     yield browser
     assert browser.errors == []
     assert {url.split(":")[0] for url in browser.requests} <= {"file", "data", "blob"}
@@ -388,7 +386,6 @@ def test_the_policy_stops_what_escaping_would_miss(browser, report):
     picture = "new Promise((r) => { const i = new Image(); i.onerror = () => r('stopped'); i.onload = () => r('loaded'); i.src = 'https://example.org/i.png'; })"
     assert browser.js(picture) == "stopped"
     assert any("Content Security Policy" in error for error in browser.errors)
-    browser.errors.clear()
 
 
 def test_colours_contrast_in_both_themes(page):
@@ -467,7 +464,6 @@ def test_an_entry_whose_files_are_gone_says_so(browser, tmp_path):
             path.unlink()
     browser.open(tmp_path / PAGE)
     browser.until("document.querySelector('.notice')?.textContent.includes('missing')")
-    browser.errors.clear()
 
 
 @pytest.fixture(scope="module")
@@ -506,6 +502,7 @@ def busy_for(browser, action):
 
 
 def test_ten_thousand_entries_are_there_within_two_seconds(browser, ten_thousand):
+    browser.leave()
     assert busy_for(browser, lambda: browser.open(ten_thousand / PAGE)) < 2
     assert browser.js("qc.data.rows.length") == 10_001
     browser.settle()
