@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from sct_deepseg_general.errors import OutputError
 
-__all__ = ["sha256", "write_whole", "written_together"]
+if sys.platform != "win32":
+    import fcntl
+
+__all__ = ["clear_abandoned", "sha256", "write_whole", "written_together"]
+
+_PART = ".part-"
 
 
 @contextmanager
@@ -25,7 +31,7 @@ def write_whole(path: Path) -> Iterator[Path]:
     Raises:
         OutputError: the folder does not exist, cannot be written to, or is full.
     """
-    temporary = _temporary_beside(path)
+    temporary, lock = _temporary_beside(path)
     try:
         yield temporary
         _sync(temporary)
@@ -33,7 +39,23 @@ def write_whole(path: Path) -> Iterator[Path]:
     except (OSError, OutputError) as error:
         raise _refused(path, error) from _cause(error)
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # of a folder that vanished, or became read-only
+            temporary.unlink(missing_ok=True)
+        os.close(lock)
+
+
+def clear_abandoned(folder: Path) -> None:
+    """Remove the temporary files that killed processes left in a folder.
+
+    Whoever writes a temporary file holds a lock on it, which the operating system drops with
+    the process; a file that is locked, or whose file system knows no locks, stays.
+    """
+    if sys.platform == "win32":
+        return
+    with suppress(OSError), os.scandir(folder) as entries:
+        for path in [Path(e) for e in entries if e.name.startswith(_PART)]:
+            with suppress(OSError):
+                _remove_unlocked(path)
 
 
 @contextmanager
@@ -57,18 +79,39 @@ def sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _temporary_beside(path: Path) -> Path:
+def _temporary_beside(path: Path) -> tuple[Path, int]:
+    """An empty file in the folder of `path`, and the handle that holds its lock."""
     try:
         handle, name = tempfile.mkstemp(
-            dir=path.parent, prefix=".part-", suffix="".join(path.suffixes[-2:])
+            dir=path.parent, prefix=_PART, suffix="".join(path.suffixes[-2:])
         )
     except OSError as error:
         raise _refused(path, error) from error
     umask = os.umask(0)
     os.umask(umask)
     os.fchmod(handle, 0o666 & ~umask)
-    os.close(handle)
-    return Path(name)
+    if not _locked(handle):
+        os.close(handle)  # another process took it for abandoned before it was locked
+        return _temporary_beside(path)
+    return Path(name), handle
+
+
+def _locked(handle: int) -> bool:
+    """Take the lock on a new file; false if the file was removed meanwhile."""
+    if sys.platform == "win32":
+        return True
+    with suppress(OSError):  # a file system without locks
+        fcntl.flock(handle, fcntl.LOCK_EX)
+    return os.fstat(handle).st_nlink > 0
+
+
+def _remove_unlocked(path: Path) -> None:
+    handle = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path.unlink()
+    finally:
+        os.close(handle)
 
 
 def _refused(path: Path, error: Exception) -> OutputError:

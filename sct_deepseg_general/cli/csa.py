@@ -108,6 +108,7 @@ def command(mask: Path, output: Path | None, **rest: Any) -> int:
 
 def _check(path: Path, rest: Mapping[str, Any]) -> None:
     """Refuse at once what cannot be meant, or would fail or lose something at the end."""
+    from sct_deepseg_general.files import clear_abandoned
     from sct_deepseg_general.outputs import check_writable
 
     if rest["vertfile"] and rest["discfile"]:
@@ -125,6 +126,7 @@ def _check(path: Path, rest: Mapping[str, Any]) -> None:
     check_writable((path,), overwrite=rest["overwrite"] or bool(rest["append"]))
     if rest["plot"]:
         check_writable((rest["plot"],), overwrite=rest["overwrite"])
+    clear_abandoned(path.parent)
 
 
 def _check_region(rest: Mapping[str, Any]) -> None:
