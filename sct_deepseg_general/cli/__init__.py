@@ -6,6 +6,7 @@ import importlib
 import os
 import signal
 import sys
+from functools import partial
 from types import FrameType
 
 __all__ = ["SUBCOMMANDS", "main"]
@@ -27,7 +28,11 @@ def main() -> None:
     """The console script: exits with 0 (done), 1 (ours) or 2 (usage)."""
     signal.signal(signal.SIGTERM, _stop)
     if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=_die_by_signal)
+        os.register_at_fork(
+            before=partial(signal.pthread_sigmask, signal.SIG_BLOCK, {signal.SIGTERM}),
+            after_in_parent=partial(signal.pthread_sigmask, signal.SIG_UNBLOCK, {signal.SIGTERM}),
+            after_in_child=_die_by_signal,
+        )
     words = sys.argv[1:]
     name = words.pop(0) if words and words[0] in SUBCOMMANDS else "segment"
     from sct_deepseg_general.cli import _click
@@ -52,6 +57,8 @@ def _die_by_signal() -> None:
     """SIGTERM ends a forked worker at once, as by default.
 
     A handler in Python waits for Python, and a worker may be waiting for a lock: the pool that
-    ends it by SIGTERM (nnU-Net's do) would wait for ever.
+    ends it by SIGTERM (nnU-Net's do) would wait for ever. The signal is held back during the
+    fork: Python forgets what a new child is sent before it is ready.
     """
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
