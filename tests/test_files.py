@@ -145,23 +145,6 @@ WRITING = (  # the command's own start, then a file half written and a child wai
     "except SystemExit: pass\n"
     "with write_whole(target) as t:\n"
     "    t.write_text('half')\n"
-    "    child = os.fork()\n"
-    "    if child: print(child, flush=True)\n"
-    "    while True:\n"
-    "        if child: print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)\n"
-    "        child = 0; signal.pause()\n"
-)
-
-
-WRITING = (  # the command's own start, then a file half written and a child waiting
-    "import os, signal, sys; from pathlib import Path\n"
-    "from sct_deepseg_general.cli import main\n"
-    "from sct_deepseg_general.files import write_whole\n"
-    "target = Path(sys.argv[1]); sys.argv[1:] = ['-version']\n"
-    "try: main()\n"
-    "except SystemExit: pass\n"
-    "with write_whole(target) as t:\n"
-    "    t.write_text('half')\n"
     "    sys.stdout.flush()\n"
     "    child = os.fork()\n"
     "    if not child: print(os.getpid(), flush=True)\n"
@@ -182,6 +165,46 @@ def test_sigterm_removes_the_temporary_file_and_ends_a_forked_child_at_once(tmp_
         process.send_signal(signal.SIGTERM)
         assert process.wait(120) == 143
     assert names(tmp_path) == []
+
+
+def test_what_the_killed_left_is_removed_and_the_living_keep_theirs(tmp_path: Path) -> None:
+    script = (
+        "import os, sys; from pathlib import Path\n"
+        "from sct_deepseg_general.files import write_whole\n"
+        "with write_whole(Path(sys.argv[1])) as t:\n"
+        "    t.write_text('half'); os.kill(os.getpid(), 9)\n"
+    )
+    words = [sys.executable, "-c", script, tmp_path / "dead.txt"]
+    assert subprocess.run(words, check=False).returncode == -signal.SIGKILL
+    (dead,) = names(tmp_path)
+    (tmp_path / ".part-link").symlink_to(tmp_path / "mine")
+    (tmp_path / "mine").write_text("not temporary")
+    with write_whole(tmp_path / "alive.txt") as temporary:
+        temporary.write_text("whole")
+        clear_abandoned(tmp_path)
+        assert dead not in names(tmp_path)
+        assert temporary.exists()
+    assert names(tmp_path) == [".part-link", "alive.txt", "mine"]
+    clear_abandoned(tmp_path / "no such folder")
+
+
+def test_a_file_taken_away_before_it_is_locked_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+
+    def stolen_once(*words: object, **options: object) -> tuple[int, str]:
+        handle, name = tempfile.mkstemp(*words, **options)  # type: ignore[call-overload]
+        if not made:
+            Path(name).unlink()
+        made.append(name)
+        return handle, name
+
+    monkeypatch.setattr(files, "tempfile", SimpleNamespace(mkstemp=stolen_once))
+    with write_whole(tmp_path / "a") as temporary:
+        temporary.write_text("x")
+    assert len(made) == 2
+    assert names(tmp_path) == ["a"]
 
 
 def test_sha256_is_that_of_the_bytes(tmp_path: Path) -> None:
