@@ -42,8 +42,8 @@ def svg_path(mask: NDArray[np.bool_], longest: int = 20_000) -> str:
     """
     mask = np.asarray(mask, dtype=bool)
     for _ in range(_MOST_SMOOTHINGS):
-        if _sides(mask) <= 2 * longest:
-            break
+        if 2 * np.count_nonzero(mask) <= longest or _sides(mask) <= 2 * longest:
+            break  # a pixel has four sides
         mask = _majority(mask)
     parts = sorted((_subpath(loop) for loop in polygons(mask)), key=len, reverse=True)
     lengths = np.cumsum([len(part) for part in parts])
@@ -72,10 +72,11 @@ def _edges(padded: NDArray[np.bool_]) -> dict[Point, list[Point]]:
         ((1, 0), (1, 1), (0, 1)),
         ((0, -1), (0, 1), (0, 0)),
     )
+    rows, columns = padded.shape
+    inside = padded[1:-1, 1:-1]
     for (dr, dc), (x0, y0), (x1, y1) in sides:
-        outside = ~np.roll(padded, (-dr, -dc), (0, 1))
-        for row, column in np.argwhere(padded & outside).tolist():
-            x, y = column - 1, row - 1  # the padding's one pixel
+        beside = padded[1 + dr : rows - 1 + dr, 1 + dc : columns - 1 + dc]
+        for y, x in np.argwhere(inside & ~beside).tolist():
             following.setdefault((x + x0, y + y0), []).append((x + x1, y + y1))
     return following
 

@@ -50,11 +50,14 @@ def resized(image: Bytes2D, shape: Sequence[int]) -> Bytes2D:
 
 
 def webp(image: Bytes2D, quality: int = 82) -> bytes:
-    """A grey or RGB image (rows, columns[, 3]) as WebP."""
+    """A grey or RGB image (rows, columns[, 3]) as WebP.
+
+    Method 1 takes 0.4 of the time of 3 and makes the file 5 % larger.
+    """
     from PIL import Image
 
     stream = io.BytesIO()
-    Image.fromarray(image).save(stream, "webp", quality=quality, method=3)
+    Image.fromarray(image).save(stream, "webp", quality=quality, method=1)
     return stream.getvalue()
 
 

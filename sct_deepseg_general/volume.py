@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import nibabel as nib
@@ -95,7 +96,7 @@ class Grid:
 
     @property
     def axcodes(self) -> Axcodes:
-        x, y, z = nib.aff2axcodes(self.affine)
+        x, y, z = orientations.ornt2axcodes(_orientation(self.affine))
         return x, y, z
 
     @property
@@ -105,9 +106,8 @@ class Grid:
 
     def matches(self, other: Grid, tolerance: float = 1e-3) -> bool:
         """Same shape, and affines equal within `tolerance` (mm, element by element)."""
-        return self.shape == other.shape and np.allclose(
-            self.affine, other.affine, rtol=0, atol=tolerance
-        )
+        apart = np.abs(self.affine - other.affine)
+        return self.shape == other.shape and bool((apart <= tolerance).all())
 
     def reoriented(self, codes: Axcodes) -> Grid:
         """The same voxels in another axis order and direction."""
@@ -218,9 +218,21 @@ def _turned(header: nib.Nifti1Header | None, grid: Grid) -> nib.Nifti1Header | N
 
 def _orientation_transform(affine: NDArray[np.float64], codes: Axcodes) -> Array:
     transform: Array = orientations.ornt_transform(
-        orientations.io_orientation(affine), orientations.axcodes2ornt(codes)
+        _orientation(affine), orientations.axcodes2ornt(codes)
     )
     return transform
+
+
+def _orientation(affine: NDArray[np.float64]) -> Array:
+    """The orientation of an affine as nibabel has it, worked out once for each."""
+    return _orientation_of(np.asarray(affine, np.float64).tobytes())
+
+
+@lru_cache(maxsize=64)
+def _orientation_of(affine: bytes) -> Array:
+    orientation: Array = orientations.io_orientation(np.frombuffer(affine).reshape(4, 4))
+    orientation.flags.writeable = False
+    return orientation
 
 
 def _shape3(values: Any) -> Shape:
