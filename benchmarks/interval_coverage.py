@@ -71,7 +71,7 @@ def main() -> None:
 def measured(model: str | None, one: Labelled) -> Found:
     warnings.simplefilter("ignore", RuntimeWarning)
     loaded = predictor(model)
-    result = segment(nifti.load(one.image), loaded, Options(views=True))
+    result = segment(nifti.load(one.image), loaded, Options(uncertainty=True))
     mask, threshold = result.segmentation, loaded.model.threshold
     table, truth = measure(mask), measure(nifti.load_segmentation(one.label))
     alone = doubt(result.probability, mask, table, threshold)

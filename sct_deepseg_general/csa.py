@@ -14,6 +14,7 @@ from sct_deepseg_general.errors import ImageError
 from sct_deepseg_general.morphometrics import Morphometrics, measure
 from sct_deepseg_general.pmj import EXTENT
 from sct_deepseg_general.soft_area import soft_areas
+from sct_deepseg_general.upright import AXES
 from sct_deepseg_general.volume import Probability, Segmentation, Volume
 
 __all__ = ["PER_SLICE", "CsaRequest", "Measured", "measured", "shapes", "tabulated"]
@@ -29,7 +30,8 @@ class CsaRequest:
     `level_map` (a level number in each voxel) or `discs` (single voxels) say where the
     vertebral levels are; `pmj` marks the pontomedullary junction, with the cord to measure
     `pmj_distance` mm below it, `pmj_extent` mm of it; `image` adds quarters and symmetry;
-    `centreline` is a mask to take the angles from; `soft` adds the area from a probability;
+    `centreline` is a mask to take the angles from, and with `only_on_centreline` the slices that
+    it does not cover are left out; `soft` adds the area from a probability;
     `person` brings MEAN(area) to the average person. All volumes are on the mask's grid.
     """
 
@@ -43,6 +45,7 @@ class CsaRequest:
     pmj_extent: float = EXTENT
     image: Volume | None = None
     centreline: Volume | None = None
+    only_on_centreline: bool = False
     soft: Probability | None = None
     to_pam50: bool = False
     person: area_norm.Person | None = None
@@ -97,6 +100,8 @@ def shapes(segmentation: Volume, request: CsaRequest) -> Morphometrics:
     Raises:
         ImageError: files that do not belong together.
     """
+    if request.only_on_centreline and request.centreline is not None:
+        segmentation = _covered(segmentation, request.centreline)
     table = measure(segmentation, request.angle_correction, request.fit, request.centreline)
     if request.image is not None:
         table = replace(table, symmetry=anatomy.symmetries(segmentation, request.image, table))
@@ -104,6 +109,16 @@ def shapes(segmentation: Volume, request: CsaRequest) -> Morphometrics:
         cord = Segmentation((segmentation.data > 0).astype(np.uint8), segmentation.grid)
         table = replace(table, soft_area=soft_areas(request.soft, cord, table))
     return table
+
+
+def _covered(segmentation: Volume, centreline: Volume) -> Volume:
+    """The mask without the slices where the centreline's mask holds nothing."""
+    guide, mask = centreline.reoriented(AXES), segmentation.reoriented(AXES)
+    within = guide.data.any(axis=(0, 1))
+    if not within.any() or guide.grid.shape != mask.grid.shape:
+        return segmentation  # measuring says what is wrong
+    kept = replace(mask, data=np.where(within, mask.data, 0).astype(mask.data.dtype))
+    return kept.reoriented(segmentation.grid.axcodes)
 
 
 def _levels(segmentation: Volume, request: CsaRequest) -> Levels | None:

@@ -26,7 +26,7 @@ from sct_deepseg_general.pipeline import Options, Result, segment
 from sct_deepseg_general.quality import Evidence, Quality, assess
 from sct_deepseg_general.report import Entry, SliceArea, add_entry
 from sct_deepseg_general.soft_area import soft_areas
-from sct_deepseg_general.uncertainty import Calibration, Doubt, doubt, interval
+from sct_deepseg_general.uncertainty import Calibration, Doubt, doubt, with_interval
 from sct_deepseg_general.upright import AXES
 
 __all__ = ["Done", "Job", "QcPlace", "Request", "judged", "run", "slice_areas"]
@@ -91,6 +91,16 @@ class Done:
         area = self.table.area
         return float(np.nanmean(area)) if np.isfinite(area).any() else float("nan")
 
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The interval of the mean area in mm²: the mean of the slices' ends, as if their errors
+        had one cause; None without cord.
+        """
+        lower, upper = self.table.area_lower, self.table.area_upper
+        if lower is None or upper is None or not self.table.slices.size:
+            return None
+        return float(np.nanmean(lower)), float(np.nanmean(upper))
+
 
 def run(
     job: Job,
@@ -129,7 +139,7 @@ def _measured(
     table = replace(table, soft_area=soft_areas(result.probability, mask, table))
     other = result.other_probabilities()
     doubted = doubt(result.probability, mask, table, threshold, other)
-    table = interval(table, doubted, Calibration.from_record(model.intervals))
+    table = with_interval(table, doubted, Calibration.from_record(model.intervals))
     return tabulated(mask, table, wanted), doubted
 
 
@@ -184,7 +194,7 @@ def _provenance(done: Done, predictor: Predictor, request: Request) -> Provenanc
             "largest": options.largest,
             "fill_holes": options.fill_holes,
             "exact": options.exact,
-            "uncertainty": options.views,
+            "uncertainty": options.uncertainty,
         },
         area=_area(done, Calibration.from_record(model.intervals)),
     )
@@ -192,13 +202,13 @@ def _provenance(done: Done, predictor: Predictor, request: Request) -> Provenanc
 
 def _area(done: Done, calibration: Calibration) -> dict[str, Any]:
     """The mean area over the slices with cord, in mm², and its interval."""
-    table = done.table
-    if not table.slices.size or table.area_lower is None or table.area_upper is None:
+    interval = done.interval
+    if interval is None:
         return {}
     return {
         "Mean": round(done.mean_area, 3),
-        "Lower": round(float(np.nanmean(table.area_lower)), 3),
-        "Upper": round(float(np.nanmean(table.area_upper)), 3),
+        "Lower": round(interval[0], 3),
+        "Upper": round(interval[1], 3),
         "Level": calibration.level,
         "Calibrated": calibration.fitted,
         "From": "edge" if done.doubt.views is None else "edge and views",

@@ -35,7 +35,7 @@ class Options:
     fill_holes: bool = True
     exact: bool = False
     """Look at the whole image closely: no crop, no tile left out."""
-    views: bool = False
+    uncertainty: bool = False
     """Look in several ways (see `views`), to see how sure the result is. Seven times as slow."""
 
     def cleaning(self, model_threshold: float) -> Cleaning:
@@ -82,7 +82,7 @@ def segment(
     restored_probability = restored(probability, oriented.grid, location.box, image.grid)
     probability = replace(restored_probability, header=image.header)
     segmentation = segmented(probability, options.cleaning(model.threshold))
-    other = _other(oriented, close, location, predictor) if options.views else ()
+    other = _other(oriented, close, location, predictor) if options.uncertainty else ()
     return Result(image, probability, segmentation, location, oriented.grid, other)
 
 

@@ -21,7 +21,7 @@ from sct_deepseg_general.morphometrics import Morphometrics
 from sct_deepseg_general.soft_area import Surroundings, surroundings
 from sct_deepseg_general.volume import Probability, Segmentation
 
-__all__ = ["LEVEL", "Calibration", "Doubt", "doubt", "interval"]
+__all__ = ["LEVEL", "Calibration", "Doubt", "doubt", "with_interval"]
 
 LEVEL = 0.9
 """How often an interval is meant to hold the reference area."""
@@ -112,7 +112,7 @@ def doubt(
     return Doubt((wide - narrow) / 2, areas.std(axis=0), agreement)
 
 
-def interval(table: Morphometrics, doubted: Doubt, calibration: Calibration) -> Morphometrics:
+def with_interval(table: Morphometrics, doubted: Doubt, calibration: Calibration) -> Morphometrics:
     """The table with an interval for the area of every slice, never below 0."""
     area, scale = table.area, doubted.scale(table.area)
     below, above = calibration.edge if doubted.views is None else calibration.views

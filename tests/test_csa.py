@@ -18,7 +18,8 @@ from sct_deepseg_general.area_norm import Person
 from sct_deepseg_general.centreline import CentrelineFit
 from sct_deepseg_general.csa import CsaRequest, measured
 from sct_deepseg_general.errors import ImageError
-from sct_deepseg_general.volume import Probability
+from sct_deepseg_general.upright import AXES
+from sct_deepseg_general.volume import Probability, Volume
 
 PER_SLICE = Selection(per_slice=True)
 WHOLE = Selection()
@@ -123,3 +124,17 @@ def test_the_extent_around_the_junction_is_that_asked_for() -> None:
         slices = pmj.slices_at(60.0, distances, present, extent)
         assert len(slices) == pytest.approx(extent / cord.grid.spacing[2], abs=1)
         assert distances[list(slices)].mean() == pytest.approx(60.0, abs=2.0)
+
+
+def test_slices_that_the_centreline_lacks_are_left_out_when_asked() -> None:
+    cord = mask(CORD)
+    upper = cord.reoriented(AXES).data.copy()
+    held = np.flatnonzero(upper.any(axis=(0, 1)))
+    upper[:, :, held[-10:]] = 0
+    part = Volume(upper, cord.grid.reoriented(AXES)).reoriented(cord.grid.axcodes)
+    with pytest.raises(ImageError, match="covers the slices"):
+        measured(cord, CsaRequest(centreline=part))
+    kept = measured(cord, CsaRequest(centreline=part, only_on_centreline=True))
+    assert kept.morphometrics.slices.tolist() == held[:-10].tolist()
+    expected = measured(part, CsaRequest())
+    np.testing.assert_allclose(kept.morphometrics.area, expected.morphometrics.area)

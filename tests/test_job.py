@@ -108,7 +108,7 @@ def test_every_area_has_an_interval_wherever_it_is_told(done: Done) -> None:
 
 
 def test_views_are_looked_at_only_when_asked(cord: Path, predictor: Predictor) -> None:
-    request = Request(options=Options(views=True))
+    request = Request(options=Options(uncertainty=True))
     done = run(Job(cord, outputs_for(cord)), predictor, request)
     assert done.doubt.views is not None
     assert len(done.doubt.agreement) == len(VIEWS)

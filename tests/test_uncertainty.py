@@ -8,7 +8,7 @@ from phantoms import affine_of
 
 from sct_deepseg_general.errors import ImageError, ModelError
 from sct_deepseg_general.morphometrics import Morphometrics, measure
-from sct_deepseg_general.uncertainty import Calibration, Doubt, doubt, interval
+from sct_deepseg_general.uncertainty import Calibration, Doubt, doubt, with_interval
 from sct_deepseg_general.volume import Grid, Probability, Segmentation
 
 SHAPE = (40, 40, 8)
@@ -49,7 +49,7 @@ def test_a_softer_edge_is_more_in_doubt_and_the_interval_holds_the_area() -> Non
     widths = []
     for softness in (0.1, 0.3, 0.6):
         found, table = doubted(tube(softness))
-        held = interval(table, found, Calibration())
+        held = with_interval(table, found, Calibration())
         assert held.area_lower is not None
         assert held.area_upper is not None
         assert (held.area_lower < table.area).all()
@@ -74,12 +74,12 @@ def test_views_that_differ_widen_and_views_that_agree_do_not() -> None:
 def test_the_factors_stretch_each_side() -> None:
     found, table = doubted(tube(0.3))
     scale = found.scale(table.area)
-    held = interval(table, found, Calibration(0.9, (2.0, 3.0), (9.0, 9.0), fitted=True))
+    held = with_interval(table, found, Calibration(0.9, (2.0, 3.0), (9.0, 9.0), fitted=True))
     assert held.area_lower is not None
     assert held.area_upper is not None
     np.testing.assert_allclose(table.area - held.area_lower, 2 * scale)
     np.testing.assert_allclose(held.area_upper - table.area, 3 * scale)
-    wild = interval(table, found, Calibration(edge=(1e3, 0.0)))
+    wild = with_interval(table, found, Calibration(edge=(1e3, 0.0)))
     assert wild.area_lower is not None
     assert (wild.area_lower == 0).all()
 
@@ -87,7 +87,7 @@ def test_the_factors_stretch_each_side() -> None:
 def test_without_cord_there_is_no_interval() -> None:
     nothing = Probability(np.zeros(SHAPE, np.float32), GRID)
     found, table = doubted(nothing)
-    held = interval(table, found, Calibration())
+    held = with_interval(table, found, Calibration())
     assert held.area_lower is not None
     assert np.isnan(held.area_lower).all()
 

@@ -87,6 +87,8 @@ def _settings(request: CsaRequest) -> Iterator[str]:
     yield from ("-angle-corr", str(int(request.angle_correction)))
     yield from ("-centerline-algo", request.fit.algorithm)
     yield from ("-centerline-smooth", f"{request.fit.smooth:.0f}")
+    if request.only_on_centreline:
+        yield from ("-centerline-exclude-missing", "1")
     if request.to_pam50:
         yield from ("-normalize-PAM50", "1")
     if request.person is not None:

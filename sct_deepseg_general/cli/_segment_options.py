@@ -39,6 +39,10 @@ _SEGMENTING: tuple[Callable[[Any], Any], ...] = (
     option("-fill-holes", default=1, type=click.IntRange(0, 1), help="Fill holes in the cord."),
     flag("-exact", help="Look closely at the whole image: no crop, no tile left out. Slow."),
     flag("-soft", help="Also write the probability map."),
+    flag(
+        "-uncertainty",
+        help="Look at the image in six more ways: a better interval of the area. Slow.",
+    ),
 )
 _ENDING: tuple[Callable[[Any], Any], ...] = (
     flag("-strict", help="End with exit code 1 if the quality check says fail."),
@@ -74,6 +78,7 @@ def mask_wishes(given: Mapping[str, Any]) -> dict[str, Any]:
         "largest": bool(given["largest"]),
         "fill_holes": bool(given["fill_holes"]),
         "exact": given["exact"],
+        "uncertainty": given["uncertainty"],
     }
 
 

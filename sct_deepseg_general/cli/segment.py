@@ -20,21 +20,28 @@ from sct_deepseg_general.cli._click import (
     option,
     print_version,
 )
+from sct_deepseg_general.cli._csa_options import check_measures, csa_request, measuring
 from sct_deepseg_general.cli._segment_options import ending, mask_wishes, segmenting, verbosity
 from sct_deepseg_general.errors import DeepsegError
+from sct_deepseg_general.files import clear_abandoned
 from sct_deepseg_general.outputs import check_folder, check_writable, outputs_for
 
 if TYPE_CHECKING:
+    from sct_deepseg_general.csa import CsaRequest
     from sct_deepseg_general.job import Done, Job, Request
     from sct_deepseg_general.network import Predictor
 
 __all__ = ["command"]
 
+_OF_ONE_IMAGE = ("-vertfile", "-discfile", "-pmj", "-centerline")
 _EPILOG = f"""\
 Examples:
   {PROGRAM} -i t2.nii.gz
   {PROGRAM} -i t2.nii.gz -o results/ -soft -qc qc
   {PROGRAM} -i sub-*/anat/*_T2w.nii.gz -qc qc
+  {PROGRAM} -i t2.nii.gz -discfile discs.nii.gz -perlevel 1
+
+The flags of csa work here too (-perlevel, -vert, -vertfile, -discfile, -pmj and so on; csa -h).
 
 Subcommands ({PROGRAM} NAME -h):
 """ + "".join(f"  {name:<9} {text}\n" for name, text in SUBCOMMANDS.items())
@@ -63,6 +70,7 @@ Subcommands ({PROGRAM} NAME -h):
     type=click.IntRange(0, 1),
     help="Write the cross-sectional area per slice (_seg_csa.csv).",
 )
+@measuring(per_slice=1, hidden=True)
 @option("-qc", type=click.Path(path_type=Path), help="Folder of the QC page to add to.")
 @option("-qc-dataset", help="Dataset name on the QC page.")
 @option("-qc-subject", help="Subject name on the QC page.")
@@ -77,7 +85,7 @@ def command(images: tuple[Path, ...], output: Path | None, model: str | None, **
 
     Writes T2_seg.nii.gz, T2_seg.json and T2_seg_csa.csv beside T2.nii.gz.
     """
-    request = _request(rest)
+    request = _request(images, rest)
     jobs = _jobs(images, output, request, overwrite=rest["overwrite"])
     predictor = _predictor(model, rest)
     if len(jobs) == 1:
@@ -85,7 +93,7 @@ def command(images: tuple[Path, ...], output: Path | None, model: str | None, **
     return _several(jobs, predictor, request, rest)
 
 
-def _request(rest: Mapping[str, Any]) -> Request:
+def _request(images: tuple[Path, ...], rest: Mapping[str, Any]) -> Request:
     from sct_deepseg_general.job import QcPlace, Request
     from sct_deepseg_general.pipeline import Options
 
@@ -96,7 +104,17 @@ def _request(rest: Mapping[str, Any]) -> Request:
         csa=bool(rest["csa"]),
         qc=qc,
         command=shlex.join([PROGRAM, *sys.argv[1:]]),
+        measures=_measures(images, rest),
     )
+
+
+def _measures(images: tuple[Path, ...], rest: Mapping[str, Any]) -> CsaRequest:
+    """The rows of the table: of every slice, unless levels or regions are asked for."""
+    check_measures(rest)
+    of_one = [name for name in _OF_ONE_IMAGE if rest[name.lstrip("-")]]
+    if of_one and len(images) > 1:
+        raise click.UsageError(f"{of_one[0]} belongs to one image: give one with -i.")
+    return csa_request(rest)
 
 
 def _jobs(
@@ -115,6 +133,8 @@ def _jobs(
     for image, paths in zip(images, wanted, strict=True):
         if os.access(image, os.F_OK):  # what is wrong with an image is said when it is read
             check_writable(paths, overwrite=overwrite)
+    for folder in {path.parent for paths in wanted for path in paths}:
+        clear_abandoned(folder)
     return jobs
 
 
@@ -186,9 +206,7 @@ def _tell(done: Done, predictor: Predictor, request: Request, verbose: int) -> N
     frames = done.result.image.frames
     if frames > 1:
         print(f"{image} is a series of {frames} volumes: their mean was segmented.")
-    print(
-        f"{image}: {done.quality.status}, mean CSA {done.mean_area:.1f} mm², {done.seconds:.1f} s"
-    )
+    print(f"{image}: {done.quality.status}, mean CSA {_area(done)}, {done.seconds:.1f} s")
     for reason in done.quality.reasons:
         print(f"  {done.quality.status}: {reason}")
     for path in outputs.wanted(request.csa, request.soft):
@@ -200,6 +218,14 @@ def _tell(done: Done, predictor: Predictor, request: Request, verbose: int) -> N
     print("View it with:")
     names = (shlex.quote(str(path)) for path in (image, outputs.segmentation))
     print("fsleyes {} -cm greyscale {} -cm red -a 70.0 &".format(*names))
+
+
+def _area(done: Done) -> str:
+    """The mean area and its interval."""
+    interval = done.interval
+    if interval is None:
+        return f"{done.mean_area:.1f} mm²"
+    return f"{done.mean_area:.1f} mm² ({interval[0]:.1f} to {interval[1]:.1f})"
 
 
 def _details(done: Done, predictor: Predictor) -> None:

@@ -1,0 +1,191 @@
+"""What areas are asked with: the flags that the main command and `csa` share, and the request
+that they become.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from sct_deepseg_general.cli._click import option
+
+if TYPE_CHECKING:
+    from sct_deepseg_general.aggregate import Selection
+    from sct_deepseg_general.csa import CsaRequest
+    from sct_deepseg_general.volume import Volume
+
+__all__ = ["FILE", "MEASURING", "ON_OFF", "check_measures", "csa_request", "measuring"]
+
+ON_OFF = click.IntRange(0, 1)
+FILE = click.Path(path_type=Path)
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+class _Numbers(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic from 8.2
+    """A list such as 2:4 or 2,5, as a tuple of numbers."""
+
+    name = "numbers"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        from sct_deepseg_general.csa_table import parse_number_list
+
+        if isinstance(value, tuple):
+            return value
+        try:
+            return parse_number_list(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+MEASURING: dict[str, dict[str, Any]] = {
+    "-perlevel": {"default": 0, "type": ON_OFF, "help": "A row for each vertebral level."},
+    "-z": {"to": "slices", "type": _Numbers(), "help": "Only these slices, such as 5:23."},
+    "-vert": {
+        "to": "levels",
+        "type": _Numbers(),
+        "help": "Only these levels, such as 2:9 (C2 to T2).",
+    },
+    "-vertfile": {"type": FILE, "help": "Map with the number of the level in each voxel."},
+    "-discfile": {"type": FILE, "help": "Single voxels: disc n is the top of vertebra n."},
+    "-pmj": {"type": FILE, "help": "Single voxel: the pontomedullary junction."},
+    "-pmj-distance": {
+        "type": float,
+        "help": "Centre of the region, in mm below the junction.",
+    },
+    "-pmj-extent": {"type": float, "default": 20.0, "help": "Length of the region in mm."},
+    "-angle-corr": {
+        "default": 1,
+        "type": ON_OFF,
+        "help": "Measure perpendicular to the centreline.",
+    },
+    "-centerline": {"type": FILE, "help": "Mask to take the centreline from instead."},
+    "-centerline-algo": {
+        "default": "bspline",
+        "type": click.Choice(["bspline", "polyfit", "linear", "nurbs"]),
+        "help": "Fit of the centreline.",
+    },
+    "-centerline-smooth": {
+        "default": 30.0,
+        "help": "Smoothing of bspline; mm of window of linear.",
+    },
+    "-centerline-exclude-missing": {
+        "default": 0,
+        "type": ON_OFF,
+        "help": "Leave out the slices that -centerline does not cover.",
+    },
+    "-normalize-PAM50": {
+        "to": "pam50",
+        "default": 0,
+        "type": ON_OFF,
+        "help": "Slices of the template.",
+    },
+    "-normalize": {
+        "multiple": True,
+        "help": "Area of the average person: sex 0 brain-volume 960606 "
+        "[thalamus-volume 13942] (mm³).",
+    },
+}
+"""The flags by name, and what they are."""
+
+
+def measuring(*, per_slice: int, hidden: bool = False) -> Callable[[_F], _F]:
+    """The flags that say which rows the table has; `per_slice` is what -perslice is by itself.
+
+    Hidden flags work, but -h does not list them.
+    """
+
+    def decorated(command: _F) -> _F:
+        made: Any = command
+        rows = {"default": per_slice, "type": ON_OFF, "help": "A row for each slice."}
+        for name, settings in reversed([("-perslice", rows), *MEASURING.items()]):
+            made = option(name, hidden=hidden, **settings)(made)
+        return made  # type: ignore[no-any-return]
+
+    return decorated
+
+
+def check_measures(rest: Mapping[str, Any]) -> None:
+    """Refuse at once what cannot be meant.
+
+    Raises:
+        click.UsageError: flags that need or exclude each other.
+    """
+    known = rest["vertfile"] or rest["discfile"]
+    if rest["vertfile"] and rest["discfile"]:
+        raise click.UsageError("Levels come from -vertfile or from -discfile: give one of them.")
+    for name, given in (
+        ("-vert", rest["levels"]),
+        ("-perlevel", rest["perlevel"]),
+        ("-normalize-PAM50", rest["pam50"]),
+    ):
+        if given and not known:
+            raise click.UsageError(f"{name} needs -vertfile or -discfile.")
+    if rest["centerline_exclude_missing"] and not rest["centerline"]:
+        raise click.UsageError("-centerline-exclude-missing needs -centerline.")
+    if rest["pam50"] and not rest["perslice"]:
+        raise click.UsageError("-normalize-PAM50 needs -perslice 1.")
+    if rest["pmj_distance"] is not None and rest["pmj"] is None:
+        raise click.UsageError("-pmj-distance needs -pmj.")
+    if rest["pmj"] and rest["pmj_distance"] is None and not rest["perslice"]:
+        raise click.UsageError("-pmj needs -pmj-distance or -perslice 1.")
+
+
+def csa_request(rest: Mapping[str, Any]) -> CsaRequest:
+    """The request, its files read.
+
+    Raises:
+        ImageError: a file cannot be used.
+    """
+    from sct_deepseg_general.centreline import CentrelineFit
+    from sct_deepseg_general.csa import CsaRequest
+
+    return CsaRequest(
+        selection=_selection(rest),
+        angle_correction=bool(rest["angle_corr"]),
+        fit=CentrelineFit(rest["centerline_algo"], rest["centerline_smooth"]),
+        level_map=_loaded(rest["vertfile"]),
+        discs=_loaded(rest["discfile"]),
+        pmj=_loaded(rest["pmj"]),
+        pmj_distance=rest["pmj_distance"],
+        pmj_extent=rest["pmj_extent"],
+        image=_loaded(rest.get("anat")),
+        centreline=_loaded(rest["centerline"]),
+        only_on_centreline=bool(rest["centerline_exclude_missing"]),
+        to_pam50=bool(rest["pam50"]),
+        person=_person(rest["normalize"]),
+    )
+
+
+def _selection(rest: Mapping[str, Any]) -> Selection:
+    from sct_deepseg_general.aggregate import Selection
+
+    return Selection(
+        slices=rest["slices"] or (),
+        levels=rest["levels"] or (),
+        per_slice=bool(rest["perslice"]),
+        per_level=bool(rest["perlevel"]),
+    )
+
+
+def _loaded(path: Path | None) -> Volume | None:
+    from sct_deepseg_general.nifti import load_map
+
+    return load_map(path) if path else None
+
+
+def _person(words: tuple[str, ...]) -> Any:
+    from sct_deepseg_general import area_norm
+
+    if not words:
+        return None
+    names, values = words[::2], words[1::2]
+    try:
+        pairs = tuple((name, float(value)) for name, value in zip(names, values, strict=True))
+    except ValueError:
+        raise click.UsageError("-normalize takes pairs of a name and a number.") from None
+    return area_norm.person(pairs)
