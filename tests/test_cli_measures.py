@@ -55,7 +55,9 @@ def test_levels_come_with_the_segmentation(
 def test_the_other_views_are_asked_for_by_name(
     cord: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(monkeypatch, "-i", cord, "-uncertainty") == 0
+    plot = cord.parent / "csa.png"
+    assert run(monkeypatch, "-i", cord, "-uncertainty", "-plot", plot) == 0
+    assert plot.read_bytes()[1:4] == b"PNG"
     told = json.loads((cord.parent / "t2_seg.json").read_text(encoding="utf-8"))
     assert told["Area"]["From"] == "edge and views"
     assert (

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-_OF_ONE_IMAGE = ("-vertfile", "-discfile", "-pmj", "-centerline")
+_OF_ONE_IMAGE = ("-vertfile", "-discfile", "-pmj", "-centerline", "-plot")
 _EPILOG = f"""\
 Examples:
   {PROGRAM} -i t2.nii.gz
@@ -71,6 +71,11 @@ Subcommands ({PROGRAM} NAME -h):
     help="Write the cross-sectional area per slice (_seg_csa.csv).",
 )
 @measuring(per_slice=1, hidden=True)
+@option(
+    "-plot",
+    type=click.Path(path_type=Path),
+    help="Also draw the area along the cord, with its interval (PNG, one image).",
+)
 @option("-qc", type=click.Path(path_type=Path), help="Folder of the QC page to add to.")
 @option("-qc-dataset", help="Dataset name on the QC page.")
 @option("-qc-subject", help="Subject name on the QC page.")
@@ -87,6 +92,8 @@ def command(images: tuple[Path, ...], output: Path | None, model: str | None, **
     """
     request = _request(images, rest)
     jobs = _jobs(images, output, request, overwrite=rest["overwrite"])
+    if rest["plot"]:
+        check_writable((rest["plot"],), overwrite=rest["overwrite"])
     predictor = _predictor(model, rest)
     if len(jobs) == 1:
         return _ended([_one(jobs[0], predictor, request, rest)], rest)
@@ -181,9 +188,18 @@ def _one(job: Job, predictor: Predictor, request: Request, rest: Mapping[str, An
 
     with _bar(rest["verbose"]) as progress:
         done = run(job, predictor, request, progress)
+    if rest["plot"]:
+        _draw(done, rest["plot"])
     if rest["verbose"]:
         _tell(done, predictor, request, rest["verbose"])
     return done
+
+
+def _draw(done: Done, path: Path) -> None:
+    from sct_deepseg_general.csa_plot import PlotOptions, save_plot
+
+    options = PlotOptions(title=done.job.image.name, flagged=done.quality.flagged)
+    save_plot(path, done.table, done.measured.levels, options)
 
 
 @contextmanager
