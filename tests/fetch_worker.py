@@ -16,7 +16,7 @@ from sct_deepseg_general.index import read_index
 from sct_deepseg_general.shelf import Shelf
 from sct_deepseg_general.zoo import Zoo
 
-PATIENCE = Patience(connect=5, read=5, attempts=4, pause=0.05)
+PATIENCE = Patience(connect=60, read=60, attempts=4, pause=0.05)
 STAGES = {
     "before the lock": ("fetch", "locked", 0, "before"),
     "before the download": ("fetch", "download", 0, "before"),

@@ -1,7 +1,8 @@
 """A worker's work without a network: an "image" is a text that says what befalls its worker.
 
-The words of the text, in order: `sleep SECONDS`, `kill` (SIGKILL to itself), `kill-once`,
-`memory`, `bug`, `full` (a disk), `refuse` (no image), `swell MB`, and a status, by default ok.
+The words of the text, in order: `sleep SECONDS`, `until FILE` (exists), `kill` (SIGKILL to
+itself), `kill-once`, `memory`, `bug`, `full` (a disk), `refuse` (no image), and a status, by
+default ok.
 Every image begun is a line in the file that PHANTOM_LOG names.
 """
 
@@ -67,6 +68,10 @@ def _acted(task: Task, words: list[str]) -> Iterator[str]:
             yield word
         elif word == "sleep":
             time.sleep(float(words.pop(0)))
+        elif word == "until":
+            file = Path(words.pop(0))
+            while not file.exists():
+                time.sleep(0.02)
         elif word == "touch":
             Path(task.image).write_text("ok ok")
         else:

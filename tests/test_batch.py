@@ -237,7 +237,7 @@ class TestTheEnd:
             run(assignment(dataset, out), type(hired)(1, {}, None, "no_such_module:made"))
 
     def test_of_a_second_batch_on_the_same_folder(self, tmp_path, out):
-        dataset = phantom_dataset(tmp_path / "data", people(2, "sleep 3"))
+        dataset = phantom_dataset(tmp_path / "data", people(2, f"until {tmp_path}/refused"))
         log = tmp_path / "log"
         first = process(dataset, out, log)
         _until(lambda: begun(log).total() == 2)
@@ -245,6 +245,7 @@ class TestTheEnd:
             run(assignment(dataset, out))
         with pytest.raises(OutputError, match="Another batch"):
             run(assignment(dataset, out, Shard(1, 2)))
+        (tmp_path / "refused").touch()
         assert first.wait(120) == 0
         assert run(assignment(dataset, out))[0].kept == 2
 
@@ -340,7 +341,7 @@ class TestSigkill:
         _until(lambda: not any(Path(f"/proc/{pid}/cmdline").exists() for pid in workers))
 
     def test_sigterm_ends_workers_and_leaves_nothing_half_done(self, tmp_path, out):
-        dataset = phantom_dataset(tmp_path / "data", people(4, "sleep 5"))
+        dataset = phantom_dataset(tmp_path / "data", people(4, "sleep 300"))
         log = tmp_path / "log"
         one = process(dataset, out, log)
         _until(lambda: begun(log).total() == 2)
@@ -353,11 +354,12 @@ class TestSigkill:
         assert state.state == "stopped"
 
     def test_of_one_worker_of_two_costs_one_image_a_second_try(self, tmp_path, out):
-        dataset = phantom_dataset(tmp_path / "data", people(6, "sleep 0.4"))
+        dataset = phantom_dataset(tmp_path / "data", people(6, f"until {tmp_path}/killed"))
         log = tmp_path / "log"
         one = process(dataset, out, log)
         _until(lambda: begun(log).total() >= 2)
         os.kill(_children(one.pid)[0], signal.SIGKILL)
+        (tmp_path / "killed").touch()
         assert one.wait(120) == 0
         assert begun(log).total() == 7
         assert {row["status"] for row in table(out / "images.tsv")} == {"ok"}

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -340,17 +338,19 @@ def test_a_killed_run_started_again_ends_with_the_same_files(data: Path, tmp_pat
     recipe = tmp_path / "recipe.json"
     write(RECIPE, recipe)
     code = (
-        "import sys; from pathlib import Path\n"
+        "import os, sys; from pathlib import Path\n"
         "from sct_deepseg_general.training import dataset, recipe\n"
+        "moved = []\n"
+        "def die_before_the_sixth(event, words):\n"
+        "    if event == 'os.rename' and '.receipts' in str(words[1]):\n"
+        "        moved.append(words)\n"
+        "        if len(moved) == 6: os.kill(os.getpid(), 9)\n"
+        "sys.addaudithook(die_before_the_sixth)\n"
         "r, d, o = map(Path, sys.argv[1:]); dataset.build(recipe.read(r), [d], o)"
     )
     command = [sys.executable, "-c", code, str(recipe), str(data), str(tmp_path / "killed")]
-    process = subprocess.Popen(command)
-    while len(list((tmp_path / "killed/.receipts").glob("*.json"))) < 5:
-        assert process.poll() is None
-        time.sleep(0.001)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    assert len(list((tmp_path / "killed/.receipts").glob("[!.]*.json"))) == 5
     assert not (tmp_path / "killed/cases.tsv").exists()
     again = made(data, tmp_path / "killed")
     made(data, tmp_path / "whole")

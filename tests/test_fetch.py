@@ -347,7 +347,7 @@ def _run(folder: Path, stages: list[str | None]) -> list[str]:
         process.start()
     found = [results.get() for stage in stages if stage is None]
     for process in processes:
-        process.join(60)
+        process.join(240)
     killed = [p.exitcode for p, stage in zip(processes, stages, strict=True) if stage]
     assert all(code in {0, -signal.SIGKILL} for code in killed)
     return found
@@ -365,7 +365,7 @@ def test_killed_at_a_stage_alone(folder: Path, model: Model, stage: str) -> None
     results = SPAWN.SimpleQueue()
     victim = SPAWN.Process(target=work, args=(folder, stage, results))
     victim.start()
-    victim.join(60)
+    victim.join(240)
     assert victim.exitcode == -signal.SIGKILL, "the stage was never reached"
     assert_whole_or_none(folder, model.digest)
     assert zoo(folder).obtain("toy", QUICK).digest == model.digest
@@ -397,7 +397,7 @@ def test_killed_at_any_moment(folder: Path, model: Model, server: Server) -> Non
         victim.start()
         time.sleep(ANY.uniform(0.02, 0.35))
         victim.kill()
-        victim.join(60)
+        victim.join(240)
         assert_whole_or_none(folder, model.digest)
     server.always = None
     assert zoo(folder).obtain("toy", QUICK).digest == model.digest
