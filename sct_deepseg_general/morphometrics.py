@@ -24,6 +24,8 @@ __all__ = ["AXES", "Morphometrics", "measure"]
 
 Floats = NDArray[np.float64]
 
+WIDEST = 100_000  # mm² in a slice; an array of that size at the pitch of a fine slice takes 80 MB
+
 
 @dataclass(frozen=True, eq=False)
 class Morphometrics:
@@ -85,13 +87,15 @@ def measure(
     with a shape; a single slice is measured without correction.
 
     Raises:
-        ImageError: values that are not finite, or a `centreline_from` that does not fit.
+        ImageError: values that are not finite, a `centreline_from` that does not fit, or a mask
+            far wider than a body.
     """
     cord = upright(segmentation)
     slices = segmentation.grid.reoriented(AXES).shape[2]
     if cord is None:
         spacing = decimal_spacing(segmentation.grid.reoriented(AXES).spacing)
         return Morphometrics((None,) * slices, spacing)
+    _check_extent(cord)
     count = cord.data.shape[2]
     angles = np.zeros((2, count))
     if angle_correction:
@@ -101,6 +105,15 @@ def measure(
         about_ap, about_rl = (float(angle) for angle in angles[:, index])
         shapes[cord.start[2] + index] = _shape(cord, index, about_ap, about_rl)
     return Morphometrics(tuple(shapes), cord.spacing)
+
+
+def _check_extent(cord: Upright) -> None:
+    across, along = (n * mm for n, mm in zip(cord.data.shape, cord.spacing[:2], strict=False))
+    if across * along > WIDEST:
+        raise ImageError(
+            f"The mask spans {across:.0f} x {along:.0f} mm in a slice, more than a body: check "
+            "the voxel sizes in its header."
+        )
 
 
 def _guide(cord: Upright, centreline_from: Volume | None) -> Upright:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import gzip
 import math
+import warnings
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ import nibabel as nib
 import numpy as np
 from nibabel.affines import voxel_sizes
 from nibabel.arrayproxy import ArrayProxy, is_proxy
+from nibabel.imageglobals import logger as nibabel_logger
 from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
@@ -23,6 +27,8 @@ __all__ = ["load", "load_map", "load_probability", "load_segmentation", "save", 
 
 LARGEST_VOXELS = 2**31
 MILLIMETRES = (0.02, 200.0)
+FARTHEST = 1e6  # mm from the scanner's centre to the first voxel
+LONGEST, WIDEST = 3e3, 1e9  # mm, mm³: no scanner sees more, and resampling it would take all memory
 _GZIP_MOST = 1032  # deflate cannot shrink by more
 _LARGEST_VALUE = 1e30  # intensities become float32, whose end is 3e38
 _LEVEL = 4
@@ -78,6 +84,7 @@ def volume_of(image: Any, name: str = "the image") -> Volume:
     shape = _checked_shape(tuple(int(n) for n in image.shape), name)
     affine = _checked_affine(image.affine, name)
     _check_size(image, shape, name)
+    _check_extent(Grid((shape[0], shape[1], shape[2]), affine), name)
     data, frames = _averaged(_read(image, name), shape)
     return Volume(data, Grid(data.shape, affine), _nifti1(image.header, name), frames)
 
@@ -137,7 +144,8 @@ def _opened(path: Path) -> Any:
     if not path.name.endswith((".nii", ".nii.gz")):
         raise ImageError(f"{path} is not a NIfTI image: its name must end in .nii or .nii.gz.")
     try:
-        image = nib.load(path)
+        with _without_remarks():
+            image = nib.load(path)
     except PermissionError:
         raise ImageError(f"{path} may not be read: check its permissions.") from None
     except Exception as error:
@@ -147,10 +155,24 @@ def _opened(path: Path) -> Any:
     return image
 
 
+@contextmanager
+def _without_remarks() -> Iterator[None]:
+    """What nibabel and numpy tell the terminal of an odd header is left to the error to say."""
+    before = nibabel_logger.disabled
+    nibabel_logger.disabled = True
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        nibabel_logger.disabled = before
+
+
 def _read(image: Any, name: str) -> Array:
     try:
-        return _voxels(image)
-    except (OSError, EOFError, ValueError, zlib.error, gzip.BadGzipFile) as error:
+        with _without_remarks():
+            return _voxels(image)
+    except (OSError, EOFError, ValueError, OverflowError, zlib.error) as error:
         raise ImageError(
             f"{name} is damaged or incomplete ({_brief(error)}): copy or export it again."
         ) from error
@@ -191,6 +213,8 @@ def _checked_affine(affine: NDArray[np.float64], name: str) -> NDArray[np.float6
         raise ImageError(f"{name} has voxels of {found} mm: repair its header.")
     if abs(np.linalg.det(affine[:3, :3] / sizes)) < 0.1:
         raise ImageError(f"{name} has a singular affine (parallel axes): repair its header.")
+    if np.abs(affine[:3, 3]).max() > FARTHEST:
+        raise ImageError(f"{name} lies more than a kilometre from its origin: repair its header.")
     return np.asarray(affine, np.float64)
 
 
@@ -201,13 +225,21 @@ def _check_size(image: Any, shape: tuple[int, ...], name: str) -> None:
     path = image.get_filename()
     if path is None or not Path(path).is_file():
         return
-    needed = math.prod(shape) * image.header.get_data_dtype().itemsize
+    before = max(0, image.dataobj.offset) if is_proxy(image.dataobj) else 0
+    needed = before + math.prod(shape) * image.header.get_data_dtype().itemsize
     factor = _GZIP_MOST if str(path).endswith(".gz") else 1
     if needed > Path(path).stat().st_size * factor:
         raise ImageError(
-            f"{name} is incomplete: its header promises {needed} bytes of voxels, more than "
+            f"{name} is incomplete: its header promises {needed:.4g} bytes, more than "
             "the file holds. Copy or export it again."
         )
+
+
+def _check_extent(grid: Grid, name: str) -> None:
+    sides = [n * mm for n, mm in zip(grid.shape, grid.spacing, strict=True)]
+    if max(sides) > LONGEST or math.prod(sides) > WIDEST:
+        found = " x ".join(f"{side / 1000:.3g}" for side in sides)
+        raise ImageError(f"{name} covers {found} m: repair the voxel sizes in its header.")
 
 
 def _averaged(data: Array, shape: tuple[int, ...]) -> tuple[Array, int]:
@@ -233,7 +265,8 @@ def _nifti1(header: Any, name: str) -> nib.Nifti1Header:
     if type(header) is nib.Nifti1Header:
         return header.copy()
     try:
-        return nib.Nifti1Header.from_header(header, check=False)
+        with _without_remarks():
+            return nib.Nifti1Header.from_header(header, check=False)
     except HeaderDataError as error:
         raise ImageError(
             f"{name} does not fit a NIfTI-1 file ({_brief(error)}): crop it."

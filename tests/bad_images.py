@@ -152,5 +152,15 @@ BAD: dict[str, tuple[Maker, str]] = {
     "affine of zeros": (_with_affine(np.zeros((4, 4))), "voxels of 0 x 0 x 0 mm"),
     "NaN affine": (_with_affine(NAN_AFFINE), "NaN"),
     "huge voxels": (_with_affine(np.diag([900.0, 1, 1, 1])), "900 x 1 x 1 mm"),
+    "far away": (_with_affine(np.eye(4) + 1e30 * np.eye(4, k=3)), "a kilometre"),
+    "as wide as a house": (_with_affine(np.diag([199.0, 199, 199, 1])), "covers .* m"),
+    "as long as a house": (
+        lambda f: _saved(f, noise((20, 3, 3)), np.diag([199.0, 1, 1, 1])),
+        r"covers 3.98 x 0.003 x 0.003 m",
+    ),
+    "voxels said to begin beyond the end": (
+        lambda f: _patched(f, {108: struct.pack("<f", 1e30)}),
+        "incomplete",
+    ),
     "tiny voxels": (_with_affine(np.diag([1e-3, 1e-3, 1e-3, 1])), "0.001 x 0.001 x 0.001 mm"),
 }

@@ -140,7 +140,7 @@ def test_names_with_spaces_and_letters_of_the_world(tmp_path: Path) -> None:
 
 
 def test_what_nifti1_cannot_hold_is_refused(tmp_path: Path) -> None:
-    long = nib.Nifti2Image(noise((40000, 2, 2)), np.eye(4))
+    long = nib.Nifti2Image(noise((40000, 2, 2)), np.diag([0.05, 1, 1, 1]))
     nib.save(long, tmp_path / "long.nii")
     with pytest.raises(ImageError, match="NIfTI-1"):
         nifti.load(tmp_path / "long.nii")
@@ -262,9 +262,6 @@ def bases() -> list[bytes]:
     length=st.integers(0, 2600),
     zipped=st.booleans(),
 )
-@pytest.mark.filterwarnings(
-    "ignore::RuntimeWarning"
-)  # nonsense slopes overflow while they are read
 def test_any_header_is_read_or_refused(
     base: bytes, changes: dict[int, bytes], length: int, zipped: bool, tmp_path: Path
 ) -> None:
