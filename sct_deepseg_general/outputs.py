@@ -126,6 +126,8 @@ def write_sidecar(provenance: Provenance, path: Path) -> None:
 
 def _sidecar(made: Provenance) -> dict[str, Any]:
     return {
+        "Description": "The spinal cord: 1 inside, 0 outside, on the grid of the image.",
+        "Type": "ROI",
         "GeneratedBy": [
             {
                 "Name": "sct_deepseg_sc_general",

@@ -6,11 +6,10 @@ its journal.
 
 from __future__ import annotations
 
-import logging
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,10 +18,11 @@ from sct_deepseg_general.assignment import PROGRESS
 from sct_deepseg_general.errors import BackendError
 from sct_deepseg_general.progress import Progress, read_progress
 
-__all__ = ["Grant", "ShardJob", "combined", "follow", "shard_words", "submit"]
+__all__ = ["Grant", "ShardJob", "combined", "follow", "missed", "shard_words", "submit"]
 
 _REQUEUES = 100
 _PAUSE = 5.0
+_ABSENT = 12  # looks without a job in the queue: its result may come late over a network
 _MAIN = "from sct_deepseg_general.cli import main; main()"
 _VALUED = (
     *("-slurm", "-slurm-partition", "-slurm-time", "-slurm-mem", "-slurm-cpus", "-slurm-gpus"),
@@ -105,15 +105,31 @@ def follow(
     tell: Callable[[Progress], None],
     pause: float = _PAUSE,
 ) -> list[str]:
-    """Wait for the jobs, telling their progress; gives a sentence for each that did not end."""
+    """Wait for the jobs, telling their progress; gives a sentence for each that did not end.
+
+    A job has ended when it left its result, or when SLURM no longer has it: then it was killed.
+    """
     count = len(jobs)
     desks = [state / f"{index:04}-of-{count:04}" for index in range(1, count + 1)]
-    while not all(job.done() for job in jobs):
+    absent: dict[str, int] = {}
+    while True:
         tell(combined([read_progress(desk / PROGRESS) for desk in desks]))
+        still = [job.job_id for job in jobs if not job.paths.result_pickle.exists()]
+        absent = missed(still, _queue() if still else set(), absent)
+        if all(times >= _ABSENT for times in absent.values()):
+            break
         time.sleep(pause)
-    tell(combined([read_progress(desk / PROGRESS) for desk in desks]))
     sentences = (_failure(job, desk.name) for job, desk in zip(jobs, desks, strict=True))
     return [sentence for sentence in sentences if sentence]
+
+
+def missed(
+    names: Sequence[str], queue: Collection[str] | None, before: Mapping[str, int]
+) -> dict[str, int]:
+    """How many times on end each job was not in SLURM's queue; an unknown queue changes nothing."""
+    if queue is None:
+        return {name: before.get(name, 0) for name in names}
+    return {name: 0 if name in queue else before.get(name, 0) + 1 for name in names}
 
 
 def combined(parts: Sequence[Progress | None]) -> Progress:
@@ -127,8 +143,20 @@ def combined(parts: Sequence[Progress | None]) -> Progress:
     return Progress(**sums, rate=rate, left=left, elapsed=elapsed)
 
 
+def _queue() -> set[str] | None:
+    """The jobs of this user that wait or run, as SLURM names them (12_3); None if it is silent."""
+    asked = ["squeue", "--me", "--noheader", "--array", "--format=%i"]
+    try:
+        said = subprocess.run(asked, capture_output=True, text=True, timeout=60, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return set(said.stdout.split())
+
+
 def _failure(job: Any, name: str) -> str:
     """Why a job did not do its shard; "" if it did, failed images or not."""
+    if not job.paths.result_pickle.exists():
+        return f"Shard {name} was ended by SLURM or from outside; its log: {job.paths.stderr}"
     try:
         code = job.result()
     except Exception as error:  # noqa: BLE001 - what ended the job comes as it was raised
@@ -144,7 +172,6 @@ def _executor(folder: Path) -> Any:
             "-slurm needs submitit: install it with 'pip install sct-deepseg-general[slurm]', or "
             "submit an array that runs this command with -shard."
         ) from error
-    logging.getLogger("submitit").setLevel(logging.ERROR)  # it warns where no accounting runs
     try:
         folder.mkdir(parents=True, exist_ok=True)
         return submitit.AutoExecutor(folder, cluster="slurm", slurm_max_num_timeout=_REQUEUES)

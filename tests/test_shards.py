@@ -8,7 +8,7 @@ from sct_deepseg_general.errors import DatasetError
 from sct_deepseg_general.machine import MEMORY_A_WORKER, Allotment, Machine, allotted, this_machine
 from sct_deepseg_general.progress import Meter, Progress, read_progress, spelled, write_progress
 from sct_deepseg_general.shards import Shard, from_environment, parse
-from sct_deepseg_general.slurm import combined, shard_words
+from sct_deepseg_general.slurm import combined, missed, shard_words
 
 ARRAY = {"SLURM_ARRAY_TASK_COUNT": "4", "SLURM_ARRAY_TASK_MIN": "0"}
 
@@ -130,3 +130,11 @@ def test_a_submission_becomes_its_shards():
 def test_shards_progress_adds_up():
     both = combined([Progress(4, done=2, rate=1.0), None, Progress(6, done=1, ok=1, rate=1.0)])
     assert (both.total, both.done, both.ok, both.rate, both.left) == (10, 3, 1, 2.0, 3.5)
+
+
+def test_a_job_is_missed_only_while_the_queue_is_known_and_without_it():
+    once = missed(["7_0", "7_1"], {"7_1"}, {})
+    assert once == {"7_0": 1, "7_1": 0}
+    assert missed(["7_0", "7_1"], None, once) == once
+    assert missed(["7_0"], {"7_0"}, once) == {"7_0": 0}
+    assert missed(["7_0"], set(), once) == {"7_0": 2}

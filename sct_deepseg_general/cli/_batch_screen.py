@@ -12,7 +12,7 @@ from sct_deepseg_general.crew import Hiring
 from sct_deepseg_general.journal import Record
 from sct_deepseg_general.progress import Progress, spelled
 from sct_deepseg_general.resume import Decision
-from sct_deepseg_general.summary import FAILED, Summary
+from sct_deepseg_general.summary import CSA, FAILED, IMAGES, Summary
 from sct_deepseg_general.worklist import Item
 
 __all__ = ["Bar", "Screen", "ended", "workers"]
@@ -68,6 +68,8 @@ class Screen:
         if self._verbose > 1:
             for one in decisions:
                 print(f"  {one.act:<8} {one.item.key}: {one.reason}", flush=True)
+        if to_do := sum(one.act == "do" for one in decisions):
+            self._bar.show(Progress(to_do))
 
     def _ended(self, item: Item, record: Record, progress: Progress) -> None:
         if self._verbose > 1:
@@ -84,15 +86,18 @@ class Screen:
 _VERBS = {"do": "to do", "keep": "left alone", "blocked": "left out"}
 
 
-def ended(summary: Summary, folder: Path, verbose: int) -> None:
-    """The numbers, and what failed, with its reasons."""
+def ended(summary: Summary, folder: Path, qc: str, verbose: int) -> None:
+    """The numbers, where to look, and what failed, with its reasons."""
     if verbose:
         print(
             f"{summary.images} images: {summary.ok} ok, {summary.warn} warn, {summary.fail} fail, "
             f"{summary.error} could not be segmented ({summary.done} done now in "
             f"{spelled(summary.seconds)}, {summary.kept} before)"
         )
-        print(f"Tables: {folder / 'images.tsv'}, {folder / 'csa.tsv'}")
+        tables = [path for path in (folder / IMAGES, folder / CSA) if path.exists()]
+        print(f"Tables: {', '.join(map(str, tables))}")
+        if qc and (page := Path(qc) / "index.html").exists():
+            print(f"QC page: {page}")
     _list(f"Left out ({len(summary.blocked)}, -overwrite replaces):", summary.blocked)
     _list(f"Failed ({summary.error}, as a list in {folder / FAILED}):", summary.failed)
 
@@ -119,9 +124,10 @@ def _line(progress: Progress) -> str:
     share = progress.done / progress.total if progress.total else 1.0
     full = round(share * _WIDTH)
     bad = f", {progress.error} failed" if progress.error else ""
+    pace = f"{_rate(progress.rate)}, {spelled(progress.left)} left"
     return (
         f"[{'#' * full}{'-' * (_WIDTH - full)}] {progress.done}/{progress.total}, "
-        f"{_rate(progress.rate)}, {spelled(progress.left)} left{bad}"
+        f"{pace if progress.done else 'begun'}{bad}"
     )
 
 

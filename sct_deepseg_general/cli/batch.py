@@ -152,7 +152,7 @@ def command(folder: Path, verbose: int, **rest: Any) -> int:
         summary = run(asked, hiring, screen.listener)
     finally:
         screen.clear()
-    ended(summary, asked.tables, verbose)
+    ended(summary, asked.tables, asked.settings.qc, verbose)
     return int(summary.error > 0 or (rest["strict"] and summary.fail > 0))
 
 
@@ -265,8 +265,18 @@ def _submit(asked: Assignment, rest: Mapping[str, Any], verbose: int) -> int:
     if verbose:
         print(f"Submitted {len(jobs)} shards to SLURM: {jobs[0].job_id} and on", flush=True)
     bar = Bar(verbose)
-    failed = follow(jobs, asked.state, bar.show)
-    bar.end()
+    try:
+        failed = follow(jobs, asked.state, bar.show)
+    except KeyboardInterrupt:
+        job = jobs[0].job_id.partition("_")[0]
+        print(
+            f"\nThe shards go on: 'squeue -j {job}' shows them, 'scancel {job}' ends them, "
+            f"'{PROGRAM} batch merge -o {shlex.quote(str(asked.folder))}' joins their tables.",
+            file=sys.stderr,
+        )
+        return 1
+    finally:
+        bar.end()
     merged = join(asked.folder)
     print(f"{asked.folder}: {merged.images} images, {merged.rows} rows in csa.tsv")
     for name in failed:

@@ -115,3 +115,23 @@ squeue -o "%.12i %.4t %.10r"
 wait "$FOLLOWER"
 grep -h "requeue\|preempted\|interrupted\|left alone\|to do" "$PLACE/again/batch/slurm/${JOB}_0_0_log".* || true
 "$PYTHON" "$HERE/check.py" "$PLACE/again"
+
+echo "--- a shard that is killed is told at the end, and the same command goes on"
+STATUS=0
+batch "$PLACE/killed" "${SLURM[@]}" >"$PLACE/killed.out" 2>&1 &
+FOLLOWER=$!
+for _ in $(seq 600); do
+  if grep -qs '"begun"' "$PLACE/killed/batch/0001-of-0003/journal.jsonl"; then break; fi
+  sleep 0.1
+done
+JOB="$(squeue -h -o %F | sort -n | tail -1)"
+scancel --signal=KILL --full "${JOB}_0"
+wait "$FOLLOWER" || STATUS=$?
+cat "$PLACE/killed.out"
+if [[ "$STATUS" != 1 ]]; then
+  echo "FAILED exit code $STATUS for a killed shard"
+  exit 1
+fi
+grep -q "Shard 0001-of-0003 was ended" "$PLACE/killed.out"
+batch "$PLACE/killed" "${SLURM[@]}"
+"$PYTHON" "$HERE/check.py" "$PLACE/killed"
