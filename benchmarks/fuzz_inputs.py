@@ -3,7 +3,7 @@
     python benchmarks/fuzz_inputs.py 20000            # reading, preparing, writing, measuring
     python benchmarks/fuzz_inputs.py 300 --command    # the whole command
 
-It stops at the first input that breaks the law, and keeps its bytes.
+An input that breaks the law is kept as `broken-CLASS.nii`, and the exit code is then 1.
 """
 
 from __future__ import annotations
@@ -41,19 +41,22 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     warnings.simplefilter("ignore", NonInteractiveExampleWarning)
     trial = commanded() if words.command else judged
-    started, found = time.monotonic(), {}
+    started, found, lawful = time.monotonic(), {}, True
     with tempfile.TemporaryDirectory() as folder:
         for name in CLASSES:
-            found[name] = tried(name, -(-words.count // len(CLASSES)), trial, Path(folder))
-            print(line(name, found[name]), flush=True)
+            found[name], broken = tried(name, -(-words.count // len(CLASSES)), trial, Path(folder))
+            print(line(name, found[name]), broken, flush=True)
+            lawful = lawful and not broken
     total: Outcomes = sum(found.values(), Counter())
     print(line("all", total))
     print(f"{time.monotonic() - started:.0f} s, peak memory {peak_memory() / 2**20:.0f} MB")
+    sys.exit(not lawful)
 
 
-def tried(name: str, count: int, trial: Trial, folder: Path) -> Outcomes:
-    """What came of `count` inputs of a class."""
+def tried(name: str, count: int, trial: Trial, folder: Path) -> tuple[Outcomes, str]:
+    """What came of `count` inputs of a class, and what broke the law, or ""."""
     outcomes: Outcomes = Counter()
+    place = Path(f"broken-{name.replace(' ', '-')}.nii")
 
     @settings(
         max_examples=count,
@@ -67,15 +70,18 @@ def tried(name: str, count: int, trial: Trial, folder: Path) -> Outcomes:
         try:
             outcomes[trial(one, folder)] += 1
         except BaseException:
-            Path(f"broken-{one.name}").write_bytes(one.content)
+            place.write_bytes(one.content)
             raise
 
-    while outcomes.total() < count:  # small classes are exhausted before
+    while outcomes.total() < count:
         before = outcomes.total()
-        one_more()
-        if outcomes.total() - before < count // 2:
+        try:
+            one_more()
+        except Exception as error:  # noqa: BLE001 - every one of them is a finding
+            return outcomes, f"{type(error).__name__}: {error}"[:300]
+        if outcomes.total() - before < count // 2:  # the class is exhausted
             break
-    return outcomes
+    return outcomes, ""
 
 
 def line(name: str, outcomes: Outcomes) -> str:

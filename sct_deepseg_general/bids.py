@@ -211,9 +211,16 @@ def _niftis(folder: Path) -> Iterator[Path]:
 def _folders(root: Path, prefix: str) -> list[Path]:
     try:
         with os.scandir(root) as entries:
-            return [Path(e.path) for e in entries if e.name.startswith(prefix) and e.is_dir()]
+            return [Path(e.path) for e in entries if e.name.startswith(prefix) and _is_folder(e)]
     except OSError as error:
         raise DatasetError(f"Cannot read the dataset {root}: {error.strerror}.") from error
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
 
 
 def _by_stem(paths: Iterable[Path]) -> dict[str, Path]:

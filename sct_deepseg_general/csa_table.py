@@ -47,7 +47,7 @@ def as_text(table: Table, source: str, version: str, *, header: bool = True) -> 
     writer = csv.writer(stream, quoting=csv.QUOTE_NONNUMERIC)
     stamp = datetime.now().strftime("%Y-%m-%d %H:%M:%S")
     for row in table.rows:
-        writer.writerow([stamp, version, source, *_where(row), *row.values])
+        writer.writerow([stamp, version, _no_formula(source), *_where(row), *row.values])
     return stream.getvalue()
 
 
@@ -91,6 +91,11 @@ def parse_number_list(text: str) -> tuple[int, ...]:
             raise ValueError(f"'{text}' is no list of numbers: write 2:4 or 2,5.")
         numbers.extend(range(int(first), int(last or first) + 1))
     return tuple(dict.fromkeys(numbers))
+
+
+def _no_formula(path: str) -> str:
+    """A path that a spreadsheet does not take for a formula: "=x" is the same file as "./=x"."""
+    return f"./{path}" if path[:1] in {"=", "+", "-", "@", "\t", "\r"} else path
 
 
 def _where(row: Row) -> tuple[str, str, str]:

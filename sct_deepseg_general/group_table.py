@@ -190,7 +190,21 @@ def _cell(value: object) -> str:
     if value is None or value == "":
         return "n/a"
     text = f"{value:.6g}" if isinstance(value, float) else str(value)
-    return " ".join(text.split()) if any(c in text for c in "\t\r\n") else text
+    text = " ".join(text.split()) if any(c in text for c in "\t\r\n") else text
+    return f"'{text}" if _is_formula(text) else text
+
+
+def _is_formula(text: str) -> bool:
+    """Whether a spreadsheet would run the text; a quote before it, as here, stops that."""
+    return text[:1] in {"=", "@", "'"} or (text[:1] in {"+", "-"} and not _is_number(text))
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _head(part: Path) -> bytes:
@@ -205,7 +219,7 @@ def _spans(part: Path) -> dict[str, list[tuple[int, int, int]]]:
         with part.open("rb") as stream:
             place = len(stream.readline())
             for line in stream:
-                key = line.split(b"\t", 4)[3].decode("utf-8")
+                key = line.split(b"\t", 4)[3].decode("utf-8").removeprefix("'")
                 runs = spans.setdefault(key, [])
                 if runs and runs[-1][1] == place:
                     runs[-1] = (runs[-1][0], place + len(line), runs[-1][2] + 1)

@@ -30,6 +30,7 @@ MILLIMETRES = (0.02, 200.0)
 FARTHEST = 1e6  # mm from the scanner's centre to the first voxel
 LONGEST, WIDEST = 3e3, 1e9  # mm, mm³: no scanner sees more, and resampling it would take all memory
 _GZIP_MOST = 1032  # deflate cannot shrink by more
+_MOST_BEHIND = 64 << 20  # bytes after the voxels, before it is taken for a bomb
 _LARGEST_VALUE = 1e30  # intensities become float32, whose end is 3e38
 _LEVEL = 4
 
@@ -187,9 +188,10 @@ def _voxels(image: Any) -> Array:
     spec = (proxy.shape, proxy.dtype, proxy.offset, proxy.slope, proxy.inter)
     with gzip.open(path) as stream:
         data: Array = np.asanyarray(ArrayProxy(stream, spec))
-        while stream.read(1 << 20):
-            pass  # the checksum, which nibabel does not look at, stands at the end
-    return data
+        for _ in range(_MOST_BEHIND >> 20):
+            if not stream.read(1 << 20):
+                return data  # the checksum, which nibabel does not look at, stands at the end
+    raise ValueError("it unpacks to far more than its header says")
 
 
 def _checked_shape(shape: tuple[int, ...], name: str) -> tuple[int, ...]:
@@ -207,7 +209,8 @@ def _checked_shape(shape: tuple[int, ...], name: str) -> tuple[int, ...]:
 def _checked_affine(affine: NDArray[np.float64], name: str) -> NDArray[np.float64]:
     if affine is None or not np.isfinite(affine).all():
         raise ImageError(f"{name} has an affine with NaN or infinite values: repair its header.")
-    sizes = voxel_sizes(affine)
+    with np.errstate(over="ignore"):
+        sizes = voxel_sizes(affine)
     if sizes.min() < MILLIMETRES[0] or sizes.max() > MILLIMETRES[1]:
         found = " x ".join(f"{size:.4g}" for size in sizes)
         raise ImageError(f"{name} has voxels of {found} mm: repair its header.")

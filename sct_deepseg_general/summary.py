@@ -97,7 +97,8 @@ def _winners(places: Sequence[Path]) -> tuple[dict[str, int], int]:
             rows = csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE)
             for row in rows:
                 candidate = (int(row["turn"]), at, row["status"])
-                best[row["image"]] = max(candidate, best.get(row["image"], candidate))
+                key = row["image"].removeprefix("'")
+                best[key] = max(candidate, best.get(key, candidate))
     statuses = Counter(status for _, _, status in best.values())
     return {key: at for key, (_, at, _) in best.items()}, statuses["error"]
 

@@ -20,7 +20,17 @@ import click
 from sct_deepseg_general import __version__
 from sct_deepseg_general.errors import DeepsegError
 
-__all__ = ["EXISTING", "PATH", "SctCommand", "SctGroup", "fail", "flag", "option", "run"]
+__all__ = [
+    "EXISTING",
+    "PATH",
+    "SctCommand",
+    "SctGroup",
+    "fail",
+    "flag",
+    "option",
+    "printable",
+    "run",
+]
 
 PROGRAM = "sct_deepseg_sc_general"
 PATH = click.Path(path_type=Path)
@@ -97,8 +107,13 @@ def run(command: click.Command, name: str, words: Sequence[str]) -> NoReturn:
 
 def fail(sentence: str, code: int = 2) -> NoReturn:
     """One sentence on standard error, then the exit code."""
-    print(f"Error: {sentence}", file=sys.stderr)
+    print(f"Error: {printable(sentence)}", file=sys.stderr)
     sys.exit(code)
+
+
+def printable(text: object) -> str:
+    """A text on one line, without what in a stranger's file name could steer the terminal."""
+    return "".join(one if one.isprintable() else "?" for one in str(text))
 
 
 def print_version(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:

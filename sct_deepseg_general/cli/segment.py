@@ -19,6 +19,7 @@ from sct_deepseg_general.cli._click import (
     flag,
     option,
     print_version,
+    printable,
 )
 from sct_deepseg_general.cli._csa_options import check_measures, csa_request, measuring
 from sct_deepseg_general.cli._segment_options import ending, mask_wishes, segmenting, verbosity
@@ -172,8 +173,8 @@ def _several(
         try:
             done.append(_one(job, predictor, request, rest))
         except DeepsegError as error:
-            failed.append(str(job.image))
-            print(f"Error: {error}", file=sys.stderr)
+            failed.append(printable(job.image))
+            print(f"Error: {printable(error)}", file=sys.stderr)
     if failed:
         print(f"{len(failed)} of {len(jobs)} images failed: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else _ended(done, rest)
@@ -221,18 +222,20 @@ def _tell(done: Done, predictor: Predictor, request: Request, verbose: int) -> N
     image, outputs = done.job.image, done.job.outputs
     frames = done.result.image.frames
     if frames > 1:
-        print(f"{image} is a series of {frames} volumes: their mean was segmented.")
-    print(f"{image}: {done.quality.status}, mean CSA {_area(done)}, {done.seconds:.1f} s")
+        print(f"{printable(image)} is a series of {frames} volumes: their mean was segmented.")
+    print(
+        f"{printable(image)}: {done.quality.status}, mean CSA {_area(done)}, {done.seconds:.1f} s"
+    )
     for reason in done.quality.reasons:
         print(f"  {done.quality.status}: {reason}")
     for path in outputs.wanted(request.csa, request.soft):
-        print(f"  {path}")
+        print(f"  {printable(path)}")
     if done.qc_page is not None:
         print(f"  QC page: {done.qc_page}")
     if verbose > 1:
         _details(done, predictor)
     print("View it with:")
-    names = (shlex.quote(str(path)) for path in (image, outputs.segmentation))
+    names = (shlex.quote(printable(path)) for path in (image, outputs.segmentation))
     print("fsleyes {} -cm greyscale {} -cm red -a 70.0 &".format(*names))
 
 
