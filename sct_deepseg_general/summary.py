@@ -71,7 +71,8 @@ def merge(places: Sequence[Path], folder: Path, expected: Sequence[str] = ()) ->
     Raises:
         OutputError: there is no table to join, or one cannot be read or written.
     """
-    here = [place for place in places if (place / IMAGES).exists()]
+    once = {place.resolve(): place for place in places}.values()
+    here = [place for place in once if (place / IMAGES).exists()]
     if not here:
         raise OutputError(f"There is no table to join below {folder}: run the shards first.")
     winners, failed = _winners(here)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import resource
 import signal
 import time
 from collections.abc import Iterator
@@ -72,10 +73,23 @@ def _acted(task: Task, words: list[str]) -> Iterator[str]:
             file = Path(words.pop(0))
             while not file.exists():
                 time.sleep(0.02)
+        elif word == "swell":
+            _swell(int(words.pop(0)) << 20)
         elif word == "touch":
             Path(task.image).write_text("ok ok")
         else:
             _fail(word, task)
+
+
+def _swell(size: int) -> None:
+    """Take so many bytes, where the process may have 64 MB more than it has."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + (64 << 20), before[1]))
+    try:
+        bytearray(size)
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 def _fail(word: str, task: Task) -> None:

@@ -58,6 +58,24 @@ def started() -> subprocess.Popen[str]:
     )
 
 
+def test_a_worker_short_of_memory_says_so_and_takes_the_next_image(tmp_path):
+    with started() as worker:
+        worker.stdin.write(encoded(Settings()) + "\n")
+        for name, text in (("large", "swell 4096"), ("small", "swell 1")):
+            (tmp_path / name).write_text(text)
+            paths = [str(tmp_path / f"{name}{end}") for end in ("", ".gz", ".json", ".csv", ".p")]
+            worker.stdin.write(encoded(Task(name, *paths)) + "\n")
+        worker.stdin.write("end\n")
+        worker.stdin.close()
+        assert "ready" in worker.stdout.readline()
+        first, second = (decoded(worker.stdout.readline()) for _ in range(2))
+        assert worker.wait(60) == 0
+    assert isinstance(first, Failure)
+    assert first.kind == "memory"
+    assert isinstance(second, Outcome)
+    assert second.status == "ok"
+
+
 def test_a_worker_ends_when_it_is_told_or_when_the_batch_is_gone(tmp_path):
     for last, code in (("end\n", 0), ("", 1)):
         with started() as worker:
