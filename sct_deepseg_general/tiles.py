@@ -15,7 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["blended", "gaussian", "positions"]
+__all__ = ["blended", "gaussian", "needed", "positions"]
+
+SHARE = 0.5
+"""Share of the weight below which the other tiles say enough, 0 to 1."""
 
 Float = NDArray[np.float32]
 Forward = Callable[[Float], Float]
@@ -31,11 +34,11 @@ def blended(
     """The difference of the logits (cord minus background) over the whole of `data`.
 
     `forward` maps a tile (z, y, x) to that difference. With `wanted`, a mask of the shape of
-    `data`, tiles that hold no wanted voxel are left out; voxels that no tile covers get -inf.
+    `data`, only the tiles that `needed` names are run; voxels that no tile covers get -inf.
     """
     padded, inner = _padded(data, tile)
     mask = None if wanted is None else _padded(wanted, tile)[0]
-    starts = [s for s in positions(padded.shape, tile) if _needed(mask, s, tile)]
+    starts = positions(padded.shape, tile) if mask is None else needed(mask, tile)
     total = np.zeros(padded.shape, np.float32)
     weights = np.zeros(padded.shape, np.float32)
     weight = gaussian(tuple(tile))
@@ -53,6 +56,30 @@ def blended(
 def positions(shape: Sequence[int], tile: Sequence[int], step: float = 0.5) -> list[Any]:
     """The first corners of the tiles, evenly spread, at most `step` of a tile apart."""
     return list(product(*(_steps(n, t, step) for n, t in zip(shape, tile, strict=True))))
+
+
+def needed(wanted: NDArray[np.bool_], tile: Sequence[int], share: float = SHARE) -> list[Any]:
+    """The tiles of `positions` that a mask needs: each of its voxels stays covered.
+
+    A tile is left out if nowhere in the mask its weight is as much as `share` of the weight
+    of all the tiles that are still there. The lightest are asked first.
+    """
+    weight = gaussian(tuple(tile))
+    windows = {start: _window(start, tile) for start in positions(wanted.shape, tile)}
+    inside = {start: wanted[window] for start, window in windows.items()}
+    windows = {start: window for start, window in windows.items() if inside[start].any()}
+    weights = np.zeros(wanted.shape)  # float64: what is left of a difference may be small
+    for window in windows.values():
+        weights[window] += weight
+
+    def greatest_share(start: Any) -> float:
+        mask = inside[start]
+        return float((weight[mask] / weights[windows[start]][mask]).max())
+
+    for start in sorted(windows, key=greatest_share):
+        if greatest_share(start) < share:
+            weights[windows.pop(start)] -= weight
+    return list(windows)
 
 
 @lru_cache(maxsize=4)
@@ -81,7 +108,3 @@ def _padded(data: NDArray[Any], tile: Sequence[int]) -> tuple[NDArray[Any], Any]
 
 def _window(start: Sequence[int], tile: Sequence[int]) -> tuple[slice, ...]:
     return tuple(slice(a, a + t) for a, t in zip(start, tile, strict=True))
-
-
-def _needed(mask: NDArray[Any] | None, start: Sequence[int], tile: Sequence[int]) -> bool:
-    return mask is None or bool(mask[_window(start, tile)].any())

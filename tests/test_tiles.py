@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from toy_models import dataset_json, plans
 
-from sct_deepseg_general.tiles import blended, gaussian, positions
+from sct_deepseg_general.tiles import blended, gaussian, needed, positions
 
 SHAPES = [(16, 16, 16), (17, 30, 41), (8, 40, 16), (5, 6, 7), (33, 16, 20)]
 TILE = (16, 16, 16)
@@ -47,6 +47,41 @@ def test_tiles_without_wanted_voxels_are_left_out() -> None:
     assert 0 < len(seen) < len(positions(data.shape, TILE))
     assert found[8, 8, 60] == pytest.approx(data[8, 8, 60])
     assert (found[:, :, :32] == -np.inf).all()
+
+
+def tube(shape: tuple[int, int, int], slope: float) -> np.ndarray:
+    """A bent tube along the first axis."""
+    z, y, x = np.indices(shape)
+    middle = np.array(shape) / 2
+    bend = slope * (z - middle[0]) + 4 * np.sin(z / 9)
+    return (y - middle[1] - bend) ** 2 + (x - middle[2]) ** 2 < 36
+
+
+def covered(shape: tuple[int, int, int], starts: list[tuple[int, int, int]]) -> np.ndarray:
+    """The weight of all these tiles together."""
+    weight = np.zeros(shape)
+    for start in starts:
+        weight[tuple(slice(a, a + n) for a, n in zip(start, TILE, strict=True))] += gaussian(TILE)
+    return weight
+
+
+@pytest.mark.parametrize("slope", [0, 0.3, 0.8])
+@pytest.mark.parametrize("shape", [(90, 70, 40), (61, 100, 33), (16, 90, 90)])
+def test_every_wanted_voxel_stays_covered(shape: tuple[int, int, int], slope: float) -> None:
+    wanted = tube(shape, slope)
+    touching, kept = needed(wanted, TILE, 0), needed(wanted, TILE)
+    assert len(kept) < len(touching) < len(positions(shape, TILE))
+    assert set(kept) < set(touching)
+    left = covered(shape, kept)[wanted] / covered(shape, touching)[wanted]
+    assert left.min() > 0.4  # of the weight of all tiles that touch
+    assert np.median(left) > 0.9
+    assert len(needed(wanted, TILE, 1)) <= len(kept)
+
+
+def test_no_tile_is_left_out_of_what_is_wanted_everywhere() -> None:
+    wanted = np.ones((20, 30, 40), bool)
+    assert needed(wanted, TILE) == positions(wanted.shape, TILE)
+    assert needed(np.zeros_like(wanted), TILE) == []
 
 
 def test_progress_counts_every_tile() -> None:
