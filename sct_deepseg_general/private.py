@@ -1,12 +1,16 @@
-"""OpenVINO without its reports home: it sends one at each import and each conversion."""
+"""OpenVINO without its reports home (one at each import and each conversion), sooner loaded."""
 
 from __future__ import annotations
 
 import ctypes
+import importlib
 import sys
 from types import ModuleType
+from typing import Any
 
 from sct_deepseg_general.errors import BackendError
+
+_CONVERTER = "openvino.tools.ovc"
 
 __all__ = ["drop_signal_stack", "import_openvino"]
 
@@ -15,12 +19,16 @@ def import_openvino() -> ModuleType:
     """The openvino package, imported so that nothing is sent and no file left in the home folder.
 
     OpenVINO does without its reporting package where that cannot be imported. In a process
-    that imported openvino by itself before, it is as it was imported there.
+    that imported openvino by itself before, it is as it was imported there. Its converter of
+    models, which takes longer to load than the rest, waits until `convert_model` is asked for.
 
     Raises:
         BackendError: OpenVINO is missing or does not start.
     """
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # None forbids it
+    _forbid("openvino_telemetry")
+    waits = _CONVERTER not in sys.modules
+    if waits:
+        _forbid(_CONVERTER)
     try:
         import openvino
     except (ImportError, OSError) as error:
@@ -28,8 +36,24 @@ def import_openvino() -> ModuleType:
             f"OpenVINO cannot be used ({error}): install it with 'pip install openvino', or use "
             "-engine torch."
         ) from error
+    finally:
+        if waits:
+            del sys.modules[_CONVERTER]
     module: ModuleType = openvino
+    if not hasattr(module, "convert_model"):
+        vars(module).setdefault("__getattr__", _converter)
     return module
+
+
+def _forbid(name: str) -> None:
+    """Let the import of a module fail, unless it was imported already."""
+    sys.modules.setdefault(name, None)  # type: ignore[arg-type]  # None is how Python forbids it
+
+
+def _converter(name: str) -> Any:
+    if name != "convert_model":
+        raise AttributeError(f"module 'openvino' has no attribute '{name}'")
+    return importlib.import_module(_CONVERTER).convert_model
 
 
 def drop_signal_stack() -> None:

@@ -31,3 +31,28 @@ def test_openvino_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "openvino", None)
     with pytest.raises(BackendError, match="pip install openvino"):
         import_openvino()
+
+
+def test_the_converter_is_loaded_when_it_is_asked_for() -> None:
+    code = (
+        "import sys\n"
+        "from sct_deepseg_general.private import import_openvino\n"
+        "module = import_openvino()\n"
+        "assert 'openvino.tools.ovc' not in sys.modules\n"
+        "assert callable(module.convert_model)\n"
+        "assert import_openvino() is module\n"
+        "assert 'openvino.tools.ovc' in sys.modules\n"
+        "assert not hasattr(module, 'no_such_thing')\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_openvino_imported_by_someone_else_stays_as_it_is() -> None:
+    code = (
+        "import sys, openvino\n"
+        "before = openvino.convert_model\n"
+        "from sct_deepseg_general.private import import_openvino\n"
+        "assert import_openvino().convert_model is before\n"
+        "assert sys.modules['openvino.tools.ovc'] is not None\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
