@@ -12,6 +12,7 @@ results with a warning.
 from __future__ import annotations
 
 import argparse
+import sys
 import warnings
 import zlib
 from collections.abc import Iterator
@@ -35,9 +36,9 @@ from sct_deepseg_general.volume import Box, Segmentation, Volume
 
 GOOD = 0.85
 """Dice from which a result is good."""
-LARGE = 3_000_000
+LARGE = 2_000_000
 """Voxels from which an image is not changed further: it would take minutes."""
-MOST_BASES = 7
+MOST_BASES = 8
 ALWAYS_WRONG = ("cut field of view", "signal lost")
 """The image itself is not fit to measure, however well the rest of the cord is found."""
 
@@ -69,15 +70,22 @@ def main() -> None:
     parser.add_argument("-processes", type=int, default=1)
     options = parser.parse_args()
     work = partial(cases, options.model)
-    found = [case for some in each(work, works(), options.processes) for case in some]
+    found = []
+    for some in each(work, works(), options.processes):
+        found += some
+        print(f"{len(found)} results", end="\r", file=sys.stderr, flush=True)
     print("\n".join(report(found)))
 
 
 def works() -> Iterator[Work]:
-    """The labelled images, some of which (one a dataset and contrast) are spoiled, and brains."""
+    """The labelled images, some of which (one a dataset and contrast) are spoiled, and brains.
+
+    Those that the embedded model has not seen come first.
+    """
     seen: set[tuple[str, str]] = set()
-    for one in labelled():
-        kind = (one.label.parts[-6], one.image.name.split("_", 1)[-1])
+    for one in sorted(labelled(), key=lambda one: one.part):
+        dataset = one.label.parts[one.label.parts.index("derivatives") - 1]
+        kind = (dataset, one.image.name.rpartition("_")[2])
         small = nifti.load(one.image).data.size < LARGE
         spoil = small and kind not in seen and len(seen) < MOST_BASES
         seen |= {kind} if spoil else set()

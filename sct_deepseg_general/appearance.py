@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sct_deepseg_general.upright import AXES
-from sct_deepseg_general.volume import Array, Probability, Segmentation, Volume
+from sct_deepseg_general.volume import Array, Grid, Probability, Segmentation, Volume
 
-__all__ = ["Appearance", "appearance", "overlap"]
+__all__ = ["Appearance", "Overlap", "appearance", "overlap"]
 
 REACH = 4.0
 """mm around the mask that are its surroundings; also what a coarse mask may be off by."""
@@ -68,8 +68,20 @@ def appearance(image: Volume, probability: Probability, segmentation: Segmentati
     return Appearance(float(sure[mask].mean()), entropy, evenness, flatness, max(spacing[:2]))
 
 
-def overlap(segmentation: Segmentation, coarse: Volume) -> tuple[float, float]:
-    """Share of the mask that lies within `REACH` mm of the coarse mask, and the other way round."""
+@dataclass(frozen=True)
+class Overlap:
+    """A mask beside the one of the coarse pass."""
+
+    seen: float
+    """Share of the mask that lies within `REACH` mm of the coarse mask."""
+    covered: float
+    """Share of the coarse mask that lies within `REACH` mm of the mask."""
+    volume: float
+    """Volume of the mask over that of the coarse mask."""
+
+
+def overlap(segmentation: Segmentation, coarse: Volume) -> Overlap:
+    """How a mask that holds cord lies to the mask of the coarse pass."""
     from scipy.ndimage import distance_transform_edt
 
     on_coarse = segmentation.reoriented(coarse.grid.axcodes)
@@ -83,11 +95,19 @@ def overlap(segmentation: Segmentation, coarse: Volume) -> tuple[float, float]:
         far = distance_transform_edt(~of, sampling=on_coarse.grid.spacing)
         return np.asarray(far <= max(REACH, *coarse.grid.spacing))
 
+    own, seen = mask.sum() * _voxel(on_coarse.grid), found.data.sum() * _voxel(coarse.grid)
     if not mask.any() or not other.any():
-        return 0.0, 0.0
-    return float((mask & near(other)).sum() / mask.sum()), float(
-        (other & near(mask)).sum() / other.sum()
+        return Overlap(0.0, 0.0, float(own / seen) if seen else np.inf)
+    return Overlap(
+        seen=float((mask & near(other)).sum() / mask.sum()),
+        covered=float((other & near(mask)).sum() / other.sum()),
+        volume=float(own / seen),
     )
+
+
+def _voxel(grid: Grid) -> float:
+    """A voxel's volume in mm³."""
+    return float(np.prod(grid.spacing))
 
 
 def _box(mask: Mask, spacing: tuple[float, ...]) -> tuple[slice, ...]:

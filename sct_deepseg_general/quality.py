@@ -45,6 +45,9 @@ class Limits:
     """Share of the mask that the coarse pass saw."""
     covered: float = 0.75
     """Share of what the coarse pass saw that the mask covers: warn."""
+    volume: tuple[float, float] = (0.4, 2.5)
+    """Volume of the mask over that of the coarse one, outside: warn. Voxels of 3 mm may double
+    a thin cord's volume or halve it."""
     agreement: tuple[float, float] = (0.6, 0.85)
     """Dice of the mask and the mask seen in another view."""
     evenness: tuple[float, float] = (1.2, 0.5)
@@ -175,12 +178,16 @@ def _on_coarse(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
         yield Finding("warn", f"the coarse pass was not sure that this is a cord ({sure:.2f})")
     if evidence.coarse is None:
         return
-    seen, covered = overlap(evidence.segmentation, evidence.coarse)
-    status = _below(seen, limits.overlap)
+    both = overlap(evidence.segmentation, evidence.coarse)
+    status = _below(both.seen, limits.overlap)
     if status != "ok":
-        yield Finding(status, f"only {seen:.0%} of the mask is where the coarse pass saw the cord")
-    if covered < limits.covered:
-        yield Finding("warn", f"the mask covers {covered:.0%} of what the coarse pass saw")
+        text = f"only {both.seen:.0%} of the mask is where the coarse pass saw the cord"
+        yield Finding(status, text)
+    if both.covered < limits.covered:
+        yield Finding("warn", f"the mask covers {both.covered:.0%} of what the coarse pass saw")
+    least, most = limits.volume
+    if not least <= both.volume <= most:
+        yield Finding("warn", f"the mask has {both.volume:.1f} of the coarse pass's volume")
 
 
 def _on_appearance(evidence: Evidence, limits: Limits) -> Iterator[Finding]:

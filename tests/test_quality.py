@@ -167,6 +167,7 @@ LOOKS = {
     "depth over width": seen(HALF),
     "covers": seen(LOWER, coarse=coarse(cord())),
     "where the coarse pass saw": seen(ASIDE, coarse=coarse(cord())),
+    "of the coarse pass's volume": seen(cord(2.8), coarse=coarse(cord())),
     "not sure that this is a cord": seen(cord(), coarse_confidence=0.5),
     "other views": seen(cord(), agreement=(0.97, 0.8)),
     "unlike the images trained on: voxel size": seen(cord(), typical={"in_plane": (0.3, 0.6)}),
