@@ -89,3 +89,11 @@ def test_tables_of_another_version_are_refused(out: Path) -> None:
     with pytest.raises(OutputError, match="different columns"):
         batch.join(out)
     assert not (out / "csa.tsv").exists()
+
+
+def test_a_shard_without_an_image_is_a_table_without_a_row(tmp_path: Path) -> None:
+    dataset = phantom_dataset(tmp_path / "data", people(1))
+    done = [run(assignment(dataset, tmp_path / "out", shard))[0].images for shard in SHARDS]
+    assert sorted(done) == [0, 1]
+    merged = batch.join(tmp_path / "out")
+    assert (merged.images, merged.missing) == (1, ())

@@ -125,13 +125,14 @@ for _ in $(seq 600); do
   sleep 0.1
 done
 JOB="$(squeue -h -o %F | sort -n | tail -1)"
-scancel --signal=KILL --full "${JOB}_0"
+TASK="$(squeue -h -j "${JOB}_0" -o %A)"
+scontrol listpids "$TASK" | awk 'NR > 1 && $1 > 1 {print $1}' | xargs kill -KILL # as for lack of memory
 wait "$FOLLOWER" || STATUS=$?
 cat "$PLACE/killed.out"
 if [[ "$STATUS" != 1 ]]; then
   echo "FAILED exit code $STATUS for a killed shard"
   exit 1
 fi
-grep -q "Shard 0001-of-0003 was ended" "$PLACE/killed.out"
+grep "Shard 0001-of-0003 was ended" "$PLACE/killed.out"
 batch "$PLACE/killed" "${SLURM[@]}"
 "$PYTHON" "$HERE/check.py" "$PLACE/killed"
