@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -29,6 +30,12 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 
 Float = NDArray[np.float32]
 Progress = Callable[[int, int], None]
+
+_DRIVER = (
+    "/dev/nvidiactl",  # Linux
+    "/dev/dxg",  # Linux within Windows
+)
+"""Where NVIDIA's driver shows, if it is there."""
 
 
 class Engine(Protocol):
@@ -235,15 +242,20 @@ def _chosen_device(device: str, engine: str) -> str:
     if device in ("auto", "cpu") and (device == "cpu" or engine == "openvino"):
         return "cpu"
     if device == "auto":
-        return _best_device() if engine in ("torch", "nnunet") or _torch_is_loaded() else "cpu"
+        return _best_device() if engine in ("torch", "nnunet") or _gpu_can_be_used() else "cpu"
     return _checked_device(device)
 
 
 def _best_device() -> str:
-    torch = _import_torch()
-    if torch.cuda.is_available():
-        return "cuda"
-    return "cpu"
+    return "cuda" if _import_torch().cuda.is_available() else "cpu"
+
+
+def _gpu_can_be_used() -> bool:
+    """Whether it is worth importing torch (2 s) to look for a CUDA device."""
+    if os.environ.get("CUDA_VISIBLE_DEVICES", "0").strip() in ("", "-1"):
+        return False
+    driver = any(Path(place).exists() for place in _DRIVER)
+    return driver and all(find_spec(name) is not None for name in ("torch", "nnunetv2"))
 
 
 def _checked_device(device: str) -> str:
@@ -258,12 +270,6 @@ def _checked_device(device: str) -> str:
     if kind == "mps" and not torch.backends.mps.is_available():
         raise BackendError("No Apple GPU was found: use -device cpu.")
     return device
-
-
-def _torch_is_loaded() -> bool:
-    import sys
-
-    return "torch" in sys.modules
 
 
 def _import_torch() -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -114,6 +115,66 @@ def test_a_missing_gpu_is_said() -> None:
         pytest.skip("there is a CUDA device")
     with pytest.raises(BackendError, match="No CUDA device"):
         load_predictor(model(), "torch", "cuda")
+
+
+LOOKED = """
+import sys
+from pathlib import Path
+from sct_deepseg_general import network
+network._DRIVER = (sys.argv[1],)
+for name in sys.argv[2:]:
+    sys.modules[name] = None
+    network.find_spec = lambda one, found=network.find_spec: None if one == name else found(one)
+from samples import model
+print(network.load_predictor(model()).engine.device, "torch" in sys.modules)
+"""
+
+
+def looked(driver: Path, *missing: str, **environment: str) -> list[str]:
+    """The device that "auto" picks in a fresh process, and whether torch was asked."""
+    words = [sys.executable, "-c", LOOKED, str(driver), *missing]
+    here, variables = Path(__file__).parent, {**os.environ, **environment}
+    done = subprocess.run(
+        words, capture_output=True, text=True, check=True, cwd=here, env=variables
+    )
+    return done.stdout.split()
+
+
+def test_torch_is_not_asked_where_no_gpu_can_be(tmp_path: Path) -> None:
+    driver = tmp_path / "nvidiactl"
+    assert looked(driver) == ["cpu", "False"]
+    driver.touch()
+    assert looked(driver, CUDA_VISIBLE_DEVICES="") == ["cpu", "False"]
+    assert looked(driver, "nnunetv2", CUDA_VISIBLE_DEVICES="0") == ["cpu", "False"]
+
+
+def test_torch_is_asked_where_a_driver_is(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch", reason="the torch extra is not installed")
+    pytest.importorskip("nnunetv2", reason="the torch extra is not installed")
+    (tmp_path / "nvidiactl").touch()
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    assert looked(tmp_path / "nvidiactl", CUDA_VISIBLE_DEVICES="0") == [device, "True"]
+
+
+def test_the_locator_goes_with_every_engine() -> None:
+    """Found by the locator on the CPU, looked at closely by torch: the same cord."""
+    ours = pipeline.segment(image("T2w"), engine("openvino"))
+    theirs = pipeline.segment(image("T2w"), engine("torch"))
+    assert theirs.location.box == ours.location.box
+    assert (theirs.segmentation.data == ours.segmentation.data).mean() >= 0.999
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("sample", IMAGES)
+def test_a_gpu_gives_the_same_cord(sample: str) -> None:
+    torch = pytest.importorskip("torch", reason="the torch extra is not installed")
+    if not torch.cuda.is_available():
+        pytest.skip("there is no CUDA device")
+    found = load_predictor(model())
+    assert found.engine.device == "cuda"
+    theirs = pipeline.segment(image(sample), found)
+    ours = pipeline.segment(image(sample), engine("openvino"))
+    assert (theirs.segmentation.data == ours.segmentation.data).mean() >= 0.999
 
 
 @pytest.mark.parametrize(
