@@ -4,16 +4,16 @@ BIN := .venv/bin
 TRAINING = $(shell grep -l "pytest.mark.training" tests/test_*.py)  # a process each
 PIP := $(BIN)/pip install -q --disable-pip-version-check
 
-.PHONY: run test test-all test-slurm lint bench clean
+.PHONY: run test test-all test-slurm lint bench clean browser
 
 run: .venv/run  ## segment the sample images, write CSA and QC under output/
 	$(BIN)/python benchmarks/sample_run.py
 
-test: .venv/test lint  ## lint, types and the tests that take minutes
+test: .venv/test browser lint  ## lint, types and the tests that take minutes
 	$(BIN)/python -m pytest -m "not slow and not gpu and not sct and not training"
 	for file in $(TRAINING); do $(BIN)/python -m pytest -m "not slow" $$file || exit 1; done
 
-test-all: .venv/test lint
+test-all: .venv/test browser lint
 	$(BIN)/python -m pytest -m "not training"
 	for file in $(TRAINING); do $(BIN)/python -m pytest $$file || exit 1; done
 
@@ -27,6 +27,16 @@ lint: .venv/test
 
 bench: .venv/test  ## the table of known areas that docs quote
 	$(BIN)/python benchmarks/phantom_csa.py --quick
+
+# The tests of the QC page drive a real Chromium; without one they are skipped.
+browser:
+	@for name in $$CHROMIUM chromium chromium-browser google-chrome; do \
+	    ! command -v $$name >/dev/null || exit 0; done; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    { apt-get -qq update; DEBIAN_FRONTEND=noninteractive timeout 900 \
+	      apt-get -qq install --no-install-recommends chromium; } >/dev/null 2>&1 </dev/null; fi; \
+	command -v chromium >/dev/null \
+	|| echo "No Chromium here, nor can it be installed: the QC page's tests are skipped."
 
 clean:
 	rm -rf .venv output build *.egg-info

@@ -5,12 +5,13 @@
 
 The images are those of FOLDER (the samples in tests/data), each several times under other names
 until there are enough. Pure inference is the time inside the networks, coarse and close, measured
-in this process with one thread on the same images, one after the other. The batch is the command
-itself, started anew each time: it loads its workers, reads, segments, measures, judges, writes
-and draws QC. Printed are medians over the repeats, and two ratios:
+in this process with one thread on the same images, one after the other. All steps are what
+`job.run` does: read, segment, measure, judge, write, draw QC. The batch is the command itself,
+started anew each time, with the loading of its workers. Printed are medians over the repeats,
+and for pure inference and for all steps two ratios:
 
-    throughput   (pure inference / jobs) / time of the batch; needs that many idle cores
-    CPU          CPU of pure inference / user CPU of the batch and all its workers
+    throughput   (their time / jobs) / time of the batch; needs that many idle cores
+    CPU          their CPU / user CPU of the batch and all its workers
 
 The second one holds on a machine that others use too; the first one cannot be better.
 """
@@ -75,42 +76,41 @@ def main() -> None:
     asked = _asked()
     os.environ |= ONE_THREAD
     with _dataset(asked.data, asked.images) as (dataset, images):
-        networks, lines, batches = [], [], []
+        repeats = []
         for _ in range(asked.repeats):
-            network, line = pure(images)
-            networks.append(network)
-            lines.append(line)
-            batches.append(batch(dataset, asked.jobs, qc=not asked.no_qc))
-    print(f"{len(images)} images, {asked.jobs} workers, medians of {asked.repeats}, seconds")
-    print(f"{'':<30}{'wall':>8}{'CPU':>8}")
-    names = ("pure inference", "with resampling and cleaning", "the batch")
-    medians = [_median(costs) for costs in (networks, lines, batches)]
-    for name, cost in zip(names, medians, strict=True):
-        print(f"{name:<30}{cost.wall:>8.1f}{cost.cpu:>8.1f}")
-    network, _, whole = medians
-    print(f"{'throughput':<30}{network.wall / asked.jobs / whole.wall:>8.2f}")
-    print(f"{'CPU':<30}{'':>8}{network.cpu / whole.cpu:>8.2f}")
+            inside = in_one_process(images, dataset.parent / "alone", qc=not asked.no_qc)
+            repeats.append((*inside, batch(dataset, asked.jobs, qc=not asked.no_qc)))
+    network, steps, whole = (_median(costs) for costs in zip(*repeats, strict=True))
+    print(f"{len(images)} images, {asked.jobs} workers, medians of {asked.repeats}")
+    print(f"{'':<16}{'wall s':>8}{'CPU s':>8}{'throughput':>12}{'CPU':>8}")
+    for name, cost in (("pure inference", network), ("all steps", steps)):
+        ratios = cost.wall / asked.jobs / whole.wall, cost.cpu / whole.cpu
+        print(f"{name:<16}{cost.wall:>8.1f}{cost.cpu:>8.1f}{ratios[0]:>12.2f}{ratios[1]:>8.2f}")
+    print(f"{'the batch':<16}{whole.wall:>8.1f}{whole.cpu:>8.1f}")
 
 
-def pure(images: list[Path]) -> tuple[Cost, Cost]:
-    """The networks alone, and the whole of `pipeline.segment`, over all images."""
-    from sct_deepseg_general import nifti
+def in_one_process(images: list[Path], out: Path, *, qc: bool) -> tuple[Cost, Cost]:
+    """The networks alone, and all steps, over all images."""
+    from sct_deepseg_general.job import Job, QcPlace, Request, run
     from sct_deepseg_general.network import load_predictor
-    from sct_deepseg_general.pipeline import segment
+    from sct_deepseg_general.outputs import outputs_for
     from sct_deepseg_general.zoo import resolve
 
     found = load_predictor(resolve(None, offline=True))
     engines = [Timed(found.engine), Timed(found.locator)]
     predictor = replace(found, engine=engines[0], locator=engines[1] if found.locator else None)
-    volumes = [nifti.load(image) for image in images]
-    segment(volumes[0], predictor)  # the first one warms up
+    out.mkdir()
+    jobs = [Job(image, outputs_for(image, out / image.name)) for image in images]
+    request = Request(qc=QcPlace(out / "qc") if qc else None)
+    run(jobs[0], predictor, request)  # the first one warms up
     for engine in engines:
         engine.wall = engine.cpu = 0.0
     wall, cpu = time.perf_counter(), time.process_time()
-    for volume in volumes:
-        segment(volume, predictor)
-    whole = Cost(time.perf_counter() - wall, time.process_time() - cpu)
-    return Cost(sum(one.wall for one in engines), sum(one.cpu for one in engines)), whole
+    for job in jobs:
+        run(job, predictor, request)
+    steps = Cost(time.perf_counter() - wall, time.process_time() - cpu)
+    shutil.rmtree(out)
+    return Cost(sum(one.wall for one in engines), sum(one.cpu for one in engines)), steps
 
 
 def batch(dataset: Path, jobs: int, *, qc: bool) -> Cost:

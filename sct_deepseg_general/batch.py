@@ -21,6 +21,7 @@ from sct_deepseg_general.derivatives import describe, places
 from sct_deepseg_general.group_table import Line
 from sct_deepseg_general.journal import History, Record, journals, read
 from sct_deepseg_general.outputs import Outputs
+from sct_deepseg_general.qc_index import refresh
 from sct_deepseg_general.resume import Decision, decided
 from sct_deepseg_general.shards import Shard
 from sct_deepseg_general.shift import Shift
@@ -66,7 +67,11 @@ def run(asked: Assignment, hiring: Hiring, listener: Listener | None = None) -> 
         listener.planned(decided_on)
         _sweep(asked, outputs, history)
         shift = Shift(asked, hiring, listener, history)
-        shift.work([one.item for one in decided_on if one.act == "do"], outputs)
+        try:
+            shift.work([one.item for one in decided_on if one.act == "do"], outputs)
+        finally:
+            if asked.settings.qc:
+                refresh(Path(asked.settings.qc))
         summary = _summary(asked, decided_on, shift, time.monotonic() - started)
         lines = _lines(asked, shift.records)
         close(asked.folder, asked.tables, lines, summary, csa=asked.settings.csa)

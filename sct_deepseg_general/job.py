@@ -29,7 +29,7 @@ from sct_deepseg_general.soft_area import soft_areas
 from sct_deepseg_general.uncertainty import Calibration, Doubt, doubt, with_interval
 from sct_deepseg_general.upright import AXES
 
-__all__ = ["Done", "Job", "QcPlace", "Request", "judged", "run", "slice_areas"]
+__all__ = ["Done", "Job", "QcPlace", "Request", "contrast_told", "judged", "run", "slice_areas"]
 
 PRODUCER = f"sct_deepseg_sc_general {__version__}"
 
@@ -41,6 +41,8 @@ class QcPlace:
     folder: Path
     dataset: str = ""
     subject: str = ""
+    at_once: bool = True
+    """Whether the page shows each entry at once; if not, refresh it when all are done."""
 
 
 @dataclass(frozen=True)
@@ -230,16 +232,17 @@ def _show(done: Done, predictor: Predictor, request: Request, place: QcPlace) ->
         model=predictor.model.key,
         command=request.command,
         input_name=str(done.job.image),
+        mask_name=str(done.job.outputs.segmentation),
         dataset=place.dataset or folders[2],
         subject=place.subject or folders[1],
-        contrast=done.job.contrast or _contrast(done.job.image) or folders[0],
+        contrast=done.job.contrast or contrast_told(done.job.image) or folders[0],
         seconds=done.seconds,
         version=__version__,
     )
-    return add_entry(place.folder, entry)
+    return add_entry(place.folder, entry, at_once=place.at_once)
 
 
-def _contrast(image: Path) -> str:
+def contrast_told(image: Path) -> str:
     """The suffix of a BIDS name ("T2w"), or "" where the name has none."""
     stem = image.name.split(".")[0]
     return stem.rpartition("_")[2] if stem.startswith("sub-") and "_" in stem else ""

@@ -7,7 +7,8 @@
 An entry is prepared in a folder of its own and renamed into place, so it exists whole or not
 at all. There is no lock. The index holds nothing that the entries do not: whoever adds an
 entry lists all of them, replaces the index, and lists again until nothing new has appeared
-meanwhile, so the last one to finish includes everybody. What a killed process leaves behind
+meanwhile, so the last one to finish includes everybody. Who adds many leaves that for the
+end, and brings the index up to date only now and then. What a killed process leaves behind
 (a folder named after its process) is removed by the next one.
 """
 
@@ -20,6 +21,7 @@ import re
 import secrets
 import shutil
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, fields
@@ -34,6 +36,9 @@ PAGE = "index.html"
 
 _ASSETS = Path(__file__).parent / "assets" / "qc"
 _ID = re.compile(r"\d{8}T\d{12}-[0-9a-f]{8}")
+_LINE = re.compile(rf'\["({_ID.pattern})",.*\]')
+_PAUSE = 5.0  # seconds between two indices of a run
+_RATE = 1e6  # bytes of index that a run may rewrite in a second, at most
 _PART = re.compile(r"\.part-(?P<machine>[0-9a-f]+)-(?P<pid>\d+)-[0-9a-f]+")
 
 
@@ -42,6 +47,7 @@ class Row:
     """One line of the list. `csa` and `csa_sd` in mm²; `confidence` and `dice` in [0, 1].
 
     `levels` pairs a vertebral level with the mean CSA there; `seconds` is the time taken.
+    Of rows with the same `key` the newest is shown, with the marks of the earlier ones.
     """
 
     id: str
@@ -60,6 +66,7 @@ class Row:
     levels: tuple[tuple[str, float], ...]
     seconds: float | None
     model: str
+    key: str = ""
 
 
 @dataclass(frozen=True)
@@ -76,8 +83,14 @@ def new_id() -> str:
     return f"{now:%Y%m%dT%H%M%S%f}-{secrets.token_hex(4)}"
 
 
-def publish(folder: Path, row: Row, attachments: tuple[Attachment, ...]) -> Path:
+def publish(
+    folder: Path, row: Row, attachments: tuple[Attachment, ...], at_once: bool = True
+) -> Path:
     """Add an entry to the report in `folder` (made if missing); returns the entry's folder.
+
+    Without `at_once` the index follows at most every few seconds, however many processes add
+    entries, and whoever adds the last one calls `refresh`: an entry then costs the same in a
+    report of ten and of 100,000.
 
     Raises:
         OutputError: the folder cannot be written to.
@@ -92,19 +105,47 @@ def publish(folder: Path, row: Row, attachments: tuple[Attachment, ...]) -> Path
                 _write(part / attachment.name, attachment.data)
             _write(part / "entry.json", _json(row).encode())
             part.rename(target)
-        refresh(folder)
+        if at_once or _due(folder / "index.js"):
+            _refreshed(folder)
     except OSError as error:
-        raise OutputError(
-            f"Cannot add to the QC report in {folder}: {error.strerror or error}."
-        ) from error
+        raise _unwritable(folder, error) from error
     return target
 
 
 def refresh(folder: Path) -> int:
-    """Rebuild the index of the report in `folder` from its entries; returns their number.
+    """Bring the index of the report in `folder` up to date; returns the number of its entries.
 
-    Rows already in the index are taken from there, since an entry never changes.
+    Rows already in the index are taken from there, since an entry never changes. A folder
+    without entries is left as it is.
+
+    Raises:
+        OutputError: the folder cannot be written to.
     """
+    if not (folder / "entries").is_dir():
+        return 0
+    try:
+        return _refreshed(folder)
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+
+
+def _unwritable(folder: Path, error: OSError) -> OutputError:
+    return OutputError(f"Cannot add to the QC report in {folder}: {error.strerror or error}.")
+
+
+def _due(index: Path) -> bool:
+    """Whether the index is old enough for a new one; who is told so is the only one for a while."""
+    try:
+        known = index.stat()
+        if time.time() - known.st_mtime < _PAUSE + known.st_size / _RATE:
+            return False
+        os.utime(index)
+    except OSError:
+        return True
+    return True
+
+
+def _refreshed(folder: Path) -> int:
     while True:
         present = _ids(folder)
         indexed = _indexed(folder)
@@ -129,9 +170,10 @@ def _indexed(folder: Path) -> dict[str, str]:
         lines.remove("]});")
         if head != _head(_report_id(folder)):
             return {}
-        return {json.loads(line.rstrip(","))[0]: line.rstrip(",") for line in lines}
-    except (OSError, ValueError, IndexError, TypeError):
+    except (OSError, ValueError):
         return {}
+    found = (_LINE.match(line) for line in lines)
+    return {match[1]: match[0] for match in found if match}
 
 
 def _line(folder: Path, name: str) -> str:

@@ -6,8 +6,10 @@ and lists are data that the browser draws.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -68,8 +70,9 @@ class Entry:
 
     `other` is a second mask to compare with (a reference, another tool) and `other_csa` its
     areas. `confidence` in [0, 1] is, where left out, the mean probability inside the mask.
-    `input_name` is written as it stands into the lists of marked files; `model` is the
-    model's key (id@version); `seconds` the time the result took; `version` the program's.
+    `input_name` is written as it stands into the lists of marked files; `mask_name` and
+    `other_name` are the masks' files; `model` is the model's key (id@version); `seconds` the
+    time the result took; `version` the program's.
     """
 
     image: Volume
@@ -85,6 +88,8 @@ class Entry:
     model: str = ""
     command: str = ""
     input_name: str = ""
+    mask_name: str = ""
+    other_name: str = ""
     dataset: str = ""
     subject: str = ""
     contrast: str = ""
@@ -103,12 +108,14 @@ class Entry:
                 )
 
 
-def add_entry(folder: Path, entry: Entry, volume: bool = True) -> Path:
+def add_entry(folder: Path, entry: Entry, volume: bool = True, at_once: bool = True) -> Path:
     """Add `entry` to the QC report in `folder` (made if missing); returns the page to open.
 
     With `volume`, the part of the image around the cord is included for the interactive
     viewer; without it an entry takes at most 300 kB. Any number of processes may add entries
-    at the same time.
+    at the same time. An entry of the same image and mask takes the place of the earlier one.
+    Without `at_once` the page is brought up to date every few seconds only, and by
+    `qc_index.refresh` in the end.
 
     Raises:
         OutputError: the folder cannot be written to.
@@ -117,7 +124,7 @@ def add_entry(folder: Path, entry: Entry, volume: bool = True) -> Path:
     attachments = _views(entry, row.id, volume)
     if volume:
         attachments = (*attachments, _volumes(entry, row.id))
-    publish(folder, row, attachments)
+    publish(folder, row, attachments, at_once)
     return folder / PAGE
 
 
@@ -140,7 +147,16 @@ def _row(entry: Entry, name: str) -> Row:
         levels=_level_means(entry.csa),
         seconds=_rounded(entry.seconds),
         model=entry.model,
+        key=_key(entry),
     )
+
+
+def _key(entry: Entry) -> str:
+    """The same for every entry of one image and one mask, whatever was made of them since."""
+    files = (entry.input_name, entry.mask_name, entry.other_name)
+    places = [os.path.abspath(name) if name else "" for name in files]  # noqa: PTH100 - of no file
+    words = (entry.dataset, entry.subject, *places, "" if entry.mask_name else entry.model)
+    return hashlib.sha256(json.dumps(words).encode()).hexdigest()[:16]
 
 
 def _confidence(entry: Entry) -> float | None:
@@ -210,6 +226,8 @@ def _view(
         "spacing": [round(step, 4) for step in grid.spacing],
         "orientation": to_sct_letters(grid.axcodes),
         "frames": entry.image.frames,
+        "mask": entry.mask_name,
+        "otherMask": entry.other_name,
         "command": entry.command,
         "version": entry.version,
         "heat": entry.probability is not None,

@@ -81,7 +81,9 @@ def _request(settings: Settings, task: Task) -> Request:
     from sct_deepseg_general.pipeline import Options
 
     subject = " ".join(word for word in (task.participant, task.session) if word)
-    place = QcPlace(Path(settings.qc), settings.qc_dataset, subject) if settings.qc else None
+    place = None
+    if settings.qc:
+        place = QcPlace(Path(settings.qc), settings.qc_dataset, subject, at_once=False)
     options = Options(
         settings.threshold,
         settings.largest,

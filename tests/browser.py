@@ -188,12 +188,20 @@ class Browser:
         return result["result"].get("value")
 
     def until(self, expression, seconds=PATIENCE):
-        """Wait until a JavaScript expression is true."""
+        """Wait until a JavaScript expression is true, in a page that may still be loading."""
         end = time.monotonic() + seconds
-        while not self.js(expression):
+        while not self._now(expression):
             if time.monotonic() > end:
                 raise TimeoutError(expression)
             self._pump(0.03)
+
+    def _now(self, expression):
+        try:
+            return self.js(expression)
+        except RuntimeError as error:
+            if "navigated" in str(error) or "context" in str(error):
+                return False  # the page went away while it was asked
+            raise
 
     def settle(self):
         """Wait until the page has done what it put off: timers due by now, and two frames."""
@@ -203,7 +211,8 @@ class Browser:
         )
 
     def reload(self):
-        self.js("delete document.documentElement.dataset.ready, location.reload()")
+        self.js("delete document.documentElement.dataset.ready")
+        self.call("Page.reload")
         self.until("document.documentElement?.dataset.ready !== undefined")
 
     def busy(self):

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,7 @@ from sct_deepseg_general import batch
 from sct_deepseg_general.errors import BackendError, DatasetError, OutputError
 from sct_deepseg_general.journal import journals, read
 from sct_deepseg_general.progress import read_progress
+from sct_deepseg_general.qc_index import Row, new_id, publish
 from sct_deepseg_general.shards import Shard
 from sct_deepseg_general.tasks import Settings
 from sct_deepseg_general.worklist import Filters, from_list
@@ -248,6 +250,13 @@ class TestTheEnd:
         (tmp_path / "refused").touch()
         assert first.wait(120) == 0
         assert run(assignment(dataset, out))[0].kept == 2
+
+    def test_leaves_a_qc_page_with_every_entry(self, dataset, out):
+        row = Row(*["x"] * 8, (), *[None] * 4, (), None, "m")
+        for _ in range(3):  # the second and third as a batch that was killed leaves them
+            publish(out / "qc", replace(row, id=new_id()), (), at_once=False)
+        run(assignment(dataset, out, settings=Settings(qc=str(out / "qc"))))
+        assert (out / "qc" / "index.js").read_text().count("\n[") == 3
 
     def test_of_two_images_of_one_name(self, tmp_path, out):
         for name in ("a/t2.nii", "a/t2.nii.gz"):

@@ -53,7 +53,7 @@ def test_two_masks_in_one_entry_with_levels_and_names(tmp_path):
     assert str(tmp_path / "qc" / "index.html") in done.stdout
     (found,) = listed(tmp_path / "qc")
     assert (found["dataset"], found["subject"], found["contrast"], found["site"]) == (
-        "d", "sub-sct", "anat", "here")  # fmt: skip
+        "d", "sub-sct", "T2w", "here")  # fmt: skip
     assert 0.8 < found["dice"] < 1
     assert found["csa"] == pytest.approx(77.5, abs=2)
     assert [name for name, _ in found["levels"]] == ["C3"]

@@ -75,6 +75,21 @@ def test_a_lost_or_damaged_index_is_built_again_from_the_entries(tmp_path):
         assert [values[0] for values in index(tmp_path)[2]] == ids
 
 
+def test_without_at_once_the_index_follows_when_it_is_old_or_asked_for(tmp_path):
+    ids = [publish(tmp_path, row(), (), at_once=False).name for _ in range(3)]
+    assert [values[0] for values in index(tmp_path)[2]] == ids[:1]
+    assert refresh(tmp_path) == 3
+    assert [values[0] for values in index(tmp_path)[2]] == ids
+    os.utime(tmp_path / "index.js", (time.time() - 60,) * 2)
+    ids += [publish(tmp_path, row(), (), at_once=False).name for _ in range(2)]
+    assert [values[0] for values in index(tmp_path)[2]] == ids[:4]
+
+
+def test_no_entries_is_no_report(tmp_path):
+    assert refresh(tmp_path / "absent") == 0
+    assert not (tmp_path / "absent").exists()
+
+
 def test_a_removed_entry_leaves_the_index(tmp_path):
     gone, kept = publish(tmp_path, row(), ()), publish(tmp_path, row(), ())
     (gone / "entry.json").unlink()
@@ -125,6 +140,11 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="Cannot add to the QC report in"):
         publish(tmp_path / "file", row(), ())
+    publish(tmp_path / "qc", row(), (), at_once=False)
+    (tmp_path / "qc" / "report.id").unlink()
+    (tmp_path / "qc" / "report.id").mkdir()
+    with pytest.raises(OutputError, match="Cannot add to the QC report in"):
+        refresh(tmp_path / "qc")
 
 
 def test_an_old_page_is_brought_up_to_date(tmp_path):
@@ -228,6 +248,9 @@ def test_ten_thousand_entries_take_one_more_quickly(tmp_path):
     best = min(_timed(lambda: publish(tmp_path, row(), ())) for _ in range(3))
     assert len(index(tmp_path)[2]) == 10_004
     assert best < 1.0
+    later = min(_timed(lambda: publish(tmp_path, row(), (), at_once=False)) for _ in range(5))
+    assert later < best / 4
+    assert later < 0.05
 
 
 def _timed(work):

@@ -456,6 +456,38 @@ def test_another_run_on_the_same_image_hides_the_earlier_one(browser, tmp_path):
     browser.until("qc.list.state.shown.length === 2")
 
 
+def test_a_result_made_again_keeps_the_mark_until_it_is_marked_anew(browser, tmp_path):
+    def another(**given):
+        add_entry(tmp_path, entry(1, mask_name="out/seg.nii.gz", **given), volume=False)
+        browser.open(tmp_path / PAGE)
+        return browser.js("qc.list.state.shown.length")
+
+    assert another() == 1
+    browser.press("f", "f", "7")
+    browser.js("qc.marks.set(qc.list.state.selected.id, {note: 'low'})")
+    assert another(model="cord@2.0.0", csa=()) == 1
+    assert mark(browser) == {"mark": "fail", "rank": 7, "note": "low"}
+    assert browser.js("document.getElementById('inherited').textContent").startswith("from an")
+    assert browser.js("qc.marks.count('fail')") == 1
+    assert browser.js("qc.marks.yaml('fail').match(/nii/g).length") == 1
+    browser.press("f", "f")
+    browser.js("qc.marks.set(qc.list.state.selected.id, {rank: null, note: ''})")
+    browser.reload()
+    assert mark(browser) == {"mark": "", "rank": None, "note": ""}
+    assert browser.js("document.getElementById('inherited')") is None
+    assert browser.js("qc.marks.yaml('fail')") == "# No rows matched\n[]\n"
+    assert browser.errors == []
+
+
+def test_two_masks_of_one_image_are_two_entries(browser, tmp_path):
+    for name in ("ours.nii.gz", "theirs.nii.gz"):
+        add_entry(tmp_path, entry(1, mask_name=name), volume=False)
+    browser.open(tmp_path / PAGE)
+    assert len(shown(browser)) == 2
+    browser.until("document.querySelector('.made') !== null")
+    assert "theirs.nii.gz" in browser.js("document.querySelector('.made').innerText")
+
+
 def test_an_entry_whose_files_are_gone_says_so(browser, tmp_path):
     add_entry(tmp_path, entry(1), volume=False)
     (found,) = (tmp_path / "entries").iterdir()
@@ -478,7 +510,7 @@ def ten_thousand(tmp_path_factory):
     rng = np.random.default_rng(0)
     for n in range(10_000):
         status = "warn" if n % 9 == 0 else "fail" if n % 31 == 0 else "ok"
-        one = replace(base, id=f"20250101T{n:012}-{n:08x}", subject=f"sub-{n:05}", input=f"sub-{n:05}_T2w.nii.gz",
+        one = replace(base, id=f"20250101T{n:012}-{n:08x}", key=f"{n:016x}", subject=f"sub-{n:05}", input=f"sub-{n:05}_T2w.nii.gz",
                       contrast=("T1w", "T2w", "T2star")[n % 3], status=status, csa=round(float(rng.normal(75, 7)), 2),
                       reasons=("the area jumps between slices at 12",) * (status != "ok"))  # fmt: skip
         place = folder / "entries" / one.id

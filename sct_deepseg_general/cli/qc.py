@@ -45,7 +45,7 @@ Open qc/index.html in a browser: nothing is loaded from the network.
 )
 @option("-qc-dataset", to="dataset", help="Dataset name.  [default: three folders above the image]")
 @option("-qc-subject", to="subject", help="Subject name.  [default: two folders above the image]")
-@option("-qc-contrast", to="contrast", help="Contrast.  [default: the folder of the image]")
+@option("-qc-contrast", to="contrast", help="Contrast.  [default: a BIDS name's, or the folder]")
 @option("-qc-site", to="site", default="", show_default=False, help="Site, for the group page.")
 @option("-vertfile", type=FILE, help="Map with the number of the level in each voxel.")
 @option("-discfile", type=FILE, help="Single voxels: disc n is the top of vertebra n.")
@@ -94,6 +94,8 @@ def _entry(image: Path, mask: Path, rest: Mapping[str, Any]) -> Entry:
         reasons=quality.reasons,
         command=shlex.join([PROGRAM, *sys.argv[1:]]),
         input_name=str(image),
+        mask_name=str(mask),
+        other_name=str(rest["other"] or ""),
         dataset=dataset,
         subject=subject,
         contrast=contrast,
@@ -112,9 +114,14 @@ def _on_grid(value: _V, path: Path, image: Volume, image_path: Path) -> _V:
 
 
 def _names(image: Path, rest: Mapping[str, Any]) -> tuple[str, str, str]:
-    """Dataset, subject and contrast; by default the three folders above, as SCT's QC has it."""
+    """Dataset, subject and contrast; by default the three folders above, as SCT's QC has it, or
+    the contrast that a BIDS name tells.
+    """
+    from sct_deepseg_general.job import contrast_told
+
     above = [*(folder.name for folder in image.resolve().parents), "", "", ""]
-    return rest["dataset"] or above[2], rest["subject"] or above[1], rest["contrast"] or above[0]
+    contrast = rest["contrast"] or contrast_told(image) or above[0]
+    return rest["dataset"] or above[2], rest["subject"] or above[1], contrast
 
 
 def _quality(mask: Segmentation, table: Morphometrics) -> Quality:

@@ -75,7 +75,7 @@ qc.chart = (() => {
     }
     const x = (v) => left + ((v - domain[0]) / (domain[1] - domain[0])) * (width - left - right);
     const y = (slice) => ((count - slice - 0.5) / count) * height;
-    for (const v of ticks(domain[0], domain[1], Math.max(2, Math.floor(width / 60)))) {
+    for (const v of ticks(domain[0], domain[1], Math.max(3, Math.floor(width / 60)))) {
       svg.append(s("line.gridline", { x1: x(v), x2: x(v), y1: 0, y2: height }),
         s("text.tick", { x: x(v), y: height + 12, "text-anchor": "middle" }, String(v)));
     }

@@ -100,9 +100,18 @@ qc.entry = (() => {
       h("span.readout", { id: "readout" }));
   }
 
+  // The mean of the slices' intervals, as if their errors had one cause.
+  function interval(view) {
+    const known = view.csa.filter((item) => item[2] !== null && item[3] !== null && item[4] !== null);
+    return known.length ? [3, 4].map((end) => known.reduce((sum, item) => sum + item[end], 0) / known.length) : null;
+  }
+
   function facts(entry, view) {
+    const between = interval(view);
     const pairs = [
-      ["CSA", entry.csa === null ? "–" : `${qc.fixed(entry.csa, 1)} ± ${qc.fixed(entry.csa_sd, 1)} mm²`],
+      ["CSA", entry.csa === null ? "–" : `${qc.fixed(entry.csa, 1)} mm²`],
+      between && ["Interval", `${between.map((v) => qc.fixed(v, 1)).join(" to ")} mm²`],
+      entry.csa === null ? null : ["Slices' SD", `${qc.fixed(entry.csa_sd, 1)} mm²`],
       ["Confidence", qc.fixed(entry.confidence, 3)],
       entry.dice === null ? null : ["Dice", qc.fixed(entry.dice, 3)],
       ["Contrast", entry.contrast || "–"],
@@ -120,7 +129,9 @@ qc.entry = (() => {
     const own = qc.marks.get(entry.id);
     const button = (mark) => h(`button.mark-${mark}`, { type: "button", "data-mark": mark, "aria-pressed": String(own.mark === mark),
       onclick: () => qc.marks.set(entry.id, { mark: own.mark === mark ? "" : mark }) }, qc.marks.sign(mark), ` ${mark[0].toUpperCase()}${mark.slice(1)}`);
-    return h("div.marking", { role: "group", "aria-label": "Your mark (F)" }, ...qc.marks.MARKS.map(button),
+    return h("div.marking", { role: "group", "aria-label": "Your mark (F)" },
+      qc.marks.inherited(entry.id) ? h("span.muted", { id: "inherited", title: "This mark was made on an earlier result of the same image and mask. Mark again to confirm or change it." }, "from an earlier run:") : null,
+      ...qc.marks.MARKS.map(button),
       h("select", { id: "rank", "aria-label": "Rank (0 to 9)", title: "Rank, keys 0 to 9",
         onchange: (event) => qc.marks.set(entry.id, { rank: event.target.value === "" ? null : Number(event.target.value) }) },
       h("option", { value: "" }, "rank"), ...Array.from({ length: 10 }, (_, n) => h("option", { value: n, selected: own.rank === n }, String(n)))),
@@ -195,8 +206,8 @@ qc.entry = (() => {
         curve(entry, view, tall), facts(entry, view)),
       mosaic(entry, view),
       h("section.made", { "aria-label": "How it was made" },
-        h("b", {}, "Input"), h("code", {}, entry.input || "–"),
-        h("b", {}, "Command"), h("code", {}, view.command || "–")));
+        ...[["Input", entry.input || "–"], ["Mask", view.mask], ["Other mask", view.otherMask], ["Command", view.command || "–"]]
+          .filter(([, value]) => value).flatMap(([name, value]) => [h("b", {}, name), h("code", {}, value)])));
     show();
   }
 

@@ -20,7 +20,7 @@ qc.marks = (() => {
     const known = new Set(qc.data.rows.map((entry) => entry.id));
     let taken = 0;
     for (const [id, value] of Object.entries(object || {})) {
-      const cleaned = value && known.has(id) ? clean(value) : null;
+      const cleaned = value && known.has(id) ? clean(value) || none(id) : null;
       if (cleaned) { marks.set(id, cleaned); taken += 1; }
     }
     return taken;
@@ -36,10 +36,20 @@ qc.marks = (() => {
     catch { return false; }
   }
 
-  const get = (id) => marks.get(id) || { mark: "", rank: null, note: "" };
+  const NONE = { mark: "", rank: null, note: "" };
+
+  // A result made again keeps what was said of the one before, until something else is said.
+  function owner(id) {
+    let at = id;
+    while (at !== undefined && !marks.has(at)) at = qc.data.before.get(at);
+    return at;
+  }
+  const get = (id) => marks.get(owner(id)) || NONE;
+  const inherited = (id) => ![undefined, id].includes(owner(id)) && get(id) !== NONE;
+  const none = (id) => (qc.data.before.has(id) ? NONE : null); // "no mark any more" is said too
 
   function set(id, part) {
-    const value = clean({ ...get(id), ...part });
+    const value = clean({ ...get(id), ...part }) || none(id);
     if (value) marks.set(id, value); else marks.delete(id);
     store();
     changed(id);
@@ -56,7 +66,7 @@ qc.marks = (() => {
   }
 
   function yaml(mark) {
-    const chosen = qc.data.rows.filter((entry) => get(entry.id).mark === mark);
+    const chosen = qc.data.rows.filter((entry) => !entry.earlier && get(entry.id).mark === mark);
     if (!chosen.length) return "# No rows matched\n[]\n";
     const seen = new Set();
     const lines = [];
@@ -111,7 +121,7 @@ qc.marks = (() => {
   }
 
   const json = () => JSON.stringify({ report: qc.data.report, marks: Object.fromEntries(marks) }, null, 1);
-  const count = (mark) => qc.data.rows.reduce((n, entry) => n + (get(entry.id).mark === mark), 0);
+  const count = (mark) => qc.data.rows.reduce((n, entry) => n + (!entry.earlier && get(entry.id).mark === mark), 0);
 
   const sign = (mark) => qc.h(`span.sign.${mark}`, { "aria-hidden": "true" }, SIGNS[mark]);
 
@@ -144,7 +154,7 @@ qc.marks = (() => {
   }
 
   return {
-    MARKS, sign, get, set, cycle, restore, yaml, load, json, count, dialog,
+    MARKS, sign, get, inherited, set, cycle, restore, yaml, load, json, count, dialog,
     onChange: (listener) => { changed = listener; },
   };
 })();

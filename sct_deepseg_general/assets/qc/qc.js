@@ -19,7 +19,7 @@ const qc = (() => {
   const views = new Map();
   const volumes = new Map();
   const loading = new Map();
-  const data = { report: "", rows: [] };
+  const data = { report: "", rows: [], before: new Map() }; // before: an entry's id to the one it replaced
 
   const text = (value) => (value === null || value === undefined ? "" : String(value));
   const number = (value) => (typeof value === "number" && Number.isFinite(value) ? value : null);
@@ -28,7 +28,7 @@ const qc = (() => {
     const raw = Object.fromEntries(columns.map((name, i) => [name, values[i]]));
     if (!ID.test(text(raw.id))) return null;
     const entry = { id: raw.id };
-    for (const name of ["date", "dataset", "subject", "contrast", "site", "input", "model"])
+    for (const name of ["date", "dataset", "subject", "contrast", "site", "input", "model", "key"])
       entry[name] = text(raw[name]);
     for (const name of ["csa", "csa_sd", "confidence", "dice", "seconds"])
       entry[name] = number(raw[name]);
@@ -48,14 +48,14 @@ const qc = (() => {
   function index(content) {
     data.report = text(content.report);
     data.rows = content.rows.map((values) => row(content.columns, values)).filter(Boolean);
-    // Several runs on one image: the newest counts, the others are "earlier".
+    // Several runs on one image and mask: the newest counts, the others are "earlier".
     const newest = new Map();
-    for (const entry of data.rows) {
-      const key = [entry.dataset, entry.subject, entry.contrast, entry.input, entry.model].join("\n");
+    for (const entry of [...data.rows].sort((a, b) => (a.id < b.id ? -1 : 1))) {
+      const key = entry.key || entry.id;
       const before = newest.get(key);
-      entry.earlier = Boolean(before && before.id > entry.id);
-      if (before && !entry.earlier) before.earlier = true;
-      if (!entry.earlier) newest.set(key, entry);
+      if (before) { before.earlier = true; data.before.set(entry.id, before.id); }
+      entry.earlier = false;
+      newest.set(key, entry);
     }
   }
 
