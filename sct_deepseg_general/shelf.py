@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from sct_deepseg_general.stamps import forget, user_cache
 __all__ = ["FOLDERS_VARIABLE", "Place", "Shelf", "clear", "standard_shelf"]
 
 FOLDERS_VARIABLE = "SCT_DEEPSEG_GENERAL_MODELS"
+
+_DOOMED = ".removed"
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,13 @@ class Shelf:
             f"one in {FOLDERS_VARIABLE}, where several are separated by '{os.pathsep}'."
         )
 
+    def sweep(self) -> None:
+        """Remove what a killed removal has left in the caches that can be written to."""
+        for cache in self.caches:
+            for doomed in cache.glob(f".*{_DOOMED}"):
+                with suppress(OSError):  # a shared cache that may only be read
+                    _discard(doomed)
+
     def _embedded(self) -> Iterator[Place]:
         for record in sorted(self.package.glob(f"*/{RECORD}")):
             try:
@@ -123,16 +133,24 @@ def standard_shelf() -> Shelf:
 
 def clear(folder: Path) -> None:
     """Remove a folder so that no half of it is ever seen under its name."""
-    doomed = folder.with_name(f".{folder.name.lstrip('.')}.removed")
+    doomed = folder.with_name(f".{folder.name.lstrip('.')}{_DOOMED}")
     forget(folder)
     try:
-        if doomed.exists():
-            shutil.rmtree(doomed)
+        _discard(doomed)
         if folder.exists():
             folder.replace(doomed)
-            shutil.rmtree(doomed)
+            _discard(doomed)
     except OSError as error:
         raise ModelError(f"Cannot remove {folder}: {error.strerror or error}.") from error
+
+
+def _discard(doomed: Path) -> None:
+    """Remove a folder that others may be removing at the same time."""
+    while doomed.exists():
+        try:
+            shutil.rmtree(doomed)
+        except FileNotFoundError:
+            continue
 
 
 def _loaded(place: Place) -> Model | ModelError:

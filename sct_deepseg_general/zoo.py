@@ -134,9 +134,10 @@ class Zoo:
     def _pinned(self, model: Model) -> Model:
         entry = self.index.find(model.key)
         if entry is not None and entry.digest not in (None, model.digest):
-            raise ModelError(
-                f"{model.folder} is not the {model.key} of the index: remove it and fetch it again."
-            )
+            mended = "remove it and fetch it again"
+            if model.folder.parent == self.shelf.package:
+                mended = "install the package again, or run 'models pin' if you put it there"
+            raise ModelError(f"{model.folder} is not the {model.key} of the index: {mended}.")
         return model
 
     def _line_here(self, place: Place, *, full: bool = False) -> Line:

@@ -131,6 +131,19 @@ def test_removing_takes_one_version(tmp_path: Path) -> None:
         zoo(tmp_path).remove("inner")
 
 
+def test_what_a_killed_removal_left_goes_at_the_next_call(tmp_path: Path) -> None:
+    found = zoo(tmp_path)
+    left = tmp_path / "models" / ".toy@0.1.0.removed"
+    found.shelf.load("toy@0.1.0")
+    (tmp_path / "models" / "toy@0.1.0").rename(left)
+    (left / "MANIFEST").unlink()
+    (tmp_path / "models" / ".toy@0.2.0.part").write_text("to be resumed")
+    found.shelf.sweep()
+    assert not left.exists()
+    assert {path.name for path in (tmp_path / "models").iterdir()} == {
+        "toy@0.2.0", ".toy@0.2.0.part"}  # fmt: skip
+
+
 def test_half_removed_folders_are_never_seen(tmp_path: Path) -> None:
     folder = tmp_path / "models" / "toy@0.1.0"
     folder.rename(folder.with_name(".toy@0.1.0.removed"))

@@ -119,10 +119,6 @@ def path_of(name: str | None, as_json: bool) -> None:
 @option("-citation", default="unknown", help="How to cite it.")
 @_JSON
 def import_model(source: Path, key: str, output: Path, as_json: bool, **told: Any) -> None:
-    from sct_deepseg_general.errors import ModelError
-
-    if output.exists():
-        raise ModelError(f"{output} exists already: name a new folder.")
     _print_place(_converted(source, output, _entry(key, told)), as_json=as_json)
 
 
@@ -133,23 +129,34 @@ def import_model(source: Path, key: str, output: Path, as_json: bool, **told: An
 @option("-replaces", to="previous", help="Model it is compared with.  [default: newest of the id]")
 @option("-url", to="urls", multiple=True, help="Where the bundle will lie (mirrors in order).")
 @option("-accept", help="Why a release that is worse than the previous one is right.")
+@flag("-embed", help="Also put it into the package in place of the one of its id, and pin it.")
 @_JSON
-def release(
-    trained: Path,
-    key: str,
-    output: Path,
-    previous: str | None,
-    urls: tuple[str, ...],
-    accept: str | None,
-    as_json: bool,
-) -> None:
+def release(trained: Path, key: str, output: Path, embed: bool, as_json: bool, **rest: Any) -> None:
     module = _training("release")
-    made = module.release(
-        trained, key, output, previous=_previous(key, previous), urls=urls, accept=accept
-    )
+    previous = _previous(key, rest["previous"])
+    urls, accept = rest["urls"], rest["accept"]
+    made = module.release(trained, key, output, previous=previous, urls=urls, accept=accept)
     paths = {name: str(getattr(made, name)) for name in ("bundle", "sct", "entry", "checksums")}
     shown = {"id": made.model.key, "digest": made.model.digest, **paths}
+    if embed:
+        from sct_deepseg_general import pinning
+
+        embedded = pinning.embed(made.model, _zoo().shelf.package)
+        shown["embedded"] = str(embedded.folder)
     _print_pairs(shown, as_json=as_json)
+
+
+@command.command("pin", help="Write the embedded models' hashes into the package's index.")
+@_JSON
+def pin_models(as_json: bool) -> None:
+    from sct_deepseg_general.pinning import pin
+
+    package = _zoo().shelf.package
+    changed = pin(package)
+    if as_json:
+        print(json.dumps({"package": str(package), "pinned": changed}))
+    else:
+        print(f"{package}: {', '.join(changed) or 'nothing'} changed.")
 
 
 @command.command(help="Drift between two versions on the same images: Dice, CSA, scale factor.")
@@ -186,7 +193,9 @@ def diff(
 def _zoo() -> Zoo:
     from sct_deepseg_general.zoo import standard_zoo
 
-    return standard_zoo()
+    zoo = standard_zoo()
+    zoo.shelf.sweep()
+    return zoo
 
 
 @contextmanager

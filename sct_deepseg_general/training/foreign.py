@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from sct_deepseg_general.bundle import Limits, pack, seal, unpack
+from sct_deepseg_general.bundle import Limits, pack, seal, sync, sync_folder, unpack
 from sct_deepseg_general.errors import ModelError
 from sct_deepseg_general.files import write_whole
 from sct_deepseg_general.index import Entry
@@ -53,6 +53,8 @@ class _Cord:
 def import_results(source: Path, folder: Path, entry: Entry) -> Model:
     """A model in a new folder from nnU-Net results: a folder, or a zip as SCT publishes them.
 
+    The folder appears whole, when the model in it is complete, or not at all.
+
     The label named in `entry.labels` becomes the cord. Folds become one averaged network. A
     network whose axes were reordered by the plan keeps its weights; the model's orientation
     takes the reordering over.
@@ -61,15 +63,23 @@ def import_results(source: Path, folder: Path, entry: Entry) -> Model:
         ModelError: these are no such results, the cord is not among the labels or cannot be
             told apart by two outputs, or the checkpoint holds what may not be built.
     """
-    if source.is_dir():
-        return _imported(_results_in(source), folder, entry)
-    scratch = folder.with_name(f"{folder.name}.results")
+    if folder.exists():
+        raise ModelError(f"{folder} exists already: name a new folder.")
+    scratch = folder.with_name(f".{folder.name.lstrip('.')}.import")
     clear(scratch)
     try:
-        unpack(source, scratch, _LIMITS, wanted=lambda name: bool(_WANTED.fullmatch(name)))
-        return _imported(_results_in(scratch), folder, entry)
+        scratch.mkdir()
+        results = source
+        if not source.is_dir():
+            results = scratch / "results"
+            unpack(source, results, _LIMITS, wanted=lambda name: bool(_WANTED.fullmatch(name)))
+        model = _imported(_results_in(results), scratch / "model", entry)
+        sync_folder(model.folder)
+        model.folder.replace(folder)
+        sync(folder.parent)
     finally:
         clear(scratch)
+    return Model.load(folder)
 
 
 def read_checkpoint(path: Path) -> Mapping[str, torch.Tensor]:

@@ -14,11 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
-from sct_deepseg_general.bundle import pack, seal
+from sct_deepseg_general.bundle import pack, seal, sync, sync_folder
 from sct_deepseg_general.errors import ModelError
 from sct_deepseg_general.files import sha256, write_whole
-from sct_deepseg_general.index import Entry, as_json
+from sct_deepseg_general.index import as_json
 from sct_deepseg_general.model import MANIFEST, RECORD, Model, sorted_version, split_key
+from sct_deepseg_general.pinning import entry_of
 from sct_deepseg_general.record import read_json
 from sct_deepseg_general.shelf import clear
 from sct_deepseg_general.training.evaluate import Measurement
@@ -91,7 +92,10 @@ def release(
     try:
         model = _sealed(source, scratch / key, name, version, previous, _note(worse, accept))
         _packed(model, scratch, tuple(urls))
+        sync_folder(scratch / key)
+        sync_folder(scratch)
         scratch.replace(folder)
+        sync(folder.parent)
     finally:
         clear(scratch)
     return _release(Model.load(folder / key, full=True), folder)
@@ -205,7 +209,7 @@ def _packed(model: Model, folder: Path, urls: tuple[str, ...]) -> None:
     names = (MANIFEST, RECORD, *(one.name for one in model.files))
     pack({name: model.folder / name for name in names}, made.bundle)
     pack_for_sct(model, made.sct)
-    _write(made.entry, as_json(_entry(model, made.bundle, urls)) + "\n")
+    _write(made.entry, as_json(entry_of(model, urls, made.bundle)) + "\n")
     archives = sorted((made.bundle, made.sct))
     _write(made.checksums, "".join(f"{sha256(path)}  {path.name}\n" for path in archives))
 
@@ -218,28 +222,6 @@ def _release(model: Model, folder: Path) -> Release:
         sct=folder / f"{stem}-sct.zip",
         entry=folder / f"{stem}.json",
         checksums=folder / "SHA256SUMS",
-    )
-
-
-def _entry(model: Model, bundle: Path, urls: tuple[str, ...]) -> Entry:
-    return Entry(
-        id=model.id,
-        version=model.version,
-        kind="bundle",
-        title=model.title,
-        contrasts=model.contrasts,
-        orientation=model.orientation,
-        spacing=model.spacing,
-        labels=model.labels,
-        size=bundle.stat().st_size,
-        urls=urls,
-        sha256=sha256(bundle),
-        digest=model.digest,
-        licence=model.licence,
-        citation=model.citation,
-        date=model.date,
-        replaces=model.replaces,
-        embedded=not urls,
     )
 
 

@@ -1,0 +1,59 @@
+"""Killed at any step, a release or an import leaves all or nothing; the next call makes it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch", reason="the torch extra is not installed")
+pytest.importorskip("nnunetv2", reason="the torch extra is not installed")
+
+from test_foreign import home, nnunet_folders  # noqa: F401  # after the skips
+from test_foreign import trained as results
+from test_release import trained
+
+WORKER = Path(__file__).parent / "killed_worker.py"
+
+
+def check(kind: str, source: Path, folder: Path, every: int) -> None:
+    """Kill at every `every`-th step, up to the attempt that is not killed."""
+    folder.parent.mkdir()
+    done = subprocess.run(
+        [sys.executable, WORKER, kind, source, folder, str(every)],
+        capture_output=True, text=True, check=False, env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    *killed, last = lines
+    assert len(killed) >= 5
+    assert last["code"] == 0
+    digest = last["made"]
+    assert len(digest) == 64
+    for line in killed:
+        assert line["code"] == -signal.SIGKILL, line
+        assert line["left"] in ("", digest), line
+        assert (line["again"], line["made"]) == (0, digest), line
+        if not line["left"]:  # the next call has cleared what was left
+            assert line["beside"] == [], line
+
+
+@pytest.mark.parametrize("every", [20, pytest.param(1, marks=pytest.mark.slow)])
+def test_a_release_is_whole_or_not_there(tmp_path: Path, every: int) -> None:
+    check("release", trained(tmp_path / "new"), tmp_path / "out" / "release", every)
+
+
+@pytest.mark.filterwarnings("ignore")  # nnU-Net's own
+@pytest.mark.parametrize("every", [13, pytest.param(1, marks=pytest.mark.slow)])
+def test_an_import_is_whole_or_not_there(tmp_path: Path, every: int) -> None:
+    folder = results(tmp_path / "results")
+    with zipfile.ZipFile(tmp_path / "results.zip", "w") as archive:
+        for path in sorted(folder.rglob("*.*")):
+            archive.write(path, path.relative_to(folder.parent))
+    check("import", tmp_path / "results.zip", tmp_path / "out" / "model", every)
