@@ -113,10 +113,11 @@ def run(
     """Do the job; the files are written whole and together, or none is.
 
     Raises:
-        ImageError: the image cannot be used.
+        ImageError: the image cannot be used, or changed meanwhile.
         OutputError: a result cannot be written.
     """
     started = time.perf_counter()
+    stamp = _stamp(job.image)
     image = nifti.load(job.image)
     result = segment(image, predictor, request.options, progress)
     model = predictor.model
@@ -124,11 +125,22 @@ def run(
     measured, doubted = _measured(result, model, request, threshold)
     quality = judged(result, measured.morphometrics, doubted, model, threshold)
     done = Done(job, result, measured, doubted, quality, 0.0)
+    if _stamp(job.image) != stamp:
+        raise ImageError(f"{job.image} changed while it was worked on: run again.")
     _write(done, predictor, request)
     done = replace(done, seconds=time.perf_counter() - started)
     if request.qc is None:
         return done
     return replace(done, qc_page=_show(done, predictor, request, request.qc))
+
+
+def _stamp(image: Path) -> tuple[int, int] | None:
+    """Size and time of change of a file; None where it is not there."""
+    try:
+        found = image.stat()
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns
 
 
 def _measured(

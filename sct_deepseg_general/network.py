@@ -113,19 +113,21 @@ class OpenVinoEngine:
         self, data: Float, wanted: NDArray[np.bool_] | None, progress: Progress | None
     ) -> Float:
         def forward(tile: Float) -> Float:
-            logits = self._forward(tile[None, None])
-            return np.asarray(logits[0, 1] - logits[0, 0], np.float32)
+            return _cord_minus_background(self._forward(tile[None, None])[0], tile)
 
         return blended(data, self._tile, forward, wanted, progress)
 
 
 class TorchEngine:
-    """The same network in torch, float32, on any of its devices."""
+    """The same network in torch, float32, on any of its devices.
+
+    Where the device's memory does not hold a tile, tiles are halved; `device` then says so.
+    """
 
     name = "torch"
 
     def __init__(self, model: Model, device: str) -> None:
-        self.device = device
+        self.device = self._place = device
         self._tile = model.patch[::-1]
         self._networks = _torch_networks(model, device)
 
@@ -134,13 +136,40 @@ class TorchEngine:
     ) -> Float:
         import torch
 
-        def forward(tile: Float) -> Float:
-            with torch.inference_mode():
-                batch = torch.from_numpy(tile)[None, None].to(self.device)
-                logits = torch.stack([net(batch)[0] for net in self._networks]).mean(0)
-                return np.asarray((logits[1] - logits[0]).cpu().numpy(), np.float32)
+        while True:
+            try:
+                return blended(data, self._tile, self._forward, wanted, progress)
+            except torch.cuda.OutOfMemoryError as error:
+                self._tile = self._smaller_tile(error)
+            torch.cuda.empty_cache()
+            tile = " x ".join(map(str, self._tile[::-1]))
+            self.device = f"{self._place}, its memory holds tiles of {tile} only"
 
-        return blended(data, self._tile, forward, wanted, progress)
+    def _forward(self, tile: Float) -> Float:
+        import torch
+
+        with torch.inference_mode():
+            batch = torch.from_numpy(tile)[None, None].to(self._place)
+            logits = torch.stack([net(batch)[0] for net in self._networks]).mean(0)
+            return _cord_minus_background(logits.cpu().numpy(), tile)
+
+    def _smaller_tile(self, error: Exception) -> tuple[int, int, int]:
+        """The tile with its longest side halved, as long as the network takes it."""
+        steps = np.prod(self._networks[0].encoder.strides, axis=0)
+        sides = [
+            n // 2 if n % (2 * step) == 0 else 0 for n, step in zip(self._tile, steps, strict=True)
+        ]
+        axis = int(np.argmax(sides))
+        if sides[axis] == 0:
+            raise BackendError(
+                f"The memory of '{self._place}' does not hold one tile of this model: close what "
+                "else uses it, or use -device cpu."
+            ) from error
+        z, y, x = (
+            half if a == axis else n
+            for a, (n, half) in enumerate(zip(self._tile, sides, strict=True))
+        )
+        return z, y, x
 
 
 class NnunetEngine:
@@ -162,7 +191,7 @@ class NnunetEngine:
 
         batch = torch.from_numpy(np.ascontiguousarray(data))[None]
         logits = self._predictor.predict_logits_from_preprocessed_data(batch).float().cpu().numpy()
-        return np.asarray(logits[1] - logits[0], np.float32)
+        return _cord_minus_background(logits, data)
 
 
 _ENGINES: dict[str, Callable[[Model, str], Engine]] = {
@@ -185,6 +214,21 @@ def _probability(
     return Probability(data.transpose(2, 1, 0), prepared.grid)
 
 
+def _cord_minus_background(logits: Array, seen: Float) -> Float:
+    """The second channel of (channels, z, y, x) minus the first.
+
+    Raises:
+        ModelError: these are not the logits of two classes at the voxels seen.
+    """
+    if logits.shape[0] < 2 or logits.shape[1:] != seen.shape:
+        raise ModelError(
+            f"The network makes {logits.shape} of a tile of {seen.shape}, not two classes of the "
+            "same size: verify the model's files."
+        )
+    with np.errstate(invalid="ignore"):  # infinity minus infinity is refused further on
+        return np.asarray(logits[1] - logits[0], np.float32)
+
+
 def _locator(model: Model) -> Engine | None:
     """The coarse network, on the CPU always: it takes a tenth of a second."""
     if model.locator is None:
@@ -198,7 +242,11 @@ def _torch_networks(model: Model, device: str) -> list[Any]:
 
     plans, dataset = model.path("plans.json"), model.path("dataset.json")
     folds = (load_network(plans, dataset, model.path(fold)) for fold in model.folds)
-    return [network.to(device) for network in folds]
+    try:
+        return [network.to(device) for network in folds]
+    except RuntimeError as error:  # torch's own error for a full GPU is one of these
+        reason = str(error).strip().splitlines()[0]
+        raise BackendError(f"'{device}' does not take the network ({reason}).") from error
 
 
 def _compiled(model_file: Path, tile: Sequence[int]) -> Callable[[Float], Float]:

@@ -101,7 +101,8 @@ def save(volume: Volume, path: Path, dtype: type | None = None) -> None:
         OutputError: the file cannot be written.
     """
     kind = dtype or (np.uint8 if isinstance(volume, Segmentation) else np.float32)
-    image = nib.Nifti1Image(np.asarray(volume.data, kind), None, _header_for(volume, kind))
+    with _without_remarks():
+        image = nib.Nifti1Image(np.asarray(volume.data, kind), None, _header_for(volume, kind))
     with write_whole(Path(path)) as temporary:
         if temporary.name.endswith(".gz"):
             # no name and no time in the gzip header: the same mask gives the same bytes
