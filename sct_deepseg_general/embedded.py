@@ -66,7 +66,7 @@ def _encoded(data: Array, affine: Array, slope: float, inter: float) -> str:
     image = nib.Nifti1Image(thinned, affine @ np.diag([*steps, 1.0]))
     image.header.set_xyzt_units("mm")
     image.header.set_slope_inter(slope, inter)
-    return base64.b64encode(gzip.compress(image.to_bytes(), 6, mtime=0)).decode("ascii")
+    return base64.b64encode(gzip.compress(image.to_bytes(), 4, mtime=0)).decode("ascii")
 
 
 def _steps(shape: Sequence[int]) -> list[int]:
