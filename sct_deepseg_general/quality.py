@@ -60,9 +60,10 @@ class Limits:
     slice_area: tuple[float, float] = (12.0, 150.0)
     """Area of a slice outside this band: warn; of the two end slices, which may be partly cord,
     only the larger end counts."""
-    jump: tuple[float, float, float] = (0.35, 10.0, 2.0)
-    """Change of area between neighbouring slices, relative, and in mm² more than the second
-    and the third for each mm of slice (an enlargement grows by 2 mm² a mm): warn."""
+    jump: tuple[float, float, float] = (0.35, 30.0, 2.0)
+    """Change of area between neighbouring slices: relative, and in mm² the second for each mm of
+    the voxels in the slice (half a voxel more all round the one and less all round the other, of
+    an outline of 30 mm) and the third for each mm of slice (an enlargement): all exceeded warns."""
     shift: float = 3.0
     """Sideways step of the centre between neighbouring slices, in mm per mm of slice: warn."""
     lean: float = 50.0
@@ -243,8 +244,8 @@ def _jumps(table: Morphometrics, limits: Limits) -> NDArray[np.bool_]:
     """Slices whose area differs much from the one below, that next to the lowest excepted."""
     area = table.area
     step = np.abs(np.diff(area, prepend=np.nan))
-    relative, absolute, slope = limits.jump
-    most = absolute + slope * table.spacing[2]
+    relative, outline, slope = limits.jump
+    most = outline * max(table.spacing[:2]) + slope * table.spacing[2]
     with np.errstate(invalid="ignore"):
         much = (step > most) & (step > relative * np.fmin(area, np.roll(area, 1)))
     much[table.slices[:2]] = False
