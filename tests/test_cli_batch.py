@@ -80,6 +80,22 @@ def test_what_works_is_written_and_what_fails_is_listed(ran):
     assert any(float(row["area"]) > 0 for row in table(folder / "csa.tsv") if row["area"] != "n/a")
 
 
+def test_what_is_shown_says_where_everything_is(ran):
+    folder, ended, _ = ran
+    assert "3 to do: new" in ended.stdout
+    assert ended.stdout.count(", mean CSA ") == 2
+    for name in ("images.tsv", "csa.tsv", "qc/index.html"):
+        assert str(folder / name) in ended.stdout
+    progress = json.loads((folder / "batch" / "0001-of-0001" / "progress.json").read_text())
+    assert (progress["state"], progress["done"], progress["error"]) == ("finished", 3, 1)
+
+
+def test_what_failed_is_a_list_to_give_again(ran, dataset, tmp_path):
+    folder, _, _ = ran
+    again = typed("-list", folder / "failed.txt", "-root", dataset, "-o", tmp_path, "-dry-run")
+    assert again.stdout.split() == ["do", "sub-01/anat/sub-01_T2w.nii.gz:", "new"]
+
+
 def test_the_same_again_says_that_nothing_is_left(ran):
     _, _, words = ran
     again = typed(*words, "-dry-run")
