@@ -12,7 +12,15 @@ from sct_deepseg_general.aggregate import Row, Table
 from sct_deepseg_general.errors import ImageError, OutputError
 from sct_deepseg_general.files import write_whole
 
-__all__ = ["FIXED_COLUMNS", "as_text", "number_list", "parse_number_list", "read", "write"]
+__all__ = [
+    "FIXED_COLUMNS",
+    "STATUS",
+    "as_text",
+    "number_list",
+    "parse_number_list",
+    "read",
+    "write",
+]
 
 FIXED_COLUMNS = (
     "Timestamp",
@@ -22,32 +30,46 @@ FIXED_COLUMNS = (
     "VertLevel",
     "DistancePMJ",
 )
+STATUS = "Status"
+"""The last column of a table whose mask was judged: ok, warn or fail."""
 
 
-def write(path: Path, table: Table, source: str, version: str, *, append: bool = False) -> None:
+def write(
+    path: Path,
+    table: Table,
+    source: str,
+    version: str,
+    *,
+    append: bool = False,
+    status: str = "",
+) -> None:
     """Write `table` to `path`, whole; `source` is the file that was measured.
 
     With `append`, the rows follow those of a file that is there already. The column
-    "SCT Version" holds `version`: name and version of what measured.
+    "SCT Version" holds `version`: name and version of what measured. `status` is the quality
+    check's, for a last column that is left out where there is none.
 
     Raises:
         OutputError: the place cannot be written to, or the file there has other columns.
     """
-    before = _existing(path, table) if append and path.exists() else ""
-    text = before + as_text(table, source, version, header=not before)
+    before = _existing(path, _header(table, status)) if append and path.exists() else ""
+    text = before + as_text(table, source, version, header=not before, status=status)
     with write_whole(path) as temporary:
         temporary.write_bytes(text.encode("utf-8"))
 
 
-def as_text(table: Table, source: str, version: str, *, header: bool = True) -> str:
+def as_text(
+    table: Table, source: str, version: str, *, header: bool = True, status: str = ""
+) -> str:
     """The CSV text: strings in quotes, numbers without, lines ending in CR LF."""
     stream = io.StringIO(newline="")
     if header:
-        csv.writer(stream).writerow([*FIXED_COLUMNS, *table.columns])
+        csv.writer(stream).writerow(_header(table, status))
+    last = [status] if status else []
     writer = csv.writer(stream, quoting=csv.QUOTE_NONNUMERIC)
     stamp = datetime.now().strftime("%Y-%m-%d %H:%M:%S")
     for row in table.rows:
-        writer.writerow([stamp, version, _no_formula(source), *_where(row), *row.values])
+        writer.writerow([stamp, version, _no_formula(source), *_where(row), *row.values, *last])
     return stream.getvalue()
 
 
@@ -64,7 +86,9 @@ def read(path: Path) -> Table:
         raise ImageError(f"Cannot read a CSA table from {path}: {error}.") from error
     if tuple(header[: len(FIXED_COLUMNS)]) != FIXED_COLUMNS:
         raise ImageError(f"{path} is no CSA table: its first columns are {', '.join(header[:3])}.")
-    return Table(tuple(header[len(FIXED_COLUMNS) :]), tuple(_row(line) for line in lines))
+    end = len(header) - (header[-1] == STATUS)
+    columns = tuple(header[len(FIXED_COLUMNS) : end])
+    return Table(columns, tuple(_row(line[:end]) for line in lines))
 
 
 def number_list(numbers: Sequence[int]) -> str:
@@ -98,6 +122,10 @@ def _no_formula(path: str) -> str:
     return f"./{path}" if path[:1] in {"=", "+", "-", "@", "\t", "\r"} else path
 
 
+def _header(table: Table, status: str) -> list[str]:
+    return [*FIXED_COLUMNS, *table.columns, *([STATUS] if status else [])]
+
+
 def _where(row: Row) -> tuple[str, str, str]:
     distance = "" if row.pmj_distance is None else str(row.pmj_distance)
     return number_list(row.slices), number_list(row.levels), distance
@@ -113,14 +141,13 @@ def _row(line: list[str]) -> Row:
     )
 
 
-def _existing(path: Path, table: Table) -> str:
+def _existing(path: Path, expected: Sequence[str]) -> str:
     try:
         text = path.read_bytes().decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise OutputError(f"Cannot append to {path}: {error}.") from error
     header = next(csv.reader(io.StringIO(text)), [])
-    expected = [*FIXED_COLUMNS, *table.columns]
-    if header and header != expected:
+    if header and header != list(expected):
         odd = sorted(set(header) ^ set(expected)) or ["their order"]
         raise OutputError(
             f"Cannot append to {path}: its columns differ ({', '.join(odd[:4])}); "

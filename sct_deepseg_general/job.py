@@ -187,7 +187,8 @@ def _write(done: Done, predictor: Predictor, request: Request) -> None:
             nifti.save(result.probability, temporary[outputs.soft])
         if request.csa:
             rows, source = done.measured.table, str(outputs.segmentation)
-            csa_table.write(temporary[outputs.csa], rows, source, PRODUCER)
+            status = done.quality.status
+            csa_table.write(temporary[outputs.csa], rows, source, PRODUCER, status=status)
         write_sidecar(_provenance(done, predictor, request), temporary[outputs.sidecar])
 
 

@@ -89,6 +89,11 @@ def test_a_written_table_reads_the_same(tmp_path: Path) -> None:
     table = rows(Selection(per_slice=True))
     csa_table.write(tmp_path / "a.csv", table, "t2_seg.nii.gz", "ours 1.0")
     assert csa_table.read(tmp_path / "a.csv") == table
+    csa_table.write(tmp_path / "b.csv", table, "t2_seg.nii.gz", "ours 1.0", status="warn")
+    judged = (tmp_path / "b.csv").read_text().splitlines()
+    assert judged[0].endswith(",Status")
+    assert all(line.endswith(',"warn"') for line in judged[1:])
+    assert csa_table.read(tmp_path / "b.csv") == table
     lines = (tmp_path / "a.csv").read_bytes().split(b"\r\n")
     assert lines[0].startswith(b"Timestamp,SCT Version,Filename,Slice (I->S),VertLevel,DistancePMJ")
     assert b'"ours 1.0","t2_seg.nii.gz","1","4","",70.0,0.0,1.0' in lines[2]

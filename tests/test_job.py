@@ -18,7 +18,7 @@ from test_files import full_after
 from sct_deepseg_general import nifti
 from sct_deepseg_general.aggregate import Selection
 from sct_deepseg_general.csa import CsaRequest
-from sct_deepseg_general.csa_table import FIXED_COLUMNS
+from sct_deepseg_general.csa_table import FIXED_COLUMNS, STATUS
 from sct_deepseg_general.errors import ImageError, OutputError
 from sct_deepseg_general.job import Done, Job, QcPlace, Request, run, slice_areas
 from sct_deepseg_general.network import Predictor
@@ -79,6 +79,8 @@ def test_the_table_has_a_row_for_each_slice(done: Done) -> None:
     np.testing.assert_allclose(areas, done.table.area)
     assert done.mean_area == pytest.approx(np.nanmean(areas))
     assert {row[2] for row in rows} == {str(done.job.outputs.segmentation)}
+    assert header[-1] == STATUS
+    assert {row[-1] for row in rows} == {done.quality.status}
 
 
 def test_the_sidecar_names_the_image_the_model_and_the_verdict(
