@@ -14,15 +14,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+import samples
 from toy_models import dataset_json, plans
 
 torch = pytest.importorskip("torch", reason="the torch extra is not installed")
 pytest.importorskip("nnunetv2", reason="the torch extra is not installed")
 
-from sct_deepseg_general.errors import ModelError  # noqa: E402  # after the skips
+from sct_deepseg_general import pipeline  # noqa: E402  # after the skips
+from sct_deepseg_general.errors import ModelError  # noqa: E402
 from sct_deepseg_general.index import Entry  # noqa: E402
+from sct_deepseg_general.model import Model  # noqa: E402
 from sct_deepseg_general.network import load_predictor  # noqa: E402
 from sct_deepseg_general.nnunet import build_network  # noqa: E402
+from sct_deepseg_general.prepare import prepared  # noqa: E402
 from sct_deepseg_general.training import foreign  # noqa: E402
 from sct_deepseg_general.volume import Grid, Volume, from_sct_letters  # noqa: E402
 
@@ -147,6 +151,46 @@ def our_probability(model: Any, image: np.ndarray, engine: str) -> np.ndarray:
     grid = Grid(standard.T.shape, affine).reoriented(from_sct_letters(model.orientation))
     volume = Volume(np.ascontiguousarray(standard.T), Grid(standard.T.shape, grid.affine))
     return load_predictor(model, engine, "cpu").probability(volume).data.T
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Model]:
+    """A trained network as nnU-Net keeps it, and the model imported from there."""
+    folder = tmp_path_factory.mktemp("real")
+    foreign.pack_for_sct(samples.model(), folder / "trained.zip")
+    with zipfile.ZipFile(folder / "trained.zip") as archive:
+        archive.extractall(folder / "trained")
+    (results,) = folder.glob("trained/*/nnUNetTrainer*")
+    return results, foreign.import_results(results, folder / "model", ENTRY)
+
+
+@pytest.mark.filterwarnings("ignore")  # nnU-Net's own
+@pytest.mark.parametrize("sample", ["T2w", "acq-crop_T2star"])
+def test_imported_results_give_nnunets_labels_of_real_images(
+    real: tuple[Path, Model], sample: str
+) -> None:
+    """On the network's own grid, within 5 voxels of the cord."""
+    results, model = real
+    image = samples.image(sample).reoriented(from_sct_letters(model.orientation))
+    close = prepared(image, image.grid.box, model.spacing)
+    theirs = nnunet_labels(results, close.data.T, list(model.spacing[::-1])).T
+    ours = load_predictor(model, "openvino", "cpu").probability(close).data > model.threshold
+    assert theirs.any()
+    assert (ours == theirs)[samples.near(theirs)].mean() >= 0.999
+
+
+@pytest.mark.filterwarnings("ignore")  # nnU-Net's own
+def test_nnunets_own_resampling_moves_the_border_a_little(real: tuple[Path, Model]) -> None:
+    """It resamples by cubic splines, this program linearly, as its own models are trained."""
+    results, model = real
+    image = samples.image("acq-crop_T2star").reoriented(from_sct_letters(model.orientation))
+    data = image.data.T.astype(np.float32)
+    theirs = nnunet_labels(results, data, list(image.grid.spacing[::-1])).T > 0
+    options = pipeline.Options(largest=False, fill_holes=False, exact=True)
+    ours = pipeline.segment(image, load_predictor(model, "openvino", "cpu"), options)
+    found = ours.segmentation.data > 0
+    assert 2 * (found & theirs).sum() / (found.sum() + theirs.sum()) > 0.97
+    assert not found[~samples.near(theirs, 2)].any()
 
 
 @pytest.mark.filterwarnings("ignore")  # nnU-Net's own

@@ -186,6 +186,29 @@ def test_contour_filled_and_heat_change_the_pixels(page):
     assert (np.abs(heat - filled).sum(axis=2) > 60).sum() > 5000
 
 
+def test_the_curve_has_its_interval_levels_and_flagged_slices(page):
+    choose(page, "sub-24")
+    wide = "(s) => document.querySelector(s).getBoundingClientRect()"
+    band, line = page.js(f"['.csa .interval', '.csa .first'].map((s) => ({wide})(s).width)")
+    assert band > line + 5
+    assert page.js("[...document.querySelectorAll('.csa .levelname')].map((t) => t.textContent)") == [
+        "C5", "C4", "C3", "C2"]  # fmt: skip
+    assert page.js("document.querySelectorAll('.csa .flagged').length") == 1
+    assert page.js("document.querySelectorAll('.tile.flagged').length") == 1
+    assert page.js("document.querySelectorAll('.csa .tick').length") >= 3
+    facts = dict(
+        page.js(
+            "[...document.querySelectorAll('.facts dt')].map((t) => [t.textContent, t.nextSibling.textContent])"
+        )
+    )
+    low, high = (float(word) for word in facts["Interval"].removesuffix(" mm²").split(" to "))
+    mean = float(facts["CSA"].removesuffix(" mm²"))
+    assert (low / mean, high / mean) == (
+        pytest.approx(0.96, abs=0.01),
+        pytest.approx(1.04, abs=0.01),
+    )
+
+
 def test_a_slice_is_marked_in_every_view(page):
     choose(page, "sub-24")
     page.js("document.querySelector('.tile[data-slice=\"12\"]').click()")

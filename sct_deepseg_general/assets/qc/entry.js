@@ -120,7 +120,7 @@ qc.entry = (() => {
       ["Model", entry.model || "–"],
       ["Version", view.version || "–"],
       ["Time", entry.seconds === null ? "–" : `${entry.seconds < 10 ? entry.seconds.toFixed(1) : entry.seconds.toFixed(0)} s`],
-      ["Made", entry.date.replace("T", " ").replace("Z", " UTC")],
+      ["Made", entry.date.replace("T", " ").replace(/(:\d\d)?Z$/, " UTC")],
     ].filter(Boolean);
     return h("dl.facts", {}, pairs.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
   }
@@ -132,7 +132,7 @@ qc.entry = (() => {
     return h("div.marking", { role: "group", "aria-label": "Your mark (F)" },
       qc.marks.inherited(entry.id) ? h("span.muted", { id: "inherited", title: "This mark was made on an earlier result of the same image and mask. Mark again to confirm or change it." }, "from an earlier run:") : null,
       ...qc.marks.MARKS.map(button),
-      h("select", { id: "rank", "aria-label": "Rank (0 to 9)", title: "Rank, keys 0 to 9",
+      h(`select${own.rank === null ? ".unset" : ""}`, { id: "rank", "aria-label": "Rank (0 to 9)", title: "Rank, keys 0 to 9",
         onchange: (event) => qc.marks.set(entry.id, { rank: event.target.value === "" ? null : Number(event.target.value) }) },
       h("option", { value: "" }, "rank"), ...Array.from({ length: 10 }, (_, n) => h("option", { value: n, selected: own.rank === n }, String(n)))),
       h("input.note", { id: "note", type: "text", placeholder: "Note  ( N )", "aria-label": "Note", value: own.note, maxlength: 2000,
