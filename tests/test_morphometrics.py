@@ -209,3 +209,28 @@ def test_a_large_mask_takes_little_processor_time() -> None:
     started = time.process_time()
     assert measure(cord).slices.size == 384
     assert time.process_time() - started < 2.0
+
+
+def test_both_ends_of_an_interval_are_kept_and_both_must_fit() -> None:
+    table = measure(ellipse(5, 4, 6))
+    held = table.with_interval(table.area - 1, table.area + 2)
+    assert held.area_lower is not None
+    assert held.area_upper is not None
+    np.testing.assert_array_equal(held.area_lower, table.area - 1)
+    np.testing.assert_array_equal(held.area_upper, table.area + 2)
+    for lower, upper in ((np.zeros(3), table.area), (table.area, np.zeros(3))):
+        with pytest.raises(ImageError, match="does not fit"):
+            table.with_interval(lower, upper)
+
+
+def test_what_is_wrong_with_a_mask_for_the_centreline_is_said_with_its_slices() -> None:
+    tube = ellipse(5, 4, 12)
+    empty = Volume(np.zeros_like(tube.data), tube.grid)
+    with pytest.raises(ImageError, match=r"^The mask for the centreline is empty: give one"):
+        measure(tube, centreline_from=empty)
+    part = tube.data.copy()
+    part[:, :, :3] = 0
+    part[:, :, 10:] = 0
+    short = Volume(part, tube.grid)
+    with pytest.raises(ImageError, match=r"covers the slices 3 to 9, the mask to measure 0 to 11"):
+        measure(tube, centreline_from=short)

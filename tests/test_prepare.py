@@ -81,3 +81,30 @@ def test_a_box_is_cut_at_the_border_and_whole_without_a_mask() -> None:
     mask = cylinder((10, 10, 10), (1, 1, 1), 2)
     assert margin_box(mask, (1, 1, 1), 50) == Box((0, 0, 0), (10, 10, 10))
     assert margin_box(np.zeros((4, 5, 6)), (1, 1, 1), 1) == Box((0, 0, 0), (4, 5, 6))
+
+
+def test_an_image_is_resampled_linearly_in_single_precision() -> None:
+    step = np.zeros((8, 6, 4), np.int16)
+    step[4:] = 1000
+    where = Grid(step.shape, np.diag([1.0, 1, 1, 1]))
+    close = prepared(Volume(step, where), where.box, (0.5, 1, 1))
+    assert close.data.dtype == np.float32
+    levels = np.unique(close.data[:, 0, 0].round(4))
+    assert len(levels) == 3  # below, half way and above: nothing swings beyond the step
+    assert levels[1] == pytest.approx((levels[0] + levels[2]) / 2, abs=1e-3)
+
+
+def test_the_mean_of_many_equal_voxels_is_exact() -> None:
+    data = np.full((200, 200, 60), 16_777_217, np.float64).astype(np.float32) + 2
+    data[0] = 0
+    expected = data.astype(np.float64)
+    scored = zscored(data)
+    np.testing.assert_allclose(
+        scored, (expected - expected.mean()) / expected.std(), rtol=1e-5, atol=1e-6
+    )
+    faint = np.array([[[0.0, 1e-3]]], np.float32)
+    np.testing.assert_allclose(zscored(faint), [[[-1, 1]]], rtol=1e-4)
+
+
+def test_an_empty_mask_is_worth_the_whole_grid() -> None:
+    assert margin_box(np.zeros((4, 5, 6)), (1, 1, 1), 2) == Box((0, 0, 0), (4, 5, 6))

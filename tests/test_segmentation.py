@@ -76,3 +76,18 @@ def test_cleaning_twice_changes_nothing() -> None:
     once = segmented(probability, Cleaning(0.6))
     again = segmented(Probability(once.data.astype(np.float32), WHERE), Cleaning())
     np.testing.assert_array_equal(once.data, again.data)
+
+
+def test_the_mask_has_the_probabilitys_header() -> None:
+    import nibabel as nib
+
+    header = nib.Nifti1Header()
+    probability = Probability(CORD.astype(np.float32), WHERE, header)
+    assert segmented(probability, Cleaning()).header is header
+
+
+def test_a_single_voxel_beside_the_background_is_the_largest_object() -> None:
+    one = box(slice(3, 4), slice(3, 4), slice(3, 4))
+    other = box(slice(9, 10), slice(9, 10), slice(9, 10))
+    found = segmented(soft((one, 0.9), (other, 0.9)), Cleaning()).data
+    assert found.sum() == 1

@@ -170,3 +170,48 @@ def test_grids_match_within_a_tolerance() -> None:
     assert where.matches(Grid(where.shape, where.affine + 1e-5))
     assert not where.matches(moved)
     assert not where.matches(Grid((5, 7, 5), where.affine))
+
+
+def test_letters_that_are_none_are_refused_not_passed_on() -> None:
+    for letters in ("RP?", "RPX", "RP", "RRP", "RLA", ""):
+        with pytest.raises(ImageError, match="three letters"):
+            from_sct_letters(letters)
+
+
+@pytest.mark.parametrize("wrong", [(1, 1), (1, 1, 1, 1)])
+def test_a_number_for_each_axis_or_none(wrong: tuple[int, ...]) -> None:
+    box = Box((1, 1, 1), (3, 3, 3))
+    with pytest.raises(ValueError, match="zip"):
+        box.grown(wrong, (9, 9, 9))
+    with pytest.raises(ValueError, match="zip"):
+        grid(SHAPE, (1, 1, 1)).resampled([float(n) for n in wrong])
+
+
+def test_grids_match_within_millimetres_however_far_they_lie() -> None:
+    near, far = oblique(), oblique()
+    far.affine[:3, 3] += 5000
+    shifted = Grid(far.shape, far.affine.copy())
+    shifted.affine[0, 3] += 0.01
+    assert not far.matches(shifted)
+    assert far.matches(shifted, 0.02)
+    assert not near.matches(far)
+
+
+def test_integers_are_interpolated_between_and_keep_their_kind_without() -> None:
+    steps = Volume(
+        (np.arange(8).reshape(8, 1, 1) * 10).astype(np.int16), grid((8, 1, 1), (1, 1, 1))
+    )
+    finer = steps.resampled((0.5, 1, 1))
+    assert finer.data.dtype == np.float64
+    assert finer.data[1, 0, 0] == pytest.approx(5)
+    assert steps.resampled((0.5, 1, 1), order=0).data.dtype == np.int16
+    single = Volume(steps.data.astype(np.float32), steps.grid)
+    assert single.resampled((0.5, 1, 1)).data.dtype == np.float32
+
+
+def test_a_header_is_kept_for_the_very_same_grid_only() -> None:
+    volume = image("T2w")
+    moved = Grid(volume.grid.shape, volume.grid.affine.copy())
+    moved.affine[0, 3] += 1e-4
+    assert volume.resampled_to(volume.grid, 0).header is volume.header
+    assert volume.resampled_to(moved, 0).header is None

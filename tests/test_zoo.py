@@ -12,8 +12,10 @@ from test_index import ENTRY, write_index
 from toy_models import toy_model
 
 from sct_deepseg_general import zoo as zoos
+from sct_deepseg_general.bundle import pack
 from sct_deepseg_general.errors import ModelError
 from sct_deepseg_general.fetch import Manner
+from sct_deepseg_general.files import sha256
 from sct_deepseg_general.index import read_index
 from sct_deepseg_general.shelf import Shelf, clear, standard_shelf
 from sct_deepseg_general.zoo import Zoo, is_offline, resolve, standard_zoo
@@ -218,3 +220,92 @@ def test_what_is_no_model_on_the_shelf_is_passed_over(tmp_path: Path) -> None:
     (tmp_path / "package" / "broken" / "model.json").write_text(json.dumps({"id": 3}))
     keys = {place.key for place in zoo(tmp_path).shelf.places()}
     assert keys == {"inner@0.1.0", "toy@0.1.0", "toy@0.2.0"}
+
+
+def packed(folder: Path, version: str) -> Path:
+    """The archive of a toy model of its own."""
+    made = toy_model(folder / f"made-{version}", version=version)
+    archive = folder / f"toy-{version}.zip"
+    pack({path.name: path for path in made.folder.iterdir()}, archive)
+    return archive
+
+
+def test_an_archive_brought_by_hand_is_installed_under_its_name(tmp_path: Path) -> None:
+    archive = packed(tmp_path, "0.10.0")
+    write(tmp_path, version="0.9.0")
+    entry = {"sha256": sha256(archive), "size": archive.stat().st_size}
+    entries = [{**ENTRY, "version": "0.10.0", **entry}]
+    write_index(tmp_path / "index.json", *entries, default="toy@0.10.0")
+    for name in ("toy@0.10.0", None):
+        model = zoo(tmp_path).install(archive, name, Manner(offline=True))
+        assert model.key == "toy@0.10.0"
+        zoo(tmp_path).remove("toy@0.10.0")
+    with pytest.raises(ModelError, match="no model 'other'"):
+        zoo(tmp_path).install(archive, "other", Manner(offline=True))
+
+
+def test_an_archive_that_no_index_knows_needs_trust(tmp_path: Path) -> None:
+    archive = packed(tmp_path, "0.7.0")
+    with pytest.raises(ModelError, match="trust"):
+        zoo(tmp_path).install(archive, None, Manner(offline=True))
+    model = zoo(tmp_path).install(archive, None, Manner(offline=True, trust=True))
+    assert model.key == "toy@0.7.0"
+
+
+def test_a_model_that_no_index_knows_is_used_where_it_lies(tmp_path: Path) -> None:
+    toy_model(tmp_path / "models" / "mine@1.0", id="mine", version="1.0")
+    assert zoo(tmp_path).obtain("mine").key == "mine@1.0"
+    assert zoo(tmp_path).obtain("inner").key == "inner@0.1.0"
+
+
+def test_an_embedded_model_that_is_published_too_is_fetched_where_it_is_lost(
+    tmp_path: Path,
+) -> None:
+    entry = {**ENTRY, "id": "lost", "embedded": True, "urls": ["https://example.org/lost.zip"]}
+    write_index(tmp_path / "index.json", entry, default="lost@0.1.0")
+    with pytest.raises(ModelError, match="network is forbidden"):
+        zoo(tmp_path).obtain("lost", Manner(offline=True))
+
+
+def test_a_line_tells_all_of_a_model(tmp_path: Path) -> None:
+    write(tmp_path)
+    (tmp_path / "models" / "toy@0.1.0" / "network.bin").write_bytes(b"damaged")
+    lines = {line.key: line for line in zoo(tmp_path).lines()}
+    model = zoo(tmp_path).here("toy@0.2.0")
+    good, bad, there = (lines[f"toy@{version}"] for version in ("0.2.0", "0.1.0", "0.10.0"))
+    assert (good.size, good.folder) == (model.size, model.folder)
+    assert (good.title, good.contrasts) == ("Toy", ("T1w", "T2w"))
+    assert (bad.title, bad.contrasts, bad.size) == ("", (), None)
+    assert (there.title, there.contrasts, there.folder) == ("Toy", ("T2w",), None)
+    clear(tmp_path / "package" / "inner")
+    lines = {line.key: line for line in zoo(tmp_path).lines()}
+    assert lines["inner@0.1.0"].check == "missing from the package"
+
+
+def test_what_there_is_not_is_named_with_its_version(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"no model 'toy@7': known versions"):
+        zoo(tmp_path).find("toy@7")
+    with pytest.raises(ModelError, match=r"no model 'other': known are"):
+        zoo(tmp_path).find("other")
+
+
+def test_the_network_is_allowed_unless_it_is_forbidden(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Manner] = []
+
+    def remembered(_self: Zoo, name: str | None, manner: Manner) -> str:
+        seen.append(manner)
+        return name or ""
+
+    monkeypatch.setattr(Zoo, "obtain", remembered)
+    resolve("toy")
+    resolve("toy", offline=True)
+    assert [manner.offline for manner in seen] == [False, True]
+    assert is_offline() is False
+    assert is_offline(flag=True) is True
+    monkeypatch.chdir(tmp_path)
+    for name in ("a/b", "..", "/none"):
+        with pytest.raises(ModelError):
+            resolve(name)
+    assert len(seen) == 2
