@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,6 +20,8 @@ from toy_models import toy_model
 from sct_deepseg_general.bundle import pack
 from sct_deepseg_general.cli.models import command
 from sct_deepseg_general.errors import ModelError
+from sct_deepseg_general.index import read_index
+from sct_deepseg_general.shelf import Shelf
 
 
 @pytest.fixture(autouse=True)
@@ -69,6 +72,43 @@ def test_fetch_list_path_verify_remove(tmp_path: Path) -> None:
     assert "verified" in said("verify", "-m", "toy")
     assert said("remove", "-m", "toy@0.1.0") == f"Removed {folder}\n"
     assert "available" in next(one for one in said("list").splitlines() if "toy@" in one)
+
+
+REMOVING = (
+    "import os, sys; from pathlib import Path; from sct_deepseg_general.shelf import clear\n"
+    "begun = []\n"
+    "def die_within(event, _words):\n"
+    "    if event == 'shutil.rmtree': begun.append(event)\n"
+    "    if event == 'os.remove' and begun: os.kill(os.getpid(), 9)\n"
+    "sys.addaudithook(die_within)\n"
+    "clear(Path(sys.argv[1]))"
+)
+
+
+@pytest.mark.parametrize("words", [["list"], ["fetch", "-m", "toy"], ["verify"]])
+def test_what_a_killed_removal_left_goes_at_the_next_call(tmp_path: Path, words: list[str]) -> None:
+    said("fetch", "-m", "toy")
+    removing = [sys.executable, "-c", REMOVING, tmp_path / "models" / "toy@0.1.0"]
+    assert subprocess.run(removing, check=False).returncode == -signal.SIGKILL
+    left = tmp_path / "models" / ".toy@0.1.0.removed"
+    assert left.exists()
+    assert not (tmp_path / "models" / "toy@0.1.0").exists()
+    said(*words)
+    assert not left.exists()
+
+
+def test_embedded_models_are_pinned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "package"
+    model = toy_model(package / "inner", id="inner")
+    alone = {"urls": [], "sha256": None, "size": None, "embedded": True}
+    content = {"format": 1, "default": "inner@0.1.0"}
+    content["models"] = [entry(tmp_path / "toy.zip", id="inner", **alone)]
+    (package / "index.json").write_text(json.dumps(content))
+    shelf = Shelf(package, (tmp_path / "models",))
+    monkeypatch.setattr("sct_deepseg_general.zoo.standard_shelf", lambda: shelf)
+    assert json.loads(said("pin", "-json"))["pinned"] == ["inner@0.1.0"]
+    assert read_index(package / "index.json").entries[0].digest == model.digest
+    assert "nothing changed" in said("pin")
 
 
 def test_the_same_in_json(tmp_path: Path) -> None:

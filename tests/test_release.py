@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from faulty_server import faulty_server
 from measurements import row
 from toy_models import RECORD, plans, write_parts
@@ -18,17 +19,20 @@ torch = pytest.importorskip("torch", reason="the torch extra is not installed")
 pytest.importorskip("nnunetv2", reason="the torch extra is not installed")
 
 from sct_deepseg_general.bundle import Limits, seal, unpack_model  # noqa: E402  # after the skips
+from sct_deepseg_general.cli.models import command  # noqa: E402
 from sct_deepseg_general.errors import ModelError  # noqa: E402
 from sct_deepseg_general.fetch import Manner, fetch  # noqa: E402
 from sct_deepseg_general.files import sha256  # noqa: E402
-from sct_deepseg_general.index import read_index  # noqa: E402
+from sct_deepseg_general.index import as_json, read_index  # noqa: E402
 from sct_deepseg_general.model import Model  # noqa: E402
 from sct_deepseg_general.nnunet import build_network  # noqa: E402
+from sct_deepseg_general.pinning import embed, entry_of  # noqa: E402
 from sct_deepseg_general.shelf import Shelf  # noqa: E402
 from sct_deepseg_general.training.evaluate import Measurement  # noqa: E402
 from sct_deepseg_general.training.export import save_weights  # noqa: E402
 from sct_deepseg_general.training.release import release, setbacks  # noqa: E402
 from sct_deepseg_general.training.tables import write_csv  # noqa: E402
+from sct_deepseg_general.zoo import Zoo  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -101,6 +105,30 @@ def test_what_is_released_can_be_fetched(tmp_path: Path) -> None:
     assert found.digest == made.model.digest == known.digest
     assert known.sha256 == sha256(made.bundle)
     assert not known.embedded
+
+
+def test_one_command_releases_embeds_and_pins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "package"
+    old = release(trained(tmp_path / "old"), "toy@0.9", tmp_path / "before").model
+    package.mkdir()
+    index = {"format": 1, "default": "toy@0.9", "models": [json.loads(as_json(entry_of(old)))]}
+    (package / "index.json").write_text(json.dumps(index))
+    embed(old, package)
+    shelf = Shelf(package, (tmp_path / "models",))
+    monkeypatch.setattr("sct_deepseg_general.zoo.standard_shelf", lambda: shelf)
+    monkeypatch.delenv("SCT_DEEPSEG_GENERAL_INDEX", raising=False)
+    words = ["release", "-from", str(trained(tmp_path / "new", seed=1)), "-id", "toy@1.0"]
+    words += ["-o", str(tmp_path / "out"), "-embed", "-json"]
+    result = CliRunner().invoke(command, words, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    found = Zoo(read_index(package / "index.json"), shelf).here()
+    assert (found.key, found.replaces) == ("toy@1.0", "toy@0.9")
+    assert found.digest == json.loads(result.stdout)["digest"] != old.digest
+    entry = read_index(package / "index.json").find("toy@1.0")
+    assert entry is not None
+    assert entry.digest == found.digest
 
 
 def test_sct_layout_is_in_the_second_archive(tmp_path: Path) -> None:
