@@ -41,7 +41,7 @@ _SEGMENTING: tuple[Callable[[Any], Any], ...] = (
     flag("-soft", help="Also write the probability map."),
     flag(
         "-uncertainty",
-        help="Look at the image in six more ways: a better interval of the area. Slow.",
+        help="Also look at the image in six other ways, for the area's interval and for doubts. Slow.",
     ),
 )
 _ENDING: tuple[Callable[[Any], Any], ...] = (
