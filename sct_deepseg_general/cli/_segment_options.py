@@ -41,7 +41,7 @@ _SEGMENTING: tuple[Callable[[Any], Any], ...] = (
     flag("-soft", help="Also write the probability map."),
     flag(
         "-uncertainty",
-        help="Also look at the image in six other ways, for the area's interval and for doubts. Slow.",
+        help="Also look in six other ways, for the area's interval and for doubts. Slow.",
     ),
 )
 _ENDING: tuple[Callable[[Any], Any], ...] = (
