@@ -6,6 +6,7 @@ be installed: an empty module stands in for each that is not, and is never calle
 
 from __future__ import annotations
 
+import email.message
 import importlib
 import importlib.abc
 import importlib.machinery
@@ -15,7 +16,7 @@ import os
 import sys
 import tempfile
 import types
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,10 +61,11 @@ def modules() -> tuple[Any, Any]:
     """SCT's modules that load a network and that run it."""
     sys.path.insert(0, os.environ[VARIABLE])
     sys.meta_path.append(Stand())  # last: what is installed is found first
-    version = importlib.metadata.metadata
-    importlib.metadata.metadata = lambda name: (  # type: ignore[assignment]
-        {"version": "0"} if name.partition(".")[0] in OTHER_TASKS else version(name)
+    known = importlib.metadata.metadata
+    importlib.metadata.metadata = lambda name: (
+        _nothing() if name.partition(".")[0] in OTHER_TASKS else known(name)
     )
+    _accept_the_forks_words()
     inference = importlib.import_module("spinalcordtoolbox.deepseg.inference")
     return importlib.import_module("spinalcordtoolbox.deepseg.nnunet"), inference
 
@@ -107,6 +109,33 @@ def CPU() -> Any:  # noqa: N802
     import torch
 
     return torch.device("cpu")
+
+
+def _accept_the_forks_words() -> None:
+    """SCT calls its fork of nnU-Net, with two arguments more; for one plain fold they say no."""
+    from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
+
+    for name in ("initialize_from_trained_model_folder", "predict_single_npy_array"):
+        setattr(nnUNetPredictor, name, _without_the_forks_words(getattr(nnUNetPredictor, name)))
+
+
+def _without_the_forks_words(function: Callable[..., Any]) -> Callable[..., Any]:
+    def plain(*args: Any, **words: Any) -> Any:
+        fork = [words.pop(word, None) for word in ("trainer_class", "return_logits_per_fold")]
+        if any(fork):
+            raise NotImplementedError("this benchmark runs one fold of nnU-Net's own trainer")
+        return function(*args, **words)
+
+    return plain
+
+
+def _nothing() -> Any:
+    """What a package that is not installed says of itself: an address or two."""
+    said = email.message.Message()
+    said["Version"] = "0"
+    for label in ("Homepage", "Models", "Repository"):
+        said["Project-URL"] = f"{label}, https://localhost"
+    return said
 
 
 def _cut(image: Any, box: dict[str, Any]) -> Any:

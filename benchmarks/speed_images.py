@@ -3,7 +3,7 @@
 python benchmarks/speed_images.py FOLDER
 
 The sample of the tests; and from a full neck (`labelled.shared_images`), where there is one:
-the neck, parts of it along the cord, and the neck in a field of view larger across the cord.
+the neck, parts of it along the cord, and the neck in a larger field of view.
 """
 
 from __future__ import annotations
@@ -51,13 +51,13 @@ def shortened(volume: Volume, share: float) -> Volume:
 
 
 def widened(volume: Volume, factor: float) -> Volume:
-    """The same image with air around it, in both directions across the body's axis.
+    """The same image with air before and behind the body, in the plane of a sagittal image.
 
     Air is drawn from the darkest twentieth of the image's own voxels.
     """
-    axis = along(volume)
+    axis = next(i for i, code in enumerate(volume.grid.axcodes) if code in "AP")
     nx, ny, nz = volume.data.shape
-    x, y, z = (0 if a == axis else round(n * (factor - 1) / 2) for a, n in enumerate((nx, ny, nz)))
+    x, y, z = (round(n * (factor - 1) / 2) * (a == axis) for a, n in enumerate((nx, ny, nz)))
     shape = (nx + 2 * x, ny + 2 * y, nz + 2 * z)
     dark = np.sort(volume.data.ravel())[: volume.data.size // 20]
     data = np.random.default_rng(0).choice(dark, shape).astype(volume.data.dtype)

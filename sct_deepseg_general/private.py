@@ -40,7 +40,7 @@ def import_openvino() -> ModuleType:
         if waits:
             del sys.modules[_CONVERTER]
     module: ModuleType = openvino
-    if not hasattr(module, "convert_model"):
+    if "convert_model" not in vars(module):
         vars(module).setdefault("__getattr__", _converter)
     return module
 

@@ -38,6 +38,7 @@ def test_the_converter_is_loaded_when_it_is_asked_for() -> None:
         "import sys\n"
         "from sct_deepseg_general.private import import_openvino\n"
         "module = import_openvino()\n"
+        "import_openvino()\n"
         "assert 'openvino.tools.ovc' not in sys.modules\n"
         "assert callable(module.convert_model)\n"
         "assert import_openvino() is module\n"
