@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from sct_deepseg_general.appearance import appearance, overlap
 from sct_deepseg_general.morphometrics import Morphometrics
+from sct_deepseg_general.prepare import margin_box
 from sct_deepseg_general.upright import AXES
 from sct_deepseg_general.volume import Array, Box, Grid, Probability, Segmentation, Volume
 
@@ -215,7 +216,8 @@ def _second_object(mask: Array) -> float:
     """Volume of the second largest object as a share of the largest."""
     from scipy import ndimage  # 0.2 s, not for -h
 
-    labels, count = ndimage.label(mask, np.ones((3, 3, 3)))
+    held = mask[margin_box(mask, (1, 1, 1), 0).slices]
+    labels, count = ndimage.label(held, np.ones((3, 3, 3)))
     if count < 2:
         return 0.0
     sizes = np.sort(np.bincount(labels.ravel())[1:])
