@@ -92,7 +92,7 @@ def measured(method: str, image: Path, results: Path, threads: int) -> Run:
 
 
 def report(runs: list[Run], results: Path) -> None:
-    for image in ("small", "neck"):
+    for image in ("small", "length-0.25", "neck"):
         _table(runs, image, results)
     _steps(runs)
     _scaling(runs)
