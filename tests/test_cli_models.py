@@ -132,6 +132,14 @@ def test_info_prints_the_card_or_the_entry() -> None:
     assert "# Toy" in said("info", "-m", "toy")
 
 
+def test_info_says_that_nobody_published_a_hash() -> None:
+    shown = said("info", "-m", "loose")
+    assert "not published" in shown
+    assert "-trust" in shown
+    assert "None" not in shown
+    assert "not published" not in said("info", "-m", "toy")
+
+
 def test_a_card_cannot_steer_the_terminal(tmp_path: Path) -> None:
     from toy_models import RECORD, write_parts
 

@@ -320,8 +320,11 @@ def _print_entry(entry: Entry, *, as_json: bool) -> None:
         print(json.dumps(json.loads(entry_as_json(entry))))
         return
     print(f"{entry.key}: {entry.title} (not installed)")
+    unknown = {"sha256": "not published; 'models fetch -trust' records the one it gets"}
     for name in ("contrasts", "orientation", "spacing", "size", "urls", "sha256", "licence"):
-        print(f"  {name:12} {getattr(entry, name)}")
+        value = getattr(entry, name)
+        shown = ", ".join(map(str, value)) if isinstance(value, tuple) else value
+        print(f"  {name:12} {unknown.get(name, 'not known') if value is None else shown}")
     print(f"  {'citation':12} {entry.citation}")
 
 
