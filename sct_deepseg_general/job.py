@@ -29,7 +29,7 @@ from sct_deepseg_general.soft_area import soft_areas
 from sct_deepseg_general.uncertainty import Calibration, Doubt, doubt, with_interval
 from sct_deepseg_general.upright import AXES
 
-__all__ = ["Done", "Job", "QcPlace", "Request", "contrast_told", "judged", "run", "slice_areas"]
+__all__ = ["Done", "Job", "QcPlace", "Request", "filed", "judged", "run", "slice_areas"]
 
 PRODUCER = f"sct_deepseg_sc_general {__version__}"
 
@@ -232,7 +232,7 @@ def _area(done: Done, calibration: Calibration) -> dict[str, Any]:
 
 def _show(done: Done, predictor: Predictor, request: Request, place: QcPlace) -> Path:
     result = done.result
-    folders = [folder.name for folder in done.job.image.resolve().parents] + ["", "", ""]
+    dataset, subject, contrast = filed(done.job.image)
     entry = Entry(
         image=result.image,
         segmentation=result.segmentation,
@@ -246,19 +246,26 @@ def _show(done: Done, predictor: Predictor, request: Request, place: QcPlace) ->
         command=request.command,
         input_name=str(done.job.image),
         mask_name=str(done.job.outputs.segmentation),
-        dataset=place.dataset or folders[2],
-        subject=place.subject or folders[1],
-        contrast=done.job.contrast or contrast_told(done.job.image) or folders[0],
+        dataset=place.dataset or dataset,
+        subject=place.subject or subject,
+        contrast=done.job.contrast or contrast,
         seconds=done.seconds,
         version=__version__,
     )
     return add_entry(place.folder, entry, at_once=place.at_once)
 
 
-def contrast_told(image: Path) -> str:
-    """The suffix of a BIDS name ("T2w"), or "" where the name has none."""
-    stem = image.name.split(".")[0]
-    return stem.rpartition("_")[2] if stem.startswith("sub-") and "_" in stem else ""
+def filed(image: Path) -> tuple[str, str, str]:
+    """Dataset, subject (with session) and contrast of an image on a QC page: what its BIDS name
+    and tree tell, or the names of the three folders above it, as SCT's QC has it.
+    """
+    folders = [*(folder.name for folder in image.resolve().parents), "", "", ""]
+    first, *rest = image.name.split(".")[0].split("_")
+    contrast = rest[-1] if first.startswith("sub-") and rest else ""
+    if contrast and first in folders:
+        session = [word for word in rest[:1] if word.startswith("ses-")]
+        return folders[folders.index(first) + 1], " ".join([first, *session]), contrast
+    return folders[2], folders[1], contrast or folders[0]
 
 
 def slice_areas(done: Done) -> tuple[SliceArea, ...]:

@@ -20,7 +20,7 @@ from sct_deepseg_general.aggregate import Selection
 from sct_deepseg_general.csa import CsaRequest
 from sct_deepseg_general.csa_table import FIXED_COLUMNS, STATUS
 from sct_deepseg_general.errors import ImageError, OutputError
-from sct_deepseg_general.job import Done, Job, QcPlace, Request, run, slice_areas
+from sct_deepseg_general.job import Done, Job, QcPlace, Request, filed, run, slice_areas
 from sct_deepseg_general.network import Predictor
 from sct_deepseg_general.outputs import outputs_for
 from sct_deepseg_general.pipeline import Options
@@ -181,6 +181,22 @@ def test_an_image_without_cord_fails_in_quality_not_in_work(
     assert math.isnan(done.mean_area)
     assert not np.asarray(nib.load(done.job.outputs.segmentation).dataobj).any()
     assert done.job.outputs.csa.exists()
+
+
+@pytest.mark.parametrize(
+    ("path", "names"),
+    [
+        ("study/sub-1/anat/sub-1_T2w.nii.gz", ("study", "sub-1", "T2w")),
+        ("study/sub-1/ses-2/anat/sub-1_ses-2_acq-x_T1w.nii", ("study", "sub-1 ses-2", "T1w")),
+        ("data/p7/t2/t2.nii.gz", ("data", "p7", "t2")),
+        ("data/p7/t2/sub-1_T2w.nii.gz", ("data", "p7", "T2w")),
+        ("data/sub-1/t2/sub-1.nii.gz", ("data", "sub-1", "t2")),
+    ],
+)
+def test_an_image_is_filed_by_its_bids_name_or_its_folders(
+    path: str, names: tuple[str, str, str]
+) -> None:
+    assert filed(Path("/") / path) == names
 
 
 def test_a_qc_page_is_added_where_asked(cord: Path, predictor: Predictor) -> None:

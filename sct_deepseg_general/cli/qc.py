@@ -43,9 +43,9 @@ Open qc/index.html in a browser: nothing is loaded from the network.
 @option(
     "-qc", to="folder", required=True, type=FILE, show_default=False, help="Folder of the page."
 )
-@option("-qc-dataset", to="dataset", help="Dataset name.  [default: three folders above the image]")
-@option("-qc-subject", to="subject", help="Subject name.  [default: two folders above the image]")
-@option("-qc-contrast", to="contrast", help="Contrast.  [default: a BIDS name's, or the folder]")
+@option("-qc-dataset", to="dataset", help="Dataset name.  [default: as BIDS, or 3 folders above]")
+@option("-qc-subject", to="subject", help="Subject name.  [default: as BIDS, or 2 folders above]")
+@option("-qc-contrast", to="contrast", help="Contrast.  [default: as BIDS, or the folder]")
 @option("-qc-site", to="site", default="", show_default=False, help="Site, for the group page.")
 @option("-vertfile", type=FILE, help="Map with the number of the level in each voxel.")
 @option("-discfile", type=FILE, help="Single voxels: disc n is the top of vertebra n.")
@@ -114,14 +114,11 @@ def _on_grid(value: _V, path: Path, image: Volume, image_path: Path) -> _V:
 
 
 def _names(image: Path, rest: Mapping[str, Any]) -> tuple[str, str, str]:
-    """Dataset, subject and contrast; by default the three folders above, as SCT's QC has it, or
-    the contrast that a BIDS name tells.
-    """
-    from sct_deepseg_general.job import contrast_told
+    """Dataset, subject and contrast, as given or as the image is named."""
+    from sct_deepseg_general.job import filed
 
-    above = [*(folder.name for folder in image.resolve().parents), "", "", ""]
-    contrast = rest["contrast"] or contrast_told(image) or above[0]
-    return rest["dataset"] or above[2], rest["subject"] or above[1], contrast
+    dataset, subject, contrast = filed(image)
+    return rest["dataset"] or dataset, rest["subject"] or subject, rest["contrast"] or contrast
 
 
 def _quality(mask: Segmentation, table: Morphometrics) -> Quality:
