@@ -137,7 +137,8 @@ def _steps(runs: list[Run]) -> None:
         "_show": "QC entry",
         "all else": "all else",
     }
-    print("\n| CPU s | " + " | ".join(names.values()) + " |\n|---" * (len(names) + 1) + "|")
+    heads = ["CPU s", *names.values()]
+    print("\n| " + " | ".join(heads) + " |\n" + "|---" * len(heads) + "|")
     for image in ("small", "neck"):
         found = of(runs, image, OURS[1])
         if found:
