@@ -19,7 +19,7 @@ from nibabel.imageglobals import logger as nibabel_logger
 from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
-from sct_deepseg_general.errors import ImageError
+from sct_deepseg_general.errors import ImageError, OutputError
 from sct_deepseg_general.files import write_whole
 from sct_deepseg_general.volume import Array, Grid, Probability, Segmentation, Volume
 
@@ -98,11 +98,13 @@ def save(volume: Volume, path: Path, dtype: type | None = None) -> None:
     segmentation as uint8, without scaling.
 
     Raises:
-        OutputError: the file cannot be written.
+        OutputError: the file cannot be written, or the header does not place the voxels where
+            the grid does.
     """
     kind = dtype or (np.uint8 if isinstance(volume, Segmentation) else np.float32)
     with _without_remarks():
         image = nib.Nifti1Image(np.asarray(volume.data, kind), None, _header_for(volume, kind))
+    _check_written(image, volume.grid, path)
     with write_whole(Path(path)) as temporary:
         if temporary.name.endswith(".gz"):
             # no name and no time in the gzip header: the same mask gives the same bytes
@@ -113,6 +115,14 @@ def save(volume: Volume, path: Path, dtype: type | None = None) -> None:
                 stream.write(image.to_bytes())
         else:
             temporary.write_bytes(image.to_bytes())
+
+
+def _check_written(image: Any, grid: Grid, path: Path) -> None:
+    """No file is written whose header would move the anatomy."""
+    within = 1e-3 + 1e-6 * float(np.abs(grid.affine).max())  # single precision far from the origin
+    affine = image.header.get_best_affine()
+    if image.shape != grid.shape or not np.allclose(affine, grid.affine, 0, within):
+        raise OutputError(f"Cannot write {path}: its header and its voxels lie apart.")
 
 
 def _header_for(volume: Volume, kind: Any) -> nib.Nifti1Header:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from samples import geometry, grid, image_path, label_path
 
 from sct_deepseg_general import nifti
-from sct_deepseg_general.errors import ImageError
+from sct_deepseg_general.errors import ImageError, OutputError
 from sct_deepseg_general.volume import Probability, Segmentation, Volume
 
 OBLIQUE = np.array([[0, 0.2, 3, -9], [-0.8, 0.1, 0.2, 4], [0.1, 0.8, 0.3, 5], [0, 0, 0, 1.0]])
@@ -209,6 +209,14 @@ def test_a_shifted_geometry_is_seen(tmp_path: Path) -> None:
     header = odd_header(qoffset_x=1.5)
     nifti.save(Volume(volume.data, volume.grid, header), tmp_path / "out.nii")
     assert geometry(tmp_path / "out.nii") != geometry(image_path("T2w"))
+
+
+def test_a_header_that_would_move_the_anatomy_is_not_written(tmp_path: Path) -> None:
+    volume = nifti.load(image_path("T2w"))
+    rows = volume.grid.affine[0] + np.array((0, 0, 0, 0.5))
+    with pytest.raises(OutputError, match="lie apart"):
+        nifti.save(Volume(volume.data, volume.grid, odd_header(srow_x=rows)), tmp_path / "o.nii")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_big_endian_header_is_kept_in_value(tmp_path: Path) -> None:
