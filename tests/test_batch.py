@@ -248,7 +248,7 @@ class TestTheEnd:
         with pytest.raises(OutputError, match="Another batch"):
             run(assignment(dataset, out, Shard(1, 2)))
         (tmp_path / "refused").touch()
-        assert first.wait(120) == 0
+        assert first.wait(600) == 0
         assert run(assignment(dataset, out))[0].kept == 2
 
     def test_leaves_a_qc_page_with_every_entry(self, dataset, out):
@@ -295,7 +295,7 @@ class TestShards:
     def test_may_run_side_by_side(self, tmp_path, out):
         dataset = phantom_dataset(tmp_path / "data", people(6, "sleep 0.2"))
         running = [process(dataset, out, tmp_path / "log", [f"{n}/2"]) for n in (1, 2)]
-        assert [one.wait(120) for one in running] == [0, 0]
+        assert [one.wait(600) for one in running] == [0, 0]
         assert batch.join(out).images == 6
         assert set(begun(tmp_path / "log").values()) == {1}
 
@@ -320,7 +320,7 @@ class TestSigkill:
             done += one.returncode == -signal.SIGKILL
             _check_whole(out)
         last = process(dataset, out, log)
-        assert last.wait(120) == 0
+        assert last.wait(600) == 0
         counts = begun(log)
         assert set(counts) == {KEY.format(n) for n in range(1, 41)}
         assert counts.total() <= 40 + done * 2, "more was repeated than was in flight"
@@ -356,7 +356,7 @@ class TestSigkill:
         _until(lambda: begun(log).total() == 2)
         workers = _children(one.pid)
         one.send_signal(signal.SIGINT)
-        assert one.wait(120) != 0
+        assert one.wait(600) != 0
         assert not any(Path(f"/proc/{pid}/cmdline").exists() for pid in workers)
         assert not leftovers(out)
         state = read_progress(out / "batch" / "0001-of-0001" / "progress.json")
@@ -369,7 +369,7 @@ class TestSigkill:
         _until(lambda: begun(log).total() >= 2)
         os.kill(_children(one.pid)[0], signal.SIGKILL)
         (tmp_path / "killed").touch()
-        assert one.wait(120) == 0
+        assert one.wait(600) == 0
         assert begun(log).total() == 7
         assert {row["status"] for row in table(out / "images.tsv")} == {"ok"}
 
@@ -431,7 +431,7 @@ def _children(pid: int) -> list[int]:
     return [int(word) for word in text.split()]
 
 
-def _until(holds, seconds: float = 120) -> None:
+def _until(holds, seconds: float = 600) -> None:
     end = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < end, "waited too long"

@@ -52,7 +52,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 def installed(*words: object, before: tuple[str, ...] = ()) -> Ended:
     """The installed console script, in a process of its own; `before` starts it."""
     line = [*before, str(COMMAND), *map(str, words), *MODEL]
-    done = subprocess.run(line, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(line, capture_output=True, text=True, check=False, timeout=600)
     return Ended(done.returncode, done.stdout, done.stderr)
 
 

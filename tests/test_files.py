@@ -163,7 +163,7 @@ def test_sigterm_removes_the_temporary_file_and_ends_a_forked_child_at_once(tmp_
         assert int(process.stdout.readline()) == -signal.SIGTERM
         assert len(names(tmp_path)) == 1  # the child has taken nothing of its parent's with it
         process.send_signal(signal.SIGTERM)
-        assert process.wait(120) == 143
+        assert process.wait(600) == 143
     assert names(tmp_path) == []
 
 

@@ -69,7 +69,7 @@ def test_pools_forked_below_the_command_end_when_told() -> None:
         "for _ in range(60):\n"
         "    with get_context('fork').Pool(8) as pool: pool.map(abs, range(4))\n"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=600)
 
 
 def ended(*words: object) -> int:

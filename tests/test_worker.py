@@ -69,7 +69,7 @@ def test_a_worker_short_of_memory_says_so_and_takes_the_next_image(tmp_path):
         worker.stdin.close()
         assert "ready" in worker.stdout.readline()
         first, second = (decoded(worker.stdout.readline()) for _ in range(2))
-        assert worker.wait(60) == 0
+        assert worker.wait(600) == 0
     assert isinstance(first, Failure)
     assert first.kind == "memory"
     assert isinstance(second, Outcome)
@@ -82,7 +82,7 @@ def test_a_worker_ends_when_it_is_told_or_when_the_batch_is_gone(tmp_path):
             worker.stdin.write(encoded(Settings()) + "\n" + last)
             worker.stdin.close()
             assert "ready" in worker.stdout.readline()
-            assert worker.wait(60) == code
+            assert worker.wait(600) == code
 
 
 def test_a_worker_is_deaf_to_ctrl_c_and_ends_on_sigterm():
@@ -94,4 +94,4 @@ def test_a_worker_is_deaf_to_ctrl_c_and_ends_on_sigterm():
         with pytest.raises(subprocess.TimeoutExpired):
             worker.wait(0.3)
         worker.send_signal(signal.SIGTERM)
-        assert worker.wait(60) == 143
+        assert worker.wait(600) == 143
