@@ -22,7 +22,7 @@ def main(results: Path, picture: Path) -> None:
     widths = [name for name in SCALING if not name.startswith("length")]
     lengths = [name for name in SCALING if not name.startswith("width")]
     draw(left, runs, widths, [megavoxels(results, name) for name in widths])
-    left.set(xlabel="image, million voxels (the same cord)", ylabel="CPU time, s")
+    left.set(xlabel="image, million voxels (the same cord)", xlim=(0, None), ylabel="CPU time, s")
     draw(right, runs, lengths, [millimetres(results, name) for name in lengths])
     right.set(xlabel="image along the body, mm (more cord)", xlim=(0, None), ylim=(0, None))
     right.legend(frameon=False)
