@@ -27,6 +27,7 @@ __all__ = ["load", "load_map", "load_probability", "load_segmentation", "save", 
 
 LARGEST_VOXELS = 2**31
 MILLIMETRES = (0.02, 200.0)
+COARSEST = 20.0  # mm of the second longest side of a voxel: a cord is half as wide
 FARTHEST = 1e6  # mm from the scanner's centre to the first voxel
 LONGEST, WIDEST = 3e3, 1e9  # mm, mm³: no scanner sees more, and resampling it would take all memory
 _GZIP_MOST = 1032  # deflate cannot shrink by more
@@ -225,6 +226,9 @@ def _checked_affine(affine: NDArray[np.float64], name: str) -> NDArray[np.float6
     if sizes.min() < MILLIMETRES[0] or sizes.max() > MILLIMETRES[1]:
         found = " x ".join(f"{size:.4g}" for size in sizes)
         raise ImageError(f"{name} has voxels of {found} mm: repair its header.")
+    if np.sort(sizes)[1] > COARSEST:
+        found = " x ".join(f"{size:.4g}" for size in sizes)
+        raise ImageError(f"{name} has voxels of {found} mm: too coarse to show a cord.")
     if abs(np.linalg.det(affine[:3, :3] / sizes)) < 0.1:
         raise ImageError(f"{name} has a singular affine (parallel axes): repair its header.")
     if np.abs(affine[:3, 3]).max() > FARTHEST:
