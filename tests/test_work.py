@@ -101,6 +101,12 @@ def widened(name: str, times: int = 3) -> Volume:
     return Volume(data, Grid((x, y, z), affine))
 
 
+@pytest.fixture(scope="module")
+def wide(predictor: Predictor) -> Work:
+    with pytest.MonkeyPatch.context() as patch:
+        return work(widened("T2w"), predictor, patch)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_tiles_and_voxels_follow_the_cord(
     name: str, predictor: Predictor, monkeypatch: pytest.MonkeyPatch
@@ -113,9 +119,8 @@ def test_tiles_and_voxels_follow_the_cord(
 
 
 def test_a_larger_field_of_view_costs_a_look_by_the_locator(
-    predictor: Predictor, monkeypatch: pytest.MonkeyPatch
+    predictor: Predictor, wide: Work
 ) -> None:
-    wide = work(widened("T2w"), predictor, monkeypatch)
     model, largest = predictor.model, most("T2w", predictor)
     assert wide.result.location.found
     assert wide.close.tiles[0] <= lattice(largest, model.patch)
@@ -126,10 +131,7 @@ def test_a_larger_field_of_view_costs_a_look_by_the_locator(
     assert wide.coarse.tiles == [lattice(coarse, model.locator.patch)]
 
 
-def test_nothing_is_resampled_outside_the_crop(
-    predictor: Predictor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    wide = work(widened("T2w"), predictor, monkeypatch)
+def test_nothing_is_resampled_outside_the_crop(wide: Work) -> None:
     crop, coarse = np.prod(wide.result.location.box.shape), wide.coarse.voxels[0]
     close = wide.close.voxels[0]
     whole = np.prod(wide.result.oriented.shape)
