@@ -178,16 +178,19 @@ class Volume:
         `order` 0 is nearest neighbour, 1 linear, 2 quadratic spline (SCT's "spline"); left
         out, the value's type decides. Integers become float64 for orders above 0.
         """
-        from scipy import ndimage  # 0.2 s, and not every command resamples
-
         order = self.order if order is None else order
         data = self.data
         if order > 0 and data.dtype.kind in "biu":
             data = data.astype(np.float64)
         matrix = np.linalg.inv(self.grid.affine) @ grid.affine
-        data = ndimage.affine_transform(
-            data, matrix[:3, :3], matrix[:3, 3], grid.shape, order=order, mode="nearest"
-        )
+        if order == 0 and _along_axes(matrix, grid.shape):
+            data = _nearest(data, matrix, grid.shape)
+        else:
+            from scipy import ndimage  # 0.2 s, and not every command resamples
+
+            data = ndimage.affine_transform(
+                data, matrix[:3, :3], matrix[:3, 3], grid.shape, order=order, mode="nearest"
+            )
         header = self.header if self.grid.matches(grid, 1e-6) else None
         return replace(self, data=data, grid=grid, header=header)
 
@@ -202,6 +205,25 @@ class Segmentation(Volume):
     """The cord, uint8, 0 or 1; interpolated by nearest neighbour."""
 
     order: ClassVar[int] = 0
+
+
+def _along_axes(matrix: NDArray[np.float64], shape: Shape) -> bool:
+    """Whether the axes of one grid are those of another, to a millionth of a voxel."""
+    across = np.abs(matrix[:3, :3] - np.diag(np.diagonal(matrix)[:3]))
+    return bool((across @ np.array(shape) < 1e-6).all())
+
+
+def _nearest(data: Array, matrix: NDArray[np.float64], shape: Shape) -> Array:
+    """The nearest values where the axes are parallel, one axis after the other.
+
+    Bit for bit what scipy's general transform gives, several times faster. (Linear values taken
+    so would differ from SCT's in the last bit.)
+    """
+    for axis in sorted(range(3), key=lambda a: shape[a] / data.shape[a]):
+        at = np.arange(shape[axis]) * matrix[axis, axis] + matrix[axis, 3]
+        nearest = np.floor(np.clip(at, 0, data.shape[axis] - 1) + 0.5).astype(np.intp)
+        data = data.take(nearest, axis)
+    return data
 
 
 def _turned(header: nib.Nifti1Header | None, grid: Grid) -> nib.Nifti1Header | None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from nibabel.affines import apply_affine
 from samples import all_codes, grid, image
+from scipy import ndimage
 
 from sct_deepseg_general.errors import ImageError
 from sct_deepseg_general.volume import (
@@ -215,3 +216,28 @@ def test_a_header_is_kept_for_the_very_same_grid_only() -> None:
     moved.affine[0, 3] += 1e-4
     assert volume.resampled_to(volume.grid, 0).header is volume.header
     assert volume.resampled_to(moved, 0).header is None
+
+
+@pytest.mark.parametrize(
+    ("shape", "scale"),
+    [
+        ((9, 5, 14), (0.5, 2.2, 1.0)),
+        ((20, 11, 6), (0.71, 1.37, -1.4)),
+        ((4, 4, 4), (3.0, 0.2, 9.0)),
+        ((30, 1, 30), (0.43, 0.43, 0.43)),
+    ],
+)
+def test_nearest_values_of_parallel_grids_are_those_of_scipys_transform(
+    shape: tuple[int, int, int], scale: tuple[float, float, float]
+) -> None:
+    random = np.random.default_rng(3)
+    where = Grid((12, 13, 9), oblique().affine)
+    step = np.diag([*scale, 1.0])
+    step[:3, 3] = 1.3, -0.63, 2.1
+    volume = Volume(random.random(where.shape, dtype=np.float32), where)
+    found = volume.resampled_to(Grid(shape, where.affine @ step), 0).data
+    expected = ndimage.affine_transform(
+        volume.data, step[:3, :3], step[:3, 3], shape, order=0, mode="nearest"
+    )
+    assert found.dtype == expected.dtype
+    np.testing.assert_array_equal(found, expected)
