@@ -107,7 +107,8 @@ class OpenVinoEngine:
 
     def __del__(self) -> None:
         self.__dict__.pop("_forward", None)
-        drop_signal_stack()  # OpenVINO frees its own with the last model, but leaves it set
+        if drop_signal_stack is not None:  # None where Python itself is ending
+            drop_signal_stack()  # OpenVINO frees its own with the last model, but leaves it set
 
     def difference(
         self, data: Float, wanted: NDArray[np.bool_] | None, progress: Progress | None
