@@ -260,8 +260,13 @@ def test_too_little_memory_is_one_sentence(megabytes: int, cord: Path) -> None:
         check_whole(cord.parent)
         return
     assert code == 1
-    assert is_one_sentence(err), err
+    assert is_one_sentence(err) or is_from_openblas(err), err
     assert names(cord.parent) == [cord.name]
+
+
+def is_from_openblas(text: str) -> bool:
+    """numpy's library ends the process by itself, with one line and the exit code 1."""
+    return text.startswith("OpenBLAS error: ") and text.count("\n") == 1
 
 
 class FullGpu:

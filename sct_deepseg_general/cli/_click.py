@@ -100,6 +100,8 @@ def run(command: click.Command, name: str, words: Sequence[str]) -> NoReturn:
         sys.exit(1)
     except OSError as error:
         fail(f"The system refused ({error}).", code=1)
+    except ImportError as error:  # also what the loader says where memory is short
+        fail(f"A library cannot be loaded ({error}): free memory, or install it again.", code=1)
     except MemoryError:
         fail("There is not enough memory: crop the image, or close other programs.", code=1)
     sys.exit(result if isinstance(result, int) else 0)
