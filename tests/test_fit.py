@@ -101,6 +101,8 @@ def test_an_interrupted_training_goes_on_and_repeats_no_epoch(
     assert seen == [("network", 1), ("network", 2), ("locator", 1), ("locator", 2)]
     assert told[1][2] == told[3][2] == 1.0
     assert set(told[0][1].dice) == {"tubes"}
+    curves = (trained.network.parents[2] / "curves.csv").read_text().splitlines()
+    assert [row.split(",")[0] for row in curves] == ["epoch", "1", "2"]
     assert all(np.isfinite(epoch.loss) for _, epoch, _ in told)
 
 
@@ -109,6 +111,18 @@ def test_the_results_folder_is_nnunets(trained: fit.Trained) -> None:
     assert checkpoint["trainer_name"] == "nnUNetTrainer"
     assert (trained.network / "plans.json").is_file()
     assert (trained.network / "dataset.json").is_file()
+
+
+def test_a_changed_split_is_taken_up(
+    trained: fit.Trained, built: tuple[Path, Recipe], tmp_path: Path
+) -> None:
+    """nnU-Net's copy of an earlier split does not stop a training with another one."""
+    output, recipe = built
+    copies = list((output / "general" / "network" / "preprocessed").rglob("splits_final.json"))
+    assert copies
+    copies[0].write_text("[]")
+    again = fit.fit(recipe, output / dataset.RAW, output / "general", "general", "cpu")
+    assert again == trained
 
 
 def test_the_assembled_model_loads_and_predicts(

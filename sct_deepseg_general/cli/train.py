@@ -70,9 +70,7 @@ def command(
         ) from error
     built = dataset.build(wanted, data, output, jobs)
     print(f"{len(built.entries)} cases, {len(built.left)} left out (skipped.tsv)")
-    trained = fit.fit(
-        built.recipe, output / dataset.RAW, output / model, model, device, _Teller(output / model)
-    )
+    trained = fit.fit(built.recipe, output / dataset.RAW, output / model, model, device, _Teller())
     card = recipe.parent / "card.md"
     identity = assemble.identity_of(built.recipe, model)
     made = assemble.assemble(
@@ -89,21 +87,16 @@ def _budgeted(recipe: Recipe, minutes: float | None) -> Recipe:
 
 
 class _Teller:
-    """Prints a line an epoch and keeps the curves up to date."""
+    """Prints a line an epoch; the time left is judged by the epochs since the start."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.epochs: dict[str, list[Epoch]] = {}
+    def __init__(self) -> None:
+        self.first: dict[str, float] = {}
         self.spent: dict[str, float] = {}
 
     def __call__(self, name: str, epoch: Epoch, share: float) -> None:
-        from sct_deepseg_general.training.curves import write_curves
-
-        epochs = self.epochs.setdefault(name, [])
-        epochs.append(epoch)
+        before = self.first.setdefault(name, share * (epoch.number - 1) / epoch.number)
         self.spent[name] = self.spent.get(name, 0.0) + epoch.seconds
-        gained = share - (epochs[0].number - 1) / max(epoch.number, 1) * share
-        left = self.spent[name] / max(gained, 1e-6) * max(0.0, 1 - share)
+        left = self.spent[name] * (1 - share) / max(share - before, 1e-6)
         dice = ", ".join(f"{dataset} {value:.3f}" for dataset, value in epoch.dice.items())
         print(
             f"{name} {share:4.0%} iteration {epoch.iterations}: loss {epoch.loss:.3f}, "
@@ -111,4 +104,3 @@ class _Teller:
             file=sys.stderr,
             flush=True,
         )
-        write_curves(epochs, self.folder / name)

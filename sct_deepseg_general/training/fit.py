@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sct_deepseg_general.errors import BackendError, DatasetError
 from sct_deepseg_general.training.cases import Preparation, prepared_cases
+from sct_deepseg_general.training.curves import write_curves
 from sct_deepseg_general.training.plan import nnunet_folders, planned
 from sct_deepseg_general.training.recipe import Recipe, Training
 from sct_deepseg_general.training.trainer import CordTrainer, Epoch, Schooling
@@ -66,17 +69,38 @@ def train_network(
     device: str = "auto",
     tell: Tell | None = None,
 ) -> Path:
-    """All folds of one network ("network" or "locator"); gives nnU-Net's results folder."""
+    """All folds of one network ("network" or "locator"); gives nnU-Net's results folder.
+
+    `output/NAME` also gets the curves (`curves.csv`, `curves.png`, of all epochs, those before
+    an interruption too) and what nnU-Net has to say (`nnunet.log`).
+    """
     work = output / name
-    with nnunet_folders(raw.parent, work):
+    with nnunet_folders(raw.parent, work), _nnunet_aside(work / "nnunet.log"):
         plans = planned(raw.name, training)
-        result = work / "results"
-        for fold in training.folds:
-            trainer = _trainer(plans, raw, fold, device)
-            trainer.prepare(_schooling(recipe, training, raw, output / name, fold))
-            trainer.learn(lambda epoch, share: tell and tell(name, epoch, share))
-            result = Path(trainer.output_folder_base)
-    return result
+        trainers = [_trainer(plans, raw, fold, device) for fold in training.folds]
+    for fold, trainer in zip(training.folds, trainers, strict=True):
+        trainer.prepare(_schooling(recipe, training, raw, work, fold))
+        trainer.learn(partial(_told, trainer, work, tell or _nothing, name))
+    return Path(trainers[-1].output_folder_base)
+
+
+def _told(
+    trainer: CordTrainer, work: Path, tell: Tell, name: str, epoch: Epoch, share: float
+) -> None:
+    write_curves(trainer.curves, work)
+    tell(name, epoch, share)
+
+
+def _nothing(name: str, epoch: Epoch, share: float) -> None:
+    """Nobody listens."""
+
+
+@contextmanager
+def _nnunet_aside(log: Path) -> Iterator[None]:
+    """nnU-Net prints its plans and its reference: to a file, not between our lines."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("a", encoding="utf-8") as stream, redirect_stdout(stream):
+        yield
 
 
 def _trainer(plans: dict[str, Any], raw: Path, fold: int, device: str) -> CordTrainer:

@@ -50,6 +50,8 @@ def planned(dataset: str, training: Training, processes: int = 1) -> dict[str, A
 
     To be called inside `nnunet_folders`.
     """
+    # nnU-Net stops at a split that is not the one it copied: the dataset's own is the truth
+    (Path(os.environ[_VARIABLES[1]]) / dataset / "splits_final.json").unlink(True)
     DatasetFingerprintExtractor(dataset, processes, verbose=False).run(overwrite_existing=False)
     planner = _Planner(dataset, training)
     plans: dict[str, Any] = planner.plan_experiment()
