@@ -24,9 +24,16 @@ lint: .venv/test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/bandit -q -c bandit.yaml -r sct_deepseg_general benchmarks
 
-bench: .venv/test  ## the table of known areas that docs quote
+bench: .venv/test  ## the tables that docs/ quotes; half an hour on two cores
+	$(BIN)/python benchmarks/reference_csa.py
 	$(BIN)/python benchmarks/phantom_csa.py --quick
+	$(BIN)/python benchmarks/interval_coverage.py
+	$(BIN)/python benchmarks/failure_detection.py
+	$(BIN)/python benchmarks/repeatability.py
+	$(BIN)/python benchmarks/batch_throughput.py
+	$(BIN)/python benchmarks/speed.py -n 5
 
 # The tests of the QC page drive a real Chromium; without one they are skipped.
 browser:
@@ -44,16 +51,15 @@ clean:
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
 
-.venv/run: constraints.txt pyproject.toml | .venv/bin/python
-	$(PIP) -c constraints.txt setuptools
-	$(PIP) -c constraints.txt --no-build-isolation -e .
+# What is installed is pinned with the hashes of its files, all but torch: its builds for CPU and
+# GPU come from different places. nnU-Net's own dependencies are in the lock, without torchvision,
+# which nothing here needs.
+.venv/run: requirements/run.lock pyproject.toml | .venv/bin/python
+	$(PIP) --require-hashes --no-deps -r requirements/run.lock
+	$(PIP) --no-deps --no-build-isolation -e .
 	touch $@
 
-# nnU-Net goes in without its dependencies: one of them would bring a torchvision that has no
-# CPU build and that nothing here needs. What it does need is in the extra "test".
-.venv/test: .venv/run constraints.txt pyproject.toml
+.venv/test: .venv/run requirements/test.lock constraints.txt
+	$(PIP) --require-hashes --no-deps -r requirements/test.lock
 	$(PIP) -c constraints.txt torch
-	$(PIP) -c constraints.txt --no-deps nnunetv2 dynamic-network-architectures acvl-utils \
-	    batchgenerators batchgeneratorsv2
-	$(PIP) -c constraints.txt --no-build-isolation -e ".[test]"
 	touch $@
