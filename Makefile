@@ -61,5 +61,5 @@ clean:
 
 .venv/test: .venv/run requirements/test.lock constraints.txt
 	$(PIP) --require-hashes --no-deps -r requirements/test.lock
-	$(PIP) -c constraints.txt torch
+	$(PIP) --no-deps -c constraints.txt torch
 	touch $@
