@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,11 @@ import pytest
 
 from sct_deepseg_general.network import Predictor, load_predictor
 from sct_deepseg_general.private import drop_signal_stack
+
+
+def pytest_configure() -> None:
+    """Shells start background jobs with Ctrl-C ignored, and what the tests start would inherit it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
