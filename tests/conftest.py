@@ -13,7 +13,7 @@ from sct_deepseg_general.private import drop_signal_stack
 
 
 def pytest_configure() -> None:
-    """Shells start background jobs with Ctrl-C ignored, and what the tests start would inherit it."""
+    """Shells start background jobs with Ctrl-C ignored, and the tests' children inherit that."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
