@@ -11,7 +11,6 @@ results with a warning.
 
 from __future__ import annotations
 
-import argparse
 import sys
 import warnings
 import zlib
@@ -21,7 +20,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from labelled import each, labelled, predictor, shared_images
+from labelled import asking, each, labelled, predictor, shared_images
 from numpy.typing import NDArray
 from spoiled import IMAGES, MASKS, MILD, on_label, sure_of
 
@@ -65,10 +64,7 @@ class Work:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("-m", dest="model", help="model: a name or a folder (the embedded one)")
-    parser.add_argument("-processes", type=int, default=1)
-    options = parser.parse_args()
+    options = asking(__doc__).parse_args()
     work = partial(cases, options.model)
     found = []
     for some in each(work, works(), options.processes):

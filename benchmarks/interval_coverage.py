@@ -11,7 +11,6 @@ looks (`typical`) that the quality check knows; -write puts them into a model fo
 
 from __future__ import annotations
 
-import argparse
 import json
 import warnings
 from collections.abc import Iterable, Iterator
@@ -21,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from labelled import Labelled, each, labelled, people, predictor
+from labelled import Labelled, asking, each, labelled, people, predictor
 from numpy.typing import NDArray
 
 from sct_deepseg_general import nifti
@@ -55,9 +54,7 @@ class Found:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("-m", dest="model", help="model: a name or a folder (the embedded one)")
-    parser.add_argument("-processes", type=int, default=1)
+    parser = asking(__doc__)
     parser.add_argument("-write", type=Path, help="model folder to put the result into")
     options = parser.parse_args()
     found = list(each(partial(measured, options.model), labelled(), options.processes))

@@ -10,12 +10,11 @@ cord in the label (expected calibration error: Guo et al., ICML 2017). Prints tw
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from labelled import Labelled, each, labelled, predictor
+from labelled import Labelled, asking, each, labelled, predictor
 from numpy.typing import NDArray
 
 from sct_deepseg_general import nifti
@@ -42,10 +41,7 @@ class Agreement:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("-m", dest="model", help="model: a name or a folder (the embedded one)")
-    parser.add_argument("-processes", type=int, default=1)
-    options = parser.parse_args()
+    options = asking(__doc__).parse_args()
     images = labelled()
     found = list(each(partial(compared, options.model), images, options.processes))
     print_bias(images, found)

@@ -6,6 +6,7 @@ in `data/train` and `data/dev`; where there is none, the samples of the tests st
 
 from __future__ import annotations
 
+import argparse
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -18,7 +19,7 @@ from typing import TypeVar
 from sct_deepseg_general.network import Predictor, load_predictor
 from sct_deepseg_general.zoo import resolve
 
-__all__ = ["ROOT", "Labelled", "each", "labelled", "people", "predictor", "shared_images"]
+__all__ = ["ROOT", "Labelled", "asking", "each", "labelled", "people", "predictor", "shared_images"]
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLES = ROOT / "tests" / "data"
@@ -41,6 +42,14 @@ class Labelled:
 
 _Given = TypeVar("_Given")
 _Made = TypeVar("_Made")
+
+
+def asking(purpose: str) -> argparse.ArgumentParser:
+    """The command line of a benchmark that measures a model; its first line says what for."""
+    parser = argparse.ArgumentParser(description=purpose.splitlines()[0])
+    parser.add_argument("-m", dest="model", help="model: a name or a folder (the embedded one)")
+    parser.add_argument("-processes", type=int, default=1)
+    return parser
 
 
 @cache

@@ -8,7 +8,6 @@ and off. The areas are compared slice by slice where both masks hold cord. Print
 
 from __future__ import annotations
 
-import argparse
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from labelled import SAMPLES, each, predictor, shared_images
+from labelled import SAMPLES, asking, each, predictor, shared_images
 from numpy.typing import NDArray
 
 from sct_deepseg_general import nifti
@@ -38,10 +37,7 @@ class Pair:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("-m", dest="model", help="model: a name or a folder (the embedded one)")
-    parser.add_argument("-processes", type=int, default=1)
-    options = parser.parse_args()
+    options = asking(__doc__).parse_args()
     asked = list(pairs())
     rows = list(each(partial(compared, options.model), asked, options.processes))
     print(
