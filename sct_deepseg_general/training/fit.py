@@ -75,13 +75,18 @@ def train_network(
     an interruption too) and what nnU-Net has to say (`nnunet.log`).
     """
     work = output / name
-    with nnunet_folders(raw.parent, work), _nnunet_aside(work / "nnunet.log"):
-        plans = planned(raw.name, training)
-        trainers = [_trainer(plans, raw, fold, device) for fold in training.folds]
-    for fold, trainer in zip(training.folds, trainers, strict=True):
-        trainer.prepare(_schooling(recipe, training, raw, work, fold))
-        trainer.learn(partial(_told, trainer, work, tell or _nothing, name))
-    return Path(trainers[-1].output_folder_base)
+    log = work / "nnunet.log"
+    with nnunet_folders(raw.parent, work):
+        with _nnunet_aside(log):
+            plans = planned(raw.name, training)
+        result = work / "results"
+        for fold in training.folds:
+            with _nnunet_aside(log):
+                trainer = _trainer(plans, raw, fold, device)
+            trainer.prepare(_schooling(recipe, training, raw, work, fold))
+            trainer.learn(partial(_told, trainer, work, tell or _nothing, name))
+            result = Path(trainer.output_folder_base)
+    return result
 
 
 def _told(
