@@ -19,7 +19,17 @@ from typing import TypeVar
 from sct_deepseg_general.network import Predictor, load_predictor
 from sct_deepseg_general.zoo import resolve
 
-__all__ = ["ROOT", "Labelled", "asking", "each", "labelled", "people", "predictor", "shared_images"]
+__all__ = [
+    "ROOT",
+    "Labelled",
+    "asking",
+    "each",
+    "labelled",
+    "people",
+    "predictor",
+    "shared",
+    "shared_images",
+]
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLES = ROOT / "tests" / "data"

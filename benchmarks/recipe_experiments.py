@@ -1,0 +1,189 @@
+"""What each choice of the recipe is worth: small networks that differ in one thing each.
+
+Every variant is trained twice, each time without the people of one half of the datasets, and
+measured on them: nobody is measured on who was trained on, and no scanner. The cord's place is
+given (the label's box and the model's margin), so that the network alone is judged, within the
+slices that the label has. Appends to a table with a row for each image; what is in it already is
+not done again. Then prints the means.
+
+    python benchmarks/recipe_experiments.py -o FOLDER -table experiments.csv [-only NAME ...]
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from statistics import fmean
+
+import numpy as np
+from labelled import ROOT, shared
+
+from sct_deepseg_general.model import Model
+from sct_deepseg_general.network import Predictor, load_predictor
+from sct_deepseg_general.nifti import load, load_segmentation
+from sct_deepseg_general.prepare import margin_box, prepared, restored
+from sct_deepseg_general.training import dataset, fit
+from sct_deepseg_general.training import recipe as recipes
+from sct_deepseg_general.training.assemble import assemble, identity_of
+from sct_deepseg_general.training.contrast import Mix
+from sct_deepseg_general.training.manifest import Entry
+from sct_deepseg_general.training.recipe import Recipe, Training
+from sct_deepseg_general.volume import from_sct_letters
+
+RECIPE = ROOT / "model_zoo" / "sc-general" / "recipe.json"
+HALVES = {
+    "A": ("montreal", "tutorial", "epi"),
+    "B": ("gmchallenge", "spinegeneric", "lesion", "template"),
+}
+"""The datasets that are left out of training, and measured on."""
+BASE: Mapping[str, object] = {"features": (8, 16, 32, 48), "epochs": 8, "iterations": 50}
+"""What all variants have in common, beside the recipe: a network that trains in minutes."""
+PLAIN = {field.name: 0.0 for field in fields(Mix) if field.name != "thickest"}
+VARIANTS: Mapping[str, Mapping[str, object]] = {
+    "base": {},
+    "no randomisation": {"mix": PLAIN},
+    "no synthesis": {"mix": {"synthetic": 0.0}},
+    "synthesis 0.6": {"mix": {"synthetic": 0.6}},
+    "spacing 1.0 mm": {"spacing": (1.0, 1.0, 1.5)},
+    "spacing 0.7 mm": {"spacing": (0.7, 0.7, 1.5)},
+    "patch 32": {"patch": (32, 32, 32)},
+    "width 16": {"features": (16, 32, 64, 96)},
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One image of somebody that the network was not trained on."""
+
+    variant: str
+    half: str
+    dataset: str
+    image: str
+    dice: float
+    volume_error: float
+
+
+def main() -> None:
+    options = _options()
+    done = _read(options.table)
+    for variant in options.only or VARIANTS:
+        for half, held in HALVES.items():
+            if not any((one.variant, one.half) == (variant, half) for one in done):
+                print(f"{variant}, without {', '.join(held)}", flush=True)
+                made = list(measured(variant, half, options.data, options.output))
+                done += made
+                _append(options.table, made)
+    print_means(done)
+
+
+def measured(variant: str, half: str, data: Sequence[Path], output: Path) -> Iterator[Row]:
+    """Train a variant without a half of the datasets, and measure it on that half."""
+    everybody = recipes.read(RECIPE)
+    held = _without(everybody, HALVES[half], variant_training(everybody.training, variant))
+    built = dataset.build(held, data, output / "datasets" / half)
+    work = output / variant.replace(" ", "-") / half
+    trained = fit.fit(built.recipe, built.folder / dataset.RAW, work, tell=_tell)
+    card = work / "card.md"
+    model = assemble(trained, built.recipe, identity_of(held, "general"), card, work / "model")
+    predictor = load_predictor(model, "openvino", "cpu")
+    raw = built.raw("general")
+    for entry in (one for one in built.entries if one.part != "train"):
+        dice, volume = _agreement(predictor, raw, entry)
+        yield Row(variant, half, entry.dataset, entry.name, round(dice, 4), round(volume, 2))
+
+
+def variant_training(training: Training, variant: str) -> Training:
+    """The recipe's training, made small, with the one change of the variant."""
+    change = dict(VARIANTS[variant])
+    mix = {**training.mix, **dict(change.pop("mix", {}))}  # type: ignore[call-overload]
+    return replace(training, **{**BASE, **change}, mix=mix, folds=(0,))  # type: ignore[arg-type]
+
+
+def _without(recipe: Recipe, held: Iterable[str], training: Training) -> Recipe:
+    held = set(held)
+    datasets = tuple(
+        replace(one, role="unseen" if one.name in held else "seen") for one in recipe.datasets
+    )
+    split = replace(recipe.split, assigned={}, test=0.0, folds=1)
+    whole = tuple(name for name in training.whole if name not in held)
+    training = replace(training, whole=whole)
+    return replace(recipe, datasets=datasets, split=split, training=training, locator=None)
+
+
+def _agreement(predictor: Predictor, raw: Path, entry: Entry) -> tuple[float, float]:
+    """Dice and volume error (%) in the slices of the label, the cord's place given."""
+    model: Model = predictor.model
+    upright = from_sct_letters(model.orientation)
+    image = load(raw / "imagesTs" / f"{entry.name}_0000.nii.gz").reoriented(upright)
+    label = load_segmentation(raw / "labelsTs" / f"{entry.name}.nii.gz").reoriented(upright)
+    truth = label.data > 0
+    box = margin_box(truth, image.grid.spacing, model.margin)
+    close = predictor.probability(prepared(image, box, model.spacing))
+    found = restored(close, image.grid, box, image.grid).data >= model.threshold
+    rows = truth.any((0, 1))
+    found, truth = found[:, :, rows], truth[:, :, rows]
+    overlap = 2 * int((found & truth).sum()) / int(found.sum() + truth.sum())
+    return overlap, 100 * (int(found.sum()) / int(truth.sum()) - 1)
+
+
+def _tell(network: str, epoch: object, share: float) -> None:
+    print(f"  {share:.0%}", end="\r", flush=True)
+
+
+def print_means(rows: Sequence[Row]) -> None:
+    """Means over datasets (each weighs the same), the spread over them, and the volume error."""
+    print("| variant | Dice, mean over datasets | worst dataset | mean volume error % | its size |")
+    print("|---|---|---|---|---|")
+    for variant in VARIANTS:
+        own = [one for one in rows if one.variant == variant]
+        if not own:
+            continue
+        sets = sorted({one.dataset for one in own})
+        dice = {name: fmean(r.dice for r in own if r.dataset == name) for name in sets}
+        signed = [fmean(r.volume_error for r in own if r.dataset == name) for name in sets]
+        worst = min(dice, key=lambda name: dice[name])
+        print(
+            f"| {variant} | {fmean(dice.values()):.3f} | {dice[worst]:.3f} ({worst}) "
+            f"| {fmean(signed):+.1f} | {float(np.mean(np.abs(signed))):.1f} |"
+        )
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("-o", dest="output", type=Path, required=True, help="folder to work in")
+    parser.add_argument("-table", type=Path, required=True, help="CSV, one row an image")
+    parser.add_argument("-data", type=Path, action="append", help="where the datasets lie")
+    parser.add_argument("-only", nargs="+", choices=list(VARIANTS))
+    options = parser.parse_args()
+    options.data = options.data or [shared() / "train"]
+    return options
+
+
+def _read(path: Path) -> list[Row]:
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as stream:
+        return [
+            Row(
+                *(row["variant"], row["half"], row["dataset"], row["image"]),
+                dice=float(row["dice"]),
+                volume_error=float(row["volume_error"]),
+            )
+            for row in csv.DictReader(stream)
+        ]
+
+
+def _append(path: Path, rows: Sequence[Row]) -> None:
+    fresh = not path.is_file()
+    with path.open("a", newline="", encoding="utf-8") as stream:
+        table = csv.DictWriter(stream, [field.name for field in fields(Row)])
+        if fresh:
+            table.writeheader()
+        table.writerows(asdict(one) for one in rows)
+
+
+if __name__ == "__main__":
+    main()
