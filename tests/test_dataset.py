@@ -44,7 +44,7 @@ RECIPE = Recipe(
     (
         Dataset("plain"),
         Dataset("sessions", trust=0.5),
-        Dataset("soft", label="soft", derivatives="labels_softseg", refine=True),
+        Dataset("soft", label="soft", derivatives="labels_softseg"),
         Dataset("far", role="unseen"),
     ),
     split=SplitRule(

@@ -19,7 +19,7 @@ from sct_deepseg_general.training.recipe import (
 
 RECIPE = Recipe(
     "study",
-    (Dataset("one", contrasts=("T2w",), trust=0.5, refine=True), Dataset("far", role="unseen")),
+    (Dataset("one", contrasts=("T2w",), trust=0.5), Dataset("far", role="unseen")),
     same_person=(("one/sub-01", "one/sub-02"),),
     split=SplitRule(test=0.3, assigned={"one/sub-01": "train"}),
     training=Training(spacing=(0.8, 0.8, 0.8), minutes=12, mix={"bias": 0.4}),

@@ -17,7 +17,7 @@ from phantoms import Convention, phantom_bids
 from scipy import ndimage
 
 from sct_deepseg_general.nifti import load, load_segmentation
-from sct_deepseg_general.training.compare import Study, compare
+from sct_deepseg_general.training.compare import TRAINED_CURVES, Study, compare
 from sct_deepseg_general.training.evaluate import Segmenter
 from sct_deepseg_general.training.findings import Findings
 from sct_deepseg_general.training.recipe import Dataset, Part, Recipe, SplitRule
@@ -64,7 +64,9 @@ def train(recipe: Recipe, raw: Path, output: Path) -> Path:
     folder = output / "model"
     folder.mkdir(exist_ok=True)
     (folder / "means.json").write_text(json.dumps(means))
-    (output / "curves.csv").write_text("epoch,loss,dice\n0,1.0,0.1\n1,0.5,0.8\n")
+    curves = output / TRAINED_CURVES
+    curves.parent.mkdir(exist_ok=True)
+    curves.write_text("epoch,loss,dice_dark\n0,1.0,0.1\n1,0.5,0.8\n")
     return folder
 
 

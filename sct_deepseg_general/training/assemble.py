@@ -8,13 +8,13 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from sct_deepseg_general.bundle import seal
 from sct_deepseg_general.model import Model
 from sct_deepseg_general.nnunet import build_network, fill
+from sct_deepseg_general.plans import Plans, read_plans
 from sct_deepseg_general.training.export import ensemble, export_ir, save_weights
 from sct_deepseg_general.training.fit import Trained
+from sct_deepseg_general.training.foreign import read_checkpoint
 from sct_deepseg_general.training.manifest import FILE
 from sct_deepseg_general.training.recipe import Recipe, Training, write
 
@@ -81,23 +81,22 @@ def assemble(
     if card != folder / "card.md":
         text = card.read_text(encoding="utf-8") if card.is_file() else f"# {identity.title}\n"
         (folder / "card.md").write_text(text, encoding="utf-8")
-    return seal(folder, _record(recipe, identity, folds))
+    return seal(folder, _record(recipe, identity, folds, read_plans(folder / "plans.json")))
 
 
 def _export(results: Path, folds: tuple[str, ...], folder: Path, name: str) -> tuple[str, ...]:
     networks, names = [], []
     for fold in folds:
         network = build_network(results / "plans.json", results / "dataset.json")
-        checkpoint = torch.load(results / fold / FINAL, map_location="cpu", weights_only=True)
-        networks.append(fill(network, checkpoint["network_weights"], str(results / fold)))
+        weights = read_checkpoint(results / fold / FINAL)
+        networks.append(fill(network, weights, str(results / fold)))
         names.append(f"{fold}.safetensors" if name == "network" else f"{fold}_{name}.safetensors")
         save_weights(networks[-1], folder / names[-1])
     export_ir(ensemble(networks), folder, name)
     return tuple(names)
 
 
-def _record(recipe: Recipe, identity: Identity, folds: tuple[str, ...]) -> dict[str, Any]:
-    training = recipe.training
+def _record(recipe: Recipe, identity: Identity, folds: tuple[str, ...], plans: Plans) -> Any:
     return {
         "format": 1,
         "id": identity.id,
@@ -106,8 +105,8 @@ def _record(recipe: Recipe, identity: Identity, folds: tuple[str, ...]) -> dict[
         "description": identity.description,
         "contrasts": list(identity.contrasts),
         "orientation": "LPI",
-        "spacing": list(training.spacing or (1.0, 1.0, 1.0)),
-        "patch": list(training.patch or (64, 64, 64)),
+        "spacing": list(plans.spacing[::-1]),
+        "patch": list(plans.patch[::-1]),
         "normalisation": "zscore",
         "labels": {"background": 0, "sc": 1},
         "threshold": identity.threshold,

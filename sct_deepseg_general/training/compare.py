@@ -22,6 +22,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from statistics import fmean
 
 from sct_deepseg_general.errors import BackendError, DatasetError
 from sct_deepseg_general.files import write_whole
@@ -50,11 +51,12 @@ from sct_deepseg_general.training.statistics import Comparison, contrast_bias
 from sct_deepseg_general.training.tables import append, read_csv, read_lines, write_csv
 from sct_deepseg_general.volume import Segmentation, Volume
 
-__all__ = ["CURVES", "DONE", "Opener", "Study", "Trainer", "compare", "report"]
+__all__ = ["DONE", "TRAINED_CURVES", "Opener", "Study", "Trainer", "compare", "report"]
 
 DONE = "done.json"
 CURVES = "curves.csv"
-"""A trainer may leave this in the folder it was given: columns epoch, loss, dice."""
+TRAINED_CURVES = Path("network", CURVES)
+"""A trainer may leave this in the folder it was given: columns epoch, loss and dice_NAME."""
 
 Trainer = Callable[[Recipe, Path, Path], Path]
 """(recipe, nnU-Net raw dataset, folder to train in) to the folder of the finished model; called
@@ -154,15 +156,7 @@ def _finished(place: Path) -> Path | None:
 def _key(built: Built, model: str) -> str:
     """Changes with anything that the model would be trained on or with, and with nothing else."""
     cases = [
-        (
-            one.name,
-            one.image_sha256,
-            one.label_sha256,
-            one.fold,
-            one.trust,
-            one.refine,
-            one.label_kind,
-        )
+        (one.name, one.image_sha256, one.label_sha256, one.fold, one.trust, one.label_kind)
         for one in trained_on(built.entries, model)
     ]
     content = json.dumps([as_json(built.recipe.training), cases], sort_keys=True)
@@ -228,8 +222,9 @@ def _write_tables(
     recipes.write(recipe, folder / "recipe.json")
     write_csv(rows, folder / "evaluation.csv", timed=False)
     write_bias(contrast_bias(rows), folder / "contrast_bias.csv")
-    kept = {name: path / CURVES for name, path in places.items() if (path / CURVES).is_file()}
-    write_curves({name: _columns(path) for name, path in kept.items()}, folder / CURVES)
+    kept = {name: path / TRAINED_CURVES for name, path in places.items()}
+    records = {name: _record(path) for name, path in kept.items() if path.is_file()}
+    write_curves(records, folder / CURVES)
 
 
 def _write_pictures(study: Study, built: Built, rows: Iterable[Measurement]) -> None:
@@ -262,11 +257,16 @@ def _picture(folder: Path, built: Built, case: TestCase, dice: float) -> bytes:
     return row_of(image, reference, predictions, dice)
 
 
-def _columns(path: Path) -> dict[str, list[float]]:
+def _record(path: Path) -> dict[str, list[float]]:
+    """Loss and Dice (mean over the datasets that an epoch saw) of a trainer's curves."""
     with path.open(newline="", encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
-    names = rows[0] if rows else ()
-    return {name: [float(row[name]) for row in rows] for name in names if name != "model"}
+    dice = [[float(v) for name, v in row.items() if name.startswith("dice") and v] for row in rows]
+    return {
+        "epoch": [float(row["epoch"]) for row in rows],
+        "loss": [float(row["loss"]) for row in rows],
+        "dice": [fmean(values) if values else 0.0 for values in dice],
+    }
 
 
 def _short(value: object) -> object:

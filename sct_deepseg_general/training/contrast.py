@@ -178,7 +178,10 @@ def synthetic(image: Tensor, target: Tensor, rng: np.random.Generator) -> Tensor
 
 
 def grown(target: Tensor, voxels: float) -> Tensor:
-    """The fractions `target` with their edge moved outward in-plane by about 1.25 times `voxels`, 0 to 1."""
+    """The fractions `target`, their edge moved outward in-plane by about 1.25 times `voxels`.
+
+    `voxels` is in [0, 1].
+    """
     moved = target
     for size in ((1, 3, 1), (1, 1, 3)):
         margin = tuple(n // 2 for n in size)

@@ -218,7 +218,6 @@ def _entry(
         label_sha256=receipt.label_sha256,
         label_kind=options.label,
         trust=options.trust,
-        refine=options.refine,
         shape=receipt.shape,
         spacing=receipt.spacing,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +15,7 @@ from sct_deepseg_general.training.cases import Preparation, prepared_cases
 from sct_deepseg_general.training.curves import write_curves
 from sct_deepseg_general.training.plan import nnunet_folders, planned
 from sct_deepseg_general.training.recipe import Recipe, Training
+from sct_deepseg_general.training.stock import train_stock
 from sct_deepseg_general.training.trainer import CordTrainer, Epoch, Schooling
 
 __all__ = ["Trained", "fit", "train_network"]
@@ -74,8 +75,11 @@ def train_network(
     `output/NAME` also gets the curves (`curves.csv`, `curves.png`, of all epochs, those before
     an interruption too) and what nnU-Net has to say (`nnunet.log`).
     """
-    work = output / name
+    work, told = output / name, tell or _nothing
     log = work / "nnunet.log"
+    if training.trainer != CordTrainer.__name__:
+        heard = partial(_heard, work, told, name)
+        return train_stock(training, raw, work, _device(device), heard)
     with nnunet_folders(raw.parent, work):
         with _nnunet_aside(log):
             plans = planned(raw.name, training)
@@ -84,7 +88,7 @@ def train_network(
             with _nnunet_aside(log):
                 trainer = _trainer(plans, raw, fold, device)
             trainer.prepare(_schooling(recipe, training, raw, work, fold))
-            trainer.learn(partial(_told, trainer, work, tell or _nothing, name))
+            trainer.learn(partial(_told, trainer, work, told, name))
             result = Path(trainer.output_folder_base)
     return result
 
@@ -94,6 +98,11 @@ def _told(
 ) -> None:
     write_curves(trainer.curves, work)
     tell(name, epoch, share)
+
+
+def _heard(work: Path, tell: Tell, name: str, epochs: Sequence[Epoch], share: float) -> None:
+    write_curves(epochs, work)
+    tell(name, epochs[-1], share)
 
 
 def _nothing(name: str, epoch: Epoch, share: float) -> None:

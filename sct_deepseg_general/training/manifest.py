@@ -40,7 +40,6 @@ class Entry:
     label_kind: str
     """"hard" or "soft"."""
     trust: float
-    refine: bool
     shape: str
     """Voxels in the source file, "384x216x52"."""
     spacing: str
@@ -90,5 +89,4 @@ def write_rows(path: Path, columns: Iterable[str], rows: Iterable[dict[str, Any]
 def _entry(row: dict[str, str]) -> Entry:
     typed: dict[str, Any] = {field.name: row[field.name] for field in fields(Entry)}
     typed["fold"], typed["trust"] = int(row["fold"]), float(row["trust"])
-    typed["refine"] = row["refine"] == "True"
     return Entry(**typed)

@@ -22,10 +22,11 @@ from nnunetv2.experiment_planning.experiment_planners.default_experiment_planner
 
 from sct_deepseg_general.training.recipe import Training
 
-__all__ = ["PLANS", "nnunet_folders", "planned"]
+__all__ = ["PLANS", "PREPROCESSED", "nnunet_folders", "planned"]
 
 PLANS = "nnUNetPlans"
-_VARIABLES = ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results")
+PREPROCESSED = "nnUNet_preprocessed"
+_VARIABLES = ("nnUNet_raw", PREPROCESSED, "nnUNet_results")
 
 
 @contextmanager
@@ -51,7 +52,7 @@ def planned(dataset: str, training: Training, processes: int = 1) -> dict[str, A
     To be called inside `nnunet_folders`.
     """
     # nnU-Net stops at a split that is not the one it copied: the dataset's own is the truth
-    (Path(os.environ[_VARIABLES[1]]) / dataset / "splits_final.json").unlink(True)
+    (Path(os.environ[PREPROCESSED]) / dataset / "splits_final.json").unlink(True)
     DatasetFingerprintExtractor(dataset, processes, verbose=False).run(overwrite_existing=False)
     planner = _Planner(dataset, training)
     plans: dict[str, Any] = planner.plan_experiment()

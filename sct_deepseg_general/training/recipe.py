@@ -43,6 +43,7 @@ __all__ = [
 
 Part = Literal["train", "test"]
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
+_TRAINER = re.compile(r"CordTrainer|nnUNetTrainer\w*")
 _FIRST_ID = 101
 
 
@@ -70,8 +71,6 @@ class Dataset:
     """"soft": the label's fractions are kept beside the 0/1 label."""
     trust: float = 1.0
     """Weight of the dataset's labels in training."""
-    refine: bool = False
-    """Whether the label's edge is moved to the half-way point of the intensities."""
     source: str = ""
     """Where anyone can get the dataset."""
     licence: str = ""
@@ -111,9 +110,9 @@ class SplitRule:
 class Training:
     """How the networks are trained; the trainer reads what it needs."""
 
-    trainer: str = "default"
+    trainer: str = "CordTrainer"
+    """This package's, or one of nnU-Net's: "nnUNetTrainer", "nnUNetTrainer_250epochs", ..."""
     folds: tuple[int, ...] = (0,)
-    device: str = "auto"
     seed: int = 0
     spacing: tuple[float, float, float] | None = None
     """Working voxel size in mm, along x, y, z of `orientation` RAS; left out, nnU-Net plans it."""
@@ -130,7 +129,7 @@ class Training:
     learning_rate: float = 0.01
     weight_decay: float = 3e-5
     gpus: int = 1
-    """Given to nnU-Net's own multi-GPU training where more than one."""
+    """More than one with nnU-Net's own trainers only, whose multi-GPU training gets it."""
     mix: Mapping[str, float] = field(default_factory=dict)
     """How often each change of contrast is made (`training.contrast.Mix`)."""
     space: Mapping[str, float] = field(default_factory=dict)
@@ -210,6 +209,7 @@ def checked(recipe: Recipe, where: str) -> Recipe:
     """
     _check_names(recipe, where)
     _check_numbers(recipe, where)
+    _check_trainers(recipe, where)
     _check_people(recipe, where)
     return recipe
 
@@ -301,6 +301,22 @@ def _check_numbers(recipe: Recipe, where: str) -> None:
             raise DatasetError(
                 f"{where}: dataset '{one.name}': trust must be 0 or more, folder and derivatives "
                 f"relative and without '..'."
+            )
+
+
+def _check_trainers(recipe: Recipe, where: str) -> None:
+    for name, one in (("training", recipe.training), ("locator", recipe.locator)):
+        if one is None:
+            continue
+        if not _TRAINER.fullmatch(one.trainer):
+            raise DatasetError(
+                f"{where}: {name}.trainer is '{one.trainer}'; give CordTrainer or one of "
+                f"nnU-Net's, such as nnUNetTrainer."
+            )
+        if one.gpus < 1 or (one.gpus > 1 and one.trainer == Training.trainer):
+            raise DatasetError(
+                f"{where}: {name}.gpus is {one.gpus}; {one.trainer} takes "
+                f"{'1' if one.trainer == Training.trainer else 'at least 1'}."
             )
 
 

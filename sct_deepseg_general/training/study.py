@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,14 +10,13 @@ from sct_deepseg_general.errors import BackendError
 from sct_deepseg_general.model import Model
 from sct_deepseg_general.network import load_predictor
 from sct_deepseg_general.pipeline import segment
-from sct_deepseg_general.training.compare import CURVES, Opener, Trainer
+from sct_deepseg_general.training.compare import Opener, Trainer
 from sct_deepseg_general.training.evaluate import Segmenter
 from sct_deepseg_general.training.manifest import (
     FILE,
     read_manifest,
     trained_on,
     write_manifest,
-    write_rows,
 )
 from sct_deepseg_general.training.recipe import Recipe
 
@@ -45,11 +43,8 @@ def trainer(device: str = "auto", tell: Tell = lambda model, network, share: Non
 
     def train(recipe: Recipe, raw: Path, output: Path) -> Path:
         model = raw.name.split("_", 1)[1]
-        curves = _Curves(output / CURVES)
 
         def heard(network: str, epoch: Epoch, share: float) -> None:
-            if network == "network":
-                curves.add(epoch.number, epoch.loss, epoch.dice.values())
             tell(model, network, share)
 
         trained = fit.fit(recipe, raw.parent, output, model, device, heard)
@@ -83,24 +78,6 @@ def segmenter(model: Model, engine: str = "auto", device: str = "auto") -> Segme
     """The whole line with a model: image to segmentation on the image's grid."""
     predictor = load_predictor(model, engine, device)
     return lambda image: segment(image, predictor).segmentation
-
-
-class _Curves:
-    """The training record of a model in a file, continued where an interrupted run left it."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._rows: dict[int, dict[str, str]] = {}
-        if path.is_file():
-            with path.open(newline="", encoding="utf-8") as stream:
-                self._rows = {int(row["epoch"]): row for row in csv.DictReader(stream)}
-
-    def add(self, number: int, loss: float, dice: Collection[float]) -> None:
-        mean = sum(dice) / len(dice) if dice else 0.0
-        row = {"epoch": str(number), "loss": f"{loss:.5f}", "dice": f"{mean:.4f}"}
-        self._rows[number] = row
-        rows = (self._rows[one] for one in sorted(self._rows))
-        write_rows(self._path, ("epoch", "loss", "dice"), rows)
 
 
 def _card(recipe: Recipe, model: str, output: Path) -> Path:
