@@ -2,7 +2,8 @@
 
 The rule is nnU-Net's (Isensee et al., Nature Methods 2021): tiles at most half a tile apart,
 a Gaussian weight with a standard deviation of an eighth of the tile, zero padding where the
-array is smaller than the tile. Arrays are (z, y, x) float32.
+array is smaller than the tile. nnU-Net lays them on a lattice over everything; where it is known
+what is wanted, they follow that instead. Arrays are (z, y, x) float32.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["blended", "gaussian", "needed", "positions"]
+__all__ = ["blended", "following", "gaussian", "positions"]
 
-SHARE = 0.5
-"""Share of the weight below which the other tiles say enough, 0 to 1."""
+EDGE = 4
+"""Voxels between what is wanted and the border of the tiles that follow it."""
 
 Float = NDArray[np.float32]
 Forward = Callable[[Float], Float]
@@ -34,11 +35,11 @@ def blended(
     """The difference of the logits (cord minus background) over the whole of `data`.
 
     `forward` maps a tile (z, y, x) to that difference. With `wanted`, a mask of the shape of
-    `data`, only the tiles that `needed` names are run; voxels that no tile covers get -inf.
+    `data`, only the tiles `following` it are run; voxels that no tile covers get -inf.
     """
     padded, inner = _padded(data, tile)
     mask = None if wanted is None else _padded(wanted, tile)[0]
-    starts = positions(padded.shape, tile) if mask is None else needed(mask, tile)
+    starts = positions(padded.shape, tile) if mask is None else following(mask, tile)
     total = np.zeros(padded.shape, np.float32)
     weights = np.zeros(padded.shape, np.float32)
     weight = gaussian(tuple(tile))
@@ -58,28 +59,35 @@ def positions(shape: Sequence[int], tile: Sequence[int], step: float = 0.5) -> l
     return list(product(*(_steps(n, t, step) for n, t in zip(shape, tile, strict=True))))
 
 
-def needed(wanted: NDArray[np.bool_], tile: Sequence[int], share: float = SHARE) -> list[Any]:
-    """The tiles of `positions` that a mask needs: each of its voxels stays covered.
+def following(wanted: NDArray[np.bool_], tile: Sequence[int]) -> list[Any]:
+    """The tiles that follow a mask along the first axis, as few as see all of it well.
 
-    A tile is left out if nowhere in the mask its weight is as much as `share` of the weight
-    of all the tiles that are still there. The lightest are asked first.
+    Along the axis they are half a tile apart. At each step they are centred on what the mask
+    covers there, one where it fits in with `EDGE` voxels to spare, else several, at most half a
+    tile apart. Those without a voxel of the mask are left out.
     """
-    weight = gaussian(tuple(tile))
-    windows = {start: _window(start, tile) for start in positions(wanted.shape, tile)}
-    inside = {start: wanted[window] for start, window in windows.items()}
-    windows = {start: window for start, window in windows.items() if inside[start].any()}
-    weights = np.zeros(wanted.shape)  # float64: what is left of a difference may be small
-    for window in windows.values():
-        weights[window] += weight
+    starts = []
+    for low in _steps(wanted.shape[0], tile[0], 0.5):
+        seen = wanted[low : low + tile[0]].any(0)
+        if seen.any():
+            rows, columns = (_spanning(seen.any(1 - axis), tile[1 + axis]) for axis in (0, 1))
+            starts += [(low, row, column) for row, column in product(rows, columns)]
+    return [start for start in starts if wanted[_window(start, tile)].any()]
 
-    def greatest_share(start: Any) -> float:
-        mask = inside[start]
-        return float((weight[mask] / weights[windows[start]][mask]).max())
 
-    for start in sorted(windows, key=greatest_share):
-        if greatest_share(start) < share:
-            weights[windows.pop(start)] -= weight
-    return list(windows)
+def _spanning(seen: NDArray[np.bool_], tile: int) -> list[int]:
+    """First voxels of the tiles that cover the true entries and `EDGE` voxels on both sides."""
+    index = np.flatnonzero(seen)
+    low, high = int(index[0]) - EDGE, int(index[-1]) + 1 + EDGE
+    missing = max(0, high - low - tile)
+    count = int(np.ceil(missing / (tile * 0.5))) + 1
+    if count == 1:
+        return [_inside((low + high - tile) / 2, len(seen) - tile)]
+    return [_inside(low + i * missing / (count - 1), len(seen) - tile) for i in range(count)]
+
+
+def _inside(start: float, last: int) -> int:
+    return min(max(0, round(start)), last)
 
 
 @lru_cache(maxsize=4)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from toy_models import dataset_json, plans
 
-from sct_deepseg_general.tiles import blended, gaussian, needed, positions
+from sct_deepseg_general.tiles import EDGE, blended, following, gaussian, positions
 
 SHAPES = [(16, 16, 16), (17, 30, 41), (8, 40, 16), (5, 6, 7), (33, 16, 20)]
 TILE = (16, 16, 16)
@@ -57,31 +57,44 @@ def tube(shape: tuple[int, int, int], slope: float) -> np.ndarray:
     return (y - middle[1] - bend) ** 2 + (x - middle[2]) ** 2 < 36
 
 
-def covered(shape: tuple[int, int, int], starts: list[tuple[int, int, int]]) -> np.ndarray:
-    """The weight of all these tiles together."""
-    weight = np.zeros(shape)
+def well_seen(shape: tuple[int, ...], starts: list[tuple[int, ...]]) -> np.ndarray:
+    """What lies `EDGE` voxels inside a tile across the first axis, or at the array's border."""
+    seen = np.zeros(shape, bool)
     for start in starts:
-        weight[tuple(slice(a, a + n) for a, n in zip(start, TILE, strict=True))] += gaussian(TILE)
-    return weight
+        inner = [slice(start[0], start[0] + TILE[0])]
+        for axis in (1, 2):
+            low = start[axis] + EDGE * (start[axis] > 0)
+            high = start[axis] + TILE[axis]
+            inner.append(slice(low, high - EDGE * (high < shape[axis])))
+        seen[tuple(inner)] = True
+    return seen
 
 
 @pytest.mark.parametrize("slope", [0, 0.3, 0.8])
 @pytest.mark.parametrize("shape", [(90, 70, 40), (61, 100, 33), (16, 90, 90)])
-def test_every_wanted_voxel_stays_covered(shape: tuple[int, int, int], slope: float) -> None:
+def test_tiles_that_follow_a_tube_see_all_of_it(shape: tuple[int, int, int], slope: float) -> None:
     wanted = tube(shape, slope)
-    touching, kept = needed(wanted, TILE, 0), needed(wanted, TILE)
-    assert len(kept) < len(touching) < len(positions(shape, TILE))
-    assert set(kept) < set(touching)
-    left = covered(shape, kept)[wanted] / covered(shape, touching)[wanted]
-    assert left.min() > 0.4  # of the weight of all tiles that touch
-    assert np.median(left) > 0.9
-    assert len(needed(wanted, TILE, 1)) <= len(kept)
+    starts = following(wanted, TILE)
+    assert len(set(starts)) == len(starts) < len(positions(shape, TILE))
+    assert all(
+        0 <= a <= n - t for start in starts for a, n, t in zip(start, shape, TILE, strict=True)
+    )
+    assert not (wanted & ~well_seen(shape, starts)).any()
+    assert np.diff(sorted({start[0] for start in starts}), prepend=0).max() <= TILE[0] / 2
 
 
-def test_no_tile_is_left_out_of_what_is_wanted_everywhere() -> None:
+def test_one_tile_an_interval_is_enough_for_what_fits_in_it() -> None:
+    wanted = np.zeros((48, 60, 60), bool)
+    wanted[:, 30:38, 20:28] = True
+    assert following(wanted, TILE) == [(z, 26, 16) for z in (0, 8, 16, 24, 32)]
+    wanted[:, 30:39, 20:28] = True  # now it comes nearer than EDGE to the border of one tile
+    assert len(following(wanted, TILE)) == 10
+
+
+def test_what_is_wanted_everywhere_is_seen_everywhere() -> None:
     wanted = np.ones((20, 30, 40), bool)
-    assert needed(wanted, TILE) == positions(wanted.shape, TILE)
-    assert needed(np.zeros_like(wanted), TILE) == []
+    assert well_seen(wanted.shape, following(wanted, TILE)).all()
+    assert following(np.zeros_like(wanted), TILE) == []
 
 
 def test_progress_counts_every_tile() -> None:

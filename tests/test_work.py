@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,7 @@ from samples import DATA, NAMES, dice, image, image_path, label
 from sct_deepseg_general import nifti, pipeline, tiles
 from sct_deepseg_general.network import Engine, Predictor
 from sct_deepseg_general.prepare import margin_box
-from sct_deepseg_general.tiles import needed, positions
+from sct_deepseg_general.tiles import following, positions
 from sct_deepseg_general.volume import Grid, Volume, from_sct_letters
 
 SHARED = Path(os.environ.get("SCT_DEEPSEG_GENERAL_SHARED", DATA.parents[1].parent / "shared"))
@@ -158,35 +157,37 @@ def test_twice_the_cord_is_at_most_twice_the_tiles(
         middle = tile[1] + slope * (z % (3 * tile[0]))
         return np.asarray((y - middle) ** 2 + (x - tile[2]) ** 2 < radius**2)
 
-    short, long = (len(needed(tube(length), tile)) for length in (5, 10))
+    short, long = (len(following(tube(length), tile)) for length in (5, 10))
     assert short < len(positions(tube(5).shape, tile)) / 2
     assert long <= 2.2 * short
 
 
 def both_ways(volume: Volume, predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> list[Work]:
-    """With the tiles that are needed, and with all that touch the cord."""
+    """With the tiles that follow the cord, and with nnU-Net's lattice over the crop."""
     lean = work(volume, predictor, monkeypatch)
-    monkeypatch.setattr(tiles, "needed", partial(needed, share=0.0))
+    monkeypatch.setattr(tiles, "following", lambda mask, tile: positions(mask.shape, tile))
     return [lean, work(volume, predictor, monkeypatch)]
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_tiles_left_out_change_nothing(
+def test_tiles_that_follow_the_cord_are_as_right_as_the_lattice(
     name: str, predictor: Predictor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lean, full = both_ways(image(name), predictor, monkeypatch)
+    truth = label(name).data
     assert lean.close.tiles[0] <= full.close.tiles[0]
-    assert dice(lean.result.segmentation.data, full.result.segmentation.data) >= 0.999
+    right, as_right = (dice(one.result.segmentation.data, truth) for one in (lean, full))
+    assert right >= as_right - 0.01
 
 
 @pytest.mark.skipif(not NECK.is_file(), reason="needs the shared images")
 @pytest.mark.slow
-def test_the_tiles_left_out_of_a_neck_change_nothing(
+def test_tiles_that_follow_a_neck_are_half_of_the_lattice(
     predictor: Predictor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lean, full = both_ways(nifti.load(NECK), predictor, monkeypatch)
-    assert lean.close.tiles[0] < 0.8 * full.close.tiles[0]
-    assert dice(lean.result.segmentation.data, full.result.segmentation.data) >= 0.999
+    assert lean.close.tiles[0] < 0.6 * full.close.tiles[0]
+    assert dice(lean.result.segmentation.data, full.result.segmentation.data) >= 0.97
 
 
 RUN = """
