@@ -68,22 +68,22 @@ def following(wanted: NDArray[np.bool_], tile: Sequence[int]) -> list[Any]:
     """
     starts = []
     for low in _steps(wanted.shape[0], tile[0], 0.5):
-        seen = wanted[low : low + tile[0]].any(0)
+        seen = wanted[low : low + tile[0]]
         if seen.any():
-            rows, columns = (_spanning(seen.any(1 - axis), tile[1 + axis]) for axis in (0, 1))
+            rows = _spanning(np.flatnonzero(seen.any((0, 2))), wanted.shape[1], tile[1])
+            columns = _spanning(np.flatnonzero(seen.any((0, 1))), wanted.shape[2], tile[2])
             starts += [(low, row, column) for row, column in product(rows, columns)]
     return [start for start in starts if wanted[_window(start, tile)].any()]
 
 
-def _spanning(seen: NDArray[np.bool_], tile: int) -> list[int]:
-    """First voxels of the tiles that cover the true entries and `EDGE` voxels on both sides."""
-    index = np.flatnonzero(seen)
+def _spanning(index: NDArray[np.intp], length: int, tile: int) -> list[int]:
+    """First voxels of the tiles that cover an index's voxels and `EDGE` more on both sides."""
     low, high = int(index[0]) - EDGE, int(index[-1]) + 1 + EDGE
     missing = max(0, high - low - tile)
     count = int(np.ceil(missing / (tile * 0.5))) + 1
     if count == 1:
-        return [_inside((low + high - tile) / 2, len(seen) - tile)]
-    return [_inside(low + i * missing / (count - 1), len(seen) - tile) for i in range(count)]
+        return [_inside((low + high - tile) / 2, length - tile)]
+    return [_inside(low + i * missing / (count - 1), length - tile) for i in range(count)]
 
 
 def _inside(start: float, last: int) -> int:

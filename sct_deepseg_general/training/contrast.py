@@ -80,7 +80,9 @@ def randomised(
     asked for nothing there would fade towards every border.
     """
     image, target, inside = patch.image, patch.target, patch.inside
-    if patch.shapes_only or rng.random() < mix.synthetic:
+    if patch.surroundings is not None:
+        image = synthetic(patch.surroundings, target, rng, canal=patch.image)
+    elif rng.random() < mix.synthetic:
         image = synthetic(image, target, rng)
     else:
         image = _recoloured(image, mix, rng)
@@ -153,8 +155,12 @@ def remapped(image: Tensor, rng: np.random.Generator) -> Tensor:
     return _standard(table[index] * (1 - fraction) + table[index + 1] * fraction)
 
 
-def synthetic(image: Tensor, target: Tensor, rng: np.random.Generator) -> Tensor:
+def synthetic(
+    image: Tensor, target: Tensor, rng: np.random.Generator, canal: Tensor | None = None
+) -> Tensor:
     """Random intensities for cord, the fluid around it and clusters of the rest.
+
+    The fluid fills the `canal` (0 to 1) where it is known, else a ring around the cord.
 
     The background's clusters are quantile bins of the real image, so its anatomy stays. The
     cord's edge is a partial-volume mixture 0 to 0.75 voxels outside that of `target`, because
@@ -165,12 +171,14 @@ def synthetic(image: Tensor, target: Tensor, rng: np.random.Generator) -> Tensor
         image[::2, ::2, ::2].flatten(), torch.from_numpy(np.sort(rng.uniform(0, 1, count))).float()
     )
     means = torch.from_numpy(rng.uniform(0, 1, count + 1)).float()
-    clusters = torch.bucketize(image, edges)
+    clusters = torch.bucketize(image.contiguous(), edges)
     background = means[clusters] + float(rng.normal() * 0.15) * _standard(image)
     background = _smooth(background, float(rng.uniform(0.0, 0.9)))
     cord = float(rng.uniform(0, 1))
     visible = grown(target, float(rng.uniform(0, 0.6)))
-    if rng.random() < 0.75:
+    if canal is not None:
+        background = background * (1 - canal) + canal * _fluid(cord, rng)
+    elif rng.random() < 0.75:
         background = _with_fluid(background, visible, cord, rng)
     inner = _smooth((target > 0.9).float(), 1.5)
     tissue = cord + inner * float(rng.normal() * 0.1) + 0.03 * _standard(image)
@@ -196,9 +204,12 @@ def _with_fluid(
     """A ring of fluid 1 to 4 voxels thick, at an intensity that the cord differs from."""
     reach = float(rng.uniform(0.8, 4.0))
     ring = (_smooth((target > 0.3).float(), reach) * 4).clamp(0, 1) ** float(rng.uniform(1, 3))
-    contrast = float(rng.uniform(0.15, 0.9)) * (1 if rng.random() < 0.5 else -1)
-    fluid = cord + contrast
-    return background * (1 - ring) + ring * fluid
+    return background * (1 - ring) + ring * _fluid(cord, rng)
+
+
+def _fluid(cord: float, rng: np.random.Generator) -> float:
+    """An intensity that differs from that of the cord, either way."""
+    return cord + float(rng.uniform(0.15, 0.9)) * (1 if rng.random() < 0.5 else -1)
 
 
 def bias_field(image: Tensor, rng: np.random.Generator) -> Tensor:

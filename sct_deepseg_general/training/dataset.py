@@ -5,6 +5,7 @@ What `build` leaves in its folder:
     recipe.json      the recipe with the split stored in it
     cases.tsv        the manifest: nnU-Net name, BIDS file, SHA-256, person, part, fold
     skipped.tsv      what was left out, and why
+    shapes/          label maps of the recipe's shapes
     report.md        counts, and the same reasons, to read
     nnUNet_raw/Dataset101_general/, Dataset102_NAME/, ...: imagesTr, labelsTr, imagesTs, labelsTs,
                      softlabelsTr and Ts for soft labels, dataset.json, splits_final.json
@@ -29,6 +30,8 @@ from sct_deepseg_general.training.conversion import Ending, Job, Receipt, conver
 from sct_deepseg_general.training.manifest import FILE, Entry, write_manifest, write_rows
 from sct_deepseg_general.training.raw_dataset import write_raw
 from sct_deepseg_general.training.recipe import Dataset, Part, Recipe
+from sct_deepseg_general.training.shapes import FOLDER as SHAPES
+from sct_deepseg_general.training.shapes import write_shapes
 from sct_deepseg_general.training.split import Split, split_people
 
 __all__ = ["RAW", "RECIPE", "Built", "Left", "build"]
@@ -90,6 +93,7 @@ def build(
     receipts = _converted([job for job, _ in todo], jobs, progress)
     entries, left = _entries(recipe, split, found, todo, [one for one, _ in receipts])
     _check_entries(recipe, entries)
+    write_shapes(recipe.shapes, data, output / SHAPES)
     built = Built(output, recipe, entries, left, sum(now for _, now in receipts))
     for model in recipe.models:
         chosen = [one for one in entries if model in {"general", one.dataset}]

@@ -15,6 +15,8 @@ from sct_deepseg_general.training.cases import Preparation, prepared_cases
 from sct_deepseg_general.training.curves import write_curves
 from sct_deepseg_general.training.plan import nnunet_folders, planned
 from sct_deepseg_general.training.recipe import Recipe, Training
+from sct_deepseg_general.training.shapes import FOLDER as SHAPES
+from sct_deepseg_general.training.shapes import shape_cases
 from sct_deepseg_general.training.stock import train_stock
 from sct_deepseg_general.training.trainer import CordTrainer, Epoch, Schooling
 
@@ -139,7 +141,14 @@ def _schooling(recipe: Recipe, training: Training, raw: Path, work: Path, fold: 
     }
     if not learn:
         raise DatasetError(f"{raw} holds no labelled case to train on.")
-    return Schooling(training, [cases[n] for n in learn], [cases[n] for n in check])
+    shapes = recipe.shapes if _general(recipe, training, raw) else ()
+    drawn = shape_cases(shapes, raw.parents[1] / SHAPES, preparation)
+    return Schooling(training, [cases[n] for n in learn] + drawn, [cases[n] for n in check])
+
+
+def _general(recipe: Recipe, training: Training, raw: Path) -> bool:
+    """Whether this is the network (not the locator) of the general model."""
+    return training is not recipe.locator and raw.name == recipe.folder_of("general")
 
 
 def _fold_names(raw: Path, fold: int) -> tuple[list[str], list[str]]:

@@ -33,6 +33,7 @@ __all__ = [
     "Dataset",
     "Part",
     "Recipe",
+    "Shapes",
     "SplitRule",
     "Training",
     "checked",
@@ -95,6 +96,25 @@ class Dataset:
 
 
 @dataclass(frozen=True)
+class Shapes:
+    """People of whom labels are at hand but no images: a cord and its canal, for synthesis."""
+
+    name: str
+    """Letters, digits and hyphens; no dataset has it."""
+    folder: str = ""
+    """The folder below one of `-data DIR`, where it is not `name`."""
+    cord: str = "_seg-manual"
+    """How the file of the cord ends."""
+    canal: str = "_csfseg-manual"
+    """How the file of cord and fluid ends, else named like that of the cord."""
+    trust: float = 1.0
+    """Weight of each person in training, beside the datasets' images."""
+    source: str = ""
+    """Where anyone can get the labels."""
+    licence: str = ""
+
+
+@dataclass(frozen=True)
 class SplitRule:
     """How people are divided, and how they were."""
 
@@ -154,6 +174,8 @@ class Recipe:
     """Groups of `dataset/participant` that are one person under several names."""
     split: SplitRule = SplitRule()
     training: Training = Training()
+    shapes: tuple[Shapes, ...] = ()
+    """The general model's network sees them too; the locator and the specific models do not."""
     locator: Training | None = None
     """The coarse network that finds the cord; None: the model looks at whole images."""
     format: Literal[1] = 1
@@ -270,7 +292,7 @@ def _place(name: str, folder: str, data: Sequence[Path]) -> Path:
 
 
 def _check_names(recipe: Recipe, where: str) -> None:
-    names = [one.name for one in recipe.datasets]
+    names = [*(one.name for one in recipe.datasets), *(one.name for one in recipe.shapes)]
     for name in names:
         if not _NAME.fullmatch(name) or name == "general":
             raise DatasetError(
@@ -301,6 +323,13 @@ def _check_numbers(recipe: Recipe, where: str) -> None:
             raise DatasetError(
                 f"{where}: dataset '{one.name}': trust must be 0 or more, folder and derivatives "
                 f"relative and without '..'."
+            )
+
+    for shapes in recipe.shapes:
+        if shapes.trust < 0 or not _inside(shapes.folder):
+            raise DatasetError(
+                f"{where}: shapes '{shapes.name}': trust must be 0 or more, folder relative and "
+                f"without '..'."
             )
 
 

@@ -25,8 +25,8 @@ Float = NDArray[np.float32]
 class Case:
     """One training image: `image` and `target` (z, y, x) float32, target in [0, 1].
 
-    `trust` is the weight of its dataset in sampling; `shapes_only` marks a case that has
-    tissue classes instead of intensities, which only synthesis can use.
+    `trust` is the weight of its dataset in sampling; `shapes_only` marks a case whose image is
+    the fraction of each voxel that lies in the canal, which only synthesis can use.
     """
 
     name: str
@@ -40,12 +40,16 @@ class Case:
 
 @dataclass(frozen=True, eq=False)
 class Patch:
-    """What the network sees: `image`, `target`, `inside` (1 where the case has voxels)."""
+    """What the network sees: `image`, `target`, `inside` (1 where the case has voxels).
+
+    Where only shapes are known, `image` is the canal (0 to 1) and `surroundings` an image of
+    something else to set it into.
+    """
 
     image: Tensor
     target: Tensor
     inside: Tensor
-    shapes_only: bool = False
+    surroundings: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,7 @@ def draw_patch(
     image, target, inside = _sample_at(case, points)
     for axis in (axis for axis in range(3) if rng.random() < space.flip[axis]):
         image, target, inside = (t.flip(axis) for t in (image, target, inside))
-    return Patch(image, target, inside, case.shapes_only)
+    return Patch(image, target, inside)
 
 
 def _draw_centre(

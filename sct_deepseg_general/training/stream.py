@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -47,11 +47,23 @@ class Stream(IterableDataset):  # type: ignore[misc]  # torch's types are not re
 
     def _drawn(self, case: Case, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         patch = draw_patch(case, self.patch, self.spacing, self.space, rng)
+        if case.shapes_only:
+            patch = replace(patch, surroundings=self._surroundings(rng))
         if self.mix is None:
             image = normalised(patch.image, patch.inside, None)
             return image[None], known(patch.target, patch.inside)[None]
         image, target = randomised(patch, self.spacing, self.mix, rng)
         return image[None], target[None]
+
+    def _surroundings(self, rng: np.random.Generator) -> Tensor:
+        """A patch of a real image, of several the one that shows least cord."""
+        real = [case for case in self.cases if not case.shapes_only]
+        anywhere = replace(self.space, anywhere=1.0)
+        drawn = [
+            draw_patch(real[rng.integers(len(real))], self.patch, self.spacing, anywhere, rng)
+            for _ in range(3)
+        ]
+        return min(drawn, key=lambda patch: float(patch.target.sum())).image
 
 
 def batches(stream: Stream, size: int, workers: int) -> Iterator[Any]:
