@@ -8,7 +8,7 @@ what is wanted, they follow that instead. Arrays are (z, y, x) float32.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import product
 from typing import Any
@@ -23,6 +23,8 @@ EDGE = 4
 
 Float = NDArray[np.float32]
 Forward = Callable[[Float], Float]
+Each = Callable[[Callable[[Any], Float], Iterable[Any]], Iterable[Float]]
+"""What `map` is: a function's results, in the order of what it is given."""
 
 
 def blended(
@@ -31,11 +33,13 @@ def blended(
     forward: Forward,
     wanted: NDArray[np.bool_] | None = None,
     progress: Callable[[int, int], None] | None = None,
+    each: Each = map,
 ) -> Float:
     """The difference of the logits (cord minus background) over the whole of `data`.
 
     `forward` maps a tile (z, y, x) to that difference. With `wanted`, a mask of the shape of
-    `data`, only the tiles `following` it are run; voxels that no tile covers get -inf.
+    `data`, only the tiles `following` it are run; voxels that no tile covers get -inf. `each` may
+    run several tiles at a time; they are added up in the same order, to the same bits.
     """
     padded, inner = _padded(data, tile)
     mask = None if wanted is None else _padded(wanted, tile)[0]
@@ -43,9 +47,13 @@ def blended(
     total = np.zeros(padded.shape, np.float32)
     weights = np.zeros(padded.shape, np.float32)
     weight = gaussian(tuple(tile))
-    for done, start in enumerate(starts):
+
+    def said(start: Any) -> Float:
+        return forward(np.ascontiguousarray(padded[_window(start, tile)]))
+
+    for done, (start, found) in enumerate(zip(starts, each(said, starts), strict=True)):
         window = _window(start, tile)
-        total[window] += forward(np.ascontiguousarray(padded[window])) * weight
+        total[window] += found * weight
         weights[window] += weight
         if progress is not None:
             progress(done + 1, len(starts))
