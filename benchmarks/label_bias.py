@@ -3,7 +3,8 @@
 For every labelled image: Dice and volume within the slices that the label has, by dataset; raters
 draw the edge differently, and a bias of the area is read here. Then the reliability of the
 probability: of the voxels near the cord that were given a probability p, the share that is
-cord in the label (expected calibration error: Guo et al., ICML 2017). Prints two tables.
+cord in the label (expected calibration error: Guo et al., ICML 2017), and what the logits would
+have to be multiplied by to make it truer (a recipe's `sharpness`). Prints two tables.
 
     python benchmarks/label_bias.py [-m MODEL] [-processes N]
 """
@@ -90,6 +91,17 @@ def print_reliability(part: str, found: list[Agreement]) -> None:
         if count:
             shares = f"{given[bin_] / count:.2f} | {cord[bin_] / count:.2f}"
             print(f"| {bin_ / BINS:.1f} to {(bin_ + 1) / BINS:.1f} | {int(count)} | {shares} |")
+    print(f"\nThe logits are best multiplied by {best_sharpness(given, cord, voxels):.2f}.")
+
+
+def best_sharpness(given: Floats, cord: Floats, voxels: Floats) -> float:
+    """The factor of the logits with the least cross-entropy; arrays are sums over each bin."""
+    logit = np.log(given / (voxels - given))[voxels > 0]
+    inside, count = cord[voxels > 0], voxels[voxels > 0]
+    factors = np.linspace(0.5, 3, 251)
+    soft = np.logaddexp(0, factors[:, None] * logit)
+    loss = (count * soft - inside * factors[:, None] * logit).sum(1)
+    return float(factors[loss.argmin()])
 
 
 if __name__ == "__main__":

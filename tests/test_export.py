@@ -101,6 +101,14 @@ def test_an_ensemble_gives_the_mean_of_the_logits(folder: Path, tmp_path: Path) 
     assert np.abs(found - mean).max() < 5e-3 * np.abs(mean).max()
 
 
+def test_a_sharpened_network_is_surer_of_the_same(folder: Path) -> None:
+    image = _image(8, 12, 16)
+    before = _logits(_loaded(folder), image)
+    after = _logits(export.sharpened(_loaded(folder), 1.5), image)
+    assert before.std() > 0.01
+    np.testing.assert_allclose(after, 1.5 * before, rtol=1e-4, atol=1e-5)
+
+
 def test_weights_that_do_not_fit_are_refused(folder: Path, tmp_path: Path) -> None:
     weights = dict(_random(folder, 1).state_dict())
     network = _random(folder, 1)

@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 from sct_deepseg_general.assignment import Listener
+from sct_deepseg_general.cli._click import printable
 from sct_deepseg_general.crew import Hiring
 from sct_deepseg_general.journal import Record
 from sct_deepseg_general.progress import Progress, spelled
@@ -64,10 +65,10 @@ class Screen:
         counts = Counter(f"{_VERBS[one.act]}: {_kind(one.reason)}" for one in decisions)
         print(f"{len(decisions)} images", flush=True)
         for text, count in counts.most_common():
-            print(f"  {count} {text}", flush=True)
+            print(f"  {count} {printable(text)}", flush=True)
         if self._verbose > 1:
             for one in decisions:
-                print(f"  {one.act:<8} {one.item.key}: {one.reason}", flush=True)
+                print(f"  {one.act:<8} {printable(f'{one.item.key}: {one.reason}')}", flush=True)
         if to_do := sum(one.act == "do" for one in decisions):
             self._bar.show(Progress(to_do))
 
@@ -76,11 +77,12 @@ class Screen:
             self._bar.clear()
             area = f", mean CSA {record.mean_area:.1f} mm²" if record.mean_area else ""
             why = f" ({'; '.join(record.reasons)})" if record.reasons else ""
-            print(f"{item.key}: {record.status}{area}, {record.seconds:.1f} s{why}", flush=True)
+            ended = f"{item.key}: {record.status}{area}, {record.seconds:.1f} s{why}"
+            print(printable(ended), flush=True)
         self._bar.show(progress)
 
     def _warned(self, sentence: str) -> None:
-        print(f"Warning: {sentence}", file=sys.stderr)
+        print(f"Warning: {printable(sentence)}", file=sys.stderr)
 
 
 _VERBS = {"do": "to do", "keep": "left alone", "blocked": "left out"}
@@ -95,9 +97,9 @@ def ended(summary: Summary, folder: Path, qc: str, verbose: int) -> None:
             f"{spelled(summary.seconds)}, {summary.kept} before)"
         )
         tables = [path for path in (folder / IMAGES, folder / CSA) if path.exists()]
-        print(f"Tables: {', '.join(map(str, tables))}")
+        print(f"Tables: {', '.join(map(printable, tables))}")
         if qc and (page := Path(qc) / "index.html").exists():
-            print(f"QC page: {page}")
+            print(f"QC page: {printable(page)}")
     _list(f"Left out ({len(summary.blocked)}, -overwrite replaces):", summary.blocked)
     _list(f"Failed ({summary.error}, as a list in {folder / FAILED}):", summary.failed)
 
@@ -113,9 +115,9 @@ def workers(hiring: Hiring) -> str:
 def _list(title: str, lines: tuple[tuple[str, str], ...]) -> None:
     if not lines:
         return
-    print(title, file=sys.stderr)
+    print(printable(title), file=sys.stderr)
     for key, reason in lines[:_MOST]:
-        print(f"  {key}: {reason}", file=sys.stderr)
+        print(f"  {printable(f'{key}: {reason}')}", file=sys.stderr)
     if len(lines) > _MOST:
         print(f"  and {len(lines) - _MOST} more", file=sys.stderr)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sct_deepseg_general.cli._click import PATH, PROGRAM, SctCommand, flag, option
+from sct_deepseg_general.cli._click import PATH, PROGRAM, SctCommand, flag, option, printable
 from sct_deepseg_general.cli._segment_options import ending, mask_wishes, segmenting, verbosity
 
 if TYPE_CHECKING:
@@ -62,11 +62,11 @@ def _merge(folder: Path, sources: tuple[Path, ...]) -> int:
     from sct_deepseg_general.batch import join
 
     merged = join(folder, sources)
-    print(f"{folder}: {merged.images} images, {merged.rows} rows in csa.tsv")
+    print(f"{printable(folder)}: {merged.images} images, {merged.rows} rows in csa.tsv")
     if merged.failed:
-        print(f"Failed: {merged.failed}, see {folder / 'failed.txt'}", file=sys.stderr)
+        print(f"Failed: {merged.failed}, see {printable(folder / 'failed.txt')}", file=sys.stderr)
     if merged.missing:
-        print(f"Shards without tables: {', '.join(merged.missing)}", file=sys.stderr)
+        print(f"Shards without tables: {', '.join(map(printable, merged.missing))}", file=sys.stderr)
     return int(bool(merged.failed or merged.missing))
 
 
@@ -140,13 +140,13 @@ def command(folder: Path, verbose: int, **rest: Any) -> int:
     asked = _assignment(folder, rest)
     if rest["dry_run"]:
         for decision in decisions(asked):
-            print(f"{decision.act:<8} {decision.item.key}: {decision.reason}")
+            print(f"{decision.act:<8} {printable(f'{decision.item.key}: {decision.reason}')}")
         return 0
     if rest["slurm"]:
         return _submit(asked, rest, verbose)
     hiring = _hiring(asked, rest)
     if verbose:
-        print(f"{folder}: shard {asked.shard}, {workers(hiring)}")
+        print(f"{printable(folder)}: shard {asked.shard}, {workers(hiring)}")
     screen = Screen(verbose)
     try:
         summary = run(asked, hiring, screen.listener)
@@ -271,16 +271,16 @@ def _submit(asked: Assignment, rest: Mapping[str, Any], verbose: int) -> int:
         job = jobs[0].job_id.partition("_")[0]
         print(
             f"\nThe shards go on: 'squeue -j {job}' shows them, 'scancel {job}' ends them, "
-            f"'{PROGRAM} batch merge -o {shlex.quote(str(asked.folder))}' joins their tables.",
+            f"'{PROGRAM} batch merge -o {shlex.quote(printable(asked.folder))}' joins their tables.",
             file=sys.stderr,
         )
         return 1
     finally:
         bar.end()
     merged = join(asked.folder)
-    print(f"{asked.folder}: {merged.images} images, {merged.rows} rows in csa.tsv")
+    print(f"{printable(asked.folder)}: {merged.images} images, {merged.rows} rows in csa.tsv")
     for name in failed:
-        print(f"Error: {name}", file=sys.stderr)
+        print(f"Error: {printable(name)}", file=sys.stderr)
     if merged.failed:
-        print(f"Failed: {merged.failed}, see {asked.folder}/failed.txt", file=sys.stderr)
+        print(f"Failed: {merged.failed}, see {printable(asked.folder)}/failed.txt", file=sys.stderr)
     return int(bool(failed or merged.failed or merged.missing))

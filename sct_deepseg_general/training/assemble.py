@@ -12,7 +12,7 @@ from sct_deepseg_general.bundle import seal
 from sct_deepseg_general.model import Model
 from sct_deepseg_general.nnunet import build_network, fill
 from sct_deepseg_general.plans import Plans, read_plans
-from sct_deepseg_general.training.export import ensemble, export_ir, save_weights
+from sct_deepseg_general.training.export import ensemble, export_ir, save_weights, sharpened
 from sct_deepseg_general.training.fit import Trained
 from sct_deepseg_general.training.foreign import read_checkpoint
 from sct_deepseg_general.training.manifest import FILE
@@ -69,7 +69,8 @@ def assemble(
     seen. `folder` is made if need be; files of an earlier assembly are replaced.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    folds = _export(trained.network, trained.folds, folder, "network")
+    sharpness = recipe.training.sharpness
+    folds = _export(trained.network, trained.folds, folder, "network", sharpness)
     shutil.copyfile(trained.network / "plans.json", folder / "plans.json")
     shutil.copyfile(trained.network / "dataset.json", folder / "dataset.json")
     if trained.locator is not None:
@@ -84,12 +85,14 @@ def assemble(
     return seal(folder, _record(recipe, identity, folds, read_plans(folder / "plans.json")))
 
 
-def _export(results: Path, folds: tuple[str, ...], folder: Path, name: str) -> tuple[str, ...]:
+def _export(
+    results: Path, folds: tuple[str, ...], folder: Path, name: str, sharpness: float = 1.0
+) -> tuple[str, ...]:
     networks, names = [], []
     for fold in folds:
         network = build_network(results / "plans.json", results / "dataset.json")
         weights = read_checkpoint(results / fold / FINAL)
-        networks.append(fill(network, weights, str(results / fold)))
+        networks.append(sharpened(fill(network, weights, str(results / fold)), sharpness))
         names.append(f"{fold}.safetensors" if name == "network" else f"{fold}_{name}.safetensors")
         save_weights(networks[-1], folder / names[-1])
     export_ir(ensemble(networks), folder, name)

@@ -17,7 +17,7 @@ from sct_deepseg_general.files import write_whole
 from sct_deepseg_general.nnunet import first_names
 from sct_deepseg_general.private import import_openvino
 
-__all__ = ["ensemble", "export_ir", "save_weights"]
+__all__ = ["ensemble", "export_ir", "save_weights", "sharpened"]
 
 
 def save_weights(network: torch.nn.Module, path: Path) -> None:
@@ -36,6 +36,18 @@ def ensemble(networks: Sequence[torch.nn.Module]) -> torch.nn.Module:
     if len(networks) == 1:
         return networks[0]
     return _Mean(networks).eval()
+
+
+def sharpened(network: torch.nn.Module, times: float) -> torch.nn.Module:
+    """The network with its last layer scaled, so that its logits are `times` as large.
+
+    Source: temperature scaling, Guo et al., ICML 2017; `times` is one over their temperature.
+    """
+    last = network.decoder.seg_layers[-1]
+    with torch.no_grad():
+        for weight in last.parameters():
+            weight.mul_(times)
+    return network
 
 
 def export_ir(network: torch.nn.Module, folder: Path, name: str) -> tuple[Path, Path]:

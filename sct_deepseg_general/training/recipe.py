@@ -158,6 +158,9 @@ class Training:
     """Weight of the cross-entropy beside the Dice loss."""
     positive: float = 1.0
     """Weight of cord beside background in the cross-entropy; above 1 where cord is rare."""
+    sharpness: float = 1.0
+    """What the trained network's logits are multiplied by, to make its probability true; above 1
+    where it is too unsure, as after training on images worse than those it is meant for."""
     margin: float = 40.0
     """Millimetres around the label that training sees."""
     whole: tuple[str, ...] = ()
