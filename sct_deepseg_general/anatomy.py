@@ -12,6 +12,7 @@ from sct_deepseg_general.ellipse import ellipse_of, moments_of
 from sct_deepseg_general.errors import ImageError
 from sct_deepseg_general.fine_slice import fine_slice, shrunk_slice
 from sct_deepseg_general.morphometrics import Morphometrics
+from sct_deepseg_general.slice_shape import SliceShape
 from sct_deepseg_general.slice_symmetry import SliceSymmetry, axis_angle, symmetry_of
 from sct_deepseg_general.upright import AXES
 from sct_deepseg_general.volume import Volume
@@ -55,7 +56,8 @@ def symmetries(
     from scipy.ndimage import gaussian_filter1d
 
     mask, anatomy = segmentation.reoriented(AXES).data, image.reoriented(AXES).data
-    seen = {z: _seen(mask, anatomy, morphometrics, z) for z in morphometrics.slices.tolist()}
+    shapes = {z: shape for z, shape in enumerate(morphometrics.shapes) if shape}
+    seen = {z: _seen(mask[:, :, z], anatomy[:, :, z], shape) for z, shape in shapes.items()}
     kept = {z: view for z, view in seen.items() if view is not None}
     found: list[SliceSymmetry | None] = [None] * len(morphometrics.shapes)
     if not kept:
@@ -67,20 +69,15 @@ def symmetries(
     return tuple(found)
 
 
-def _seen(
-    mask: NDArray[np.generic], image: NDArray[np.generic], table: Morphometrics, z: int
-) -> _Seen | None:
-    shape = table.shapes[z]
-    if shape is None:
-        return None
+def _seen(mask: NDArray[np.generic], image: NDArray[np.generic], shape: SliceShape) -> _Seen | None:
     about_ap, about_rl = math.radians(shape.angle_ap), math.radians(shape.angle_rl)
     cosines = (math.cos(about_ap), math.cos(about_rl))
-    seen = shrunk_slice(mask[:, :, z].astype(np.float64), cosines)
+    seen = shrunk_slice(mask.astype(np.float64), cosines)
     rounded = np.round(seen) > 0
     if np.count_nonzero(seen) <= FEWEST_VOXELS or not rounded.any():
         return None
     centre = moments_of(rounded, (0, 0)).centre
-    return _Seen(seen, shrunk_slice(image[:, :, z].astype(np.float64), cosines), centre)
+    return _Seen(seen, shrunk_slice(image.astype(np.float64), cosines), centre)
 
 
 def _symmetry(

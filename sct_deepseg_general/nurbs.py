@@ -22,6 +22,7 @@ __all__ = ["NurbsCurve", "fitted"]
 ORDER = 4
 MOST_CONTROL_POINTS = 50
 TOLERANCE = 0.01
+MOST_SHIFTS = 10000
 COARSE_POINTS = 1000
 FINE_POINTS = 3000
 
@@ -138,18 +139,20 @@ def _chord_parameters(points: Floats) -> Floats:
 def _knots(parameters: Floats, number: int) -> Floats:
     """Even knots in [0, 1], shifted towards the data until every span holds a parameter."""
     inner = number - ORDER
-    even = np.arange(1, inner + 1) / inner if inner else np.zeros(0)
+    even = np.arange(1, inner + 1) / inner
     share = (parameters.size + 1) / (inner + 1)
     positions = np.arange(1, inner + 1) * share
     index = positions.astype(int)
     part = positions - index
     dense = (1 - part) * parameters[index - 1] + part * parameters[index]
     knots = even
-    for _ in range(10000):
+    for _ in range(MOST_SHIFTS):
         if _every_span_filled(_clamped(knots, 1.0), parameters):
-            break
+            return _clamped(knots, 1.0)
         knots = knots + 0.1 * (dense - even)
-    return _clamped(knots, 1.0)
+        if knots.min() < 0 or knots.max() > 1:  # nor would it come back
+            break
+    raise _UnstableError
 
 
 def _every_span_filled(knots: Floats, parameters: Floats) -> bool:

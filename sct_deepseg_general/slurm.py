@@ -6,6 +6,7 @@ its journal.
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import time
@@ -160,8 +161,14 @@ def _failure(job: Any, name: str) -> str:
     try:
         code = job.result()
     except Exception as error:  # noqa: BLE001 - what ended the job comes as it was raised
-        return f"Shard {name} ended early: {str(error).strip().splitlines()[-1]}"
+        return f"Shard {name} ended early: {_cause(error)}; its log: {job.paths.stderr}"
     return "" if code in (0, 1) else f"Shard {name} ended with exit code {code}."
+
+
+def _cause(error: Exception) -> str:
+    """The last line of the trace that submitit quotes between rules, or of what it says."""
+    said = str(error).strip()
+    return re.split(r"^-{5,}$", said, flags=re.MULTILINE)[:2][-1].strip().splitlines()[-1]
 
 
 def _executor(folder: Path) -> Any:

@@ -11,6 +11,7 @@ import pytest
 from samples import image
 from sct_reference import CORD, LEVEL_MAP, assert_equal, mask, reference
 
+from sct_deepseg_general import csa_table
 from sct_deepseg_general.aggregate import Selection
 from sct_deepseg_general.area_norm import Person
 from sct_deepseg_general.backends import NAMES, Backend, backend
@@ -131,3 +132,32 @@ def test_sct_has_no_soft_area(recorder: Path) -> None:
     with pytest.raises(BackendError, match="soft"):
         backend("sct").measured(cord, CsaRequest(soft=soft))
     assert not recorder.exists()
+
+
+def test_a_person_without_thalamus_and_a_given_centreline_reach_scts_command(
+    recorder: Path,
+) -> None:
+    cord = mask(CORD)
+    request = CsaRequest(person=Person(0, 9e5), centreline=cord, only_on_centreline=True)
+    with pytest.raises(BackendError, match="exit code 3"):
+        backend("sct").measured(cord, request)
+    said = recorder.read_text()
+    assert "-normalize sex 0 brain-volume 900000.0" in said
+    assert "thalamus" not in said
+    assert "-centerline-exclude-missing 1" in said
+
+
+def test_what_scts_commands_write_is_read(recorder: Path, tmp_path: Path) -> None:
+    """SCT stands in as a script that copies: the image for one command, a table for the other."""
+    cord, table = mask(CORD), tmp_path / "table.csv"
+    measured = backend("native").measured(cord, CsaRequest())
+    csa_table.write(table, measured, "mask.nii.gz", "SCT", append=False)
+    for name in COMMANDS:
+        script = recorder.parent / "sct" / "bin" / name
+        source = f'"{table}"' if name == "sct_process_segmentation" else '"$2"'
+        script.write_text(
+            f'#!/bin/sh\nfrom={source}\nwhile [ "$1" != -o ]; do shift; done\ncp "$from" "$2"\n'
+        )
+    found = backend("sct").measured(cord, CsaRequest())
+    assert found.column("MEAN(area)") == measured.column("MEAN(area)")
+    assert np.array_equal(backend("sct").reoriented(cord, "RPI").data, cord.data)

@@ -56,3 +56,14 @@ def test_the_squared_residuals_are_those_asked_for() -> None:
     for smoothing in (1.0, 5.0, 20.0):
         residuals = ((smoothing_spline(z, v, smoothing)(z) - v) ** 2).sum()
         assert residuals == pytest.approx(smoothing, rel=0.0011)
+
+
+@pytest.mark.parametrize("smoothing", [0.01, 1.0, 100.0])
+def test_a_cord_that_steps_aside_is_smoothed_as_by_fitpack(smoothing: float) -> None:
+    x = np.arange(12.0)
+    y = np.where(x < 6, 0.0, 50.0)
+    at = np.linspace(0, 11, 50)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected = splev(at, splrep(x, y, s=smoothing))
+    np.testing.assert_allclose(smoothing_spline(x, y, smoothing)(at), expected, atol=1e-3)

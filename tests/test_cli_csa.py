@@ -137,3 +137,40 @@ def test_existing_tables_are_kept_unless_asked(
     assert out.read_text() == "mine"
     assert csa(monkeypatch, "-i", seg, "-o", out, "-overwrite") == 0
     assert out.read_text().startswith("Timestamp")
+
+
+def test_a_quiet_command_writes_the_table_and_says_nothing(
+    seg: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert (
+        csa(monkeypatch, "-i", SCT / "gap_2slices.nii.gz", "-o", tmp_path / "a.csv", "-v", 0) == 0
+    )
+    assert "".join(capsys.readouterr()) == ""
+    assert len(csa_table.read(tmp_path / "a.csv").rows) == 1
+
+
+def test_a_row_without_cord_is_written_and_not_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert csa(monkeypatch, "-i", SCT / "empty.nii.gz", "-o", tmp_path / "a.csv") == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'a.csv'}\n"
+
+
+def test_a_soft_mask_adds_its_area(
+    seg: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert csa(monkeypatch, "-i", seg, "-soft", seg, "-o", tmp_path / "a.csv") == 0
+    with (tmp_path / "a.csv").open(newline="") as stream:
+        (row,) = csv.DictReader(stream)
+    (name,) = (name for name in row if "soft" in name and name.startswith("MEAN"))
+    assert float(row[name]) == pytest.approx(float(row["MEAN(area)"]), rel=0.02)
+
+
+def test_an_absent_sct_ends_with_one_sentence(
+    seg: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("SCT_DIR", raising=False)
+    assert csa(monkeypatch, "-i", seg, "-backend", "sct") == 1
+    assert "install the Spinal Cord Toolbox" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["t2_seg.nii.gz"]

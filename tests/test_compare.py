@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 import toy_study
+from click.testing import CliRunner
 from phantoms import phantom_bids
 
+from sct_deepseg_general.cli.compare import command
 from sct_deepseg_general.errors import BackendError
 from sct_deepseg_general.files import sha256
 from sct_deepseg_general.training.compare import Study, compare, report
@@ -212,3 +214,12 @@ def test_a_missing_nbclient_is_said_after_the_page_is_written(
     monkeypatch.setitem(sys.modules, "nbclient", None)
     with pytest.raises(BackendError, match="pip install"):
         report(folder)
+
+
+def test_the_command_makes_the_report_again_from_the_tables(folder: Path, found: Findings) -> None:
+    (folder / "report.html").unlink()
+    words = ["-o", str(folder), "-report", "-notebook", "0"]
+    ended = CliRunner().invoke(command, words, catch_exceptions=False)
+    assert ended.exit_code == 0
+    assert ended.stdout == f"{found.verdict.sentence}\n{folder / 'report.html'}\n"
+    assert (folder / "report.html").exists()

@@ -462,3 +462,9 @@ def test_a_damaged_copy_in_a_shared_cache_does_not_hide_a_good_one(
     (folder / "shared" / "toy@0.1.0" / "network.bin").write_bytes(b"damaged")
     both = Shelf(folder / "package", (folder / "shared", folder / "models"))
     assert Zoo(zoo(folder).index, both).here("toy").digest == model.digest
+
+
+def test_a_file_that_is_not_there_is_named(folder: Path) -> None:
+    write(folder)
+    with pytest.raises(ModelError, match=r"There is no file .*absent\.zip"):
+        zoo(folder).install(folder / "absent.zip", None, Manner(trust=True))

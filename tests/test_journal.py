@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -111,3 +113,41 @@ def test_a_claim_in_a_file_is_an_output_error(tmp_path: Path):
     (tmp_path / "batch").touch()
     with pytest.raises(OutputError, match="Cannot make"), claimed(tmp_path / "batch", Shard()):
         pass
+
+
+def test_a_place_without_locks_is_said_to_hold_nothing(tmp_path: Path, monkeypatch):
+    fcntl = pytest.importorskip("fcntl")
+
+    def flock(_handle: int, _how: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with claimed(tmp_path, Shard()) as held:
+        assert not held
+
+
+def test_a_system_without_locks_is_said_to_hold_nothing(tmp_path: Path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    with claimed(tmp_path, Shard()) as held:
+        assert not held
+
+
+def test_a_lock_that_cannot_be_made_is_an_output_error(tmp_path: Path):
+    (tmp_path / Shard().label / "lock").mkdir(parents=True)
+    with pytest.raises(OutputError, match="Cannot write"), claimed(tmp_path, Shard()):
+        pass
+
+
+def test_empty_lines_of_a_journal_are_neither_records_nor_torn(tmp_path):
+    path = tmp_path / "journal.jsonl"
+    with Journal(path) as journal:
+        journal.add(DONE)
+    path.write_text("\n" + path.read_text() + "\n  \n")
+    history = read([path])
+    assert history.ended == {"a": DONE}
+    assert history.torn == 0
+
+
+def test_a_journal_that_cannot_be_read_is_an_output_error(tmp_path):
+    with pytest.raises(OutputError, match="Cannot read the journal"):
+        read([tmp_path / "absent.jsonl"])

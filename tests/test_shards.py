@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from sct_deepseg_general import machine
 from sct_deepseg_general.errors import DatasetError
 from sct_deepseg_general.machine import MEMORY_A_WORKER, Allotment, Machine, allotted, this_machine
 from sct_deepseg_general.progress import Meter, Progress, read_progress, spelled, write_progress
@@ -70,11 +71,11 @@ def test_workers_and_threads_never_exceed_the_machine(cores, gigabytes, images, 
 
 
 def test_what_the_user_gives_is_kept():
-    machine = Machine(16, 64 << 30)
-    assert allotted(machine, 100, workers=3) == Allotment(3, 5)
-    assert allotted(machine, 100, threads=4) == Allotment(4, 4)
-    assert allotted(machine, 100, workers=20, threads=2) == Allotment(20, 2)
-    assert allotted(machine, 100, gpu=True).workers == 3
+    large = Machine(16, 64 << 30)
+    assert allotted(large, 100, workers=3) == Allotment(3, 5)
+    assert allotted(large, 100, threads=4) == Allotment(4, 4)
+    assert allotted(large, 100, workers=20, threads=2) == Allotment(20, 2)
+    assert allotted(large, 100, gpu=True).workers == 3
     assert Allotment(2, 3).environment["OMP_NUM_THREADS"] == "3"
 
 
@@ -138,3 +139,21 @@ def test_a_job_is_missed_only_while_the_queue_is_known_and_without_it():
     assert missed(["7_0", "7_1"], None, once) == once
     assert missed(["7_0"], {"7_0"}, once) == {"7_0": 0}
     assert missed(["7_0"], set(), once) == {"7_0": 2}
+
+
+@pytest.mark.parametrize(
+    ("files", "cores", "memory"),
+    [
+        ({}, [], []),
+        ({"cpu.max": "max 100000", "memory.max": "max", "memory.current": "5"}, [], []),
+        ({"cpu.max": "250000 100000"}, [2], []),
+        ({"cpu.max": "50000 100000"}, [1], []),
+        ({"memory.max": "900", "memory.current": "300"}, [], [600]),
+        ({"memory.max": "100", "memory.current": "300"}, [], [0]),
+    ],
+)
+def test_a_control_group_grants_whole_cores_and_what_memory_is_left(files, cores, memory, tmp_path):
+    for name, text in files.items():
+        (tmp_path / name).write_text(f"{text}\n")
+    assert machine._quota(tmp_path) == cores
+    assert machine._group_memory(tmp_path) == memory

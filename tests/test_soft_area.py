@@ -134,3 +134,35 @@ def test_an_empty_mask_has_no_symmetry() -> None:
     empty = mask("empty")
     image = Volume(np.ones(empty.data.shape), empty.grid)
     assert set(symmetries(empty, image, measure(empty))) == {None}
+
+
+def test_a_slice_without_cord_has_no_soft_area() -> None:
+    soft = filled_disc(6.0, 1.0, 0.0)
+    cord = thresholded(soft)
+    cord.data[:, :, 3] = 0
+    found = soft_areas(soft, cord, measure(cord))
+    assert np.isnan(found).tolist() == [False, False, False, True, False, False]
+    assert found[2] == pytest.approx(math.pi * 36, rel=0.02)
+
+
+def test_a_slice_of_few_voxels_has_no_symmetry_and_hides_no_other() -> None:
+    cord = thresholded(filled_disc(6.0, 1.0, 0.0))
+    cord.data[:, :, 5] = 0
+    cord.data[9, 9, 5] = 1
+    found = symmetries(cord, Volume(cord.data.astype(float), cord.grid), measure(cord))
+    assert [one is None for one in found] == [False] * 5 + [True]
+    cord.data[:, :, :5] = 0
+    alone = symmetries(cord, Volume(cord.data.astype(float), cord.grid), measure(cord))
+    assert set(alone) == {None}
+
+
+def test_an_image_without_contrast_leaves_the_axis_where_it_is() -> None:
+    assert math.isfinite(axis_angle(np.full((60, 50), 7.0), (30.0, 25.0)))
+
+
+def test_a_cord_on_one_side_of_its_axis_agrees_with_nothing() -> None:
+    fine = fine_slice(ellipse(), (0.5, 0.5))
+    assert fine is not None
+    found = symmetry_of(fine, (0.0, 0.0), 0.0)
+    assert found.symmetry_dice_rl < 0.1
+    assert math.isinf(found.symmetry_hausdorff_rl)

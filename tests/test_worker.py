@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import json
 import os
 import signal
 import subprocess
@@ -11,9 +13,9 @@ from pathlib import Path
 import pytest
 from toy_models import toy_model
 
-from sct_deepseg_general.errors import ModelError
+from sct_deepseg_general.errors import ImageError, ModelError, OutputError
 from sct_deepseg_general.tasks import Failure, Outcome, Settings, Stamp, Task, decoded, encoded
-from sct_deepseg_general.worker import segmenting
+from sct_deepseg_general.worker import _done, segmenting
 
 TASK = Task("k", "/ä\n.nii", "/s", "/j", "/c", "/p")
 TESTS = str(Path(__file__).parent)
@@ -95,3 +97,51 @@ def test_a_worker_is_deaf_to_ctrl_c_and_ends_on_sigterm():
             worker.wait(0.3)
         worker.send_signal(signal.SIGTERM)
         assert worker.wait(600) == 143
+
+
+def test_a_worker_without_settings_ends_with_2():
+    ended = _spoken(encoded(TASK) + "\n")
+    assert ended.returncode == 2
+    assert ended.stdout == ""
+
+
+def test_a_worker_whose_model_is_broken_says_why():
+    ended = _spoken(encoded(Settings(model="broken")) + "\n")
+    assert ended.returncode == 1
+    (said,) = (json.loads(line) for line in ended.stdout.splitlines())
+    assert said == {"type": "broken", "sentence": "The model is broken: fetch it again."}
+
+
+def test_a_worker_passes_over_what_is_no_task():
+    ended = _spoken(encoded(Settings()) + "\n" + encoded(Settings()) + "\nend\n")
+    assert ended.returncode == 0
+    assert len(ended.stdout.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (MemoryError(), "memory"),
+        (RuntimeError("could not alloc 3 GB"), "memory"),
+        (ZeroDivisionError("a bug"), "program"),
+        (OSError(errno.ENOSPC, "no space"), "space"),
+        (PermissionError(errno.EACCES, "not yours"), "output"),
+        (OutputError("Cannot write."), "output"),
+        (ImageError("No image."), "image"),
+    ],
+)
+def test_what_befell_an_image_says_who_can_mend_it(error, kind, tmp_path):
+    def work(_: Task) -> Outcome:
+        raise error
+
+    task = Task("k", *(str(tmp_path / name) for name in "isjcp"))
+    failure = _done(work, task, Stamp())
+    assert isinstance(failure, Failure)
+    assert failure.kind == kind
+    assert type(error).__name__ in failure.details
+
+
+def _spoken(words: str) -> subprocess.CompletedProcess[str]:
+    with started() as worker:
+        said, _ = worker.communicate(words, timeout=60)
+        return subprocess.CompletedProcess([], worker.returncode, said)

@@ -77,8 +77,8 @@ class Screen:
             self._bar.clear()
             area = f", mean CSA {record.mean_area:.1f} mm²" if record.mean_area else ""
             why = f" ({'; '.join(record.reasons)})" if record.reasons else ""
-            ended = f"{item.key}: {record.status}{area}, {record.seconds:.1f} s{why}"
-            print(printable(ended), flush=True)
+            line = f"{item.key}: {record.status}{area}, {record.seconds:.1f} s{why}"
+            print(printable(line), flush=True)
         self._bar.show(progress)
 
     def _warned(self, sentence: str) -> None:

@@ -66,7 +66,9 @@ def _merge(folder: Path, sources: tuple[Path, ...]) -> int:
     if merged.failed:
         print(f"Failed: {merged.failed}, see {printable(folder / 'failed.txt')}", file=sys.stderr)
     if merged.missing:
-        print(f"Shards without tables: {', '.join(map(printable, merged.missing))}", file=sys.stderr)
+        print(
+            f"Shards without tables: {', '.join(map(printable, merged.missing))}", file=sys.stderr
+        )
     return int(bool(merged.failed or merged.missing))
 
 
@@ -269,9 +271,10 @@ def _submit(asked: Assignment, rest: Mapping[str, Any], verbose: int) -> int:
         failed = follow(jobs, asked.state, bar.show)
     except KeyboardInterrupt:
         job = jobs[0].job_id.partition("_")[0]
+        place = shlex.quote(printable(asked.folder))
         print(
             f"\nThe shards go on: 'squeue -j {job}' shows them, 'scancel {job}' ends them, "
-            f"'{PROGRAM} batch merge -o {shlex.quote(printable(asked.folder))}' joins their tables.",
+            f"'{PROGRAM} batch merge -o {place}' joins their tables.",
             file=sys.stderr,
         )
         return 1
