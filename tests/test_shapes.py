@@ -7,6 +7,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from phantoms import phantom_bids
 
 torch = pytest.importorskip("torch", reason="the torch extra is not installed")
 
@@ -14,7 +15,14 @@ from sct_deepseg_general.errors import DatasetError  # noqa: E402  # after the s
 from sct_deepseg_general.nifti import load  # noqa: E402
 from sct_deepseg_general.training.cases import Preparation  # noqa: E402
 from sct_deepseg_general.training.contrast import Mix, randomised  # noqa: E402
-from sct_deepseg_general.training.recipe import Dataset, Recipe, Shapes, checked  # noqa: E402
+from sct_deepseg_general.training.dataset import build  # noqa: E402
+from sct_deepseg_general.training.recipe import (  # noqa: E402
+    Dataset,
+    Recipe,
+    Shapes,
+    SplitRule,
+    checked,
+)
 from sct_deepseg_general.training.sampling import Case, Patch, SpatialRange  # noqa: E402
 from sct_deepseg_general.training.shapes import shape_cases, write_shapes  # noqa: E402
 from sct_deepseg_general.training.stream import Stream  # noqa: E402
@@ -63,9 +71,16 @@ def test_what_is_there_is_kept_and_what_is_no_longer_wanted_goes(
     assert list(maps.iterdir()) == []
 
 
-def test_no_shapes_are_said(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match=r"no shapes of 'rings': looked in .*csfseg-manual"):
-        write_shapes([SHAPES], [tmp_path], tmp_path / "maps")
+def test_shapes_that_are_not_there_are_said(tmp_path: Path) -> None:
+    absent = write_shapes([SHAPES], [tmp_path], tmp_path / "maps")
+    assert list(absent) == ["rings"]
+    assert "_csfseg-manual" in absent["rings"]
+    assert str(tmp_path / "rings") in absent["rings"]
+    phantom_bids(tmp_path / "data" / "tubes")
+    recipe = Recipe("toy", (Dataset("tubes"),), split=SplitRule(test=0.0), shapes=(SHAPES,))
+    built = build(recipe, [tmp_path / "data"], tmp_path / "out")
+    assert [one.dataset for one in built.left] == ["rings"]
+    assert "csfseg" in (tmp_path / "out" / "skipped.tsv").read_text()
 
 
 def test_a_case_is_the_cord_in_its_canal(maps: Path) -> None:

@@ -70,6 +70,11 @@ def command(
         ) from error
     built = dataset.build(wanted, data, output, jobs)
     print(f"{len(built.entries)} cases, {len(built.left)} left out (skipped.tsv)")
+    shapes = {one.name for one in built.recipe.shapes}
+    for left in (one for one in built.left if one.dataset in shapes):
+        print(
+            f"Warning: trained without the shapes '{left.dataset}': {left.reason}.", file=sys.stderr
+        )
     trained = fit.fit(built.recipe, output / dataset.RAW, output / model, model, device, _Teller())
     card = recipe.parent / "card.md"
     identity = assemble.identity_of(built.recipe, model)

@@ -169,7 +169,14 @@ def _picture(picture: Picture) -> str:
 
 def _heading(found: Findings, cell: Summary, test_set: str) -> str:
     kind = "unseen" if test_set in found.unseen_sets else "in-domain"
-    return f"{escape(test_set)}<small>{kind}, {cell.people} people, {cell.images} images</small>"
+    counts = (
+        f"{_counted(cell.people, 'person', 'people')}, {_counted(cell.images, 'image', 'images')}"
+    )
+    return f"{escape(test_set)}<small>{kind}, {counts}</small>"
+
+
+def _counted(count: int, one: str, several: str) -> str:
+    return f"{count} {one if count == 1 else several}"
 
 
 def _best(cells: Sequence[Summary], metric: Metric) -> float:

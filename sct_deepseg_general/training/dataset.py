@@ -93,7 +93,8 @@ def build(
     receipts = _converted([job for job, _ in todo], jobs, progress)
     entries, left = _entries(recipe, split, found, todo, [one for one, _ in receipts])
     _check_entries(recipe, entries)
-    write_shapes(recipe.shapes, data, output / SHAPES)
+    absent = write_shapes(recipe.shapes, data, output / SHAPES)
+    left = (*left, *(Left(name, "", reason) for name, reason in absent.items()))
     built = Built(output, recipe, entries, left, sum(now for _, now in receipts))
     for model in recipe.models:
         chosen = [one for one in entries if model in {"general", one.dataset}]

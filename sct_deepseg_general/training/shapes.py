@@ -6,7 +6,7 @@ surroundings of a real image. The maps are copied as 0 outside, 1 fluid, 2 cord.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -28,16 +28,22 @@ _FLUID, _CORD = 1, 2
 _RAS = ("R", "A", "S")
 
 
-def write_shapes(wanted: Sequence[Shapes], data: Sequence[Path], folder: Path) -> None:
+def write_shapes(wanted: Sequence[Shapes], data: Sequence[Path], folder: Path) -> dict[str, str]:
     """The label map of each person as `folder/NAME_PARTICIPANT.nii.gz`, where it is not yet.
 
+    Shapes are an extra: those that are in none of the folders `data` are left out, and the
+    result says by name where they were looked for.
+
     Raises:
-        DatasetError: none of the folders `data` holds such labels, or cord and canal are not on
-            one grid.
+        DatasetError: cord and canal are not on one grid.
     """
-    kept = set()
+    kept, absent = set(), {}
     for one in wanted:
-        for cord, canal in _pairs(one, data):
+        pairs = _pairs(one, data)
+        if not pairs:
+            places = " and ".join(str(place / (one.folder or one.name)) for place in data)
+            absent[one.name] = f"no files that end in {one.canal} and {one.cord} in {places}"
+        for cord, canal in pairs:
             person = canal.name.split("_", maxsplit=1)[0]
             path = folder / f"{one.name}_{person}.nii.gz"
             kept.add(path)
@@ -47,6 +53,7 @@ def write_shapes(wanted: Sequence[Shapes], data: Sequence[Path], folder: Path) -
                 save(_label_map(cord, canal), path)
     for path in set(folder.glob("*.nii.gz")) - kept:
         path.unlink()
+    return absent
 
 
 def shape_cases(wanted: Sequence[Shapes], folder: Path, preparation: Preparation) -> list[Case]:
@@ -57,20 +64,15 @@ def shape_cases(wanted: Sequence[Shapes], folder: Path, preparation: Preparation
     return [_case(path, name, preparation, trust[name]) for path, name in named if name in trust]
 
 
-def _pairs(wanted: Shapes, data: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
+def _pairs(wanted: Shapes, data: Sequence[Path]) -> list[tuple[Path, Path]]:
+    """Cord and canal of each person who has both, from the first folder that has any."""
     places = [place / (wanted.folder or wanted.name) for place in data]
     found = (sorted(place.rglob(f"*{wanted.canal}.nii.gz")) for place in places)
     canals = next((paths for paths in found if paths), [])
     pairs = [
         (path.with_name(path.name.replace(wanted.canal, wanted.cord)), path) for path in canals
     ]
-    pairs = [pair for pair in pairs if pair[0].is_file()]
-    if not pairs:
-        raise DatasetError(
-            f"There are no shapes of '{wanted.name}': looked in {' and '.join(map(str, places))} "
-            f"for files that end in {wanted.canal} and {wanted.cord}."
-        )
-    yield from pairs
+    return [pair for pair in pairs if pair[0].is_file()]
 
 
 def _label_map(cord: Path, canal: Path) -> Segmentation:
