@@ -21,9 +21,10 @@ from torch import Tensor
 from sct_deepseg_general.nifti import load, load_probability
 from sct_deepseg_general.prepare import margin_box, prepared
 from sct_deepseg_general.training import contrast, recipe
+from sct_deepseg_general.training.cases import array_of
 from sct_deepseg_general.training.contrast import Mix
 from sct_deepseg_general.training.sampling import Case, Patch, SpatialRange, draw_patch
-from sct_deepseg_general.volume import Volume, from_sct_letters
+from sct_deepseg_general.volume import from_sct_letters
 
 COLUMNS, ROWS = 8, 4
 SHAPE = (32, 64, 64)
@@ -62,11 +63,9 @@ def sample(spacing: tuple[float, float, float]) -> Case:
     box = margin_box(label.data > 0.5, image.grid.spacing, 60.0)
     target = label.cropped(box).resampled(spacing, order=1)
     centres = np.array([[n // 2 for n in target.data.shape[::-1]]], np.int32)
-    return Case("sample", "sample", turned(prepared(image, box, spacing)), turned(target), centres)
-
-
-def turned(volume: Volume) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    return np.ascontiguousarray(volume.data.transpose(2, 1, 0), np.float32)
+    return Case(
+        "sample", "sample", array_of(prepared(image, box, spacing)), array_of(target), centres
+    )
 
 
 def single(patch: Patch, spacing: tuple[float, ...], rng: np.random.Generator) -> list[Shown]:

@@ -23,7 +23,7 @@ from sct_deepseg_general.prepare import margin_box, prepared
 from sct_deepseg_general.training.sampling import Case
 from sct_deepseg_general.volume import Box, Probability, Volume
 
-__all__ = ["Preparation", "prepared_cases"]
+__all__ = ["Preparation", "array_of", "prepared_cases", "soft_array"]
 
 _MOST_CENTRES = 20000
 
@@ -80,12 +80,13 @@ def _stack(image: Path, label: Path, preparation: Preparation, dataset: str) -> 
     if dataset not in preparation.whole:
         box = _labelled_slices(target, box)
     return np.stack(
-        [_array(prepared(volume, box, preparation.spacing)), _soft(target, box, preparation)]
+        [array_of(prepared(volume, box, preparation.spacing)), soft_array(target, box, preparation)]
     )
 
 
-def _soft(target: Probability, box: Box, preparation: Preparation) -> NDArray[np.float32]:
-    return _array(target.cropped(box).resampled(preparation.spacing, order=1))
+def soft_array(target: Probability, box: Box, preparation: Preparation) -> NDArray[np.float32]:
+    """The fraction of each working voxel, (z, y, x), that a mask or soft label fills."""
+    return array_of(target.cropped(box).resampled(preparation.spacing, order=1))
 
 
 def _labelled_slices(target: Probability, box: Box) -> Box:
@@ -94,7 +95,8 @@ def _labelled_slices(target: Probability, box: Box) -> Box:
     return Box((*box.start[:2], low), (*box.stop[:2], high))
 
 
-def _array(volume: Volume) -> NDArray[np.float32]:
+def array_of(volume: Volume) -> NDArray[np.float32]:
+    """A volume's data as training has it: (z, y, x), contiguous, float32."""
     return np.ascontiguousarray(volume.data.transpose(2, 1, 0), np.float32)
 
 

@@ -10,14 +10,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sct_deepseg_general.errors import DatasetError
 from sct_deepseg_general.nifti import load, save
 from sct_deepseg_general.prepare import margin_box
-from sct_deepseg_general.training.cases import Preparation
+from sct_deepseg_general.training.cases import Preparation, soft_array
 from sct_deepseg_general.training.recipe import Shapes
 from sct_deepseg_general.training.sampling import Case
-from sct_deepseg_general.volume import Probability, Segmentation, Volume
+from sct_deepseg_general.volume import Probability, Segmentation
 
 __all__ = ["FOLDER", "shape_cases", "write_shapes"]
 
@@ -89,10 +90,9 @@ def _case(path: Path, name: str, preparation: Preparation, trust: float) -> Case
     tissue = load(path)
     box = margin_box(tissue.data == _CORD, tissue.grid.spacing, preparation.margin)
 
-    def fraction(least: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    def fraction(least: int) -> NDArray[np.float32]:
         mask = Probability((tissue.data >= least).astype(np.float32), tissue.grid)
-        soft: Volume = mask.cropped(box).resampled(preparation.spacing, order=1)
-        return np.ascontiguousarray(soft.data.transpose(2, 1, 0), np.float32)
+        return soft_array(mask, box, preparation)
 
     target = fraction(_CORD)
     centres = np.argwhere(target > 0.5).astype(np.int32)
