@@ -11,9 +11,12 @@ from numpy.typing import NDArray
 from sct_deepseg_general.prepare import margin_box, prepared
 from sct_deepseg_general.volume import Box, Grid, Probability, Volume
 
-__all__ = ["Location", "locate"]
+__all__ = ["Location", "body_box", "locate"]
 
 Coarse = Callable[[Volume], Probability]
+AIR = 0.1
+BESIDE = 20.0  # mm of air that are kept beside the body
+FAINT = 0.6  # of the threshold: as far along the cord as this is worth a closer look
 MINOR = 0.2  # a second object counts as cord from this share of the largest one's mass
 
 
@@ -37,29 +40,61 @@ def locate(
 ) -> Location:
     """The box around the cord with `margin` mm, on the grid of `oriented` (model axes).
 
-    The image is looked at as a whole at `spacing` mm. If nothing reaches `threshold`, the
-    location is the whole image and `found` is false.
+    The image is looked at as a whole at `spacing` mm, but for air beside the body. If nothing
+    reaches `threshold`, the location is the whole image and `found` is false.
     """
     whole = oriented.grid.box
-    coarse = coarse_probability(prepared(oriented, whole, spacing))
-    mask = _objects(coarse.data, threshold)
+    coarse = _over_the_body(prepared(oriented, whole, spacing), coarse_probability)
+    mask = _objects(coarse.data, threshold, FAINT * threshold)
     if not mask.any():
         return Location(whole, None, found=False, confidence=float(coarse.data.max()))
     box = _on_grid(margin_box(mask, coarse.grid.spacing, margin), coarse.grid, oriented.grid)
     found = Volume(mask.astype(np.float32), coarse.grid)
-    return Location(box, found, found=True, confidence=float(coarse.data[mask].mean()))
+    sure = mask & (coarse.data >= threshold)
+    return Location(box, found, found=True, confidence=float(coarse.data[sure].mean()))
 
 
-def _objects(probability: NDArray[np.float32], threshold: float) -> NDArray[np.bool_]:
-    """The object with the most probability, and those nearly as large."""
+def _over_the_body(image: Volume, coarse_probability: Coarse) -> Probability:
+    """The coarse probability on the grid of `image`, 0 in the air beside the body."""
+    box = body_box(image)
+    body = image.cropped(box)
+    data = np.zeros(image.grid.shape, np.float32)
+    data[box.slices] = coarse_probability(body).data
+    return Probability(data, image.grid)
+
+
+def body_box(image: Volume) -> Box:
+    """The image (model axes) without the air to the left and right, before and behind.
+
+    Air is what is darker, over 3 voxels each way, than `AIR` of the way from the lowest value to
+    the 99th percentile. Along the body nothing is cut: far from the coil it may be as dark as air.
+    """
     from scipy import ndimage  # 0.2 s, not for -h
 
-    labels, count = ndimage.label(probability >= threshold, np.ones((3, 3, 3)))
-    if count == 0:
-        return np.zeros(probability.shape, bool)
-    masses = ndimage.sum_labels(probability, labels, np.arange(1, count + 1))
-    kept = 1 + np.flatnonzero(masses >= MINOR * masses.max())
-    return np.isin(labels, kept)
+    low, high = float(image.data.min()), float(np.percentile(image.data, 99))
+    smooth = ndimage.uniform_filter(image.data, 3, mode="nearest")
+    body = smooth > low + AIR * (high - low)
+    box = margin_box(body, image.grid.spacing, BESIDE)
+    return Box((*box.start[:2], 0), (*box.stop[:2], image.grid.shape[2]))
+
+
+def _objects(probability: NDArray[np.float32], threshold: float, faint: float) -> NDArray[np.bool_]:
+    """The object with the most probability, and those nearly as large.
+
+    An object is what is connected at `faint` and reaches `threshold` somewhere. Of it is kept
+    what reaches `threshold`, and slices (third axis) where nothing does: whether the cord goes
+    on there, the network decides, looking closely.
+    """
+    from scipy import ndimage  # 0.2 s, not for -h
+
+    sure = probability >= threshold
+    labels, count = ndimage.label(probability >= faint, np.ones((3, 3, 3)))
+    index = np.arange(1, count + 1)
+    masses = ndimage.sum_labels(probability, labels, index)
+    masses = np.where(ndimage.maximum(sure, labels, index), masses, 0)
+    kept = index[masses >= max(MINOR * masses.max(initial=0), np.finfo(float).tiny)]
+    objects = np.isin(labels, kept)
+    return objects & (sure | ~(objects & sure).any((0, 1)))
 
 
 def _on_grid(box: Box, source: Grid, target: Grid) -> Box:

@@ -24,7 +24,7 @@ from sct_deepseg_general.private import drop_signal_stack, import_openvino
 from sct_deepseg_general.tiles import blended
 from sct_deepseg_general.volume import Array, Probability, Volume
 
-__all__ = ["DEVICES", "ENGINES", "Engine", "Predictor", "load_predictor"]
+__all__ = ["DEVICES", "ENGINES", "Engine", "Predictor", "fitted_tile", "load_predictor"]
 
 ENGINES = ("auto", "openvino", "torch", "nnunet")
 DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -36,6 +36,11 @@ SMALL_TILE = 64**3
 """Voxels of a tile up to which several are run side by side."""
 MOST_BESIDE = 8
 """Each takes 30 MB with the embedded model."""
+
+LEAST_TILE = 32
+"""Voxels a side, of the locator's tiles where the image is smaller than its patch."""
+TILE_STEP = 16
+"""Sides of such tiles are multiples of it, as a U-Net of up to five stages wants."""
 
 _DRIVER = (
     "/dev/nvidiactl",  # Linux
@@ -106,15 +111,18 @@ class OpenVinoEngine:
 
     Small tiles are run side by side, each on one thread, so that the number of threads changes no
     bit of the result; large ones one after the other, each on all threads, because of memory.
+    With `fitted`, tiles are no larger than the image asks for (see `fitted_tile`).
     """
 
     name = "openvino"
     device = "cpu"
 
-    def __init__(self, model_file: Path, patch: Sequence[int]) -> None:
-        self._tile = tuple(patch)[::-1]
+    def __init__(self, model_file: Path, patch: Sequence[int], *, fitted: bool = False) -> None:
+        self._patch = tuple(patch)[::-1]
+        self._fitted = fitted
         self._beside = min(_threads(), MOST_BESIDE) if np.prod(patch) <= SMALL_TILE else 1
-        self._forward = _compiled(model_file, self._tile, self._beside)
+        least = fitted_tile((1, 1, 1), self._patch) if fitted else self._patch
+        self._forward = _compiled(model_file, self._patch, least, self._beside)
 
     def __del__(self) -> None:
         self.__dict__.pop("_forward", None)
@@ -127,7 +135,8 @@ class OpenVinoEngine:
         def forward(tile: Float) -> Float:
             return _cord_minus_background(self._forward(tile[None, None])[0], tile)
 
-        return blended(data, self._tile, forward, wanted, progress, self._each)
+        tile = fitted_tile(data.shape, self._patch) if self._fitted else self._patch
+        return blended(data, tile, forward, wanted, progress, self._each)
 
     def _each(self, said: Callable[[Any], Float], starts: Iterable[Any]) -> Iterator[Float]:
         """`map`, several at a time."""
@@ -258,7 +267,22 @@ def _locator(model: Model) -> Engine | None:
     """The coarse network, on the CPU always: it takes a tenth of a second."""
     if model.locator is None:
         return None
-    return OpenVinoEngine(model.path("locator.xml"), model.locator.patch)
+    return OpenVinoEngine(model.path("locator.xml"), model.locator.patch, fitted=True)
+
+
+def fitted_tile(shape: Sequence[int], patch: Sequence[int]) -> tuple[int, ...]:
+    """The smallest tile, at most the patch, that holds an array of `shape`.
+
+    Its sides are multiples of `TILE_STEP` and at least `LEAST_TILE`, so that a small image is
+    not mostly padding; a side of the patch that is no such multiple stays as it is.
+    """
+    return tuple(_fitted_side(n, most) for n, most in zip(shape, patch, strict=True))
+
+
+def _fitted_side(n: int, most: int) -> int:
+    if most % TILE_STEP:
+        return most
+    return min(most, max(LEAST_TILE, -(-n // TILE_STEP) * TILE_STEP))
 
 
 def _torch_networks(model: Model, device: str) -> list[Any]:
@@ -274,13 +298,21 @@ def _torch_networks(model: Model, device: str) -> list[Any]:
         raise BackendError(f"'{device}' does not take the network ({reason}).") from error
 
 
-def _compiled(model_file: Path, tile: Sequence[int], beside: int) -> Callable[[Float], Float]:
-    """What the network says of a batch; may be called from as many threads as are `beside`."""
+def _compiled(
+    model_file: Path, patch: Sequence[int], least: Sequence[int], beside: int
+) -> Callable[[Float], Float]:
+    """What the network says of a batch of one tile, from `least` to `patch` voxels a side.
+
+    May be called from as many threads as are `beside`.
+    """
     ov: Any = import_openvino()
     try:
         core = ov.Core()
         network = core.read_model(model_file)
-        network.reshape([1, 1, *tile])
+        network.reshape([1, 1, *patch])
+        if tuple(least) != tuple(patch):
+            sides = (ov.Dimension(a, b) for a, b in zip(least, patch, strict=True))
+            network.reshape(ov.PartialShape([1, 1, *sides]))
         compiled = core.compile_model(network, "CPU", _cpu_settings(beside))
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1]

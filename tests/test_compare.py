@@ -198,8 +198,11 @@ def test_another_training_option_trains_all_and_a_new_person_only_what_sees_them
     assert trained == ["Dataset101_general", "Dataset103_dark"]
     trained.clear()
     faster = replace(recipe, training=replace(recipe.training, epochs=5))
-    compare(Study(faster, (data,), tmp_path / "out", notebook=False), train, toy_study.open_model)
-    assert len(trained) == 3
+    located = replace(faster, locator=recipe.training)
+    for number, other in enumerate((faster, located, located)):
+        study = Study(other, (data,), tmp_path / "out", notebook=False)
+        compare(study, train, toy_study.open_model)
+        assert len(trained) == (3, 6, 6)[number]
 
 
 def test_a_trainer_that_leaves_no_model_is_named(data: Path, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the torch extra is not installed")
 
-from sct_deepseg_general.training.loss import soft_dice_loss, soft_loss  # noqa: E402
+from sct_deepseg_general.training.loss import dice, soft_dice_loss, soft_loss  # noqa: E402
 
 
 def logits(probability: torch.Tensor) -> torch.Tensor:
@@ -54,3 +54,17 @@ def test_what_lies_outside_the_field_of_view_does_not_count(fraction: torch.Tens
     assert torch.equal(soft_loss([logits(answer)], target), soft_loss([logits(other)], target))
     other[:, :, :4] = 1 - other[:, :, :4]
     assert float(soft_loss([logits(other)], target)) > float(soft_loss([logits(answer)], target))
+
+
+def test_dice_counts_only_what_is_known() -> None:
+    """A cord of four voxels, two of them found, and one voxel too many in a known place."""
+    target = torch.full((1, 1, 1, 4, 4), -1.0)
+    target[..., :2] = 0.0
+    target[..., 0] = 0.9
+    cord = torch.full((1, 1, 4, 4), 5.0)
+    cord[..., :2, 0] = -5.0
+    cord[..., 1] = -5.0
+    cord[..., 3, 1] = 5.0
+    logits = torch.stack([torch.zeros_like(cord), cord], 1)
+    assert dice(logits, target) == pytest.approx(2 * 2 / (3 + 4))
+    assert dice(logits, torch.full_like(target, -1.0)) == 0

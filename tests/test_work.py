@@ -15,7 +15,8 @@ import pytest
 from samples import DATA, NAMES, dice, image, image_path, label
 
 from sct_deepseg_general import nifti, pipeline, tiles
-from sct_deepseg_general.network import Engine, Predictor
+from sct_deepseg_general.locate import BESIDE
+from sct_deepseg_general.network import Engine, Predictor, fitted_tile
 from sct_deepseg_general.prepare import margin_box
 from sct_deepseg_general.tiles import following, positions
 from sct_deepseg_general.volume import Grid, Volume, from_sct_letters
@@ -30,7 +31,7 @@ class Counted:
 
     engine: Engine
     tiles: list[int] = field(default_factory=list)
-    voxels: list[int] = field(default_factory=list)
+    shapes: list[tuple[int, ...]] = field(default_factory=list)
 
     name = "counted"
     device = "cpu"
@@ -39,8 +40,12 @@ class Counted:
         done: list[int] = []
         found = self.engine.difference(data, wanted, lambda n, _: done.append(n))
         self.tiles.append(len(done))
-        self.voxels.append(data.size)
+        self.shapes.append(data.shape)
         return found
+
+    @property
+    def voxels(self) -> list[int]:
+        return [int(np.prod(shape)) for shape in self.shapes]
 
 
 @dataclass
@@ -117,21 +122,29 @@ def test_tiles_and_voxels_follow_the_cord(
     assert done.close.voxels[0] <= 1.1 * np.prod(largest)
 
 
-def test_a_larger_field_of_view_costs_a_look_by_the_locator(
-    predictor: Predictor, wide: Work
+def test_air_around_the_body_is_not_looked_at(
+    predictor: Predictor, wide: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model, largest = predictor.model, most("T2w", predictor)
     assert wide.result.location.found
     assert wide.close.tiles[0] <= lattice(largest, model.patch)
     assert wide.close.voxels[0] <= 1.1 * np.prod(largest)
     assert model.locator is not None
-    coarse = wide.result.oriented.resampled(model.locator.spacing).shape
-    assert wide.coarse.voxels == [np.prod(coarse)]
-    assert wide.coarse.tiles == [lattice(coarse, model.locator.patch)]
+    narrow = work(image("T2w"), predictor, monkeypatch).coarse.shapes[0]
+    ((z, y, x),) = wide.coarse.shapes
+    mm = model.locator.spacing
+    assert z == narrow[0]
+    assert y <= narrow[1] + 2 * (BESIDE / mm[1] + 2)
+    assert x <= narrow[2] + 2 * (BESIDE / mm[0] + 2)
+    assert wide.coarse.tiles == [
+        lattice((z, y, x), fitted_tile((z, y, x), model.locator.patch[::-1]))
+    ]
 
 
-def test_nothing_is_resampled_outside_the_crop(wide: Work) -> None:
-    crop, coarse = np.prod(wide.result.location.box.shape), wide.coarse.voxels[0]
+def test_nothing_is_resampled_outside_the_crop(predictor: Predictor, wide: Work) -> None:
+    assert predictor.model.locator is not None
+    seen = wide.result.oriented.resampled(predictor.model.locator.spacing)
+    crop, coarse = np.prod(wide.result.location.box.shape), np.prod(seen.shape)
     close = wide.close.voxels[0]
     whole = np.prod(wide.result.oriented.shape)
     assert sorted(wide.resampled) == sorted([coarse, close, close, crop])

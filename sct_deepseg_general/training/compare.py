@@ -159,7 +159,10 @@ def _key(built: Built, model: str) -> str:
         (one.name, one.image_sha256, one.label_sha256, one.fold, one.trust, one.label_kind)
         for one in trained_on(built.entries, model)
     ]
-    content = json.dumps([as_json(built.recipe.training), cases], sort_keys=True)
+    recipe = built.recipe
+    shapes = recipe.shapes if model == "general" else ()
+    how = [as_json(one) for one in (recipe.training, recipe.locator, shapes)]
+    content = json.dumps([how, cases], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()[:12]
 
 

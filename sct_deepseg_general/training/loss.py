@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as nnf
 
-__all__ = ["soft_dice_loss", "soft_loss"]
+__all__ = ["dice", "soft_dice_loss", "soft_loss"]
 
 
 def soft_loss(
@@ -21,8 +21,7 @@ def soft_loss(
 
     `outputs` are logits (batch, 2, z, y, x), finest first; `target` (batch, 1, z, y, x) is the
     fraction of cord in [0, 1], averaged where a scale is coarser; voxels below 0 are left out.
-    `positive` weights the cord in
-    the cross-entropy, `cross_entropy` the whole of it.
+    `positive` weights the cord in the cross-entropy, `cross_entropy` the whole of it.
     """
     total, weights = torch.zeros((), device=target.device), 0.0
     weight_of_cord = torch.tensor(positive, device=target.device)
@@ -57,3 +56,14 @@ def soft_dice_loss(probability: Tensor, target: Tensor) -> Tensor:
     overlap = (probability * target).sum(axes)
     size = (probability**2).sum(axes) + (target**2).sum(axes)
     return 1 - ((2 * overlap + 1) / (size + 1)).mean()
+
+
+def dice(logits: Tensor, target: Tensor) -> float:
+    """Dice of the likelier class with the voxels that are half cord or more, 0 to 1.
+
+    `logits` (batch, 2, z, y, x), `target` (batch, 1, z, y, x); as in the loss, voxels with a
+    target below 0 are left out. Without cord in either it is 0.
+    """
+    truth = target[:, 0] > 0.5
+    mask = (logits[:, 1] > logits[:, 0]) & (target[:, 0] >= 0)
+    return 2 * float((mask & truth).sum()) / max(1.0, float(mask.sum() + truth.sum()))

@@ -25,7 +25,7 @@ from torch import Tensor
 from sct_deepseg_general.errors import DatasetError
 from sct_deepseg_general.files import write_whole
 from sct_deepseg_general.training.contrast import Mix
-from sct_deepseg_general.training.loss import soft_loss
+from sct_deepseg_general.training.loss import dice, soft_loss
 from sct_deepseg_general.training.recipe import Training
 from sct_deepseg_general.training.sampling import Case, SpatialRange
 from sct_deepseg_general.training.stream import STILL, Stream, batches
@@ -168,11 +168,8 @@ class CordTrainer(nnUNetTrainer):  # type: ignore[misc]  # nnU-Net's types are n
             for _ in range(min(24, len(self.schooling.validation))):
                 image, target, number = next(check)
                 logits = self.average(image.to(self.device))[0].float().cpu()
-                mask, truth = logits[:, 1] > logits[:, 0], target[:, 0] > 0.5
-                overlap = (
-                    2 * float((mask & truth).sum()) / max(1.0, float(mask.sum() + truth.sum()))
-                )
-                scores[self.schooling.validation[int(number)].dataset].append(overlap)
+                dataset = self.schooling.validation[int(number)].dataset
+                scores[dataset].append(dice(logits, target))
         return {name: float(np.mean(values)) for name, values in sorted(scores.items())}
 
     @property
