@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from statistics import fmean
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from labelled import ROOT, shared
@@ -32,6 +33,11 @@ from sct_deepseg_general.training.contrast import Mix
 from sct_deepseg_general.training.manifest import Entry
 from sct_deepseg_general.training.recipe import Recipe, Training
 from sct_deepseg_general.volume import from_sct_letters
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+_Row = TypeVar("_Row", bound="DataclassInstance")
 
 RECIPE = ROOT / "model_zoo" / "sc-general" / "recipe.json"
 HALVES = {
@@ -68,31 +74,38 @@ class Row:
 
 def main() -> None:
     options = _options()
-    done = _read(options.table)
+    done = read_rows(options.table, Row)
     for variant in options.only or VARIANTS:
         for half, held in HALVES.items():
             if not any((one.variant, one.half) == (variant, half) for one in done):
                 print(f"{variant}, without {', '.join(held)}", flush=True)
                 made = list(measured(variant, half, options.data, options.output))
                 done += made
-                _append(options.table, made)
+                append_rows(options.table, made)
     print_means(done)
 
 
 def measured(variant: str, half: str, data: Sequence[Path], output: Path) -> Iterator[Row]:
     """Train a variant without a half of the datasets, and measure it on that half."""
     everybody = recipes.read(RECIPE)
-    held = _without(everybody, HALVES[half], variant_training(everybody.training, variant))
-    built = dataset.build(held, data, output / "datasets" / half)
+    held = without(everybody, HALVES[half], variant_training(everybody.training, variant))
     work = output / variant.replace(" ", "-") / half
+    for entry, dice, volume in agreements(held, data, output / "datasets" / half, work):
+        yield Row(variant, half, entry.dataset, entry.name, round(dice, 4), round(volume, 2))
+
+
+def agreements(
+    held: Recipe, data: Sequence[Path], datasets: Path, work: Path
+) -> Iterator[tuple[Entry, float, float]]:
+    """Train, and give for each image that was left out: Dice and volume error (%)."""
+    built = dataset.build(held, data, datasets)
     trained = fit.fit(built.recipe, built.folder / dataset.RAW, work, tell=_tell)
     card = work / "card.md"
     model = assemble(trained, built.recipe, identity_of(held, "general"), card, work / "model")
     predictor = load_predictor(model, "openvino", "cpu")
     raw = built.raw("general")
     for entry in (one for one in built.entries if one.part != "train"):
-        dice, volume = _agreement(predictor, raw, entry)
-        yield Row(variant, half, entry.dataset, entry.name, round(dice, 4), round(volume, 2))
+        yield entry, *_agreement(predictor, raw, entry)
 
 
 def variant_training(training: Training, variant: str) -> Training:
@@ -102,13 +115,19 @@ def variant_training(training: Training, variant: str) -> Training:
     return replace(training, **{**BASE, **change}, mix=mix, folds=(0,))  # type: ignore[arg-type]
 
 
-def _without(recipe: Recipe, held: Iterable[str], training: Training) -> Recipe:
-    held = set(held)
+def without(
+    recipe: Recipe,
+    left_out: Iterable[str],
+    training: Training,
+    assigned: Mapping[str, str] | None = None,
+) -> Recipe:
+    """The recipe with some datasets unseen, everybody else trained on unless assigned elsewhere."""
+    names = set(left_out)
     datasets = tuple(
-        replace(one, role="unseen" if one.name in held else "seen") for one in recipe.datasets
+        replace(one, role="unseen" if one.name in names else "seen") for one in recipe.datasets
     )
-    split = replace(recipe.split, assigned={}, test=0.0, folds=1)
-    whole = tuple(name for name in training.whole if name not in held)
+    split = replace(recipe.split, assigned=dict(assigned or {}), test=0.0, folds=1)
+    whole = tuple(name for name in training.whole if name not in names)
     training = replace(training, whole=whole)
     return replace(recipe, datasets=datasets, split=split, training=training, locator=None)
 
@@ -162,24 +181,22 @@ def _options() -> argparse.Namespace:
     return options
 
 
-def _read(path: Path) -> list[Row]:
+def read_rows(path: Path, kind: type[_Row]) -> list[_Row]:
+    """The table's rows, each a dataclass of text and numbers; none where there is no table."""
     if not path.is_file():
         return []
+    numbers = {field.name for field in fields(kind) if field.type == "float"}
     with path.open(newline="", encoding="utf-8") as stream:
         return [
-            Row(
-                *(row["variant"], row["half"], row["dataset"], row["image"]),
-                dice=float(row["dice"]),
-                volume_error=float(row["volume_error"]),
-            )
+            kind(**{name: float(v) if name in numbers else v for name, v in row.items()})
             for row in csv.DictReader(stream)
         ]
 
 
-def _append(path: Path, rows: Sequence[Row]) -> None:
+def append_rows(path: Path, rows: Sequence[DataclassInstance]) -> None:
     fresh = not path.is_file()
     with path.open("a", newline="", encoding="utf-8") as stream:
-        table = csv.DictWriter(stream, [field.name for field in fields(Row)])
+        table = csv.DictWriter(stream, [field.name for field in fields(rows[0])])
         if fresh:
             table.writeheader()
         table.writerows(asdict(one) for one in rows)
