@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sct_deepseg_general.crew import Hiring
     from sct_deepseg_general.model import Model
     from sct_deepseg_general.shards import Shard
+    from sct_deepseg_general.summary import Merged
     from sct_deepseg_general.tasks import Settings
     from sct_deepseg_general.worklist import Filters, Worklist
 
@@ -61,7 +62,11 @@ def _merge(folder: Path, sources: tuple[Path, ...]) -> int:
     """Join the tables of all shards into images.tsv and csa.tsv of the output folder."""
     from sct_deepseg_general.batch import join
 
-    merged = join(folder, sources)
+    return _joined(folder, join(folder, sources))
+
+
+def _joined(folder: Path, merged: Merged) -> int:
+    """Say what the joined tables hold; the exit code."""
     print(f"{printable(folder)}: {merged.images} images, {merged.rows} rows in csa.tsv")
     if merged.failed:
         print(f"Failed: {merged.failed}, see {printable(folder / 'failed.txt')}", file=sys.stderr)
@@ -280,10 +285,6 @@ def _submit(asked: Assignment, rest: Mapping[str, Any], verbose: int) -> int:
         return 1
     finally:
         bar.end()
-    merged = join(asked.folder)
-    print(f"{printable(asked.folder)}: {merged.images} images, {merged.rows} rows in csa.tsv")
     for name in failed:
         print(f"Error: {printable(name)}", file=sys.stderr)
-    if merged.failed:
-        print(f"Failed: {merged.failed}, see {printable(asked.folder)}/failed.txt", file=sys.stderr)
-    return int(bool(failed or merged.failed or merged.missing))
+    return max(_joined(asked.folder, join(asked.folder)), int(bool(failed)))
