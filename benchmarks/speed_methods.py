@@ -56,6 +56,8 @@ def command(*words: str) -> Callable[[Path, Path, Marks], None]:
     """The main command as a user runs it, its steps timed from inside."""
 
     def run(image: Path, folder: Path, marks: Marks) -> None:
+        from scipy import ndimage  # noqa: F401 - loading libraries is start-up, as for the others
+
         from sct_deepseg_general import job, network, nifti
         from sct_deepseg_general.cli import main
 

@@ -317,6 +317,8 @@ def _compiled(
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1]
         raise ModelError(f"OpenVINO cannot load {model_file} ({reason}).") from error
+    # OpenVINO sets up its use of numpy at the first tensor: from two threads at once, it hangs
+    ov.Tensor(np.zeros(1, np.float32)).data  # noqa: B018
     free = deque(compiled.create_infer_request() for _ in range(beside))
 
     def forward(batch: Float) -> Float:
@@ -333,6 +335,7 @@ def _compiled(
 def _cpu_settings(beside: int) -> dict[str, Any]:
     return {
         "INFERENCE_PRECISION_HINT": "f32",
+        "ENABLE_CPU_PINNING": False,
         "NUM_STREAMS": beside,
         "INFERENCE_NUM_THREADS": beside if beside > 1 else _threads(),
     }
