@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -55,6 +57,26 @@ def test_the_same_input_gives_the_same_probability(predictor: Predictor) -> None
     np.testing.assert_array_equal(first.data, second.data)
     assert first.data.dtype == np.float32
     assert 0 <= first.data.min() < first.data.max() <= 1
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="threads are seen on Linux only")
+def test_no_thread_is_tied_to_a_core(predictor: Predictor) -> None:
+    """Two processes side by side would share core 0, for all that the other cores are idle."""
+    seen: set[frozenset[int]] = set()
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.is_set():
+            for thread in os.listdir("/proc/self/task"):
+                with suppress(ProcessLookupError):  # it ended meanwhile
+                    seen.add(frozenset(os.sched_getaffinity(int(thread))))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    pipeline.segment(image("T2w"), predictor)
+    done.set()
+    watcher.join()
+    assert seen == {frozenset(os.sched_getaffinity(0))}
 
 
 def test_unwanted_parts_are_zero(predictor: Predictor) -> None:
