@@ -67,9 +67,9 @@ def test_no_thread_is_tied_to_a_core(predictor: Predictor) -> None:
 
     def watch() -> None:
         while not done.is_set():
-            for thread in os.listdir("/proc/self/task"):
+            for thread in Path("/proc/self/task").iterdir():
                 with suppress(ProcessLookupError):  # it ended meanwhile
-                    seen.add(frozenset(os.sched_getaffinity(int(thread))))
+                    seen.add(frozenset(os.sched_getaffinity(int(thread.name))))
 
     watcher = threading.Thread(target=watch)
     watcher.start()
