@@ -108,6 +108,26 @@ def test_an_empty_mask_has_no_shape() -> None:
     assert np.isnan(table.area).all()
 
 
+def test_a_table_has_its_voxels_size_with_and_without_a_cord() -> None:
+    data = np.zeros((6, 7, 8), np.uint8)
+    assert measure(upright(data, (0.5, 0.75, 3.0))).spacing == (0.5, 0.75, 3.0)
+    data[2:4, 2:5, 3:6] = 1
+    assert measure(upright(data, (0.5, 0.75, 3.0))).spacing == (0.5, 0.75, 3.0)
+
+
+def test_a_mask_wider_than_a_body_is_refused_with_its_size() -> None:
+    data = np.zeros((100, 251, 1), np.uint8)
+    data[0, 0] = data[99, 249] = 1
+    assert measure(upright(data, (2.0, 2.0, 5.0))).slices.size == 1  # 200 x 500 mm
+    data[99, 250] = 1
+    with pytest.raises(ImageError) as raised:
+        measure(upright(data, (2.0, 2.0, 5.0)))
+    assert str(raised.value) == (
+        "The mask spans 200 x 502 mm in a slice, more than a body: check the voxel sizes in its "
+        "header."
+    )
+
+
 def test_one_slice_is_measured_without_an_angle() -> None:
     table = measure(mask("only1slice"))
     assert table.slices.size == 1
