@@ -194,7 +194,7 @@ def is_offline(*, flag: bool = False) -> bool:
 
 
 def _is_folder(name: str) -> bool:
-    if os.sep in name or "/" in name or name in {".", ".."}:
+    if os.sep in name or "/" in name:
         return True
     try:
         split_key(name)

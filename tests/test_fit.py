@@ -106,6 +106,21 @@ def test_an_interrupted_training_goes_on_and_repeats_no_epoch(
     assert all(np.isfinite(epoch.loss) for _, epoch, _ in told)
 
 
+def test_an_interruption_changes_no_weight(
+    trained: fit.Trained, built: tuple[Path, Recipe], tmp_path: Path
+) -> None:
+    output, recipe = built
+    raw = output / dataset.RAW / recipe.folder_of("general")
+    whole = fit.train_network("network", recipe, recipe.training, raw, tmp_path, "cpu")
+    one, other = (
+        torch.load(folder / "fold_0" / "checkpoint_final.pth", weights_only=True)
+        for folder in (trained.network, whole)
+    )
+    assert one["network_weights"].keys() == other["network_weights"].keys()
+    for name, weight in one["network_weights"].items():
+        assert torch.equal(weight, other["network_weights"][name]), name
+
+
 def test_the_results_folder_is_nnunets(trained: fit.Trained) -> None:
     checkpoint = torch.load(trained.network / "fold_0" / "checkpoint_final.pth", weights_only=True)
     assert checkpoint["trainer_name"] == "nnUNetTrainer"

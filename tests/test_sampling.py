@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import islice
+
 import numpy as np
 import pytest
 
@@ -60,20 +63,35 @@ def test_outside_the_case_is_marked() -> None:
     assert float(patch.target[patch.inside == 0].abs().max()) <= 1
 
 
-def test_a_stream_repeats_with_its_seed_and_not_with_another() -> None:
-    def first(seed: int) -> torch.Tensor:
-        stream = Stream([case()], (8, 16, 16), SPACING, (seed,), SpatialRange(), None)
-        return next(batches(stream, 2, 0))[0]
+def stream(seed: int, start: int = 0, batch: int = 1) -> Stream:
+    one = case()
+    noise = np.random.default_rng(0).normal(size=one.image.shape).astype(np.float32)
+    cases = [replace(one, image=noise)]
+    return Stream(cases, (8, 16, 16), SPACING, (seed,), SpatialRange(), None, start, batch)
 
-    assert torch.equal(first(1), first(1))
-    assert not torch.equal(first(1), first(2))
+
+def drawn(patches: Stream, count: int, workers: int = 0) -> torch.Tensor:
+    return torch.cat([image for image, _, _ in islice(batches(patches, workers), count)])
+
+
+def test_a_stream_repeats_with_its_seed_and_not_with_another() -> None:
+    assert torch.equal(drawn(stream(1), 2), drawn(stream(1), 2))
+    assert not torch.equal(drawn(stream(1), 2), drawn(stream(2), 2))
+
+
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")  # on a single core
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_stream_is_the_same_wherever_it_starts_and_whoever_draws_it(workers: int) -> None:
+    whole = drawn(stream(1), 8)
+    assert len({image.numpy().tobytes() for image in whole}) == 8
+    assert torch.equal(drawn(stream(1, 2, 2), 3, workers), whole[2:])
 
 
 def test_a_stream_draws_by_trust() -> None:
     trusted, ignored = case("a_x"), case("b_x")
     cases = [trusted, Case(**{**vars(ignored), "trust": 0.0})]
-    stream = iter(Stream(cases, (4, 8, 8), SPACING, (0,), STILL, None))
-    assert {next(stream)[2] for _ in range(12)} == {0}
+    patches = iter(Stream(cases, (4, 8, 8), SPACING, (0,), STILL, None))
+    assert {next(patches)[2] for _ in range(12)} == {0}
 
 
 def test_the_cord_is_not_fainter_at_the_border_of_the_case() -> None:

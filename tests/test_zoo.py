@@ -80,7 +80,8 @@ def test_the_index_pins_what_is_here(tmp_path: Path) -> None:
     write(tmp_path, digest=digest)
     assert zoo(tmp_path).here("toy@0.1.0").digest == digest
     write(tmp_path, digest="0" * 64)
-    with pytest.raises(ModelError, match=r"is not the toy@0\.1\.0 of the index"):
+    mended = "remove it and fetch it again"
+    with pytest.raises(ModelError, match=rf"is not the toy@0\.1\.0 of the index: {mended}\.$"):
         zoo(tmp_path).here("toy@0.1.0")
 
 

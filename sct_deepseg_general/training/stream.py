@@ -1,9 +1,10 @@
-"""An endless, seeded stream of training patches, drawn in a process of its own."""
+"""An endless, seeded stream of training patches, drawn in processes of their own."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -25,8 +26,9 @@ STILL = SpatialRange(rotation=0, scale=(1.0, 1.0), bend=0, shift=4, anywhere=0, 
 class Stream(IterableDataset):  # type: ignore[misc]  # torch's types are not read
     """Patches (image, target, number of the case); `mix` None leaves the contrast as it is.
 
-    Two streams with the same `seed` give the same patches; `seed` should hold the iteration
-    at which training resumes, so that it does not see the same patches again.
+    The n-th patch depends on `seed` and n alone, whoever draws it: a training that goes on from
+    its `start`-th patch sees those that it would have seen, with any number of processes.
+    `batch` is the number of patches that a process draws before the next one's turn.
     """
 
     cases: Sequence[Case]
@@ -35,15 +37,25 @@ class Stream(IterableDataset):  # type: ignore[misc]  # torch's types are not re
     seed: tuple[int, ...]
     space: SpatialRange
     mix: Mix | None
+    start: int = 0
+    batch: int = 1
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor, int]]:
-        torch.set_num_threads(1)
-        worker = torch.utils.data.get_worker_info()
-        rng = np.random.default_rng((*self.seed, 0 if worker is None else worker.id))
         trust = np.array([case.trust for case in self.cases])
-        while True:
+        for number in self._numbers():
+            rng = np.random.default_rng((*self.seed, number))
             chosen = int(rng.choice(len(self.cases), p=trust / trust.sum()))
             yield (*self._drawn(self.cases[chosen], rng), chosen)
+
+    def _numbers(self) -> Iterator[int]:
+        """Those of the patches that this process draws; batches go round the processes."""
+        worker = torch.utils.data.get_worker_info()
+        first, step = (0, 1) if worker is None else (worker.id, worker.num_workers)
+        if worker is not None:
+            torch.set_num_threads(1)
+        for batch in count(first, step):
+            begin = self.start + batch * self.batch
+            yield from range(begin, begin + self.batch)
 
     def _drawn(self, case: Case, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         patch = draw_patch(case, self.patch, self.spacing, self.space, rng)
@@ -66,15 +78,15 @@ class Stream(IterableDataset):  # type: ignore[misc]  # torch's types are not re
         return min(drawn, key=lambda patch: float(patch.target.sum())).image
 
 
-def batches(stream: Stream, size: int, workers: int) -> Iterator[Any]:
+def batches(stream: Stream, workers: int) -> Iterator[Any]:
     """Batches (images, targets, case numbers); `workers` 0 draws them in this process."""
     drop_signal_stack()
     if workers == 0:
-        return iter(DataLoader(stream, batch_size=size))
+        return iter(DataLoader(stream, batch_size=stream.batch))
     # a forked worker would hang where this process has used its threads before
     loader = DataLoader(
         stream,
-        batch_size=size,
+        batch_size=stream.batch,
         num_workers=workers,
         prefetch_factor=4,
         multiprocessing_context="spawn",

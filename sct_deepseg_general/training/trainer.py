@@ -14,6 +14,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -85,11 +86,11 @@ class CordTrainer(nnUNetTrainer):  # type: ignore[misc]  # nnU-Net's types are n
     def learn(self, tell: Callable[[Epoch, float], None]) -> None:
         """All remaining epochs; `tell` gets each epoch and the share of training done."""
         training = self.schooling.training
-        stream, check = self._streams()
+        stream = self._patches()
         while self.share < 1:
             began = time.monotonic()
             losses = [self._iteration(stream, i) for i in range(training.iterations)]
-            dice = self._dice(check)
+            dice = self._dice()
             seconds = time.monotonic() - began
             self.spent += seconds
             self.current_epoch += 1
@@ -108,16 +109,28 @@ class CordTrainer(nnUNetTrainer):  # type: ignore[misc]  # nnU-Net's types are n
         budget = math.inf if training.minutes is None else training.minutes * 60
         return max(self.current_epoch / training.epochs, self.spent / budget)
 
-    def _streams(self) -> tuple[Iterator[Any], Iterator[Any]]:
+    def _patches(self) -> Iterator[Any]:
+        """Batches to learn from, from the one that is next."""
         training, schooling = self.schooling.training, self.schooling
-        patch = tuple(int(n) for n in self.configuration_manager.patch_size)
-        spacing = tuple(float(v) for v in self.configuration_manager.spacing)
-        seed = (training.seed, self.current_epoch)
-        mix = Mix.from_dict(dict(training.mix))
-        space = SpatialRange.from_dict(dict(training.space))
-        learn = Stream(schooling.cases, patch, spacing, (*seed, 1), space, mix)
-        check = Stream(schooling.validation, patch, spacing, (training.seed, 2), STILL, None)
-        return batches(learn, training.batch, schooling.workers), batches(check, 1, 0)
+        space, mix = SpatialRange.from_dict(dict(training.space)), Mix.from_dict(dict(training.mix))
+        start = self.current_epoch * training.iterations * training.batch
+        seed = (training.seed, 1)
+        stream = Stream(schooling.cases, *self._size, seed, space, mix, start, training.batch)
+        return batches(stream, schooling.workers)
+
+    def _checks(self, count: int) -> Iterator[Any]:
+        """An epoch's `count` unchanged patches."""
+        cases, seed = self.schooling.validation, (self.schooling.training.seed, 2)
+        start = self.current_epoch * count
+        stream = Stream(cases, *self._size, seed, STILL, None, start)
+        return islice(batches(stream, 0), count)
+
+    @property
+    def _size(self) -> tuple[tuple[int, int, int], tuple[float, float, float]]:
+        """The patch in voxels, and a voxel in mm."""
+        plan = self.configuration_manager
+        (a, b, c), (x, y, z) = plan.patch_size, plan.spacing
+        return (int(a), int(b), int(c)), (float(x), float(y), float(z))
 
     def _iteration(self, stream: Iterator[Any], number: int) -> float:
         training = self.schooling.training
@@ -160,13 +173,12 @@ class CordTrainer(nnUNetTrainer):  # type: ignore[misc]  # nnU-Net's types are n
             for mean, weight in pairs:
                 mean.lerp_(weight, 1 - keep)
 
-    def _dice(self, check: Iterator[Any]) -> dict[str, float]:
+    def _dice(self) -> dict[str, float]:
         """Mean Dice by dataset over as many unchanged patches as there are validation cases."""
         scores: dict[str, list[float]] = defaultdict(list)
         self.average.eval()
         with torch.inference_mode():
-            for _ in range(min(24, len(self.schooling.validation))):
-                image, target, number = next(check)
+            for image, target, number in self._checks(min(24, len(self.schooling.validation))):
                 logits = self.average(image.to(self.device))[0].float().cpu()
                 dataset = self.schooling.validation[int(number)].dataset
                 scores[dataset].append(dice(logits, target))
