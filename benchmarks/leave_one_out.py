@@ -3,11 +3,11 @@
 Seven times a small network is trained without one dataset of the embedded model's recipe, and in
 four of them also without one person of montreal; each is measured on what was left out. Spacing,
 patch and channels are those of `results/recipe.json` and the training is shorter than the
-embedded model's, which takes four hours. The cord's place is given (the label's box and the
-model's margin), so that the network alone is judged, within the slices that the label has.
-Appends to a table with a row for each image; what is in it already is not done again.
+embedded model's. The cord's place is given (the label's box and the model's margin), so that the
+locator is not judged; only slices that the label has count. Appends to a table with a row for each
+image; what is in it already is not done again.
 
-    python benchmarks/leave_one_out.py -o FOLDER -table leave_one_out.csv [-epochs 24]
+    python benchmarks/leave_one_out.py -o FOLDER -table TABLE.csv [-epochs 24] [-recipe FILE]
 """
 
 from __future__ import annotations
@@ -56,23 +56,22 @@ def main() -> None:
     for fold, person in FOLDS.items():
         if not any(one.fold == fold for one in done):
             print(f"without {fold}" + (f" and {person}" if person else ""), flush=True)
-            made = list(measured(fold, person, options.epochs, options.data, options.output))
+            made = list(measured(fold, person, options))
             done += made
             append_rows(options.table, made)
     print_means(done)
 
 
-def measured(
-    fold: str, person: str | None, epochs: int, data: Sequence[Path], output: Path
-) -> Iterator[Row]:
+def measured(fold: str, person: str | None, options: argparse.Namespace) -> Iterator[Row]:
     """Train without a dataset (and a person of another), and measure on what was left out."""
-    everybody = recipes.read(RECIPE)
+    everybody = recipes.read(options.recipe)
     small = recipes.read(SMALL).training
     size = {name: getattr(small, name) for name in ("spacing", "patch", "features")}
-    training = replace(everybody.training, epochs=epochs, **size)
+    training = replace(everybody.training, epochs=options.epochs, **size)
     assigned = {person: "test"} if person else {}
     held = without(replace(everybody, shapes=()), [fold], training, assigned)
-    for entry, dice, volume in agreements(held, data, output / "datasets" / fold, output / fold):
+    places = options.output / "datasets" / fold, options.output / fold
+    for entry, dice, volume in agreements(held, options.data, *places):
         left_out = "dataset" if entry.dataset == fold else "person"
         figures = round(dice, 4), round(volume, 2)
         yield Row(fold, left_out, entry.dataset, entry.name, entry.contrast, *figures)
@@ -108,6 +107,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("-o", dest="output", type=Path, required=True, help="folder to work in")
     parser.add_argument("-table", type=Path, required=True, help="CSV, one row an image")
     parser.add_argument("-data", type=Path, action="append", help="where the datasets lie")
+    parser.add_argument("-recipe", type=Path, default=RECIPE, help="its mix and losses are tried")
     parser.add_argument("-epochs", type=int, default=24, help="of 50 iterations each")
     options = parser.parse_args()
     options.data = options.data or [shared() / "train"]

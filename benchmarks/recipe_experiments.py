@@ -2,9 +2,9 @@
 
 Every variant is trained twice, each time without the people of one half of the datasets, and
 measured on them: nobody is measured on who was trained on, and no scanner. The cord's place is
-given (the label's box and the model's margin), so that the network alone is judged, within the
-slices that the label has. Appends to a table with a row for each image; what is in it already is
-not done again. Then prints the means.
+given (the label's box and the model's margin), so that the locator is not judged, and stray
+objects are taken away as the command does; only slices that the label has count. Appends to a
+table with a row for each image; what is in it already is not done again. Then prints the means.
 
     python benchmarks/recipe_experiments.py -o FOLDER -table experiments.csv [-only NAME ...]
 """
@@ -25,7 +25,9 @@ from labelled import ROOT, shared
 from sct_deepseg_general.model import Model
 from sct_deepseg_general.network import Predictor, load_predictor
 from sct_deepseg_general.nifti import load, load_segmentation
+from sct_deepseg_general.pipeline import Options
 from sct_deepseg_general.prepare import margin_box, prepared, restored
+from sct_deepseg_general.segmentation import segmented
 from sct_deepseg_general.training import dataset, fit
 from sct_deepseg_general.training import recipe as recipes
 from sct_deepseg_general.training.assemble import assemble, identity_of
@@ -141,7 +143,8 @@ def _agreement(predictor: Predictor, raw: Path, entry: Entry) -> tuple[float, fl
     truth = label.data > 0
     box = margin_box(truth, image.grid.spacing, model.margin)
     close = predictor.probability(prepared(image, box, model.spacing))
-    found = restored(close, image.grid, box, image.grid).data >= model.threshold
+    probability = restored(close, image.grid, box, image.grid)
+    found = segmented(probability, Options().cleaning(model.threshold)).data > 0
     rows = truth.any((0, 1))
     found, truth = found[:, :, rows], truth[:, :, rows]
     overlap = 2 * int((found & truth).sum()) / int(found.sum() + truth.sum())

@@ -17,6 +17,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from killed_command import die_at
 from test_foreign import ENTRY
 
 from sct_deepseg_general.errors import ModelError
@@ -24,38 +25,13 @@ from sct_deepseg_general.model import Model
 from sct_deepseg_general.training.foreign import import_results
 from sct_deepseg_general.training.release import release
 
-_STEPS = {"open", "os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link", "shutil.rmtree"}
-
-
-def die_at(step: int, folder: Path) -> None:
-    """Be killed before the `step`-th change in `folder`."""
-    count = 0
-
-    def watch(event: str, words: tuple[object, ...]) -> None:
-        nonlocal count
-        if event not in _STEPS or not str(words[0]).startswith(str(folder)):
-            return
-        if event == "open" and not _writes(words[1], words[2]):
-            return
-        count += 1
-        if count == step:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    sys.addaudithook(watch)
-
-
-def _writes(mode: object, flags: object) -> bool:
-    if isinstance(mode, str):
-        return any(letter in mode for letter in "wax+")
-    return isinstance(flags, int) and bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
-
 
 def forked(make: Callable[[], object], step: int, folder: Path) -> int:
     """How an attempt ended; 0 is well."""
     child = os.fork()
     if child == 0:
         if step:
-            die_at(step, folder)
+            die_at(step, folder, signal.SIGKILL)
         make()
         os._exit(0)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

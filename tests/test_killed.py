@@ -1,7 +1,8 @@
-"""Killed at any step, a release or an import leaves all or nothing; the next call makes it."""
+"""Killed at any step, a release, an import or a training ends as if nobody had; see each."""
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -15,10 +16,16 @@ import pytest
 pytest.importorskip("torch", reason="the torch extra is not installed")
 pytest.importorskip("nnunetv2", reason="the torch extra is not installed")
 
+from test_fit import RECIPE as TUBES
+from test_fit import write_tubes
 from test_foreign import home, nnunet_folders  # noqa: F401  # after the skips
 from test_foreign import trained as results
 from test_release import trained
 
+from sct_deepseg_general.model import Model
+from sct_deepseg_general.training.recipe import write
+
+COMMAND = Path(__file__).parent / "killed_command.py"
 WORKER = Path(__file__).parent / "killed_worker.py"
 
 
@@ -57,3 +64,33 @@ def test_an_import_is_whole_or_not_there(tmp_path: Path, every: int) -> None:
         for path in sorted(folder.rglob("*.*")):
             archive.write(path, path.relative_to(folder.parent))
     check("import", tmp_path / "results.zip", tmp_path / "out" / "model", every)
+
+
+@pytest.mark.slow
+def test_a_training_killed_again_and_again_ends_with_the_same_model(tmp_path: Path) -> None:
+    """Every 12 changes on disk one of the signals, until it is through."""
+    write_tubes(tmp_path / "data" / "tubes")
+    write(TUBES, tmp_path / "recipe.json")
+
+    def train(output: Path, end: int, step: int) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, COMMAND, str(end), str(step), output, "train", "-device", "cpu"]
+        words = ["-recipe", tmp_path / "recipe.json", "-data", tmp_path / "data", "-o", output]
+        return subprocess.run([*command, *words], capture_output=True, text=True, check=False)
+
+    assert train(tmp_path / "whole", signal.SIGTERM, 0).returncode == 0
+    ends = itertools.cycle([signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+    killed = 0
+    for end in ends:
+        done = train(tmp_path / "killed", end, 12)
+        if done.returncode == 0:
+            break
+        assert "Traceback" not in done.stderr, done.stderr
+        assert done.returncode in ((-end,) if end == signal.SIGKILL else (1, -end, 128 + end))
+        killed += 1
+        assert killed < 40
+    assert killed >= 4
+    whole, again = (
+        Model.load(tmp_path / name / "general" / "model", full=True) for name in ("whole", "killed")
+    )
+    assert whole.digest == again.digest
+    assert not list((tmp_path / "killed").rglob("*.part-*"))
