@@ -5,9 +5,10 @@ Imports torch at once: import this module only where torch is meant to be used.
 
 from __future__ import annotations
 
-import tempfile
+import shutil
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -67,9 +68,9 @@ def export_ir(network: torch.nn.Module, folder: Path, name: str) -> tuple[Path, 
     model.get_results()[0].set_friendly_name("logits")
     model.inputs[0].tensor.set_names({"image"})
     model.outputs[0].tensor.set_names({"logits"})
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".part-") as scratch:
-        openvino.save_model(model, str(Path(scratch) / f"{name}.xml"), compress_to_fp16=True)
-        return _moved(Path(scratch), folder, name)
+    with _scratch(folder / f".part-{name}") as scratch:
+        openvino.save_model(model, str(scratch / f"{name}.xml"), compress_to_fp16=True)
+        return _moved(scratch, folder, name)
 
 
 class _Mean(torch.nn.Module):  # type: ignore[misc]  # torch's own types are not read
@@ -88,6 +89,17 @@ def _smallest(network: torch.nn.Module) -> tuple[int, int, int]:
         if isinstance(layer, torch.nn.ConvTranspose3d):
             downs = [down * int(stride) for down, stride in zip(downs, layer.stride, strict=True)]
     return (2 * downs[0], 2 * downs[1], 2 * downs[2])
+
+
+@contextmanager
+def _scratch(folder: Path) -> Iterator[Path]:
+    """An empty folder for the block; what a killed process left in it goes."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _moved(scratch: Path, folder: Path, name: str) -> tuple[Path, Path]:

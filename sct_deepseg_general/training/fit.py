@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sct_deepseg_general.errors import BackendError, DatasetError
+from sct_deepseg_general.files import clear_abandoned
 from sct_deepseg_general.training.cases import Preparation, prepared_cases
 from sct_deepseg_general.training.curves import write_curves
 from sct_deepseg_general.training.plan import nnunet_folders, planned
@@ -52,6 +53,8 @@ def fit(
         DatasetError: there are no cases to train on.
         BackendError: the device is not there.
     """
+    for folder in (output, *(path for path in output.rglob("*") if path.is_dir())):
+        clear_abandoned(folder)
     dataset = recipe.folder_of(model)
     folds = tuple(f"fold_{fold}" for fold in recipe.training.folds)
     networks = [("network", recipe.training)]
