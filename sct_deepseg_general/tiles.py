@@ -85,8 +85,8 @@ def following(wanted: NDArray[np.bool_], tile: Sequence[int]) -> list[Any]:
 
 
 def _spanning(index: NDArray[np.intp], length: int, tile: int) -> list[int]:
-    """First voxels of the tiles that cover an index's voxels and `EDGE` more on both sides."""
-    low, high = int(index[0]) - EDGE, int(index[-1]) + 1 + EDGE
+    """First voxels of the tiles that cover an index's voxels, and up to `EDGE` more beside them."""
+    low, high = max(0, int(index[0]) - EDGE), min(length, int(index[-1]) + 1 + EDGE)
     missing = max(0, high - low - tile)
     count = int(np.ceil(missing / (tile * 0.5))) + 1
     if count == 1:

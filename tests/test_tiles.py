@@ -91,6 +91,12 @@ def test_one_tile_an_interval_is_enough_for_what_fits_in_it() -> None:
     assert len(following(wanted, TILE)) == 10
 
 
+def test_no_tile_is_spent_on_what_lies_beyond_the_border() -> None:
+    wanted = np.zeros(TILE, bool)
+    wanted[:, 1:-1, 1:-1] = True  # nearer than EDGE to a border beyond which there is nothing
+    assert following(wanted, TILE) == [(0, 0, 0)]
+
+
 def test_what_is_wanted_everywhere_is_seen_everywhere() -> None:
     wanted = np.ones((20, 30, 40), bool)
     assert well_seen(wanted.shape, following(wanted, TILE)).all()
