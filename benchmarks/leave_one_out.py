@@ -34,6 +34,8 @@ FOLDS: Mapping[str, str | None] = {
     "template": "montreal/sub-errsm18",
 }
 """The dataset that is left out, and the person of another one."""
+RELATED = {"spinegeneric": "spinegeneric-shapes", "template": "pam50-shapes"}
+"""The shapes that are left out with a dataset: of the same study, or the same template."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,8 @@ def measured(fold: str, person: str | None, options: argparse.Namespace) -> Iter
     size = {name: getattr(small, name) for name in ("spacing", "patch", "features")}
     training = replace(everybody.training, epochs=options.epochs, **size)
     assigned = {person: "test"} if person else {}
-    held = without(replace(everybody, shapes=()), [fold], training, assigned)
+    shapes = tuple(one for one in everybody.shapes if one.name != RELATED.get(fold))
+    held = without(replace(everybody, shapes=shapes), [fold], training, assigned)
     places = options.output / "datasets" / fold, options.output / fold
     for entry, dice, volume in agreements(held, options.data, *places):
         left_out = "dataset" if entry.dataset == fold else "person"
@@ -110,7 +113,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("-recipe", type=Path, default=RECIPE, help="its mix and losses are tried")
     parser.add_argument("-epochs", type=int, default=24, help="of 50 iterations each")
     options = parser.parse_args()
-    options.data = options.data or [shared() / "train"]
+    options.data = options.data or [shared() / "train", shared() / "labels"]
     return options
 
 

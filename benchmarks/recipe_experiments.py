@@ -47,18 +47,18 @@ HALVES = {
     "B": ("gmchallenge", "spinegeneric", "lesion", "template"),
 }
 """The datasets that are left out of training, and measured on."""
-BASE: Mapping[str, object] = {"features": (8, 16, 32, 48), "epochs": 8, "iterations": 50}
+BASE: Mapping[str, object] = {"features": (8, 16, 32, 48), "epochs": 16, "iterations": 50}
 """What all variants have in common, beside the recipe: a network that trains in minutes."""
 PLAIN = {field.name: 0.0 for field in fields(Mix) if field.name != "thickest"}
 VARIANTS: Mapping[str, Mapping[str, object]] = {
     "base": {},
     "no randomisation": {"mix": PLAIN},
     "no synthesis": {"mix": {"synthetic": 0.0}},
-    "synthesis 0.6": {"mix": {"synthetic": 0.6}},
-    "spacing 1.0 mm": {"spacing": (1.0, 1.0, 1.5)},
-    "spacing 0.7 mm": {"spacing": (0.7, 0.7, 1.5)},
-    "patch 32": {"patch": (32, 32, 32)},
-    "width 16": {"features": (16, 32, 64, 96)},
+    "synthesis 0.3": {"mix": {"synthetic": 0.3}},
+    "spacing 0.8 x 0.8 x 1.5 mm": {"spacing": (0.8, 0.8, 1.5)},
+    "spacing 1.3 x 1.3 x 2.5 mm": {"spacing": (1.3, 1.3, 2.5)},
+    "patch 48": {"patch": (48, 48, 48)},
+    "width 16 to 96": {"features": (16, 32, 64, 96)},
 }
 
 
