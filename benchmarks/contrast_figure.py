@@ -20,7 +20,7 @@ from torch import Tensor
 
 from sct_deepseg_general.nifti import load, load_probability
 from sct_deepseg_general.prepare import margin_box, prepared
-from sct_deepseg_general.training import contrast, recipe
+from sct_deepseg_general.training import contrast, recipe, synthesis
 from sct_deepseg_general.training.cases import array_of
 from sct_deepseg_general.training.contrast import Mix
 from sct_deepseg_general.training.sampling import Case, Patch, SpatialRange, draw_patch
@@ -74,7 +74,7 @@ def single(patch: Patch, spacing: tuple[float, ...], rng: np.random.Generator) -
         Shown("as it is", image, target),
         Shown("random network", contrast.intensity_network(image, rng), target),
         Shown("remapped", contrast.remapped(image, rng), target),
-        Shown("from labels", contrast.synthetic(image, target, rng), target),
+        Shown("from labels", synthesis.synthetic(image, target, rng), target),
         Shown("bias field", contrast.bias_field(image, rng), target),
         Shown("thick voxels", contrast.low_resolution(image, spacing, 17.0, rng), target),
         Shown("ghosts", contrast.ghosted(image, rng), target),

@@ -7,7 +7,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the torch extra is not installed")
 
-from sct_deepseg_general.training import contrast  # noqa: E402  # after the skip
+from sct_deepseg_general.training import contrast, synthesis  # noqa: E402  # after the skip
 from sct_deepseg_general.training.contrast import Mix, randomised  # noqa: E402
 from sct_deepseg_general.training.sampling import Patch  # noqa: E402
 
@@ -38,7 +38,10 @@ SAME_SHAPE = {
     "low_resolution": lambda image, g: contrast.low_resolution(image, SPACING, 17.0, g),
     "ghosted": contrast.ghosted,
     "signal_loss": contrast.signal_loss,
-    "synthetic": lambda image, g: contrast.synthetic(image, tube()[1], g),
+    "synthetic": lambda image, g: synthesis.synthetic(image, tube()[1], g),
+    "synthetic, eccentric": lambda image, g: synthesis.synthetic(
+        image, tube()[1], g, eccentric=1.0
+    ),
 }
 
 
@@ -63,10 +66,46 @@ def test_a_synthetic_cord_has_an_edge_where_the_target_has_it() -> None:
     inside, ring = target > 0.99, (target < 0.01) & (image > 1)
     distinct = 0
     for seed in range(40):
-        made = contrast.synthetic(image, target, rng(seed))
+        made = synthesis.synthetic(image, target, rng(seed))
         step = abs(float(made[inside].mean() - made[ring].mean()))
         distinct += step > float(made[inside].std())
     assert distinct >= 30
+
+
+def test_fluid_drawn_out_reaches_further_to_one_side_and_not_over_the_border() -> None:
+    canal = torch.zeros(SHAPE)
+    canal[:, 10:15, 0:5] = 1
+    reaches = []
+    for seed in range(30):
+        wider = synthesis.drawn_out(canal, rng(seed))
+        assert bool((wider >= canal).all())
+        rows, columns = wider.amax((0, 2)).nonzero().ravel(), wider.amax((0, 1)).nonzero().ravel()
+        assert int(columns.max()) <= 10
+        up, down = 10 - int(rows.min()), int(rows.max()) - 14
+        assert min(up, down) == 0
+        reaches.append(max(up, down))
+    assert 4 <= max(reaches) <= 6
+
+
+def fluid_beside_the_cord(eccentric: float, seed: int) -> tuple[float, float]:
+    """How far (voxels) the fluid's middle is from the cord's, and how mottled the fluid is."""
+    _, target = tube()
+    canal = torch.nn.functional.max_pool3d(target[None], (1, 9, 9), 1, (0, 4, 4))[0]
+    made = synthesis.synthetic(torch.zeros(SHAPE), target, rng(seed), canal, eccentric)
+    surroundings = made[0, 0, 0]
+    fluid = (target < 0.01) & ((made - surroundings).abs() > 0.5)
+    middle = fluid.nonzero().float().mean(0)[1:] - 11.5
+    well_in = (target < 0.01) & (canal > 0.99)
+    return float(middle.norm()), float(made[well_in].std())
+
+
+def test_eccentric_fluid_lies_to_one_side_of_the_cord_and_is_mottled() -> None:
+    seeds = range(12)
+    round_about = np.array([fluid_beside_the_cord(0.0, seed) for seed in seeds])
+    aside = np.array([fluid_beside_the_cord(1.0, seed) for seed in seeds])
+    assert np.nanmax(round_about[:, 0]) < 0.3
+    assert np.nanmedian(aside[:, 0]) > 1
+    assert np.nanmedian(aside[:, 1]) > 2 * np.nanmedian(round_about[:, 1])
 
 
 def test_inversion_is_its_own_inverse_and_reverses_the_order_of_tissues() -> None:

@@ -5,8 +5,8 @@ numpy random generator, and returns a new image of the same shape; those that ne
 the cord fraction `target` in [0, 1] too. `Mix` says how often each is used; it is data of the
 training recipe. `randomised` applies them in the order in which a scanner would.
 
-Sources: global intensity non-linear augmentation, Ouyang et al., IEEE TMI 2022
-(arXiv 2111.12525); synthesis from labels, Billot et al. (SynthSeg), MedIA 2023.
+Source of the global intensity non-linear augmentation: Ouyang et al., IEEE TMI 2022
+(arXiv 2111.12525). Images made of labels are in `synthesis`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as nnf
 
+from sct_deepseg_general.training.filters import smooth_axis, smooth_field, standard
 from sct_deepseg_general.training.sampling import Patch
+from sct_deepseg_general.training.synthesis import synthetic
 
 __all__ = [
     "OUTSIDE",
@@ -31,7 +33,6 @@ __all__ = [
     "cut_field_of_view",
     "distorted",
     "ghosted",
-    "grown",
     "intensity_network",
     "known",
     "low_resolution",
@@ -39,7 +40,6 @@ __all__ = [
     "randomised",
     "remapped",
     "signal_loss",
-    "synthetic",
 ]
 
 
@@ -63,6 +63,7 @@ class Mix:
     distortion: float = 0.1
     signal_loss: float = 0.08
     field_of_view: float = 0.3
+    eccentric: float = 0.0
     thickest: float = 17.0
 
     @classmethod
@@ -81,9 +82,9 @@ def randomised(
     """
     image, target, inside = patch.image, patch.target, patch.inside
     if patch.surroundings is not None:
-        image = synthetic(patch.surroundings, target, rng, canal=patch.image)
+        image = synthetic(patch.surroundings, target, rng, patch.image, mix.eccentric)
     elif rng.random() < mix.synthetic:
-        image = synthetic(image, target, rng)
+        image = synthetic(image, target, rng, eccentric=mix.eccentric)
     else:
         image = _recoloured(image, mix, rng)
     if rng.random() < mix.distortion:
@@ -137,7 +138,7 @@ def intensity_network(image: Tensor, rng: np.random.Generator) -> Tensor:
         out = nnf.conv3d(out, weight.float() / size, shift, padding=size // 2)
         out = nnf.leaky_relu(out, 0.2) if layer < 2 else out
     blend = float(rng.uniform(0.2, 1.0))
-    mixed = blend * _standard(out[0, 0]) + (1 - blend) * _standard(image)
+    mixed = blend * standard(out[0, 0]) + (1 - blend) * standard(image)
     return mixed * image.std() + image.mean()
 
 
@@ -152,69 +153,12 @@ def remapped(image: Tensor, rng: np.random.Generator) -> Tensor:
     index = position.floor().clamp(max=4).long()
     table = torch.from_numpy(values).float()
     fraction = position - index
-    return _standard(table[index] * (1 - fraction) + table[index + 1] * fraction)
-
-
-def synthetic(
-    image: Tensor, target: Tensor, rng: np.random.Generator, canal: Tensor | None = None
-) -> Tensor:
-    """Random intensities for cord, the fluid around it and clusters of the rest.
-
-    The fluid fills the `canal` (0 to 1) where it is known, else a ring around the cord.
-
-    The background's clusters are quantile bins of the real image, so its anatomy stays. The
-    cord's edge is a partial-volume mixture 0 to 0.75 voxels outside that of `target`, because
-    raters draw the cord inside the half-way point of the intensities.
-    """
-    count = int(rng.integers(3, 9))
-    edges = torch.quantile(
-        image[::2, ::2, ::2].flatten(), torch.from_numpy(np.sort(rng.uniform(0, 1, count))).float()
-    )
-    means = torch.from_numpy(rng.uniform(0, 1, count + 1)).float()
-    clusters = torch.bucketize(image.contiguous(), edges)
-    background = means[clusters] + float(rng.normal() * 0.15) * _standard(image)
-    background = _smooth(background, float(rng.uniform(0.0, 0.9)))
-    cord = float(rng.uniform(0, 1))
-    visible = grown(target, float(rng.uniform(0, 0.6)))
-    if canal is not None:
-        background = background * (1 - canal) + canal * _fluid(cord, rng)
-    elif rng.random() < 0.75:
-        background = _with_fluid(background, visible, cord, rng)
-    inner = _smooth((target > 0.9).float(), 1.5)
-    tissue = cord + inner * float(rng.normal() * 0.1) + 0.03 * _standard(image)
-    return _standard(visible * tissue + (1 - visible) * background)
-
-
-def grown(target: Tensor, voxels: float) -> Tensor:
-    """The fractions `target`, their edge moved outward in-plane by about 1.25 times `voxels`.
-
-    `voxels` is in [0, 1].
-    """
-    moved = target
-    for size in ((1, 3, 1), (1, 1, 3)):
-        margin = tuple(n // 2 for n in size)
-        wider = nnf.max_pool3d(moved[None, None], size, stride=1, padding=margin)[0, 0]
-        moved = (1 - voxels) * moved + voxels * wider
-    return moved
-
-
-def _with_fluid(
-    background: Tensor, target: Tensor, cord: float, rng: np.random.Generator
-) -> Tensor:
-    """A ring of fluid 1 to 4 voxels thick, at an intensity that the cord differs from."""
-    reach = float(rng.uniform(0.8, 4.0))
-    ring = (_smooth((target > 0.3).float(), reach) * 4).clamp(0, 1) ** float(rng.uniform(1, 3))
-    return background * (1 - ring) + ring * _fluid(cord, rng)
-
-
-def _fluid(cord: float, rng: np.random.Generator) -> float:
-    """An intensity that differs from that of the cord, either way."""
-    return cord + float(rng.uniform(0.15, 0.9)) * (1 if rng.random() < 0.5 else -1)
+    return standard(table[index] * (1 - fraction) + table[index + 1] * fraction)
 
 
 def bias_field(image: Tensor, rng: np.random.Generator) -> Tensor:
     """Multiplied by a smooth field between about 0.5 and 2, from the image's low end."""
-    field = _smooth_field(image.shape, (3, 3, 3), rng) * float(rng.uniform(0.1, 0.5))
+    field = smooth_field(image.shape, (3, 3, 3), rng) * float(rng.uniform(0.1, 0.5))
     low = image.min()
     return (image - low) * torch.exp(field) + low
 
@@ -233,7 +177,7 @@ def add_noise(image: Tensor, rng: np.random.Generator) -> Tensor:
 def blurred(image: Tensor, spacing: Sequence[float], rng: np.random.Generator) -> Tensor:
     """Gaussian blur of up to 1 mm (standard deviation) per axis."""
     for axis in range(3):
-        image = _smooth_axis(image, float(rng.uniform(0, 1.0)) / spacing[axis], axis)
+        image = smooth_axis(image, float(rng.uniform(0, 1.0)) / spacing[axis], axis)
     return image
 
 
@@ -268,7 +212,7 @@ def ghosted(image: Tensor, rng: np.random.Generator) -> Tensor:
 
 def distorted(image: Tensor, target: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
     """Image and target displaced by up to 4 voxels along y, as echo-planar images are."""
-    shift = _smooth_field(image.shape, (4, 3, 3), rng) * float(rng.uniform(1, 4))
+    shift = smooth_field(image.shape, (4, 3, 3), rng) * float(rng.uniform(1, 4))
     axes = [torch.linspace(-1 + 1 / n, 1 - 1 / n, n) for n in image.shape]
     z, y, x = torch.meshgrid(*axes, indexing="ij")
     grid = torch.stack([x, y + shift * 2 / image.shape[1], z], -1)[None]
@@ -318,33 +262,3 @@ def normalised(image: Tensor, inside: Tensor, rng: np.random.Generator | None) -
     if rng is not None:
         scored = scored * float(rng.uniform(0.75, 1.33)) + float(rng.normal() * 0.2)
     return scored * inside
-
-
-def _standard(image: Tensor) -> Tensor:
-    return (image - image.mean()) / image.std().clamp(min=1e-6)
-
-
-def _smooth_field(shape: Sequence[int], knots: Sequence[int], rng: np.random.Generator) -> Tensor:
-    coarse = torch.from_numpy(rng.normal(size=(1, 1, *knots)).astype(np.float32))
-    return nnf.interpolate(coarse, tuple(shape), mode="trilinear", align_corners=True)[0, 0]
-
-
-def _smooth(image: Tensor, sigma: float) -> Tensor:
-    for axis in range(3):
-        image = _smooth_axis(image, sigma, axis)
-    return image
-
-
-def _smooth_axis(image: Tensor, sigma: float, axis: int) -> Tensor:
-    """Gaussian smoothing along one axis, `sigma` in voxels, the border repeated."""
-    if sigma < 0.1:
-        return image
-    radius = int(np.ceil(2.5 * sigma))
-    steps = torch.arange(-radius, radius + 1).float()
-    kernel = torch.exp(-0.5 * (steps / sigma) ** 2)
-    kernel = kernel / kernel.sum()
-    moved = image.movedim(axis, -1)
-    lines = moved.reshape(-1, 1, moved.shape[-1])
-    lines = nnf.pad(lines, (radius, radius), mode="replicate")
-    smooth = nnf.conv1d(lines, kernel[None, None])
-    return smooth.reshape(moved.shape).movedim(-1, axis)
