@@ -34,8 +34,6 @@ FOLDS: Mapping[str, str | None] = {
     "template": "montreal/sub-errsm18",
 }
 """The dataset that is left out, and the person of another one."""
-RELATED = {"spinegeneric": "spinegeneric-shapes", "template": "pam50-shapes"}
-"""The shapes that are left out with a dataset: of the same study, or the same template."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +69,7 @@ def measured(fold: str, person: str | None, options: argparse.Namespace) -> Iter
     size = {name: getattr(small, name) for name in ("spacing", "patch", "features")}
     training = replace(everybody.training, epochs=options.epochs, **size)
     assigned = {person: "test"} if person else {}
-    shapes = tuple(one for one in everybody.shapes if one.name != RELATED.get(fold))
-    held = without(replace(everybody, shapes=shapes), [fold], training, assigned)
+    held = without(everybody, [fold], training, assigned)
     places = options.output / "datasets" / fold, options.output / fold
     for entry, dice, volume in agreements(held, options.data, *places):
         left_out = "dataset" if entry.dataset == fold else "person"

@@ -47,6 +47,8 @@ HALVES = {
     "B": ("gmchallenge", "spinegeneric", "lesion", "template"),
 }
 """The datasets that are left out of training, and measured on."""
+RELATED = {"spinegeneric-shapes": "spinegeneric", "pam50-shapes": "template"}
+"""The shapes that are left out with a dataset: of the same study, or of the same template."""
 BASE: Mapping[str, object] = {"features": (8, 16, 32, 48), "epochs": 16, "iterations": 50}
 """What all variants have in common, beside the recipe: a network that trains in minutes."""
 PLAIN = {field.name: 0.0 for field in fields(Mix) if field.name != "thickest"}
@@ -125,13 +127,15 @@ def without(
 ) -> Recipe:
     """The recipe with some datasets unseen, everybody else trained on unless assigned elsewhere."""
     names = set(left_out)
+    shapes = tuple(one for one in recipe.shapes if RELATED.get(one.name) not in names)
     datasets = tuple(
         replace(one, role="unseen" if one.name in names else "seen") for one in recipe.datasets
     )
     split = replace(recipe.split, assigned=dict(assigned or {}), test=0.0, folds=1)
     whole = tuple(name for name in training.whole if name not in names)
     training = replace(training, whole=whole)
-    return replace(recipe, datasets=datasets, split=split, training=training, locator=None)
+    changes = {"datasets": datasets, "split": split, "training": training, "shapes": shapes}
+    return replace(recipe, locator=None, **changes)  # type: ignore[arg-type]
 
 
 def _agreement(predictor: Predictor, raw: Path, entry: Entry) -> tuple[float, float]:
@@ -180,7 +184,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("-data", type=Path, action="append", help="where the datasets lie")
     parser.add_argument("-only", nargs="+", choices=list(VARIANTS))
     options = parser.parse_args()
-    options.data = options.data or [shared() / "train"]
+    options.data = options.data or [shared() / "train", shared() / "labels"]
     return options
 
 
