@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -159,7 +159,7 @@ def typical(found: list[Found]) -> dict[str, list[float]]:
     """The record's ranges of the looks of the images in train."""
     train = [one for one in found if one.one.part == "train"] or found
     ranges = {}
-    for name in asdict(train[0].looks):
+    for name in train[0].looks.numbers():
         values = np.array([getattr(one.looks, name) for one in train])
         values = values[np.isfinite(values)]
         room = MARGIN * float(np.ptp(values))

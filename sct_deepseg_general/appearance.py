@@ -7,7 +7,7 @@ is that of a cord.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sct_deepseg_general.upright import AXES
 from sct_deepseg_general.volume import Array, Grid, Probability, Segmentation, Volume
 
-__all__ = ["Appearance", "Overlap", "appearance", "overlap"]
+__all__ = ["Appearance", "Overlap", "appearance", "longest_above", "overlap"]
 
 REACH = 4.0
 """mm around the mask that are its surroundings; also what a coarse mask may be off by."""
@@ -41,10 +41,17 @@ class Appearance:
 
     coarse: float = np.nan
     """Mean coarse probability inside the object that the coarse pass found, 0 to 1."""
+    along: Mapping[int, float] = field(default_factory=dict)
+    """The evenness of each slice with cord, from the lowest up."""
+
+    def numbers(self) -> dict[str, float]:
+        """The numbers of the whole result, by name."""
+        names = (one.name for one in fields(self) if one.name != "along")
+        return {name: float(getattr(self, name)) for name in names}
 
     def unusual(self, typical: Mapping[str, tuple[float, float]]) -> dict[str, float]:
         """The numbers outside the ranges in `typical`, by name."""
-        own = {field.name: float(getattr(self, field.name)) for field in fields(self)}
+        own = self.numbers()
         return {
             name: own[name]
             for name, (low, high) in typical.items()
@@ -57,15 +64,32 @@ def appearance(image: Volume, probability: Probability, segmentation: Segmentati
     mask = segmentation.reoriented(AXES).data > 0
     spacing = segmentation.grid.reoriented(AXES).spacing
     intensity, sure = image.reoriented(AXES).data, probability.reoriented(AXES).data
-    slices = []
-    for z in np.flatnonzero(mask.any(axis=(0, 1))):
+    slices, numbers = [], np.flatnonzero(mask.any(axis=(0, 1)))
+    for z in numbers:
         x, y = _box(mask[:, :, z], spacing[:2])
         slices.append(_slice(mask[x, y, z], intensity[x, y, z], sure[x, y, z], spacing))
     entropy, evenness, flatness = (
         float(np.median(column[np.isfinite(column)])) if np.isfinite(column).any() else np.nan
         for column in np.array(slices).T
     )
-    return Appearance(float(sure[mask].mean()), entropy, evenness, flatness, max(spacing[:2]))
+    along = {int(z): one[1] for z, one in zip(numbers, slices, strict=True)}
+    confidence, in_plane = float(sure[mask].mean()), max(spacing[:2])
+    return Appearance(confidence, entropy, evenness, flatness, in_plane, along=along)
+
+
+def longest_above(along: Mapping[int, float], limit: float, width: int) -> tuple[int, ...]:
+    """The longest stretch of slices whose running median over `width` slices exceeds `limit`."""
+    from scipy.ndimage import median_filter
+
+    numbers = list(along)
+    values = np.nan_to_num(np.array(list(along.values()), np.float64))
+    above = median_filter(values, max(1, width), mode="nearest") > limit
+    stretch: list[int] = []
+    longest: list[int] = []
+    for number, high in zip(numbers, above, strict=True):
+        stretch = [*stretch, number] if high else []
+        longest = max(longest, stretch, key=len)
+    return tuple(longest)
 
 
 @dataclass(frozen=True)

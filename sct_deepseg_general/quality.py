@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from sct_deepseg_general.appearance import appearance, overlap
+from sct_deepseg_general.appearance import Appearance, appearance, longest_above, overlap
 from sct_deepseg_general.morphometrics import Morphometrics
 from sct_deepseg_general.prepare import margin_box
 from sct_deepseg_general.upright import AXES
@@ -54,6 +54,9 @@ class Limits:
     evenness: tuple[float, float] = (1.2, 0.5)
     """Spread of the intensities inside over that outside: the cord is one tissue, what is around
     it (CSF, fat, bone) is not; above one, the mask holds the more mixed side."""
+    mixed_length: tuple[float, int] = (30.0, 4)
+    """Spread above the second of `evenness` in a stretch of as many mm and slices: warn. In images
+    of the neck and chest stretches of up to 25 mm occur, where the signal fades."""
     median_area: tuple[float, float] = (20.0, 160.0)
     """Median area in mm² outside this band: fail. Cords have 30 (thoracic) to 110 mm²."""
     usual_area: tuple[float, float] = (35.0, 130.0)
@@ -201,6 +204,10 @@ def _on_appearance(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     if seen.evenness > uneven:
         status: Status = "fail" if seen.evenness > mixed else "warn"
         yield Finding(status, f"the mask holds mixed tissue: {seen.evenness:.1f} of what is around")
+    elif stretch := _mixed_stretch(seen, evidence.segmentation, limits):
+        place = f"slices {stretch[0]} to {stretch[-1]}"
+        text = f"mixed tissue in {place}: roots below the cord's end, or something else"
+        yield Finding("warn", text, stretch)
     least, most = limits.flatness
     if not least <= seen.flatness <= most:
         yield Finding(
@@ -210,6 +217,14 @@ def _on_appearance(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
         low, high = (evidence.typical or {})[name]
         words = f"{_WORDS.get(name, name)} {value:.2f}, else {low:.2f} to {high:.2f}"
         yield Finding("warn", f"unlike the images trained on: {words}")
+
+
+def _mixed_stretch(seen: Appearance, mask: Segmentation, limits: Limits) -> tuple[int, ...]:
+    """The slices of the longest stretch of mixed tissue, where it is too long."""
+    step = mask.grid.reoriented(AXES).spacing[2]
+    stretch = longest_above(seen.along, limits.evenness[1], round(10 / step))
+    length, count = limits.mixed_length
+    return stretch if len(stretch) >= max(count, length / step) else ()
 
 
 def _second_object(mask: Array) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from phantoms import affine_of, cylinder
 
-from sct_deepseg_general.appearance import Appearance, appearance, overlap
+from sct_deepseg_general.appearance import Appearance, appearance, longest_above, overlap
 from sct_deepseg_general.volume import Grid, Probability, Segmentation, Volume
 
 SHAPE = (60, 60, 10)
@@ -69,6 +69,15 @@ def test_only_what_is_outside_its_range_is_unusual() -> None:
     assert one.unusual(typical) == {"coarse": 0.5}
     assert looks(CORD).unusual(typical) == {}  # nobody looked coarsely
     assert one.unusual({}) == {}
+
+
+def test_the_longest_stretch_is_of_the_running_median() -> None:
+    values = [0.1, 0.9, 0.1, 0.1, 0.9, 0.9, 0.1, 0.9, 0.9, 0.1, 0.1, 0.9]
+    along = {n + 4: value for n, value in enumerate(values)}
+    assert longest_above(along, 0.5, 1) == (8, 9)
+    assert longest_above(along, 0.5, 3) == (8, 9, 10, 11, 12)
+    assert longest_above(along, 1.0, 3) == ()
+    assert longest_above(along | {8: np.nan}, 0.5, 1) == (11, 12)
 
 
 def test_overlap_counts_each_mask_in_the_others_neighbourhood() -> None:

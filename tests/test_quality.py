@@ -181,6 +181,20 @@ def test_image_and_coarse_pass_are_witnesses(said: str, found: Evidence) -> None
     assert any(said in reason for reason in verdict.reasons), verdict.reasons
 
 
+def test_a_stretch_of_mixed_tissue_is_said_if_it_is_long() -> None:
+    right = seen(cord())
+    assert right.image is not None
+    data = right.image.data.copy()
+    roots = np.random.default_rng(5).choice([20.0, 150.0], SHAPE)
+    data[:, :, 2:9] = np.where(cord(), roots, data)[:, :, 2:9]
+    found = replace(right, image=Volume(data, WHERE))
+    assert assess(found).reasons == ()  # 21 mm, as where the signal fades
+    verdict = assess(found, Limits(mixed_length=(20.0, 4)))
+    assert (verdict.status, verdict.flagged) == ("warn", tuple(range(2, 9)))
+    assert "mixed tissue in slices 2 to 8" in verdict.reasons[0]
+    assert assess(found, Limits(mixed_length=(20.0, 8))).reasons == ()
+
+
 def test_a_true_cord_has_no_witness_against_it() -> None:
     typical = {"in_plane": (0.5, 1.0), "evenness": (0.0, 0.5)}
     right = seen(
