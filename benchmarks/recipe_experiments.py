@@ -6,7 +6,8 @@ given (the label's box and the model's margin), so that the locator is not judge
 objects are taken away as the command does; only slices that the label has count. Appends to a
 table with a row for each image; what is in it already is not done again. Then prints the means.
 
-    python benchmarks/recipe_experiments.py -o FOLDER -table experiments.csv [-only NAME ...]
+    python benchmarks/recipe_experiments.py -o FOLDER -table TABLE.csv
+        [-recipe FILE] [-only NAME ...]
 """
 
 from __future__ import annotations
@@ -83,18 +84,18 @@ def main() -> None:
         for half, held in HALVES.items():
             if not any((one.variant, one.half) == (variant, half) for one in done):
                 print(f"{variant}, without {', '.join(held)}", flush=True)
-                made = list(measured(variant, half, options.data, options.output))
+                made = list(measured(variant, half, options))
                 done += made
                 append_rows(options.table, made)
     print_means(done)
 
 
-def measured(variant: str, half: str, data: Sequence[Path], output: Path) -> Iterator[Row]:
+def measured(variant: str, half: str, options: argparse.Namespace) -> Iterator[Row]:
     """Train a variant without a half of the datasets, and measure it on that half."""
-    everybody = recipes.read(RECIPE)
+    everybody = recipes.read(options.recipe)
     held = without(everybody, HALVES[half], variant_training(everybody.training, variant))
-    work = output / variant.replace(" ", "-") / half
-    for entry, dice, volume in agreements(held, data, output / "datasets" / half, work):
+    places = options.output / "datasets" / half, options.output / variant.replace(" ", "-") / half
+    for entry, dice, volume in agreements(held, options.data, *places):
         yield Row(variant, half, entry.dataset, entry.name, round(dice, 4), round(volume, 2))
 
 
@@ -182,6 +183,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("-o", dest="output", type=Path, required=True, help="folder to work in")
     parser.add_argument("-table", type=Path, required=True, help="CSV, one row an image")
     parser.add_argument("-data", type=Path, action="append", help="where the datasets lie")
+    parser.add_argument("-recipe", type=Path, default=RECIPE, help="what the variants change")
     parser.add_argument("-only", nargs="+", choices=list(VARIANTS))
     options = parser.parse_args()
     options.data = options.data or [shared() / "train", shared() / "labels"]
