@@ -161,19 +161,20 @@ def _tell(network: str, epoch: object, share: float) -> None:
 
 
 def print_means(rows: Sequence[Row]) -> None:
-    """Means over datasets (each weighs the same), the spread over them, and the volume error."""
-    print("| variant | Dice, mean over datasets | worst dataset | mean volume error % | its size |")
-    print("|---|---|---|---|---|")
+    """Means over datasets (each weighs the same), the worst image, and the volume error."""
+    print("| variant | Dice, mean over datasets | T1w | worst image | volume error % | its size |")
+    print("|---|---|---|---|---|---|")
     for variant in VARIANTS:
         own = [one for one in rows if one.variant == variant]
         if not own:
             continue
         sets = sorted({one.dataset for one in own})
-        dice = {name: fmean(r.dice for r in own if r.dataset == name) for name in sets}
+        dice = fmean(fmean(r.dice for r in own if r.dataset == name) for name in sets)
+        unseen = ", ".join(f"{r.dice:.3f}" for r in own if r.image.endswith("T1w"))
+        worst = min(own, key=lambda one: one.dice)
         signed = [fmean(r.volume_error for r in own if r.dataset == name) for name in sets]
-        worst = min(dice, key=lambda name: dice[name])
         print(
-            f"| {variant} | {fmean(dice.values()):.3f} | {dice[worst]:.3f} ({worst}) "
+            f"| {variant} | {dice:.3f} | {unseen} | {worst.dice:.3f} ({worst.dataset}) "
             f"| {fmean(signed):+.1f} | {float(np.mean(np.abs(signed))):.1f} |"
         )
 
