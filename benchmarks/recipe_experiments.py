@@ -20,7 +20,6 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, TypeVar
 
-import numpy as np
 from labelled import ROOT, shared
 
 from sct_deepseg_general.model import Model
@@ -161,22 +160,27 @@ def _tell(network: str, epoch: object, share: float) -> None:
 
 
 def print_means(rows: Sequence[Row]) -> None:
-    """Means over datasets (each weighs the same), the worst image, and the volume error."""
-    print("| variant | Dice, mean over datasets | T1w | worst image | volume error % | its size |")
-    print("|---|---|---|---|---|---|")
+    """Means over the datasets of each half (each weighs the same), and the volume error."""
+    lefts = " | ".join(f"without {half}" for half in HALVES)
+    print(f"| variant | {lefts} | T1w | worst image | volume error % |")
+    print("|---|" + "---|" * (len(HALVES) + 3))
     for variant in VARIANTS:
         own = [one for one in rows if one.variant == variant]
         if not own:
             continue
-        sets = sorted({one.dataset for one in own})
-        dice = fmean(fmean(r.dice for r in own if r.dataset == name) for name in sets)
+        halves = [[one for one in own if one.half == half] for half in HALVES]
+        dice = " | ".join(f"{_mean(half, 'dice'):.3f}" if half else "" for half in halves)
         unseen = ", ".join(f"{r.dice:.3f}" for r in own if r.image.endswith("T1w"))
         worst = min(own, key=lambda one: one.dice)
-        signed = [fmean(r.volume_error for r in own if r.dataset == name) for name in sets]
         print(
-            f"| {variant} | {dice:.3f} | {unseen} | {worst.dice:.3f} ({worst.dataset}) "
-            f"| {fmean(signed):+.1f} | {float(np.mean(np.abs(signed))):.1f} |"
+            f"| {variant} | {dice} | {unseen} | {worst.dice:.3f} ({worst.dataset}) "
+            f"| {_mean(own, 'volume_error'):+.1f} |"
         )
+
+
+def _mean(rows: Sequence[Row], what: str) -> float:
+    sets = {one.dataset for one in rows}
+    return fmean(fmean(getattr(r, what) for r in rows if r.dataset == name) for name in sets)
 
 
 def _options() -> argparse.Namespace:
