@@ -134,8 +134,8 @@ def without(
     split = replace(recipe.split, assigned=dict(assigned or {}), test=0.0, folds=1)
     whole = tuple(name for name in training.whole if name not in names)
     training = replace(training, whole=whole)
-    changes = {"datasets": datasets, "split": split, "training": training, "shapes": shapes}
-    return replace(recipe, locator=None, **changes)  # type: ignore[arg-type]
+    changed = replace(recipe, datasets=datasets, shapes=shapes, split=split)
+    return replace(changed, training=training, locator=None)
 
 
 def _agreement(predictor: Predictor, raw: Path, entry: Entry) -> tuple[float, float]:

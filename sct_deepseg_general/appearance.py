@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from itertools import groupby
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,15 +83,11 @@ def longest_above(along: Mapping[int, float], limit: float, width: int) -> tuple
     """The longest stretch of slices whose running median over `width` slices exceeds `limit`."""
     from scipy.ndimage import median_filter
 
-    numbers = list(along)
     values = np.nan_to_num(np.array(list(along.values()), np.float64))
     above = median_filter(values, max(1, width), mode="nearest") > limit
-    stretch: list[int] = []
-    longest: list[int] = []
-    for number, high in zip(numbers, above, strict=True):
-        stretch = [*stretch, number] if high else []
-        longest = max(longest, stretch, key=len)
-    return tuple(longest)
+    runs = groupby(zip(along, above, strict=True), key=itemgetter(1))
+    stretches = (tuple(number for number, _ in run) for high, run in runs if high)
+    return max(stretches, key=len, default=())
 
 
 @dataclass(frozen=True)

@@ -204,7 +204,7 @@ def _on_appearance(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     if seen.evenness > uneven:
         status: Status = "fail" if seen.evenness > mixed else "warn"
         yield Finding(status, f"the mask holds mixed tissue: {seen.evenness:.1f} of what is around")
-    elif stretch := _mixed_stretch(seen, evidence.segmentation, limits):
+    elif stretch := _mixed_stretch(seen, evidence.table.spacing[2], limits):
         place = f"slices {stretch[0]} to {stretch[-1]}"
         text = f"mixed tissue in {place}: roots below the cord's end, or something else"
         yield Finding("warn", text, stretch)
@@ -219,9 +219,8 @@ def _on_appearance(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
         yield Finding("warn", f"unlike the images trained on: {words}")
 
 
-def _mixed_stretch(seen: Appearance, mask: Segmentation, limits: Limits) -> tuple[int, ...]:
-    """The slices of the longest stretch of mixed tissue, where it is too long."""
-    step = mask.grid.reoriented(AXES).spacing[2]
+def _mixed_stretch(seen: Appearance, step: float, limits: Limits) -> tuple[int, ...]:
+    """The slices, `step` mm apart, of the longest stretch of mixed tissue, where it is too long."""
     stretch = longest_above(seen.along, limits.evenness[1], round(10 / step))
     length, count = limits.mixed_length
     return stretch if len(stretch) >= max(count, length / step) else ()
