@@ -1,39 +1,57 @@
 """Dice on datasets and people that were left out of training: what a new scanner may expect.
 
 Seven times a small network is trained without one dataset of the embedded model's recipe, and in
-four of them also without one person of montreal; each is measured on what was left out. Spacing,
+four of them also without one person of montreal; each is measured on what was left out. With
+`-people` it is trained twice instead, each time without two of montreal's four people. Spacing,
 patch and channels are those of `results/recipe.json` and the training is shorter than the
 embedded model's. The cord's place is given (the label's box and the model's margin), so that the
 locator is not judged; only slices that the label has count. Appends to a table with a row for each
 image; what is in it already is not done again.
 
-    python benchmarks/leave_one_out.py -o FOLDER -table TABLE.csv [-epochs 24] [-recipe FILE]
+    python benchmarks/leave_one_out.py -o FOLDER -table TABLE.csv
+        [-epochs 24] [-recipe FILE] [-people]
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from statistics import fmean, stdev
 
-from labelled import ROOT, shared
-from recipe_experiments import RECIPE, agreements, append_rows, read_rows, without
+from labelled import ROOT
+from recipe_experiments import agreements, append_rows, asking_to_train, read_rows, without
 
 from sct_deepseg_general.training import recipe as recipes
 
 SMALL = ROOT / "results" / "recipe.json"
-FOLDS: Mapping[str, str | None] = {
-    "montreal": None,
-    "gmchallenge": None,
-    "spinegeneric": None,
-    "tutorial": "montreal/sub-errsm24",
-    "lesion": "montreal/sub-errsm21",
-    "epi": "montreal/sub-errsm11",
-    "template": "montreal/sub-errsm18",
-}
-"""The dataset that is left out, and the person of another one."""
+
+
+@dataclass(frozen=True)
+class Fold:
+    """What a training goes without."""
+
+    dataset: str | None
+    people: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return self.dataset or "-".join(one.rpartition("-")[2] for one in self.people)
+
+
+FOLDS = (
+    Fold("montreal"),
+    Fold("gmchallenge"),
+    Fold("spinegeneric"),
+    Fold("tutorial", ("montreal/sub-errsm24",)),
+    Fold("lesion", ("montreal/sub-errsm21",)),
+    Fold("epi", ("montreal/sub-errsm11",)),
+    Fold("template", ("montreal/sub-errsm18",)),
+)
+PAIRS = (
+    Fold(None, ("montreal/sub-errsm11", "montreal/sub-errsm24")),
+    Fold(None, ("montreal/sub-errsm18", "montreal/sub-errsm21")),
+)
 
 
 @dataclass(frozen=True)
@@ -51,30 +69,33 @@ class Row:
 
 
 def main() -> None:
-    options = _options()
+    parser = asking_to_train(__doc__ or "")
+    parser.add_argument("-epochs", type=int, default=24, help="of 50 iterations each")
+    parser.add_argument("-people", action="store_true", help="two people of montreal at a time")
+    options = parser.parse_args()
     done = read_rows(options.table, Row)
-    for fold, person in FOLDS.items():
-        if not any(one.fold == fold for one in done):
-            print(f"without {fold}" + (f" and {person}" if person else ""), flush=True)
-            made = list(measured(fold, person, options))
+    for fold in PAIRS if options.people else FOLDS:
+        if not any(one.fold == fold.name for one in done):
+            print("without", *filter(None, (fold.dataset, *fold.people)), flush=True)
+            made = list(measured(fold, options))
             done += made
             append_rows(options.table, made)
     print_means(done)
 
 
-def measured(fold: str, person: str | None, options: argparse.Namespace) -> Iterator[Row]:
-    """Train without a dataset (and a person of another), and measure on what was left out."""
+def measured(fold: Fold, options: argparse.Namespace) -> Iterator[Row]:
+    """Train without a dataset, or people of another, and measure on what was left out."""
     everybody = recipes.read(options.recipe)
     small = recipes.read(SMALL).training
     size = {name: getattr(small, name) for name in ("spacing", "patch", "features")}
     training = replace(everybody.training, epochs=options.epochs, **size)
-    assigned = {person: "test"} if person else {}
-    held = without(everybody, [fold], training, assigned)
-    places = options.output / "datasets" / fold, options.output / fold
+    assigned = dict.fromkeys(fold.people, "test")
+    held = without(everybody, [fold.dataset] if fold.dataset else [], training, assigned)
+    places = options.output / "datasets" / fold.name, options.output / fold.name
     for entry, dice, volume in agreements(held, options.data, *places):
-        left_out = "dataset" if entry.dataset == fold else "person"
+        left_out = "dataset" if entry.dataset == fold.dataset else "person"
         figures = round(dice, 4), round(volume, 2)
-        yield Row(fold, left_out, entry.dataset, entry.name, entry.contrast, *figures)
+        yield Row(fold.name, left_out, entry.dataset, entry.name, entry.contrast, *figures)
 
 
 def print_means(rows: Sequence[Row]) -> None:
@@ -83,7 +104,7 @@ def print_means(rows: Sequence[Row]) -> None:
     print("|---|---|---|---|---|---|---|")
     datasets = []
     for left_out in ("dataset", "person"):
-        for name in FOLDS:
+        for name in sorted({one.dataset for one in rows}):
             own = [r for r in rows if (r.left_out, r.dataset) == (left_out, name)]
             if own:
                 print(f"| {left_out} | {name} | {_figures(own)} |")
@@ -100,18 +121,6 @@ def _figures(rows: Sequence[Row]) -> str:
     spread = f"{stdev(dice):.3f}" if len(dice) > 1 else ""
     volume = fmean(one.volume_error for one in rows)
     return f"{len(rows)} | {fmean(dice):.3f} | {spread} | {min(dice):.3f} | {volume:+.1f}"
-
-
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("-o", dest="output", type=Path, required=True, help="folder to work in")
-    parser.add_argument("-table", type=Path, required=True, help="CSV, one row an image")
-    parser.add_argument("-data", type=Path, action="append", help="where the datasets lie")
-    parser.add_argument("-recipe", type=Path, default=RECIPE, help="its mix and losses are tried")
-    parser.add_argument("-epochs", type=int, default=24, help="of 50 iterations each")
-    options = parser.parse_args()
-    options.data = options.data or [shared() / "train", shared() / "labels"]
-    return options
 
 
 if __name__ == "__main__":

@@ -77,7 +77,9 @@ class Row:
 
 
 def main() -> None:
-    options = _options()
+    parser = asking_to_train(__doc__ or "")
+    parser.add_argument("-only", nargs="+", choices=list(VARIANTS))
+    options = parser.parse_args()
     done = read_rows(options.table, Row)
     for variant in options.only or VARIANTS:
         for half, held in HALVES.items():
@@ -183,16 +185,15 @@ def _mean(rows: Sequence[Row], what: str) -> float:
     return fmean(fmean(getattr(r, what) for r in rows if r.dataset == name) for name in sets)
 
 
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+def asking_to_train(purpose: str) -> argparse.ArgumentParser:
+    """The command line of a benchmark that trains; its first line says what for."""
+    parser = argparse.ArgumentParser(description=purpose.splitlines()[0])
     parser.add_argument("-o", dest="output", type=Path, required=True, help="folder to work in")
     parser.add_argument("-table", type=Path, required=True, help="CSV, one row an image")
-    parser.add_argument("-data", type=Path, action="append", help="where the datasets lie")
-    parser.add_argument("-recipe", type=Path, default=RECIPE, help="what the variants change")
-    parser.add_argument("-only", nargs="+", choices=list(VARIANTS))
-    options = parser.parse_args()
-    options.data = options.data or [shared() / "train", shared() / "labels"]
-    return options
+    places = [shared() / "train", shared() / "labels"]
+    parser.add_argument("-data", type=Path, nargs="+", default=places, help="where datasets lie")
+    parser.add_argument("-recipe", type=Path, default=RECIPE, help="what is varied or left out")
+    return parser
 
 
 def read_rows(path: Path, kind: type[_Row]) -> list[_Row]:
