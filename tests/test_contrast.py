@@ -156,6 +156,23 @@ def test_the_target_is_unknown_where_the_field_of_view_ends() -> None:
     assert cut
 
 
+def test_an_empty_outside_holds_no_cord_but_where_the_cord_may_go_on() -> None:
+    _, target = tube()
+    inside = torch.zeros(SHAPE)
+    inside[:12, :, :12] = 1
+    left = contrast.known(target, inside, empty=True)
+    assert torch.equal(left[inside > 0], target[inside > 0])
+    assert bool((left[inside == 0] <= 0).all())
+    unknown = left == contrast.OUTSIDE
+    assert bool(unknown[12:, 8:16, 8:16].all())
+    assert not bool(unknown[..., : 7 - contrast.NEAR].any())
+    assert bool((left[:, :, -1] == 0).all())
+    short = torch.where(torch.arange(24)[:, None, None] < 12, target, torch.zeros(()))
+    beyond = contrast.known(short, inside, empty=True)[12:, 12, 11]
+    assert bool((beyond[: contrast.NEAR] == contrast.OUTSIDE).all())
+    assert bool((beyond[contrast.NEAR :] == 0).all())
+
+
 def test_normalised_has_mean_0_and_deviation_1_inside_and_is_0_outside() -> None:
     image = tube()[0] * 7 + 3
     inside = torch.zeros(SHAPE)

@@ -10,6 +10,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the torch extra is not installed")
 
+from sct_deepseg_general.training.contrast import Mix  # noqa: E402
 from sct_deepseg_general.training.sampling import (  # noqa: E402  # after the skip
     Case,
     SpatialRange,
@@ -85,6 +86,19 @@ def test_a_stream_is_the_same_wherever_it_starts_and_whoever_draws_it(workers: i
     whole = drawn(stream(1), 8)
     assert len({image.numpy().tobytes() for image in whole}) == 8
     assert torch.equal(drawn(stream(1, 2, 2), 3, workers), whole[2:])
+
+
+@pytest.mark.parametrize("mix", [None, Mix()])
+def test_a_stream_teaches_that_the_outside_is_empty_where_it_is_told_to(mix: Mix | None) -> None:
+    space = replace(SpatialRange(), shift=40.0)
+    plain = Stream([case()], (8, 32, 32), SPACING, (1,), space, mix)
+    unknown, empty = (
+        torch.cat([target for _, target, _ in islice(batches(one, 0), 6)])
+        for one in (plain, replace(plain, empty=True))
+    )
+    assert torch.equal(unknown[unknown >= 0], empty[unknown >= 0])
+    assert int((empty < 0).sum()) < int((unknown < 0).sum())
+    assert float(empty[unknown < 0].max()) == 0
 
 
 def test_a_stream_draws_by_trust() -> None:

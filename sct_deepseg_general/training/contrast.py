@@ -25,6 +25,7 @@ from sct_deepseg_general.training.sampling import Patch
 from sct_deepseg_general.training.synthesis import synthetic
 
 __all__ = [
+    "NEAR",
     "OUTSIDE",
     "Mix",
     "add_noise",
@@ -45,6 +46,8 @@ __all__ = [
 
 OUTSIDE = -1.0
 """The target where a patch has no voxels: left out of the loss."""
+NEAR = 3
+"""Voxels beyond the field of view into which a cord at its border may go on."""
 
 
 @dataclass(frozen=True)
@@ -73,13 +76,13 @@ class Mix:
 
 
 def randomised(
-    patch: Patch, spacing: Sequence[float], mix: Mix, rng: np.random.Generator
+    patch: Patch,
+    spacing: Sequence[float],
+    mix: Mix,
+    rng: np.random.Generator,
+    empty: bool = False,
 ) -> tuple[Tensor, Tensor]:
-    """Image (z-scored inside the field of view, 0 outside) and target of a randomised patch.
-
-    Outside the field of view the target is `OUTSIDE`: nobody knows what is there, and a network
-    asked for nothing there would fade towards every border.
-    """
+    """Image (z-scored inside the field of view, 0 outside) and target (see `known`)."""
     image, target, inside = patch.image, patch.target, patch.inside
     if patch.surroundings is not None:
         image = synthetic(patch.surroundings, target, rng, patch.image, mix.eccentric)
@@ -92,12 +95,22 @@ def randomised(
     image = _degraded(image, spacing, mix, rng)
     if rng.random() < mix.field_of_view:
         inside = inside * cut_field_of_view(image.shape, spacing, rng)
-    return normalised(image, inside, rng), known(target, inside)
+    return normalised(image, inside, rng), known(target, inside, empty)
 
 
-def known(target: Tensor, inside: Tensor) -> Tensor:
-    """The target inside the field of view, `OUTSIDE` elsewhere."""
-    return torch.where(inside > 0, target, torch.full_like(target, OUTSIDE))
+def known(target: Tensor, inside: Tensor, empty: bool = False) -> Tensor:
+    """The target inside the field of view, `OUTSIDE` elsewhere.
+
+    Nobody knows what is out there, and a network asked for nothing there would fade towards
+    every border. But where nothing is ever asked for, anything may be found: with `empty` only
+    what is within `NEAR` voxels of cord is left out, and the rest of the outside holds none.
+    """
+    beyond = torch.full_like(target, OUTSIDE)
+    if empty:
+        cord = (target > 0).float()[None, None]
+        near = nnf.max_pool3d(cord, 2 * NEAR + 1, stride=1, padding=NEAR)[0, 0]
+        beyond = torch.where(near > 0, beyond, torch.zeros_like(target))
+    return torch.where(inside > 0, target, beyond)
 
 
 def _recoloured(image: Tensor, mix: Mix, rng: np.random.Generator) -> Tensor:

@@ -28,7 +28,8 @@ class Stream(IterableDataset):  # type: ignore[misc]  # torch's types are not re
 
     The n-th patch depends on `seed` and n alone, whoever draws it: a training that goes on from
     its `start`-th patch sees those that it would have seen, with any number of processes.
-    `batch` is the number of patches that a process draws before the next one's turn.
+    `batch` is the number of patches that a process draws before the next one's turn; `empty`
+    says that there is no cord outside the field of view (`contrast.known`).
     """
 
     cases: Sequence[Case]
@@ -39,6 +40,7 @@ class Stream(IterableDataset):  # type: ignore[misc]  # torch's types are not re
     mix: Mix | None
     start: int = 0
     batch: int = 1
+    empty: bool = False
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor, int]]:
         trust = np.array([case.trust for case in self.cases])
@@ -63,8 +65,8 @@ class Stream(IterableDataset):  # type: ignore[misc]  # torch's types are not re
             patch = replace(patch, surroundings=self._surroundings(rng))
         if self.mix is None:
             image = normalised(patch.image, patch.inside, None)
-            return image[None], known(patch.target, patch.inside)[None]
-        image, target = randomised(patch, self.spacing, self.mix, rng)
+            return image[None], known(patch.target, patch.inside, self.empty)[None]
+        image, target = randomised(patch, self.spacing, self.mix, rng, self.empty)
         return image[None], target[None]
 
     def _surroundings(self, rng: np.random.Generator) -> Tensor:

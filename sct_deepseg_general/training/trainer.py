@@ -114,15 +114,17 @@ class CordTrainer(nnUNetTrainer):  # type: ignore[misc]  # nnU-Net's types are n
         training, schooling = self.schooling.training, self.schooling
         space, mix = SpatialRange.from_dict(dict(training.space)), Mix.from_dict(dict(training.mix))
         start = self.current_epoch * training.iterations * training.batch
-        seed = (training.seed, 1)
-        stream = Stream(schooling.cases, *self._size, seed, space, mix, start, training.batch)
+        seed, empty = (training.seed, 1), training.empty_outside
+        stream = Stream(
+            schooling.cases, *self._size, seed, space, mix, start, training.batch, empty
+        )
         return batches(stream, schooling.workers)
 
     def _checks(self, count: int) -> Iterator[Any]:
         """An epoch's `count` unchanged patches."""
-        cases, seed = self.schooling.validation, (self.schooling.training.seed, 2)
-        start = self.current_epoch * count
-        stream = Stream(cases, *self._size, seed, STILL, None, start)
+        cases, training = self.schooling.validation, self.schooling.training
+        seed, start = (training.seed, 2), self.current_epoch * count
+        stream = Stream(cases, *self._size, seed, STILL, None, start, empty=training.empty_outside)
         return islice(batches(stream, 0), count)
 
     @property
