@@ -67,7 +67,7 @@ class CordTrainer(nnUNetTrainer):  # type: ignore[misc]  # nnU-Net's types are n
     def prepare(self, schooling: Schooling) -> None:
         """Build the network and pick up the state that an interrupted run left, if any."""
         self.schooling = schooling
-        torch.manual_seed(schooling.training.seed)
+        torch.manual_seed(self._seed(0)[0])
         self.num_input_channels = 1
         self.network = self.build_network_architecture(
             self.plans_manager, self.configuration_manager, 1, 2, True
@@ -114,18 +114,23 @@ class CordTrainer(nnUNetTrainer):  # type: ignore[misc]  # nnU-Net's types are n
         training, schooling = self.schooling.training, self.schooling
         space, mix = SpatialRange.from_dict(dict(training.space)), Mix.from_dict(dict(training.mix))
         start = self.current_epoch * training.iterations * training.batch
-        seed, empty = (training.seed, 1), training.empty_outside
+        empty = training.empty_outside
         stream = Stream(
-            schooling.cases, *self._size, seed, space, mix, start, training.batch, empty
+            schooling.cases, *self._size, self._seed(1), space, mix, start, training.batch, empty
         )
         return batches(stream, schooling.workers)
 
     def _checks(self, count: int) -> Iterator[Any]:
         """An epoch's `count` unchanged patches."""
         cases, training = self.schooling.validation, self.schooling.training
-        seed, start = (training.seed, 2), self.current_epoch * count
-        stream = Stream(cases, *self._size, seed, STILL, None, start, empty=training.empty_outside)
+        seed, empty = self._seed(2), training.empty_outside
+        start = self.current_epoch * count
+        stream = Stream(cases, *self._size, seed, STILL, None, start, empty=empty)
         return islice(batches(stream, 0), count)
+
+    def _seed(self, purpose: int) -> tuple[int, int]:
+        """Another one for each fold: networks of the same cases are to differ."""
+        return self.schooling.training.seed + 1000 * int(self.fold), purpose
 
     @property
     def _size(self) -> tuple[tuple[int, int, int], tuple[float, float, float]]:
@@ -139,7 +144,7 @@ class CordTrainer(nnUNetTrainer):  # type: ignore[misc]  # nnU-Net's types are n
         image, target, _ = next(stream)
         self._set_rate(number)
         self.network.train()
-        with torch.autocast(self.device.type, enabled=self.device.type == "cuda"):
+        with self._precision():
             outputs = self.network(image.to(self.device, non_blocking=True))
             loss: Tensor = soft_loss(
                 [out.float() for out in outputs],
@@ -158,6 +163,10 @@ class CordTrainer(nnUNetTrainer):  # type: ignore[misc]  # nnU-Net's types are n
         self.optimizer.step()
         self._update_average()
         return float(loss.detach())
+
+    def _precision(self) -> torch.autocast:
+        """bfloat16 where the device computes in it: nearly twice as fast."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=_fast_bfloat16(self.device))
 
     def _set_rate(self, number: int) -> None:
         training = self.schooling.training
@@ -179,7 +188,7 @@ class CordTrainer(nnUNetTrainer):  # type: ignore[misc]  # nnU-Net's types are n
         """Mean Dice by dataset over as many unchanged patches as there are validation cases."""
         scores: dict[str, list[float]] = defaultdict(list)
         self.average.eval()
-        with torch.inference_mode():
+        with torch.inference_mode(), self._precision():
             for image, target, number in self._checks(min(24, len(self.schooling.validation))):
                 logits = self.average(image.to(self.device))[0].float().cpu()
                 dataset = self.schooling.validation[int(number)].dataset
@@ -229,3 +238,11 @@ class CordTrainer(nnUNetTrainer):  # type: ignore[misc]  # nnU-Net's types are n
         }
         with write_whole(Path(self.output_folder) / "checkpoint_final.pth") as temporary:
             torch.save(checkpoint, temporary)
+
+
+def _fast_bfloat16(device: torch.device) -> bool:
+    """Whether the device computes in bfloat16; one that only imitates it takes far longer."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    capabilities = torch.cpu.get_capabilities() if device.type == "cpu" else {}
+    return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
