@@ -148,7 +148,7 @@ def _agreement(predictor: Predictor, raw: Path, entry: Entry) -> tuple[float, fl
     label = load_segmentation(raw / "labelsTs" / f"{entry.name}.nii.gz").reoriented(upright)
     truth = label.data > 0
     box = margin_box(truth, image.grid.spacing, model.margin)
-    close = predictor.probability(prepared(image, box, model.spacing))
+    close = predictor.probability(prepared(image, box, model.spacing, averaging=model.averaging))
     probability = restored(close, image.grid, box, image.grid)
     found = segmented(probability, Options().cleaning(model.threshold)).data > 0
     rows = truth.any((0, 1))

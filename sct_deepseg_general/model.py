@@ -91,6 +91,8 @@ class Model:
     """Voxels of a tile, along x, y, z of `orientation`."""
     normalisation: str
     """How intensities are prepared: one of `NORMALISATIONS`."""
+    averaging: bool
+    """Whether an image with smaller voxels is averaged over the model's (`prepare.averaged`)."""
     labels: tuple[tuple[str, int], ...]
     """Names and values of the labels, background first: (("background", 0), ("sc", 1))."""
     threshold: float
@@ -208,6 +210,7 @@ def _parsed(fields: Fields, folder: Path) -> Model:
         spacing=fields.spacing("spacing"),
         patch=fields.shape("patch"),
         normalisation=fields.choice("normalisation", *NORMALISATIONS),
+        averaging=_averaging(fields),
         labels=fields.labels("labels"),
         threshold=fields.number("threshold", most=1.0),
         margin=fields.number("margin", most=1e3),
@@ -253,6 +256,11 @@ def _typical(fields: Fields) -> Mapping[str, tuple[float, float]] | None:
     if found is None:
         return None
     return MappingProxyType({name: found.range(name) for name in found.names()})
+
+
+def _averaging(fields: Fields) -> bool:
+    """Optional: records made before the field was known lack it."""
+    return "averaging" in fields.names() and fields.flag("averaging")
 
 
 def _files(fields: Fields) -> tuple[File, ...]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from sct_deepseg_general.locate import Location, locate
 from sct_deepseg_general.network import Predictor
-from sct_deepseg_general.prepare import prepared, restored
+from sct_deepseg_general.prepare import cut_out, prepared, restored
 from sct_deepseg_general.segmentation import Cleaning, segmented
 from sct_deepseg_general.views import views
 from sct_deepseg_general.volume import (
@@ -77,7 +77,7 @@ def segment(
     model = predictor.model
     oriented = image.reoriented(from_sct_letters(model.orientation))
     location = _location(oriented, predictor, options)
-    close = prepared(oriented, location.box, model.spacing)
+    close = prepared(oriented, location.box, model.spacing, averaging=model.averaging)
     probability = predictor.probability(close, _wanted(location, close.grid), progress)
     restored_probability = restored(probability, oriented.grid, location.box, image.grid)
     probability = replace(restored_probability, header=image.header)
@@ -89,9 +89,10 @@ def segment(
 def _other(
     oriented: Volume, close: Volume, location: Location, predictor: Predictor
 ) -> tuple[Probability, ...]:
+    model = predictor.model
+    crop = cut_out(oriented, location.box, model.spacing, averaging=model.averaging)
     return tuple(
-        predictor.probability(view, _wanted(location, view.grid))
-        for view in views(oriented, location.box, close)
+        predictor.probability(view, _wanted(location, view.grid)) for view in views(crop, close)
     )
 
 

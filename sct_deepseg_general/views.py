@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sct_deepseg_general.prepare import zscored
-from sct_deepseg_general.volume import Array, Axcodes, Box, Grid, Volume
+from sct_deepseg_general.volume import Array, Axcodes, Grid, Volume
 
 __all__ = ["VIEWS", "views"]
 
@@ -24,12 +24,11 @@ _EXTREMES = (0.5, 99.5)  # percentiles between which a gamma curve runs
 View = Callable[[Volume, Volume], Volume]
 
 
-def views(oriented: Volume, box: Box, close: Volume) -> Iterator[Volume]:
-    """The views of the crop `box` of an image; `close` is the crop as `prepare.prepared` it.
+def views(crop: Volume, close: Volume) -> Iterator[Volume]:
+    """The views of a crop (`prepare.cut_out`); `close` is the same crop as it was `prepared`.
 
     Each is in the same axes (but for their direction) and spacing as `close`, and z-scored.
     """
-    crop = oriented.cropped(box)
     for view in VIEWS.values():
         yield view(crop, close)
 

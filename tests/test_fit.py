@@ -124,8 +124,44 @@ def test_an_interruption_changes_no_weight(
 def test_the_results_folder_is_nnunets(trained: fit.Trained) -> None:
     checkpoint = torch.load(trained.network / "fold_0" / "checkpoint_final.pth", weights_only=True)
     assert checkpoint["trainer_name"] == "nnUNetTrainer"
+    assert {one.dtype for one in checkpoint["network_weights"].values()} == {torch.float32}
     assert (trained.network / "plans.json").is_file()
     assert (trained.network / "dataset.json").is_file()
+
+
+def test_each_fold_of_the_same_cases_is_another_network(
+    built: tuple[Path, Recipe], tmp_path: Path
+) -> None:
+    output, recipe = built
+    short = dataclasses.replace(recipe.training, folds=(0, 1), epochs=1, iterations=1)
+    raw = output / dataset.RAW / recipe.folder_of("general")
+    both = fit.train_network("network", recipe, short, raw, tmp_path, "cpu")
+    one, other = (
+        torch.load(both / fold / "checkpoint_final.pth", weights_only=True)["network_weights"]
+        for fold in ("fold_0", "fold_1")
+    )
+    first = next(iter(one))
+    assert float((one[first] - other[first]).abs().mean()) > 0.01
+
+
+@pytest.mark.parametrize("averaging", [False, True])
+def test_the_recipe_says_whether_small_voxels_are_averaged(
+    averaging: bool, built: tuple[Path, Recipe], tmp_path: Path
+) -> None:
+    """In training and, by the model's record, whenever it is used."""
+    output, recipe = built
+    coarse = dataclasses.replace(
+        recipe.training, averaging=averaging, spacing=(2.0, 2.0, 3.0), epochs=1, iterations=1
+    )
+    recipe = dataclasses.replace(recipe, training=coarse, locator=None)
+    raw = output / dataset.RAW
+    trained = fit.fit(recipe, raw, tmp_path, "general", "cpu")
+    cases = sorted((tmp_path / "network" / "cases").glob("*.npy"))
+    edges = [float(((stack[1] > 0.05) & (stack[1] < 0.95)).mean()) for stack in map(np.load, cases)]
+    assert (min(edges) > 0.01) == averaging
+    identity = assemble.identity_of(recipe, "general")
+    model = assemble.assemble(trained, recipe, identity, tmp_path / "none.md", tmp_path / "model")
+    assert model.averaging == averaging
 
 
 def test_a_changed_split_is_taken_up(

@@ -44,6 +44,8 @@ def test_record_is_read_typed(tmp_path: Path) -> None:
     assert model.locator == Locator((2.0, 2.0, 4.0), (48, 48, 32), 0.4)
     assert model.folds == ("fold_0.safetensors",)
     assert model.margin == 12.0
+    assert not model.averaging  # older records lack the field
+    assert toy_model(tmp_path / "averaging", averaging=True).averaging
     assert model.replaces is None
     assert model.path("network.xml") == tmp_path / "toy" / "network.xml"
     assert model.size == sum(p.stat().st_size for p in (tmp_path / "toy").iterdir()) - sum(
@@ -93,6 +95,7 @@ WRONG: list[tuple[str, Any]] = [
     ("patch", [64, 64, 32.5]),
     ("patch", [0, 64, 32]),
     ("normalisation", "ct"),
+    ("averaging", 1),
     ("labels", {"sc": 1}),
     ("labels", {"background": 0, "sc": 2}),
     ("labels", {"background": 0, "sc": [1, 2]}),

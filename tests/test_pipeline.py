@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -11,9 +13,11 @@ from samples import all_codes, cord_crop, cord_crop_label, dice, geometry, image
 
 import sct_deepseg_general
 from sct_deepseg_general import nifti, pipeline
-from sct_deepseg_general.network import Predictor
+from sct_deepseg_general.network import Engine, Predictor
 from sct_deepseg_general.pipeline import Options, segment
-from sct_deepseg_general.volume import Box, Segmentation, Volume
+from sct_deepseg_general.prepare import cut_out, prepared
+from sct_deepseg_general.views import views
+from sct_deepseg_general.volume import Box, Segmentation, Volume, from_sct_letters
 
 HOME = ("P", "S", "R")
 
@@ -75,6 +79,38 @@ def test_a_series_gives_the_cord_of_its_mean(
     assert found.image.frames == 3
     assert found.segmentation.data.shape == volume.data.shape
     assert dice(found.segmentation.data, reference.segmentation.data) == 1.0
+
+
+@dataclass
+class Watched:
+    """An engine that keeps what it is given."""
+
+    engine: Engine
+    seen: list[np.ndarray] = field(default_factory=list)
+    name: str = "watched"
+    device: str = "cpu"
+
+    def difference(self, data: Any, wanted: Any, progress: Any) -> Any:
+        self.seen.append(data)
+        return self.engine.difference(data, wanted, progress)
+
+
+@pytest.mark.parametrize("averaging", [False, True])
+def test_the_model_says_whether_small_voxels_are_averaged(
+    averaging: bool, predictor: Predictor
+) -> None:
+    watched = Watched(predictor.engine)
+    model = replace(predictor.model, averaging=averaging)
+    crop = image("acq-crop_T2star")
+    segment(crop, Predictor(model, watched, None), Options(exact=True, uncertainty=True))
+    upright = crop.reoriented(from_sct_letters(model.orientation))
+    whole = prepared(upright, upright.grid.box, model.spacing, averaging=averaging)
+    other = prepared(upright, upright.grid.box, model.spacing, averaging=not averaging)
+    np.testing.assert_array_equal(watched.seen[0], whole.data.transpose(2, 1, 0))
+    assert not np.array_equal(whole.data, other.data)
+    crop = cut_out(upright, upright.grid.box, model.spacing, averaging=averaging)
+    for view, seen in zip(views(crop, whole), watched.seen[1:], strict=True):
+        np.testing.assert_array_equal(seen, view.data.transpose(2, 1, 0))
 
 
 @pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])

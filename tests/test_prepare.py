@@ -7,7 +7,7 @@ import pytest
 from phantoms import affine_of, cylinder
 from samples import dice, image, label
 
-from sct_deepseg_general.prepare import margin_box, prepared, restored, zscored
+from sct_deepseg_general.prepare import averaged, margin_box, prepared, restored, zscored
 from sct_deepseg_general.volume import Box, Grid, Probability, Volume, from_sct_letters
 
 SPACING = (0.8, 0.8, 1.5)
@@ -92,6 +92,38 @@ def test_an_image_is_resampled_linearly_in_single_precision() -> None:
     levels = np.unique(close.data[:, 0, 0].round(4))
     assert len(levels) == 3  # below, half way and above: nothing swings beyond the step
     assert levels[1] == pytest.approx((levels[0] + levels[2]) / 2, abs=1e-3)
+
+
+@pytest.mark.parametrize("factor", [2.0, 3.0, 5.0])
+def test_averaging_leaves_about_the_noise_of_a_larger_voxel(factor: float) -> None:
+    noise = np.random.default_rng(2).normal(size=(60, 60, 60)).astype(np.float32)
+    fine = Volume(noise, Grid(noise.shape, np.diag([0.5, 0.5, 3, 1])))
+    left = averaged(fine, (0.5 * factor, 0.5 * factor, 2.0)).data.std()
+    assert left == pytest.approx(1 / factor, rel=0.3)  # per axis one over the root of the factor
+
+
+def test_averaging_changes_nothing_along_an_axis_of_larger_voxels() -> None:
+    data = np.random.default_rng(3).normal(size=(9, 8, 7)).astype(np.float32)
+    thick = Volume(data, Grid(data.shape, np.diag([1.0, 1, 5, 1])))
+    np.testing.assert_array_equal(averaged(thick, (1, 1, 2)).data, data)
+    constant = Volume(np.full((9, 8, 7), 4, np.int16), thick.grid)
+    assert (averaged(constant, (3, 3, 9)).data == 4).all()
+
+
+@pytest.mark.parametrize("radius", [3.0, 4.3, 5.6])
+def test_averaging_keeps_the_area_of_a_cord_of_small_voxels(radius: float) -> None:
+    fine = cylinder((60, 60, 12), (0.5, 0.5, 2), radius).astype(np.float32)
+    where = Grid(fine.shape, np.diag([0.5, 0.5, 2, 1]))
+
+    def error(averaging: bool) -> float:
+        volume = Probability(fine, where)
+        volume = averaged(volume, (1, 1, 2)) if averaging else volume
+        coarse = volume.resampled((1, 1, 2))
+        back = restored(Probability(coarse.data, coarse.grid), where, where.box, where)
+        return abs(float((back.data > 0.5).sum() / fine.sum()) - 1)
+
+    assert error(True) < 0.02
+    assert error(True) < error(False)
 
 
 def test_the_mean_of_many_equal_voxels_is_exact() -> None:

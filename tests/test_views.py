@@ -29,7 +29,7 @@ def close(image: Volume) -> Volume:
 
 
 def test_every_view_is_as_the_network_expects_it(image: Volume, close: Volume) -> None:
-    seen = list(views(image, BOX, close))
+    seen = list(views(image.cropped(BOX), close))
     assert len(seen) == len(VIEWS)
     for view in seen:
         assert view.data.dtype == np.float32
@@ -42,7 +42,7 @@ def test_every_view_is_as_the_network_expects_it(image: Volume, close: Volume) -
 
 def test_what_is_seen_in_a_view_returns_to_its_place(image: Volume, close: Volume) -> None:
     cord = cylinder(SHAPE, SPACING, 4.0, (14.0, 12.0))[BOX.slices] > 0
-    for name, view in zip(VIEWS, views(image, BOX, close), strict=True):
+    for name, view in zip(VIEWS, views(image.cropped(BOX), close), strict=True):
         sign = -1 if name == "contrast turned round" else 1
         bright = (sign * view.data > 0.5).astype(np.float32)
         back = restored(Probability(bright, view.grid), image.grid, BOX, image.grid)
@@ -52,6 +52,6 @@ def test_what_is_seen_in_a_view_returns_to_its_place(image: Volume, close: Volum
 
 
 def test_the_mirror_is_left_and_right(image: Volume, close: Volume) -> None:
-    mirrored = next(iter(views(image, BOX, close)))
+    mirrored = next(iter(views(image.cropped(BOX), close)))
     assert mirrored.grid.axcodes == ("L", "P", "S")
     np.testing.assert_array_equal(mirrored.data, close.data[::-1])

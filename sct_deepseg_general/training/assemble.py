@@ -111,6 +111,7 @@ def _record(recipe: Recipe, identity: Identity, folds: tuple[str, ...], plans: P
         "spacing": list(plans.spacing[::-1]),
         "patch": list(plans.patch[::-1]),
         "normalisation": "zscore",
+        "averaging": recipe.training.averaging,
         "labels": {"background": 0, "sc": 1},
         "threshold": identity.threshold,
         "margin": identity.margin,

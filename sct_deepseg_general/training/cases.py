@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from sct_deepseg_general.errors import DatasetError
 from sct_deepseg_general.files import sha256, write_whole
 from sct_deepseg_general.nifti import load, load_probability
-from sct_deepseg_general.prepare import margin_box, prepared
+from sct_deepseg_general.prepare import cut_out, margin_box, prepared
 from sct_deepseg_general.training.sampling import Case
 from sct_deepseg_general.volume import Box, Probability, Volume
 
@@ -37,6 +37,8 @@ class Preparation:
     """Millimetres kept around the label, in-plane and along the cord."""
     whole: tuple[str, ...] = ()
     """Datasets whose slices beyond the label hold no cord; elsewhere they are left out."""
+    averaging: bool = False
+    """Smaller voxels are averaged over the working voxel (`prepare.averaged`)."""
 
 
 def prepared_cases(
@@ -79,14 +81,14 @@ def _stack(image: Path, label: Path, preparation: Preparation, dataset: str) -> 
     box = margin_box(target.data > 0.5, volume.grid.spacing, preparation.margin)
     if dataset not in preparation.whole:
         box = _labelled_slices(target, box)
-    return np.stack(
-        [array_of(prepared(volume, box, preparation.spacing)), soft_array(target, box, preparation)]
-    )
+    close = prepared(volume, box, preparation.spacing, averaging=preparation.averaging)
+    return np.stack([array_of(close), soft_array(target, box, preparation)])
 
 
 def soft_array(target: Probability, box: Box, preparation: Preparation) -> NDArray[np.float32]:
     """The fraction of each working voxel, (z, y, x), that a mask or soft label fills."""
-    return array_of(target.cropped(box).resampled(preparation.spacing, order=1))
+    crop = cut_out(target, box, preparation.spacing, averaging=preparation.averaging)
+    return array_of(crop.resampled(preparation.spacing, order=1))
 
 
 def _labelled_slices(target: Probability, box: Box) -> Box:

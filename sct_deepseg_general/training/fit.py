@@ -137,7 +137,7 @@ def _schooling(recipe: Recipe, training: Training, raw: Path, work: Path, fold: 
     spacing = training.spacing
     if spacing is None:
         raise DatasetError("The recipe's training has no spacing: give one, such as [1, 1, 1].")
-    preparation = Preparation(spacing, training.margin, training.whole)
+    preparation = Preparation(spacing, training.margin, training.whole, training.averaging)
     every = sorted({*learn, *check})
     cases = {
         case.name: case for case in prepared_cases(raw, every, preparation, work / "cases", trust)

@@ -165,6 +165,9 @@ class Training:
     """Millimetres around the label that training sees."""
     whole: tuple[str, ...] = ()
     """Datasets whose slices beyond the label are known to hold no cord."""
+    averaging: bool = False
+    """Images with smaller voxels are averaged over the working voxel (`prepare.averaged`), here and
+    when the model is used."""
     empty_outside: bool = False
     """Teach that there is no cord outside the field of view, rather than leave that open: for a
     locator, which sees images with flat air."""
