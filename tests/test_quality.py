@@ -181,6 +181,15 @@ def test_image_and_coarse_pass_are_witnesses(said: str, found: Evidence) -> None
     assert any(said in reason for reason in verdict.reasons), verdict.reasons
 
 
+@pytest.mark.parametrize(
+    ("slices", "status"), [(SHAPE[2], "ok"), (SHAPE[2] * 6 // 10, "warn"), (SHAPE[2] // 5, "fail")]
+)
+def test_two_networks_that_contradict_each_other_are_no_cord(slices: int, status: str) -> None:
+    part = cord().copy()
+    part[:, :, slices:] = False
+    assert assess(seen(part, coarse=coarse(cord()))).status == status
+
+
 def test_a_stretch_of_mixed_tissue_is_said_if_it_is_long() -> None:
     right = seen(cord())
     assert right.image is not None
