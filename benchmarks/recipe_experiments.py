@@ -60,6 +60,8 @@ VARIANTS: Mapping[str, Mapping[str, object]] = {
     "spacing 0.8 x 0.8 x 1.5 mm": {"spacing": (0.8, 0.8, 1.5)},
     "spacing 1.3 x 1.3 x 2.5 mm": {"spacing": (1.3, 1.3, 2.5)},
     "patch 48": {"patch": (48, 48, 48)},
+    "no averaging": {"averaging": False},
+    "no fluid to one side": {"mix": {"eccentric": 0.0}},
     "width 16 to 96": {"features": (16, 32, 64, 96)},
 }
 
