@@ -101,6 +101,11 @@ def test_a_stored_split_is_sorted() -> None:
         ({"same_person": [["one/01", "one/sub-02"]]}, "no person of this recipe"),
         ({"same_person": [["one/sub-1", "one/sub-2"], ["one/sub-2"]]}, "stands twice"),
         ({"format": 2}, "format must be 1"),
+        ({"locator": {"averaging": True}}, "locator.averaging is true"),
+        (
+            {"training": {"averaging": True, "trainer": "nnUNetTrainer"}},
+            "training.averaging is true",
+        ),
     ],
 )
 def test_a_recipe_that_makes_no_sense_is_refused(

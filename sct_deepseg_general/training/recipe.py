@@ -356,6 +356,11 @@ def _check_trainers(recipe: Recipe, where: str) -> None:
                 f"{where}: {name}.gpus is {one.gpus}; {one.trainer} takes "
                 f"{'1' if one.trainer == Training.trainer else 'at least 1'}."
             )
+        if one.averaging and (name == "locator" or one.trainer != Training.trainer):
+            raise DatasetError(
+                f"{where}: {name}.averaging is true, but images are averaged only for the network "
+                f"that {Training.trainer} trains; leave it out."
+            )
 
 
 def _check_people(recipe: Recipe, where: str) -> None:
