@@ -21,7 +21,7 @@ from torch import Tensor
 from sct_deepseg_general.nifti import load, load_probability
 from sct_deepseg_general.prepare import margin_box, prepared
 from sct_deepseg_general.training import contrast, recipe, synthesis
-from sct_deepseg_general.training.cases import array_of
+from sct_deepseg_general.training.cases import Preparation, array_of, soft_array
 from sct_deepseg_general.training.contrast import Mix
 from sct_deepseg_general.training.sampling import Case, Patch, SpatialRange, draw_patch
 from sct_deepseg_general.volume import from_sct_letters
@@ -42,7 +42,8 @@ class Shown:
 def main() -> None:
     training = recipe.read(ROOT / "model_zoo" / "sc-general" / "recipe.json").training
     x, y, z = training.spacing or (0.8, 0.8, 1.5)
-    mix, spacing, case = Mix.from_dict(dict(training.mix)), (z, y, x), sample((x, y, z))
+    preparation = Preparation((x, y, z), 60.0, averaging=training.averaging)
+    mix, spacing, case = Mix.from_dict(dict(training.mix)), (z, y, x), sample(preparation)
     rng = np.random.default_rng(1)
     still = SpatialRange(0, (1.0, 1.0), 0, 0, 0, (0, 0, 0))
     plain = draw_patch(case, SHAPE, spacing, still, rng)
@@ -54,18 +55,17 @@ def main() -> None:
     draw(shown, Path(sys.argv[1]))
 
 
-def sample(spacing: tuple[float, float, float]) -> Case:
+def sample(preparation: Preparation) -> Case:
     """The T2w sample, prepared as for training."""
     labels = SAMPLES / "derivatives" / "labels" / "sub-sct" / "anat"
     upright = from_sct_letters("LPI")
     image = load(SAMPLES / "sub-sct" / "anat" / "sub-sct_T2w.nii.gz").reoriented(upright)
     label = load_probability(next(labels.glob("sub-sct_T2w_*seg*.nii.gz"))).reoriented(upright)
-    box = margin_box(label.data > 0.5, image.grid.spacing, 60.0)
-    target = label.cropped(box).resampled(spacing, order=1)
-    centres = np.array([[n // 2 for n in target.data.shape[::-1]]], np.int32)
-    return Case(
-        "sample", "sample", array_of(prepared(image, box, spacing)), array_of(target), centres
-    )
+    box = margin_box(label.data > 0.5, image.grid.spacing, preparation.margin)
+    target = soft_array(label, box, preparation)
+    centres = np.array([[n // 2 for n in target.shape]], np.int32)
+    close = prepared(image, box, preparation.spacing, averaging=preparation.averaging)
+    return Case("sample", "sample", array_of(close), target, centres)
 
 
 def single(patch: Patch, spacing: tuple[float, ...], rng: np.random.Generator) -> list[Shown]:
