@@ -1,13 +1,13 @@
 # The two commands of a fresh machine are `make run` and `make test`.
 PYTHON ?= python3
 BIN := .venv/bin
-TRAINING = $(shell grep -l "pytest.mark.training" tests/test_*.py)  # a process each
+TRAINING = $(shell grep -rl --include="test_*.py" "pytest.mark.training" tests)  # a process each
 PIP := $(BIN)/pip install -q --disable-pip-version-check
 
 .PHONY: run test test-all test-slurm lint bench clean browser
 
 run: .venv/run  ## segment the sample images, write CSA and QC under output/
-	$(BIN)/python benchmarks/sample_run.py
+	$(BIN)/python benchmarks/accuracy/sample_run.py
 
 test: .venv/test browser lint  ## lint, types and the tests that take minutes
 	$(BIN)/python -m pytest -m "not slow and not gpu and not sct and not training"
@@ -27,13 +27,13 @@ lint: .venv/test
 	$(BIN)/bandit -q -c bandit.yaml -r sct_deepseg_general benchmarks
 
 bench: .venv/test  ## the tables that docs/ quotes; half an hour on two cores
-	$(BIN)/python benchmarks/reference_csa.py
-	$(BIN)/python benchmarks/phantom_csa.py --quick
-	$(BIN)/python benchmarks/interval_coverage.py
-	$(BIN)/python benchmarks/failure_detection.py
-	$(BIN)/python benchmarks/repeatability.py
-	$(BIN)/python benchmarks/batch_throughput.py
-	$(BIN)/python benchmarks/speed.py -n 5
+	$(BIN)/python benchmarks/accuracy/reference_csa.py
+	$(BIN)/python benchmarks/accuracy/phantom_csa.py --quick
+	$(BIN)/python benchmarks/quality/interval_coverage.py
+	$(BIN)/python benchmarks/quality/failure_detection.py
+	$(BIN)/python benchmarks/accuracy/repeatability.py
+	$(BIN)/python benchmarks/speed/batch_throughput.py
+	$(BIN)/python benchmarks/speed/speed.py -n 5
 
 # The tests of the QC page drive a real Chromium; without one they are skipped.
 browser:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from sct_deepseg_general.errors import DeepsegError
 
 if TYPE_CHECKING:
-    from sct_deepseg_general.network import Predictor
-    from sct_deepseg_general.pipeline import Options, Result
-    from sct_deepseg_general.volume import Volume
+    from sct_deepseg_general.image.volume import Volume
+    from sct_deepseg_general.inference.pipeline import Options, Result
+    from sct_deepseg_general.inference.predictor import Predictor
 
 __all__ = ["DeepsegError", "__version__", "load", "save", "segment"]
 __version__ = "0.1.0"
@@ -25,7 +25,7 @@ def load(path: str | os.PathLike[str]) -> Volume:
     """A NIfTI file as a `Volume` (`data`, x y z; `grid` with its affine in mm)."""
     from pathlib import Path
 
-    from sct_deepseg_general import nifti
+    from sct_deepseg_general.image import nifti
 
     return nifti.load(Path(path))
 
@@ -34,7 +34,7 @@ def save(volume: Volume, path: str | os.PathLike[str]) -> None:
     """A volume, probability or segmentation written whole as NIfTI."""
     from pathlib import Path
 
-    from sct_deepseg_general import nifti
+    from sct_deepseg_general.image import nifti
 
     nifti.save(volume, Path(path))
 
@@ -50,9 +50,9 @@ def segment(
     `model` is a model's name (left out, the embedded one) or a `Predictor`, which is worth
     keeping for many images.
     """
-    from sct_deepseg_general import pipeline
-    from sct_deepseg_general.network import Predictor, load_predictor
-    from sct_deepseg_general.zoo import resolve
+    from sct_deepseg_general.inference import pipeline
+    from sct_deepseg_general.inference.predictor import Predictor, load_predictor
+    from sct_deepseg_general.zoo.zoo import resolve
 
     predictor = model if isinstance(model, Predictor) else load_predictor(resolve(model))
     return pipeline.segment(_as_volume(image, affine), predictor, options)
@@ -61,8 +61,8 @@ def segment(
 def _as_volume(image: Any, affine: Any) -> Volume:
     import nibabel as nib
 
-    from sct_deepseg_general import nifti
-    from sct_deepseg_general.volume import Volume
+    from sct_deepseg_general.image import nifti
+    from sct_deepseg_general.image.volume import Volume
 
     if isinstance(image, Volume):
         return image

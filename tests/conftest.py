@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from sct_deepseg_general.network import Predictor, load_predictor
-from sct_deepseg_general.private import drop_signal_stack
+from sct_deepseg_general.inference.openvino import drop_signal_stack
+from sct_deepseg_general.inference.predictor import Predictor, load_predictor
 
 
 def pytest_configure() -> None:
@@ -30,7 +30,7 @@ def cord(tmp_path: Path) -> Path:
     """A small real image: the T2w sample cropped around the cord."""
     from samples import cord_crop
 
-    from sct_deepseg_general import nifti
+    from sct_deepseg_general.image import nifti
 
     nifti.save(cord_crop(), tmp_path / "t2.nii.gz")
     return tmp_path / "t2.nii.gz"

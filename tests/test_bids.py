@@ -179,7 +179,7 @@ def test_the_published_datasets_are_read_as_they_are() -> None:
     root = shared("data") / "train"
     counts = {p.name: len(index(p).labelled) for p in sorted(root.iterdir())}
     assert counts == {
-        "epi": 1, "gmchallenge": 8, "lesion": 2, "montreal": 7,
+        "epi": 1, "gmchallenge": 8, "lesion": 2, "montreal": 8,
         "spinegeneric": 3, "template": 1, "tutorial": 2,
     }  # fmt: skip
     assert index(root / "tutorial").reasons == {"no label": 4}

@@ -5,17 +5,15 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import resource
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from full_disk import full_after
 
 from sct_deepseg_general import files
 from sct_deepseg_general.errors import OutputError
@@ -26,17 +24,6 @@ FULL = os.strerror(errno.EFBIG)
 
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
-
-
-@contextmanager
-def full_after(size: int) -> Iterator[None]:
-    """No file may grow beyond `size` bytes, as on a disk that is full."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_the_file_appears_when_the_block_ends(tmp_path: Path) -> None:

@@ -1,66 +1,36 @@
+"""A JSON record is read field by field, and what is wrong in it is named."""
+
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from sct_deepseg_general.errors import DatasetError
-from sct_deepseg_general.training.schema import as_json, from_json
+from sct_deepseg_general import schema as record
+from sct_deepseg_general.errors import ModelError
+from sct_deepseg_general.schema import Fields, read_json
 
 
-@dataclass(frozen=True)
-class Inner:
-    rate: float = 0.5
-    size: tuple[int, int, int] | None = None
+def test_a_record_larger_than_any_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "model.json"
+    with path.open("wb") as stream:
+        stream.truncate(record.LARGEST + 1)
+    with pytest.raises(ModelError, match="too large for a record"):
+        read_json(path)
 
 
-@dataclass(frozen=True)
-class Outer:
-    name: str
-    kind: Literal["a", "b"] = "a"
-    items: tuple[Inner, ...] = ()
-    inner: Inner = Inner()
-    table: Mapping[str, float] = field(default_factory=dict)
-    flag: bool = False
+@pytest.mark.parametrize("value", [[2], [2, 1], ["1", 2], 3, [1, float("inf")], [True, 2]])
+def test_a_range_is_two_numbers_the_smaller_first(value: Any) -> None:
+    with pytest.raises(ModelError, match=r"'area' in model\.json must be two numbers"):
+        Fields({"area": value}, "model.json").range("area")
+    assert Fields({"area": [1, 2.5]}, "model.json").range("area") == (1.0, 2.5)
 
 
-FULL = Outer("x", "b", (Inner(1.0), Inner(2.0, (1, 2, 3))), Inner(3.0), {"k": 0.25}, True)
-
-
-@pytest.mark.parametrize("value", [Outer("x"), FULL])
-def test_what_is_written_is_read_back(value: Outer) -> None:
-    assert from_json(Outer, as_json(value), "file") == value
-
-
-def test_defaults_are_left_out() -> None:
-    assert as_json(Outer("x", items=(Inner(),))) == {"name": "x", "items": [{}]}
-
-
-def test_a_whole_number_serves_as_a_number() -> None:
-    assert from_json(Inner, {"rate": 2}, "file").rate == 2.0
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ([], "file must be an object"),
-        ({}, "'name' is missing"),
-        ({"name": "x", "flagg": True}, "did you mean 'flag'"),
-        ({"name": "x", "zzz": 1}, "known are name"),
-        ({"name": 1}, "name must be text"),
-        ({"name": "x", "kind": "c"}, "kind must be 'a' or 'b'"),
-        ({"name": "x", "flag": 1}, "flag must be true or false"),
-        ({"name": "x", "items": {}}, "items must be a list"),
-        ({"name": "x", "items": [{"rate": "fast"}]}, r"items\[0\]: rate must be a number"),
-        ({"name": "x", "inner": {"rate": True}}, "rate must be a number"),
-        ({"name": "x", "inner": {"size": [1, 2]}}, "size must be a list of 3"),
-        ({"name": "x", "inner": {"size": [1, 2, 2.5]}}, r"size\[2\] must be a whole number"),
-        ({"name": "x", "table": [1]}, "table must be an object"),
-        ({"name": "x", "table": {"k": None}}, "table.k must be a number"),
-    ],
-)
-def test_what_is_wrong_is_named(content: object, message: str) -> None:
-    with pytest.raises(DatasetError, match=message):
-        from_json(Outer, content, "file")
+def test_a_list_of_objects_holds_objects() -> None:
+    first, second = Fields({"models": [{"a": "x"}, {"a": "y"}]}, "index.json").objects("models")
+    assert (first.text("a"), second.text("a")) == ("x", "y")
+    with pytest.raises(ModelError, match="must be a list of objects"):
+        Fields({"models": {"a": 1}}, "index.json").objects("models")
+    with pytest.raises(ModelError, match=r"models\[1\] in index\.json must be a JSON object"):
+        Fields({"models": [{}, 3]}, "index.json").objects("models")

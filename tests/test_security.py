@@ -15,30 +15,32 @@ import nibabel as nib
 import numpy as np
 import pytest
 from hostile_images import made, voxels
+from index_entries import ENTRY, write_index
 from phantoms import Convention, phantom_bids, write_json
+from qc_phantoms import row as qc_row
 from samples import MODEL_VARIABLE, cord_crop
-from test_index import ENTRY, write_index
-from test_qc_index import row as qc_row
 
-from sct_deepseg_general import csa_table, group_table, nifti
-from sct_deepseg_general.aggregate import Row, Table
+from sct_deepseg_general.batch import tables as group_table
+from sct_deepseg_general.batch.journal import Record
+from sct_deepseg_general.batch.naming import places
+from sct_deepseg_general.batch.worklist import Item, from_bids, from_list
 from sct_deepseg_general.bids import index
 from sct_deepseg_general.cli._click import PROGRAM, printable
-from sct_deepseg_general.derivatives import places
+from sct_deepseg_general.csa import table as csa_table
+from sct_deepseg_general.csa.aggregate import Row, Table
+from sct_deepseg_general.datasets.recipe import read as read_recipe
 from sct_deepseg_general.errors import DatasetError, ImageError, ModelError
-from sct_deepseg_general.fetch import Manner
 from sct_deepseg_general.files import write_whole
-from sct_deepseg_general.index import read_index
-from sct_deepseg_general.job import Job, QcPlace, Request, run
-from sct_deepseg_general.journal import Record
-from sct_deepseg_general.network import Predictor
-from sct_deepseg_general.outputs import outputs_for
-from sct_deepseg_general.qc_index import PAGE, publish
-from sct_deepseg_general.shelf import Shelf
-from sct_deepseg_general.training.recipe import read as read_recipe
-from sct_deepseg_general.volume import Volume
-from sct_deepseg_general.worklist import Item, from_bids, from_list
-from sct_deepseg_general.zoo import Zoo
+from sct_deepseg_general.image import nifti
+from sct_deepseg_general.image.volume import Volume
+from sct_deepseg_general.inference.predictor import Predictor
+from sct_deepseg_general.job.job import Job, QcPlace, Request, run
+from sct_deepseg_general.job.outputs import outputs_for
+from sct_deepseg_general.qc.folder import PAGE, publish
+from sct_deepseg_general.zoo.cache import Shelf
+from sct_deepseg_general.zoo.index import read_index
+from sct_deepseg_general.zoo.install import Manner
+from sct_deepseg_general.zoo.zoo import Zoo
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "sct_deepseg_general"

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, Protocol
 
-from sct_deepseg_general.aggregate import Table
-from sct_deepseg_general.csa import CsaRequest
+from sct_deepseg_general.csa.aggregate import Table
+from sct_deepseg_general.csa.measure import CsaRequest
 from sct_deepseg_general.errors import BackendError
-from sct_deepseg_general.volume import Axcodes, Volume
+from sct_deepseg_general.image.volume import Axcodes, Volume
 
 __all__ = ["NAMES", "Backend", "Interpolation", "backend"]
 
@@ -46,7 +46,7 @@ def backend(name: str) -> Backend:
 
         return Native()
     if name == "sct":
-        from sct_deepseg_general.backends.sct import Sct
+        from sct_deepseg_general.csa.sct import Sct
 
         return Sct.found()
     raise BackendError(f"There is no backend '{name}': choose {' or '.join(NAMES)}.")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sct_deepseg_general.aggregate import Table
 from sct_deepseg_general.backends import Interpolation
-from sct_deepseg_general.csa import CsaRequest, measured
-from sct_deepseg_general.volume import Axcodes, Volume
+from sct_deepseg_general.csa.aggregate import Table
+from sct_deepseg_general.csa.measure import CsaRequest, measured
+from sct_deepseg_general.image.volume import Axcodes, Volume
 
 __all__ = ["Native"]
 

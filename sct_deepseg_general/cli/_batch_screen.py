@@ -7,14 +7,14 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from sct_deepseg_general.assignment import Listener
+from sct_deepseg_general.batch.journal import Record
+from sct_deepseg_general.batch.plan import Listener
+from sct_deepseg_general.batch.pool import Hiring
+from sct_deepseg_general.batch.resume import Decision
+from sct_deepseg_general.batch.summary import CSA, FAILED, IMAGES, Summary
+from sct_deepseg_general.batch.worklist import Item
 from sct_deepseg_general.cli._click import printable
-from sct_deepseg_general.crew import Hiring
-from sct_deepseg_general.journal import Record
-from sct_deepseg_general.progress import Progress, spelled
-from sct_deepseg_general.resume import Decision
-from sct_deepseg_general.summary import CSA, FAILED, IMAGES, Summary
-from sct_deepseg_general.worklist import Item
+from sct_deepseg_general.cluster.progress import Progress, spelled
 
 __all__ = ["Bar", "Screen", "ended", "workers"]
 

@@ -13,9 +13,9 @@ import click
 from sct_deepseg_general.cli._click import option
 
 if TYPE_CHECKING:
-    from sct_deepseg_general.aggregate import Selection
-    from sct_deepseg_general.csa import CsaRequest
-    from sct_deepseg_general.volume import Volume
+    from sct_deepseg_general.csa.aggregate import Selection
+    from sct_deepseg_general.csa.measure import CsaRequest
+    from sct_deepseg_general.image.volume import Volume
 
 __all__ = ["FILE", "MEASURING", "ON_OFF", "check_measures", "csa_request", "measuring"]
 
@@ -32,7 +32,7 @@ class _Numbers(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # gene
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[int, ...]:
-        from sct_deepseg_general.csa_table import parse_number_list
+        from sct_deepseg_general.csa.table import parse_number_list
 
         if isinstance(value, tuple):
             return value
@@ -141,8 +141,8 @@ def csa_request(rest: Mapping[str, Any]) -> CsaRequest:
     Raises:
         ImageError: a file cannot be used.
     """
-    from sct_deepseg_general.centreline import CentrelineFit
-    from sct_deepseg_general.csa import CsaRequest
+    from sct_deepseg_general.csa.measure import CsaRequest
+    from sct_deepseg_general.morphometry.centreline import CentrelineFit
 
     return CsaRequest(
         selection=_selection(rest),
@@ -162,7 +162,7 @@ def csa_request(rest: Mapping[str, Any]) -> CsaRequest:
 
 
 def _selection(rest: Mapping[str, Any]) -> Selection:
-    from sct_deepseg_general.aggregate import Selection
+    from sct_deepseg_general.csa.aggregate import Selection
 
     return Selection(
         slices=rest["slices"] or (),
@@ -173,13 +173,13 @@ def _selection(rest: Mapping[str, Any]) -> Selection:
 
 
 def _loaded(path: Path | None) -> Volume | None:
-    from sct_deepseg_general.nifti import load_map
+    from sct_deepseg_general.image.nifti import load_map
 
     return load_map(path) if path else None
 
 
 def _person(words: tuple[str, ...]) -> Any:
-    from sct_deepseg_general import area_norm
+    from sct_deepseg_general.csa import person as area_norm
 
     if not words:
         return None

@@ -15,13 +15,13 @@ from sct_deepseg_general.cli._click import PATH, PROGRAM, SctCommand, flag, opti
 from sct_deepseg_general.cli._segment_options import ending, mask_wishes, segmenting, verbosity
 
 if TYPE_CHECKING:
-    from sct_deepseg_general.assignment import Assignment
-    from sct_deepseg_general.crew import Hiring
-    from sct_deepseg_general.model import Model
-    from sct_deepseg_general.shards import Shard
-    from sct_deepseg_general.summary import Merged
-    from sct_deepseg_general.tasks import Settings
-    from sct_deepseg_general.worklist import Filters, Worklist
+    from sct_deepseg_general.batch.messages import Settings
+    from sct_deepseg_general.batch.plan import Assignment
+    from sct_deepseg_general.batch.pool import Hiring
+    from sct_deepseg_general.batch.summary import Merged
+    from sct_deepseg_general.batch.worklist import Filters, Worklist
+    from sct_deepseg_general.cluster.shards import Shard
+    from sct_deepseg_general.zoo.model import Model
 
 __all__ = ["command"]
 
@@ -60,7 +60,7 @@ class _BatchCommand(SctCommand):
 )
 def _merge(folder: Path, sources: tuple[Path, ...]) -> int:
     """Join the tables of all shards into images.tsv and csa.tsv of the output folder."""
-    from sct_deepseg_general.batch import join
+    from sct_deepseg_general.batch.run import join
 
     return _joined(folder, join(folder, sources))
 
@@ -140,7 +140,7 @@ def command(folder: Path, verbose: int, **rest: Any) -> int:
     Writes masks, sidecars and areas for each image, images.tsv and csa.tsv for all, and a QC
     page. Exit code 1 if an image failed.
     """
-    from sct_deepseg_general.batch import decisions, run
+    from sct_deepseg_general.batch.run import decisions, run
     from sct_deepseg_general.cli._batch_screen import Screen, ended, workers
 
     folder = Path(os.path.abspath(folder))  # noqa: PTH100 - the journal keeps links as links
@@ -164,8 +164,8 @@ def command(folder: Path, verbose: int, **rest: Any) -> int:
 
 
 def _assignment(folder: Path, rest: Mapping[str, Any]) -> Assignment:
-    from sct_deepseg_general.assignment import Assignment
-    from sct_deepseg_general.zoo import resolve
+    from sct_deepseg_general.batch.plan import Assignment
+    from sct_deepseg_general.zoo.zoo import resolve
 
     worklist = _worklist(folder, rest)
     model = resolve(rest["model"], offline=rest["offline"])
@@ -182,7 +182,7 @@ def _assignment(folder: Path, rest: Mapping[str, Any]) -> Assignment:
 
 
 def _worklist(folder: Path, rest: Mapping[str, Any]) -> Worklist:
-    from sct_deepseg_general.worklist import from_bids, from_list, read_list
+    from sct_deepseg_general.batch.worklist import from_bids, from_list, read_list
 
     if rest["bids"]:
         if rest["images"] or rest["listed"]:
@@ -195,7 +195,7 @@ def _worklist(folder: Path, rest: Mapping[str, Any]) -> Worklist:
 
 
 def _filters(rest: Mapping[str, Any]) -> Filters:
-    from sct_deepseg_general.worklist import Filters, read_yaml
+    from sct_deepseg_general.batch.worklist import Filters, read_yaml
 
     include, exclude = list(rest["include"]), list(rest["exclude"])
     if rest["include_yml"]:
@@ -214,7 +214,7 @@ def _filters(rest: Mapping[str, Any]) -> Filters:
 def _settings(
     folder: Path, model: Model, shard: Shard, worklist: Worklist, rest: Mapping[str, Any]
 ) -> Settings:
-    from sct_deepseg_general.tasks import Settings
+    from sct_deepseg_general.batch.messages import Settings
 
     qc = rest["qc"] or folder / "qc"
     if not rest["qc"] and shard.count > 1:
@@ -235,14 +235,14 @@ def _settings(
 
 
 def _shard(rest: Mapping[str, Any]) -> Shard:
-    from sct_deepseg_general.shards import from_environment, parse
+    from sct_deepseg_general.cluster.shards import from_environment, parse
 
     return parse(rest["shard"]) if rest["shard"] else from_environment(os.environ)
 
 
 def _hiring(asked: Assignment, rest: Mapping[str, Any]) -> Hiring:
-    from sct_deepseg_general.crew import Hiring
-    from sct_deepseg_general.machine import allotted, this_machine
+    from sct_deepseg_general.batch.pool import Hiring
+    from sct_deepseg_general.cluster.resources import allotted, this_machine
 
     allotment = allotted(
         this_machine(os.environ),
@@ -255,9 +255,9 @@ def _hiring(asked: Assignment, rest: Mapping[str, Any]) -> Hiring:
 
 
 def _submit(asked: Assignment, rest: Mapping[str, Any], verbose: int) -> int:
-    from sct_deepseg_general.batch import join
+    from sct_deepseg_general.batch.run import join
     from sct_deepseg_general.cli._batch_screen import Bar
-    from sct_deepseg_general.slurm import Grant, follow, shard_words, submit
+    from sct_deepseg_general.cluster.slurm import Grant, follow, shard_words, submit
 
     grant = Grant(
         rest["slurm_partition"],

@@ -12,7 +12,7 @@ import click
 from sct_deepseg_general.cli._click import PROGRAM, SctCommand, flag, option
 
 if TYPE_CHECKING:
-    from sct_deepseg_general.training.findings import Findings
+    from sct_deepseg_general.study.findings import Findings
 
 __all__ = ["command"]
 
@@ -48,7 +48,7 @@ Stopped at any moment, the same command goes on where it was.
 )
 def command(recipe: Path | None, data: tuple[Path, ...], output: Path, **rest: Any) -> None:
     """Train one general and N specific models, test all on all test sets, and report."""
-    from sct_deepseg_general.training import compare as study
+    from sct_deepseg_general.study import compare as study
 
     notebook = bool(rest["notebook"])
     if rest["report"]:
@@ -62,9 +62,9 @@ def command(recipe: Path | None, data: tuple[Path, ...], output: Path, **rest: A
 
 
 def _compared(recipe: Path, data: tuple[Path, ...], output: Path, rest: dict[str, Any]) -> Findings:
-    from sct_deepseg_general.training.compare import Study, compare
-    from sct_deepseg_general.training.recipe import read
-    from sct_deepseg_general.training.study import opener, trainer
+    from sct_deepseg_general.datasets.recipe import read
+    from sct_deepseg_general.study.compare import Study, compare
+    from sct_deepseg_general.study.models import opener, trainer
 
     study = Study(read(recipe), data, output, bool(rest["notebook"]))
     train = trainer(rest["device"], _tell_training)

@@ -21,9 +21,9 @@ from sct_deepseg_general.cli._csa_options import (
 )
 
 if TYPE_CHECKING:
-    from sct_deepseg_general.aggregate import Table
-    from sct_deepseg_general.csa import CsaRequest, Measured
-    from sct_deepseg_general.volume import Volume
+    from sct_deepseg_general.csa.aggregate import Table
+    from sct_deepseg_general.csa.measure import CsaRequest, Measured
+    from sct_deepseg_general.image.volume import Volume
 
 __all__ = ["command"]
 
@@ -51,7 +51,8 @@ The columns and their values are those of SCT's sct_process_segmentation.
 @option("-v", to="verbose", default=1, type=click.IntRange(0, 2), help="0: errors only.")
 def command(mask: Path, output: Path | None, **rest: Any) -> int:
     """Measure a mask: cross-sectional area, diameters and shape of the cord."""
-    from sct_deepseg_general import csa_table, nifti
+    from sct_deepseg_general.csa import table as csa_table
+    from sct_deepseg_general.image import nifti
 
     path = output or mask.parent / f"{mask.name.removesuffix('.gz').removesuffix('.nii')}_csa.csv"
     _check(path, rest)
@@ -75,7 +76,7 @@ def command(mask: Path, output: Path | None, **rest: Any) -> int:
 def _check(path: Path, rest: Mapping[str, Any]) -> None:
     """Refuse at once what cannot be meant, or would fail or lose something at the end."""
     from sct_deepseg_general.files import clear_abandoned
-    from sct_deepseg_general.outputs import check_writable
+    from sct_deepseg_general.job.outputs import check_writable
 
     check_measures(rest)
     if rest["plot"] and rest["backend"] == "sct":
@@ -89,7 +90,7 @@ def _check(path: Path, rest: Mapping[str, Any]) -> None:
 def _native(
     segmentation: Volume, request: CsaRequest, mask: Path, rest: Mapping[str, Any]
 ) -> Table:
-    from sct_deepseg_general.csa import measured
+    from sct_deepseg_general.csa.measure import measured
 
     found = measured(segmentation, request)
     if rest["plot"]:
@@ -100,14 +101,14 @@ def _native(
 
 
 def _draw(found: Measured, mask: Path, path: Path) -> None:
-    from sct_deepseg_general.csa_plot import PlotOptions, save_plot
+    from sct_deepseg_general.csa.plot import PlotOptions, save_plot
 
     save_plot(path, found.morphometrics, found.levels, PlotOptions(title=mask.name))
 
 
 def _warn(found: Measured, request: CsaRequest, mask: Path) -> None:
     """What the numbers alone would not say."""
-    from sct_deepseg_general.levels import missing_discs
+    from sct_deepseg_general.csa.levels import missing_discs
 
     held = found.morphometrics.slices
     if not held.size:
@@ -129,7 +130,7 @@ def _warn(found: Measured, request: CsaRequest, mask: Path) -> None:
 
 
 def _listed(numbers: Any) -> str:
-    from sct_deepseg_general.csa_table import number_list
+    from sct_deepseg_general.csa.table import number_list
 
     return number_list(numbers)
 

@@ -11,8 +11,8 @@ import click
 from sct_deepseg_general.cli._click import PROGRAM, SctCommand, flag, option
 
 if TYPE_CHECKING:
-    from sct_deepseg_general.training.dataset import Built
-    from sct_deepseg_general.training.recipe import Recipe
+    from sct_deepseg_general.datasets.build import Built
+    from sct_deepseg_general.datasets.recipe import Recipe
 
 __all__ = ["command"]
 
@@ -64,8 +64,8 @@ The datasets are only read. Run again, it converts what is new or has changed.
 )
 def command(recipe: Path | None, bids: tuple[Path, ...], output: Path, **rest: Any) -> None:
     """Make one nnU-Net dataset of N BIDS datasets, and one of each, from one split by person."""
-    from sct_deepseg_general.training import recipe as recipes
-    from sct_deepseg_general.training.dataset import build
+    from sct_deepseg_general.datasets import recipe as recipes
+    from sct_deepseg_general.datasets.build import build
 
     if (recipe is None) == (not bids):
         raise click.UsageError("Give either -bids or -recipe.")
@@ -92,7 +92,7 @@ def _recipe_of(
 ) -> tuple[Recipe, tuple[Path, ...]]:
     """The recipe that the flags stand for, and the one folder below which all datasets lie."""
     from sct_deepseg_general.bids import LABEL_SUFFIXES
-    from sct_deepseg_general.training.recipe import Dataset, Recipe, SplitRule, checked
+    from sct_deepseg_general.datasets.recipe import Dataset, Recipe, SplitRule, checked
 
     places = [path.resolve() for path in (*bids, *rest["unseen"])]
     above = Path(os.path.commonpath([path.parent for path in places]))
@@ -117,7 +117,7 @@ def _recipe_of(
 
 
 def _with_split(recipe: Recipe, path: Path) -> Recipe:
-    from sct_deepseg_general.training.split import imported
+    from sct_deepseg_general.datasets.split import imported
 
     people = imported(path, [one.name for one in recipe.seen])
     return recipe.with_split({**recipe.split.assigned, **people})

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sct_deepseg_general.bids import Index
-    from sct_deepseg_general.training.evaluate import Candidate, Measurement, TestCase
+    from sct_deepseg_general.evaluation.evaluate import Candidate, Measurement, TestCase
 
 __all__ = ["command"]
 
@@ -59,9 +59,9 @@ def command(
 
     Prints every image, then mean ± SD over people by contrast. Empty and failed cases count.
     """
-    from sct_deepseg_general.outputs import check_writable
-    from sct_deepseg_general.training import tables
-    from sct_deepseg_general.training.evaluate import evaluated, test_cases
+    from sct_deepseg_general.evaluation import tables
+    from sct_deepseg_general.evaluation.evaluate import evaluated, test_cases
+    from sct_deepseg_general.job.outputs import check_writable
 
     if output is not None:
         check_writable((output,), overwrite=rest["overwrite"])
@@ -97,9 +97,9 @@ def _found(bids: tuple[Path, ...], rest: dict[str, Any]) -> list[Index]:
 
 
 def _candidate(name: str, rest: dict[str, Any]) -> Candidate:
-    from sct_deepseg_general.training.evaluate import Candidate, seen_of
-    from sct_deepseg_general.training.study import segmenter
-    from sct_deepseg_general.zoo import resolve
+    from sct_deepseg_general.evaluation.evaluate import Candidate, seen_of
+    from sct_deepseg_general.study.models import segmenter
+    from sct_deepseg_general.zoo.zoo import resolve
 
     model = resolve(name or None, offline=rest["offline"])
     seen = seen_of(model.folder)
@@ -127,7 +127,7 @@ def _allowed(
 
 
 def _print_bias(rows: Sequence[Measurement]) -> None:
-    from sct_deepseg_general.training.statistics import contrast_bias
+    from sct_deepseg_general.evaluation.statistics import contrast_bias
 
     for one in contrast_bias(rows):
         print(

@@ -14,11 +14,11 @@ import click
 from sct_deepseg_general.cli._click import PATH, PROGRAM, SctGroup, flag, option
 
 if TYPE_CHECKING:
-    from sct_deepseg_general.fetch import Manner
-    from sct_deepseg_general.index import Entry
-    from sct_deepseg_general.model import Model
-    from sct_deepseg_general.training.drift import Drift
-    from sct_deepseg_general.zoo import Line, Zoo
+    from sct_deepseg_general.evaluation.drift import Drift
+    from sct_deepseg_general.zoo.index import Entry
+    from sct_deepseg_general.zoo.install import Manner
+    from sct_deepseg_general.zoo.model import Model
+    from sct_deepseg_general.zoo.zoo import Line, Zoo
 
 __all__ = ["command"]
 
@@ -132,14 +132,14 @@ def import_model(source: Path, key: str, output: Path, as_json: bool, **told: An
 @flag("-embed", help="Also put it into the package in place of the one of its id, and pin it.")
 @_JSON
 def release(trained: Path, key: str, output: Path, embed: bool, as_json: bool, **rest: Any) -> None:
-    module = _training("release")
+    module = _training("release.release")
     previous = _previous(key, rest["previous"])
     urls, accept = rest["urls"], rest["accept"]
     made = module.release(trained, key, output, previous=previous, urls=urls, accept=accept)
     paths = {name: str(getattr(made, name)) for name in ("bundle", "sct", "entry", "checksums")}
     shown = {"id": made.model.key, "digest": made.model.digest, **paths}
     if embed:
-        from sct_deepseg_general import pinning
+        from sct_deepseg_general.zoo import pin as pinning
 
         embedded = pinning.embed(made.model, _zoo().shelf.package)
         shown["embedded"] = str(embedded.folder)
@@ -149,7 +149,7 @@ def release(trained: Path, key: str, output: Path, embed: bool, as_json: bool, *
 @command.command("pin", help="Write the embedded models' hashes into the package's index.")
 @_JSON
 def pin_models(as_json: bool) -> None:
-    from sct_deepseg_general.pinning import pin
+    from sct_deepseg_general.zoo.pin import pin
 
     package = _zoo().shelf.package
     changed = pin(package)
@@ -173,9 +173,9 @@ def diff(
 ) -> None:
     if len(names) != 2:
         raise click.UsageError("Name two models with -m.")
-    from sct_deepseg_general.training import drift
-    from sct_deepseg_general.training.study import segmenter
-    from sct_deepseg_general.zoo import resolve
+    from sct_deepseg_general.evaluation import drift
+    from sct_deepseg_general.study.models import segmenter
+    from sct_deepseg_general.zoo.zoo import resolve
 
     models = [resolve(name, offline=rest["offline"]) for name in names]
     a, b = (segmenter(model, rest["engine"], rest["device"]) for model in models)
@@ -191,7 +191,7 @@ def diff(
 
 
 def _zoo() -> Zoo:
-    from sct_deepseg_general.zoo import standard_zoo
+    from sct_deepseg_general.zoo.zoo import standard_zoo
 
     zoo = standard_zoo()
     zoo.shelf.sweep()
@@ -201,8 +201,8 @@ def _zoo() -> Zoo:
 @contextmanager
 def _manner(*, trust: bool, offline: bool) -> Iterator[Manner]:
     """How to fetch from a terminal, with a progress bar while it lasts."""
-    from sct_deepseg_general.fetch import Manner
-    from sct_deepseg_general.zoo import is_offline
+    from sct_deepseg_general.zoo.install import Manner
+    from sct_deepseg_general.zoo.zoo import is_offline
 
     with click.progressbar(length=0, label="Downloading", file=sys.stderr) as bar:
 
@@ -220,7 +220,7 @@ def _manner(*, trust: bool, offline: bool) -> Iterator[Manner]:
 
 
 def _converted(source: Path, folder: Path, entry: Entry) -> Model:
-    model: Model = _training("foreign").import_results(source, folder, entry)
+    model: Model = _training("release.nnunet_results").import_results(source, folder, entry)
     return model
 
 
@@ -231,7 +231,7 @@ def _training(name: str) -> Any:
     from sct_deepseg_general.errors import BackendError
 
     try:
-        return import_module(f"sct_deepseg_general.training.{name}")
+        return import_module(f"sct_deepseg_general.{name}")
     except ImportError as error:
         raise BackendError(
             f"This needs {error.name}: pip install 'sct-deepseg-general[torch]'."
@@ -239,8 +239,8 @@ def _training(name: str) -> Any:
 
 
 def _entry(key: str, told: dict[str, Any]) -> Entry:
-    from sct_deepseg_general.index import Entry
-    from sct_deepseg_general.model import split_key
+    from sct_deepseg_general.zoo.index import Entry
+    from sct_deepseg_general.zoo.model import split_key
 
     name, version = split_key(key)
     if version is None:
@@ -268,8 +268,8 @@ def _entry(key: str, told: dict[str, Any]) -> Entry:
 
 def _previous(key: str, name: str | None) -> Model | None:
     """The model that a release replaces: the named one, or the newest older one of its id."""
-    from sct_deepseg_general.model import sorted_version, split_key
-    from sct_deepseg_general.zoo import resolve
+    from sct_deepseg_general.zoo.model import sorted_version, split_key
+    from sct_deepseg_general.zoo.zoo import resolve
 
     if name is not None:
         return resolve(name, offline=True)
@@ -314,7 +314,7 @@ def _print_model(model: Model, *, as_json: bool) -> None:
 
 
 def _print_entry(entry: Entry, *, as_json: bool) -> None:
-    from sct_deepseg_general.index import as_json as entry_as_json
+    from sct_deepseg_general.zoo.index import as_json as entry_as_json
 
     if as_json:
         print(json.dumps(json.loads(entry_as_json(entry))))

@@ -15,10 +15,10 @@ from sct_deepseg_general.cli._click import PROGRAM, SctCommand, option
 from sct_deepseg_general.errors import ImageError
 
 if TYPE_CHECKING:
-    from sct_deepseg_general.morphometrics import Morphometrics
-    from sct_deepseg_general.quality import Quality
-    from sct_deepseg_general.report import Entry, SliceArea
-    from sct_deepseg_general.volume import Segmentation, Volume
+    from sct_deepseg_general.image.volume import Segmentation, Volume
+    from sct_deepseg_general.morphometry.morphometrics import Morphometrics
+    from sct_deepseg_general.qc.entry import Entry, SliceArea
+    from sct_deepseg_general.quality.assess import Quality
 
 __all__ = ["command"]
 
@@ -58,7 +58,7 @@ Open qc/index.html in a browser: nothing is loaded from the network.
 @option("-v", to="verbose", default=1, type=click.IntRange(0, 2), help="0: errors only.")
 def command(image: Path, mask: Path, folder: Path, **rest: Any) -> int:
     """Add an image and its mask to a QC page, or compare two masks there."""
-    from sct_deepseg_general.report import add_entry
+    from sct_deepseg_general.qc.entry import add_entry
 
     entry = _entry(image, mask, rest)
     page = add_entry(folder, entry, volume=bool(rest["volume"]))
@@ -69,9 +69,9 @@ def command(image: Path, mask: Path, folder: Path, **rest: Any) -> int:
 
 
 def _entry(image: Path, mask: Path, rest: Mapping[str, Any]) -> Entry:
-    from sct_deepseg_general import nifti
-    from sct_deepseg_general.morphometrics import measure
-    from sct_deepseg_general.report import Entry
+    from sct_deepseg_general.image import nifti
+    from sct_deepseg_general.morphometry.morphometrics import measure
+    from sct_deepseg_general.qc.entry import Entry
 
     volume = nifti.load(image)
 
@@ -115,7 +115,7 @@ def _on_grid(value: _V, path: Path, image: Volume, image_path: Path) -> _V:
 
 def _names(image: Path, rest: Mapping[str, Any]) -> tuple[str, str, str]:
     """Dataset, subject and contrast, as given or as the image is named."""
-    from sct_deepseg_general.job import filed
+    from sct_deepseg_general.job.job import filed
 
     dataset, subject, contrast = filed(image)
     return rest["dataset"] or dataset, rest["subject"] or subject, rest["contrast"] or contrast
@@ -125,9 +125,9 @@ def _quality(mask: Segmentation, table: Morphometrics) -> Quality:
     """What can be said of a mask alone: its area, its course, its borders."""
     import numpy as np
 
-    from sct_deepseg_general.morphometrics import AXES
-    from sct_deepseg_general.quality import Evidence, assess
-    from sct_deepseg_general.volume import Probability
+    from sct_deepseg_general.image.volume import Probability
+    from sct_deepseg_general.morphometry.morphometrics import AXES
+    from sct_deepseg_general.quality.assess import Evidence, assess
 
     certain = Probability(mask.data.astype(np.float32), mask.grid)
     upright = mask.grid.reoriented(AXES)
@@ -140,8 +140,8 @@ def _areas(
 ) -> tuple[SliceArea, ...]:
     import numpy as np
 
-    from sct_deepseg_general.morphometrics import AXES
-    from sct_deepseg_general.report import SliceArea
+    from sct_deepseg_general.morphometry.morphometrics import AXES
+    from sct_deepseg_general.qc.entry import SliceArea
 
     area = table.area
     names = _level_names(mask, rest)
@@ -155,8 +155,9 @@ def _areas(
 
 def _level_names(mask: Segmentation, rest: Mapping[str, Any]) -> list[str]:
     """The level's name of each slice from the lowest up; empty where no labels were given."""
-    from sct_deepseg_general import levels, nifti
-    from sct_deepseg_general.csa_plot import level_name
+    from sct_deepseg_general.csa import levels
+    from sct_deepseg_general.csa.plot import level_name
+    from sct_deepseg_general.image import nifti
 
     if rest["vertfile"] and rest["discfile"]:
         raise click.UsageError("Levels come from -vertfile or from -discfile: give one of them.")

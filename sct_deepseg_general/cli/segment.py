@@ -25,12 +25,12 @@ from sct_deepseg_general.cli._csa_options import check_measures, csa_request, me
 from sct_deepseg_general.cli._segment_options import ending, mask_wishes, segmenting, verbosity
 from sct_deepseg_general.errors import DeepsegError
 from sct_deepseg_general.files import clear_abandoned
-from sct_deepseg_general.outputs import check_folder, check_writable, outputs_for
+from sct_deepseg_general.job.outputs import check_folder, check_writable, outputs_for
 
 if TYPE_CHECKING:
-    from sct_deepseg_general.csa import CsaRequest
-    from sct_deepseg_general.job import Done, Job, Request
-    from sct_deepseg_general.network import Predictor
+    from sct_deepseg_general.csa.measure import CsaRequest
+    from sct_deepseg_general.inference.predictor import Predictor
+    from sct_deepseg_general.job.job import Done, Job, Request
 
 __all__ = ["command"]
 
@@ -102,8 +102,8 @@ def command(images: tuple[Path, ...], output: Path | None, model: str | None, **
 
 
 def _request(images: tuple[Path, ...], rest: Mapping[str, Any]) -> Request:
-    from sct_deepseg_general.job import QcPlace, Request
-    from sct_deepseg_general.pipeline import Options
+    from sct_deepseg_general.inference.pipeline import Options
+    from sct_deepseg_general.job.job import QcPlace, Request
 
     qc = rest["qc"] and QcPlace(rest["qc"], rest["qc_dataset"] or "", rest["qc_subject"] or "")
     return Request(
@@ -129,7 +129,7 @@ def _jobs(
     images: tuple[Path, ...], output: Path | None, request: Request, *, overwrite: bool
 ) -> list[Job]:
     """A job an image; refuses at once what would fail, or lose something, at the end."""
-    from sct_deepseg_general.job import Job
+    from sct_deepseg_general.job.job import Job
 
     if output is not None and len(images) > 1 and output.name.endswith((".nii", ".nii.gz")):
         raise click.UsageError("-o names one file for several images: give a folder.")
@@ -158,8 +158,8 @@ def _check_apart(images: tuple[Path, ...], outputs: list[Path]) -> None:
 
 
 def _predictor(model: str | None, rest: Mapping[str, Any]) -> Predictor:
-    from sct_deepseg_general.network import load_predictor
-    from sct_deepseg_general.zoo import resolve
+    from sct_deepseg_general.inference.predictor import load_predictor
+    from sct_deepseg_general.zoo.zoo import resolve
 
     found = resolve(model, offline=rest["offline"])
     return load_predictor(found, rest["engine"], rest["device"])
@@ -185,7 +185,7 @@ def _ended(done: list[Done], rest: Mapping[str, Any]) -> int:
 
 
 def _one(job: Job, predictor: Predictor, request: Request, rest: Mapping[str, Any]) -> Done:
-    from sct_deepseg_general.job import run
+    from sct_deepseg_general.job.job import run
 
     with _bar(rest["verbose"]) as progress:
         done = run(job, predictor, request, progress)
@@ -197,7 +197,7 @@ def _one(job: Job, predictor: Predictor, request: Request, rest: Mapping[str, An
 
 
 def _draw(done: Done, path: Path) -> None:
-    from sct_deepseg_general.csa_plot import PlotOptions, save_plot
+    from sct_deepseg_general.csa.plot import PlotOptions, save_plot
 
     options = PlotOptions(title=done.job.image.name, flagged=done.quality.flagged)
     save_plot(path, done.table, done.measured.levels, options)

@@ -12,7 +12,7 @@ import click
 from sct_deepseg_general.cli._click import PROGRAM, SctCommand, option
 
 if TYPE_CHECKING:
-    from sct_deepseg_general.training.recipe import Recipe
+    from sct_deepseg_general.datasets.recipe import Recipe
     from sct_deepseg_general.training.trainer import Epoch
 
 __all__ = ["command"]
@@ -57,13 +57,15 @@ def command(
     jobs: int,
 ) -> None:
     """Rebuild a model: convert the datasets, plan, train network and locator, assemble."""
+    from sct_deepseg_general.datasets import recipe as recipes
     from sct_deepseg_general.errors import BackendError
-    from sct_deepseg_general.training import recipe as recipes
 
     wanted = _budgeted(recipes.read(recipe), minutes)
     try:
-        from sct_deepseg_general.training import assemble, dataset, fit
-        from sct_deepseg_general.training.manifest import FILE
+        from sct_deepseg_general.datasets import build as dataset
+        from sct_deepseg_general.datasets.manifest import FILE
+        from sct_deepseg_general.release import assemble
+        from sct_deepseg_general.training import fit
     except ImportError as error:
         raise BackendError(
             f"Training needs {error.name}: pip install 'sct-deepseg-general[train]'."

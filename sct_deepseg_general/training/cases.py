@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from sct_deepseg_general.errors import DatasetError
 from sct_deepseg_general.files import sha256, write_whole
-from sct_deepseg_general.nifti import load, load_probability
-from sct_deepseg_general.prepare import cut_out, margin_box, prepared
+from sct_deepseg_general.image.nifti import load, load_probability
+from sct_deepseg_general.image.volume import Box, Probability, Volume
+from sct_deepseg_general.inference.preprocess import cut_out, margin_box, prepared
 from sct_deepseg_general.training.sampling import Case
-from sct_deepseg_general.volume import Box, Probability, Volume
 
 __all__ = ["Preparation", "array_of", "prepared_cases", "soft_array"]
 

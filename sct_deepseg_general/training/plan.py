@@ -20,7 +20,7 @@ from nnunetv2.experiment_planning.experiment_planners.default_experiment_planner
     ExperimentPlanner,
 )
 
-from sct_deepseg_general.training.recipe import Training
+from sct_deepseg_general.datasets.recipe import Training
 
 __all__ = ["PLANS", "PREPROCESSED", "nnunet_folders", "planned"]
 

@@ -18,10 +18,10 @@ from math import nan
 from pathlib import Path
 from typing import Any
 
+from sct_deepseg_general.datasets.recipe import Training
 from sct_deepseg_general.errors import BackendError
+from sct_deepseg_general.json_schema import from_json
 from sct_deepseg_general.training.plan import PLANS, PREPROCESSED, nnunet_folders, planned
-from sct_deepseg_general.training.recipe import Training
-from sct_deepseg_general.training.schema import from_json
 from sct_deepseg_general.training.trainer import Epoch
 
 __all__ = ["train_stock"]

@@ -23,13 +23,13 @@ import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from torch import Tensor
 
+from sct_deepseg_general.datasets.recipe import Training
 from sct_deepseg_general.errors import DatasetError
 from sct_deepseg_general.files import write_whole
 from sct_deepseg_general.training.contrast import Mix
+from sct_deepseg_general.training.loader import STILL, Stream, batches
 from sct_deepseg_general.training.loss import dice, soft_loss
-from sct_deepseg_general.training.recipe import Training
 from sct_deepseg_general.training.sampling import Case, SpatialRange
-from sct_deepseg_general.training.stream import STILL, Stream, batches
 
 __all__ = ["CordTrainer", "Epoch", "Schooling"]
 

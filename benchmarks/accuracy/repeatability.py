@@ -1,0 +1,105 @@
+"""The same cord measured twice: scan and rescan, and with two contrasts.
+
+Pairs of images of one session: run 1 and run 2 of the same sequence, and magnetisation transfer on
+and off. The areas are compared slice by slice where both masks hold cord. Prints a table.
+
+    python benchmarks/accuracy/repeatability.py [-m MODEL] [-processes N]
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.support.labelled import SAMPLES, asking, each, predictor, shared_images
+from sct_deepseg_general.image import nifti
+from sct_deepseg_general.inference.pipeline import segment
+from sct_deepseg_general.morphometry.morphometrics import Morphometrics, measure
+
+PAIRS = {"run 1, run 2": ("_run-1_", "_run-2_"), "MT on, MT off": ("_acq-MTon_", "_acq-MToff_")}
+OUTERMOST = 2
+"""Slices left out at each end, where a mask may hold part of the cord."""
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Pair:
+    kind: str
+    first: Path
+    second: Path
+
+
+def main() -> None:
+    options = asking(__doc__).parse_args()
+    asked = list(pairs())
+    rows = list(each(partial(compared, options.model), asked, options.processes))
+    print(
+        "| images | pair | slices | first mm² | second mm² | difference mm² | % | SD of slices % |"
+    )
+    print("|---|---|---|---|---|---|---|---|")
+    for pair, (first, second) in zip(asked, rows, strict=True):
+        print(line(pair, first, second))
+    for kind in PAIRS:
+        shares = [
+            100 * (b.mean() / a.mean() - 1)
+            for pair, (a, b) in zip(asked, rows, strict=True)
+            if pair.kind == kind and a.size
+        ]
+        if shares:
+            print(
+                f"\n{kind}: {len(shares)} pairs, mean difference {np.mean(shares):+.1f} %, "
+                f"mean absolute difference {np.mean(np.abs(shares)):.1f} %"
+            )
+
+
+def pairs() -> Iterator[Pair]:
+    images = shared_images("train/*/sub-*/**/*.nii.gz") + shared_images("dev/*/sub-*/**/*.nii.gz")
+    images = images or sorted((SAMPLES / "sub-sct").rglob("*.nii.gz"))
+    for kind, (one, other) in PAIRS.items():
+        for first in images:
+            second = first.with_name(first.name.replace(one, other))
+            if one in first.name and second.is_file():
+                yield Pair(kind, first, second)
+
+
+def compared(model: str | None, pair: Pair) -> tuple[Floats, Floats]:
+    """The areas of the slices that both images' masks hold, on one grid."""
+    warnings.simplefilter("ignore", RuntimeWarning)
+    first, second = (measured(model, path) for path in (pair.first, pair.second))
+    if len(first.shapes) != len(second.shapes):
+        return np.zeros(0), np.zeros(0)
+    both = np.intersect1d(inner(first), inner(second))
+    return first.area[both], second.area[both]
+
+
+def measured(model: str | None, path: Path) -> Morphometrics:
+    return measure(segment(nifti.load(path), predictor(model)).segmentation)
+
+
+def inner(table: Morphometrics) -> NDArray[np.int64]:
+    """The slices with cord but for the outermost, where there are enough."""
+    slices = table.slices
+    return slices[OUTERMOST:-OUTERMOST] if slices.size > 4 * OUTERMOST else slices
+
+
+def line(pair: Pair, first: Floats, second: Floats) -> str:
+    name = pair.first.name.removesuffix(".nii.gz")
+    if not first.size:
+        return f"| {name} | {pair.kind} | 0 |" + " |" * 5
+    difference = second.mean() - first.mean()
+    spread = float(np.std(100 * (second / first - 1)))
+    return (
+        f"| {name} | {pair.kind} | {first.size} | {first.mean():.1f} | {second.mean():.1f} | "
+        f"{difference:+.1f} | {100 * difference / first.mean():+.1f} | {spread:.1f} |"
+    )
+
+
+if __name__ == "__main__":
+    main()

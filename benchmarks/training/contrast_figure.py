@@ -1,0 +1,98 @@
+"""What contrast randomisation makes of one image: the picture in docs/training.md.
+
+The first row holds the sample image and single changes of it, the others what training draws
+from it with the recipe's mix; the outline is the target.
+
+    python benchmarks/training/contrast_figure.py docs/contrast.png
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from benchmarks.support.labelled import ROOT, SAMPLES
+from sct_deepseg_general.datasets import recipe
+from sct_deepseg_general.image.nifti import load, load_probability
+from sct_deepseg_general.image.volume import from_sct_letters
+from sct_deepseg_general.inference.preprocess import margin_box, prepared
+from sct_deepseg_general.training import contrast, synthesis
+from sct_deepseg_general.training.cases import Preparation, array_of, soft_array
+from sct_deepseg_general.training.contrast import Mix
+from sct_deepseg_general.training.sampling import Case, Patch, SpatialRange, draw_patch
+
+COLUMNS, ROWS = 8, 4
+SHAPE = (32, 64, 64)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A patch in the figure."""
+
+    title: str
+    image: Tensor
+    target: Tensor
+
+
+def main() -> None:
+    training = recipe.read(ROOT / "model_zoo" / "sc-general" / "recipe.json").training
+    x, y, z = training.spacing or (0.8, 0.8, 1.5)
+    preparation = Preparation((x, y, z), 60.0, averaging=training.averaging)
+    mix, spacing, case = Mix.from_dict(dict(training.mix)), (z, y, x), sample(preparation)
+    rng = np.random.default_rng(1)
+    still = SpatialRange(0, (1.0, 1.0), 0, 0, 0, (0, 0, 0))
+    plain = draw_patch(case, SHAPE, spacing, still, rng)
+    shown = single(plain, spacing, rng)
+    while len(shown) < COLUMNS * ROWS:
+        patch = draw_patch(case, SHAPE, spacing, SpatialRange(shift=5.0, anywhere=0.0), rng)
+        image, target = contrast.randomised(patch, spacing, mix, rng)
+        shown.append(Shown("", image, target))
+    draw(shown, Path(sys.argv[1]))
+
+
+def sample(preparation: Preparation) -> Case:
+    """The T2w sample, prepared as for training."""
+    labels = SAMPLES / "derivatives" / "labels" / "sub-sct" / "anat"
+    upright = from_sct_letters("LPI")
+    image = load(SAMPLES / "sub-sct" / "anat" / "sub-sct_T2w.nii.gz").reoriented(upright)
+    label = load_probability(next(labels.glob("sub-sct_T2w_*seg*.nii.gz"))).reoriented(upright)
+    box = margin_box(label.data > 0.5, image.grid.spacing, preparation.margin)
+    target = soft_array(label, box, preparation)
+    centres = np.array([[n // 2 for n in target.shape]], np.int32)
+    close = prepared(image, box, preparation.spacing, averaging=preparation.averaging)
+    return Case("sample", "sample", array_of(close), target, centres)
+
+
+def single(patch: Patch, spacing: tuple[float, ...], rng: np.random.Generator) -> list[Shown]:
+    image, target = patch.image, patch.target
+    return [
+        Shown("as it is", image, target),
+        Shown("random network", contrast.intensity_network(image, rng), target),
+        Shown("remapped", contrast.remapped(image, rng), target),
+        Shown("from labels", synthesis.synthetic(image, target, rng), target),
+        Shown("bias field", contrast.bias_field(image, rng), target),
+        Shown("thick voxels", contrast.low_resolution(image, spacing, 17.0, rng), target),
+        Shown("ghosts", contrast.ghosted(image, rng), target),
+        Shown("distorted", *contrast.distorted(image, target, rng)),
+    ]
+
+
+def draw(shown: list[Shown], path: Path) -> None:
+    figure = Figure(figsize=(COLUMNS * 1.3, ROWS * 1.4), layout="constrained")
+    for axes, one in zip(figure.subplots(ROWS, COLUMNS).ravel(), shown, strict=True):
+        row = int(torch.argmax(one.target.clamp(min=0).sum((1, 2))))
+        axes.imshow(one.image[row], cmap="gray", origin="lower")
+        axes.contour(one.target[row], [0.5], colors="tab:red", linewidths=0.8)
+        axes.set_title(one.title, fontsize=8)
+        axes.axis("off")
+    figure.savefig(path, dpi=80)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,196 @@
+"""The record of a batch: a line of JSON for each image begun and each image ended.
+
+Lines are only ever added, each in one write that is synced to the disk, so that a process
+killed at any moment leaves at most one torn line, which readers pass over. Every run of a
+batch has a turn one higher than what it read; of two records of an image the one of the later
+turn holds, whatever the clock says.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from datetime import datetime, timezone
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+
+from sct_deepseg_general.cluster.shards import Shard
+from sct_deepseg_general.errors import OutputError
+
+__all__ = ["JOURNAL", "History", "Journal", "Record", "journals", "now", "read"]
+
+Event = Literal["begun", "done", "failed"]
+JOURNAL = "journal.jsonl"
+_LABEL = re.compile(r"(\d{4,6})-of-(\d{4,6})")
+_HOST = socket.gethostname()
+
+
+@dataclass(frozen=True)
+class Record:
+    """One event of one image; what does not belong to the event is left empty."""
+
+    event: Event
+    key: str
+    turn: int = 1
+    time: str = ""
+    """Universal time, for people: nothing is decided by it."""
+    host: str = _HOST
+    version: str = ""
+    model: str = ""
+    """The model's digest."""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    status: str = ""
+    """"ok", "warn" or "fail" as the quality check says, or "error" where nothing was made."""
+    reasons: tuple[str, ...] = ()
+    kind: str = ""
+    """What failed, a `tasks.Kind`."""
+    size: int = 0
+    mtime_ns: int = 0
+    sha256: str = ""
+    """Of the image."""
+    seconds: float = 0.0
+    mean_area: float | None = None
+    slices: int = 0
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of each file, by its path below the output folder."""
+    qc: str = ""
+
+
+@dataclass(frozen=True)
+class History:
+    """What the journals say: the last end of each image, and the images begun since then."""
+
+    ended: Mapping[str, Record]
+    open: frozenset[str]
+    turn: int = 0
+    torn: int = 0
+    """Lines that could not be read."""
+
+
+class Journal:
+    """A journal open for adding, `with Journal(path) as journal: journal.add(record)`.
+
+    Raises:
+        OutputError: it cannot be opened, or a line cannot be written (a full disk).
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._handle = -1
+
+    def __enter__(self) -> Journal:
+        try:
+            self._handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+            self._end_torn_line()
+        except OSError as error:
+            self.__exit__(None, None, None)
+            raise self._refusal(error) from error
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._handle >= 0:
+            os.close(self._handle)
+            self._handle = -1
+
+    def add(self, *records: Record) -> None:
+        """Write the records; when this returns they are on the disk."""
+        lines = "".join(_line(record) for record in records).encode()
+        try:
+            written = os.write(self._handle, lines)
+            while written < len(lines):
+                written += os.write(self._handle, lines[written:])
+            os.fsync(self._handle)
+        except OSError as error:
+            raise self._refusal(error) from error
+
+    def _end_torn_line(self) -> None:
+        size = os.fstat(self._handle).st_size
+        if size:
+            os.lseek(self._handle, size - 1, os.SEEK_SET)
+            if os.read(self._handle, 1) != b"\n":
+                os.write(self._handle, b"\n")
+
+    def _refusal(self, error: OSError) -> OutputError:
+        return OutputError(f"Cannot write the journal {self.path}: {error.strerror or error}.")
+
+
+def now() -> str:
+    """The time as a record holds it."""
+    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def journals(folder: Path, shard: Shard | None = None) -> tuple[Path, ...]:
+    """The journals below a batch's folder; with a shard those that may speak of its images.
+
+    Shards of the same count never share an image, so the others of that count are left out.
+    """
+    found = []
+    for path in sorted(folder.glob(f"*-of-*/{JOURNAL}")):
+        match = _LABEL.fullmatch(path.parent.name)
+        of = Shard(int(match[1]), int(match[2])) if match else None
+        if of and (shard is None or of == shard or of.count != shard.count):
+            found.append(path)
+    return tuple(found)
+
+
+def read(paths: Iterable[Path]) -> History:
+    """What the journals say of every image; torn lines are counted and passed over.
+
+    Raises:
+        OutputError: a journal cannot be read.
+    """
+    ended: dict[str, Record] = {}
+    begun: dict[str, int] = {}
+    turn = torn = 0
+    for path in paths:
+        for record in _records(path):
+            if record is None:
+                torn += 1
+                continue
+            turn = max(turn, record.turn)
+            if record.event == "begun":
+                begun[record.key] = max(record.turn, begun.get(record.key, 0))
+            elif record.key not in ended or record.turn >= ended[record.key].turn:
+                ended[record.key] = record
+    still = (key for key, at in begun.items() if key not in ended or ended[key].turn < at)
+    return History(ended, frozenset(still), turn, torn)
+
+
+def _records(path: Path) -> Iterator[Record | None]:
+    try:
+        with path.open(encoding="utf-8", errors="replace") as stream:
+            for line in stream:
+                if line.strip():
+                    yield _record(line)
+    except OSError as error:
+        raise OutputError(f"Cannot read the journal {path}: {error.strerror or error}.") from error
+
+
+def _record(line: str) -> Record | None:
+    try:
+        values = json.loads(line)
+        values["reasons"] = tuple(values.get("reasons", ()))
+        values["key"] = sys.intern(values["key"])
+        return Record(**{name: value for name, value in values.items() if name in _FIELDS})
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
+
+
+def _line(record: Record) -> str:
+    values = {name: value for name, value in asdict(record).items() if value not in _EMPTY}
+    return json.dumps(values, ensure_ascii=True, separators=(",", ":"), allow_nan=False) + "\n"
+
+
+_FIELDS = {one.name for one in fields(Record)}
+_EMPTY: tuple[Any, ...] = ("", None, (), {}, 0)

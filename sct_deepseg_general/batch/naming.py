@@ -1,0 +1,146 @@
+"""Where a batch writes: BIDS derivative names or SCT's, and the description of the dataset.
+
+BIDS leaves the contrast out of a mask's name, so that the T1w and the T2w mask of a person
+would be one file; here the contrast goes into `desc-`:
+`sub-01_T2w.nii.gz` gives `sub-01_label-SC_desc-T2w_mask.nii.gz`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+
+from sct_deepseg_general import __version__
+from sct_deepseg_general.batch.worklist import Item, Worklist
+from sct_deepseg_general.errors import DatasetError, OutputError
+from sct_deepseg_general.files import write_whole
+from sct_deepseg_general.job.outputs import CODE_URL, Outputs, outputs_for
+
+__all__ = ["BIDS_VERSION", "NAMINGS", "Naming", "check_names", "describe", "places"]
+
+Naming = Literal["bids", "sct"]
+NAMINGS = ("bids", "sct")
+BIDS_VERSION = "1.10.0"
+NAME = "sct_deepseg_sc_general"
+
+_IGNORED = (
+    *("batch", "qc", "csa.tsv", "csa.json", "images.tsv", "images.json", "*_csa.csv"),
+    *("summary.json", "failed.txt"),
+)
+_BEFORE_LABEL = (
+    *("sub", "ses", "sample", "task", "tracksys", "acq", "nuc", "voi", "ce", "trc", "stain"),
+    *("rec", "dir", "run", "mod", "echo", "flip", "inv", "mt", "part", "proc", "hemi", "space"),
+    *("split", "recording", "chunk", "seg", "res", "den"),
+)
+
+
+def places(items: Iterable[Item], folder: Path, naming: Naming) -> dict[str, Outputs]:
+    """What is written for each item (by its key), all below `folder` and each name once.
+
+    Raises:
+        DatasetError: two items would write the same file, or a name does not fit `naming`.
+    """
+    make = _bids_outputs if naming == "bids" else _sct_outputs
+    found = {item.key: make(item, folder) for item in items}
+    check_names(found)
+    return found
+
+
+def check_names(found: dict[str, Outputs]) -> None:
+    """Refuse two outputs of one name.
+
+    Raises:
+        DatasetError: two keys share a file.
+    """
+    owners: dict[Path, str] = {}
+    for key, outputs in found.items():
+        for path in (outputs.segmentation, outputs.sidecar, outputs.csa, outputs.soft):
+            other = owners.setdefault(path, key)
+            if other != key:
+                raise DatasetError(
+                    f"{other} and {key} would both be written to {path}: leave one of them out "
+                    "with -exclude."
+                )
+
+
+def describe(folder: Path, worklist: Worklist, naming: Naming) -> None:
+    """Make `folder`, with BIDS names a derivative: description, README and `.bidsignore`.
+
+    Files that are there already are left as they are.
+
+    Raises:
+        OutputError: the folder cannot be made or written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"Cannot make {folder}: {error.strerror or error}.") from error
+    if naming != "bids":
+        return
+    description = json.dumps(_description(worklist), indent=2, ensure_ascii=False) + "\n"
+    _write_new(folder / "dataset_description.json", description)
+    _write_new(folder / ".bidsignore", "".join(f"{name}\n" for name in _IGNORED))
+    _write_new(folder / "README.md", _readme(worklist))
+
+
+def _bids_outputs(item: Item, folder: Path) -> Outputs:
+    if not item.participant:
+        raise DatasetError(f"{item.key} has no BIDS name (sub-...): use -naming sct.")
+    *pairs, suffix = item.stem.split("_")
+    entities = dict(pair.split("-", 1) for pair in pairs if "-" in pair)
+    wrong = [word for word in (*entities.values(), suffix) if not re.fullmatch(r"[\w+]+", word)]
+    if wrong or len(entities) != len(pairs):
+        raise DatasetError(f"{item.key} has no BIDS name ({wrong or pairs}): use -naming sct.")
+    place = folder.joinpath(*PurePosixPath(item.key).parts[:-1])
+    base = _with_label(entities, suffix)
+    stem = place / base
+    return Outputs(
+        segmentation=stem.with_name(f"{base}_mask.nii.gz"),
+        sidecar=stem.with_name(f"{base}_mask.json"),
+        csa=stem.with_name(f"{base}_csa.csv"),
+        soft=stem.with_name(f"{base}_probseg.nii.gz"),
+    )
+
+
+def _with_label(entities: dict[str, str], suffix: str) -> str:
+    """The entities in BIDS order, then `label-SC` and the contrast as `desc-`."""
+    kept = {key: value for key, value in entities.items() if key not in ("label", "desc")}
+    order = {key: rank for rank, key in enumerate(_BEFORE_LABEL)}
+    pairs = sorted(kept.items(), key=lambda pair: order.get(pair[0], len(order)))
+    contrast = f"{entities.get('label', '')}{entities.get('desc', '')}{suffix}"
+    return "_".join([*(f"{key}-{value}" for key, value in pairs), "label-SC", f"desc-{contrast}"])
+
+
+def _sct_outputs(item: Item, folder: Path) -> Outputs:
+    place = folder.joinpath(*PurePosixPath(item.key).parts[:-1])
+    return outputs_for(item.image, place / f"{item.stem}_seg.nii.gz")
+
+
+def _description(worklist: Worklist) -> dict[str, Any]:
+    return {
+        "Name": f"Spinal cord segmentation of {worklist.name}",
+        "BIDSVersion": BIDS_VERSION,
+        "DatasetType": "derivative",
+        "GeneratedBy": [{"Name": NAME, "Version": __version__, "CodeURL": CODE_URL}],
+        "SourceDatasets": [{"URL": worklist.root.absolute().as_uri()}],
+        "DatasetLinks": {"raw": worklist.root.absolute().as_uri()},
+    }
+
+
+def _readme(worklist: Worklist) -> str:
+    return (
+        f"Spinal cord masks of {worklist.name}, made by {NAME} {__version__}.\n\n"
+        "Each mask (0/1, on the grid of its image) has a JSON file that says how it was made and\n"
+        "a CSV file with its area in each slice. images.tsv has a row for each image, csa.tsv\n"
+        "for each slice. The folder batch/ holds the journal: with it, the same command goes on\n"
+        "where it stopped.\n"
+    )
+
+
+def _write_new(path: Path, text: str) -> None:
+    if not path.exists():
+        with write_whole(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")

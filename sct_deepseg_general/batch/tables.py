@@ -1,0 +1,242 @@
+"""The tables of a whole batch: `images.tsv`, a row an image, and `csa.tsv`, a row a slice.
+
+Both are made from the journal and the CSV files of the images, sorted by image, so that they
+say the same whatever the order, the number of workers or the division into shards.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from sct_deepseg_general.batch.journal import Record
+from sct_deepseg_general.batch.worklist import Item
+from sct_deepseg_general.errors import OutputError
+from sct_deepseg_general.files import write_whole
+
+__all__ = ["CSA_COLUMNS", "IMAGE_COLUMNS", "Line", "joined", "write_csa", "write_images"]
+
+_WHOSE = ("participant_id", "session_id", "contrast", "image")
+IMAGE_COLUMNS = {
+    "participant_id": "The participant.",
+    "session_id": "The session, where there is one.",
+    "contrast": "The contrast, the last word of the image's name.",
+    "image": "The image, by its path in the dataset.",
+    "status": "ok, warn or fail as the quality check says; error where nothing was made.",
+    "reasons": "Why it is not ok, in words.",
+    "mean_area": "Mean cross-sectional area over the slices with cord, mm2.",
+    "slices": "Number of slices with cord.",
+    "seconds": "Time from reading to the last file written.",
+    "mask": "The mask, by its path below this table.",
+    "model": "First digits of the SHA-256 of the model.",
+    "version": "Version of the program.",
+    "turn": "The run of the batch that made it, counted from 1.",
+}
+CSA_COLUMNS = {
+    **{name: IMAGE_COLUMNS[name] for name in _WHOSE},
+    "slice": "Number of the axial slice, 0 for the lowest.",
+    "level": "Vertebral level, where it is known.",
+    "area": "Cross-sectional area perpendicular to the cord, mm2.",
+    "area_lower": "Lower end of the interval of the area, mm2.",
+    "area_upper": "Upper end of the interval of the area, mm2.",
+    "diameter_AP": "Diameter from front to back, mm.",
+    "diameter_RL": "Diameter from right to left, mm.",
+    "status": IMAGE_COLUMNS["status"],
+}
+_SOURCES = {
+    "slice": "Slice (I->S)",
+    "level": "VertLevel",
+    "area": "MEAN(area)",
+    "area_lower": "MEAN(area_lower)",
+    "area_upper": "MEAN(area_upper)",
+    "diameter_AP": "MEAN(diameter_AP)",
+    "diameter_RL": "MEAN(diameter_RL)",
+}
+_AREA = list(_SOURCES).index("area")
+_MOST_OPEN = 128
+
+
+@dataclass(frozen=True)
+class Line:
+    """An item with the record of its last end."""
+
+    item: Item
+    record: Record
+
+    @property
+    def mask(self) -> str:
+        """The mask's path below the output folder, "" where nothing was made."""
+        return next(iter(self.record.outputs), "")
+
+    @property
+    def csa(self) -> str:
+        """The path of the areas below the output folder, "" where there are none."""
+        return next((name for name in self.record.outputs if name.endswith("_csa.csv")), "")
+
+
+def write_images(path: Path, lines: Iterable[Line]) -> None:
+    """The table of images and its description.
+
+    Raises:
+        OutputError: the table cannot be written.
+    """
+    with _table(path, IMAGE_COLUMNS) as add:
+        for line in lines:
+            add(_image_row(line))
+
+
+def write_csa(path: Path, lines: Iterable[Line], folder: Path) -> None:
+    """The table of slices and its description; an image without cord or result has one row.
+
+    Raises:
+        OutputError: the table cannot be written, or the areas of an image below `folder` not
+            be read.
+    """
+    with _table(path, CSA_COLUMNS) as add:
+        for line in lines:
+            whose = _whose(line.item)
+            for values in _measured(line, folder):
+                add([*whose, *values, line.record.status])
+
+
+def joined(path: Path, parts: Sequence[Path], winners: dict[str, int]) -> int:
+    """Write to `path` the rows of several tables, sorted by image; returns their number.
+
+    `winners` says, by image, which of the `parts` (by its place) the rows are taken from.
+
+    Raises:
+        OutputError: a part cannot be read, has other columns, or the table cannot be written.
+    """
+    spans = [_spans(part) for part in parts]
+    heads = {_head(part) for part in parts}
+    if len(heads) > 1:
+        raise OutputError(f"{parts[0]} and other tables have different columns: run them again.")
+    rows = 0
+    opened: dict[int, IO[bytes]] = {}
+    try:
+        with write_whole(path) as temporary, temporary.open("wb") as stream:
+            stream.write(heads.pop())
+            for key in sorted(winners):
+                place = winners[key]
+                for start, stop, count in spans[place].get(key, ()):
+                    stream.write(_bytes(opened, parts, place, start, stop))
+                    rows += count
+    finally:
+        for handle in opened.values():
+            handle.close()
+    return rows
+
+
+@contextmanager
+def _table(path: Path, columns: dict[str, str]) -> Iterator[Callable[[Sequence[object]], None]]:
+    """A function that adds a row; the table is whole at the end, its description beside it."""
+    with write_whole(path) as temporary, temporary.open("w", encoding="utf-8") as stream:
+
+        def add(values: Sequence[object]) -> None:
+            stream.write("\t".join(map(_cell, values)) + "\n")
+
+        add(list(columns))
+        yield add
+    described = {name: {"Description": text} for name, text in columns.items()}
+    with write_whole(path.with_suffix(".json")) as temporary:
+        temporary.write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
+
+
+def _image_row(line: Line) -> list[object]:
+    record, made = line.record, line.record.event == "done"
+    return [
+        *_whose(line.item),
+        record.status,
+        "; ".join(record.reasons),
+        record.mean_area,
+        record.slices if made else None,
+        record.seconds if made else None,
+        line.mask,
+        record.model[:12],
+        record.version,
+        record.turn,
+    ]
+
+
+def _whose(item: Item) -> list[object]:
+    return [item.participant, item.session, item.contrast, item.key]
+
+
+def _measured(line: Line, folder: Path) -> list[list[str]]:
+    """The measures of each slice with cord as texts; one empty row where there is none."""
+    nothing = [[""] * len(_SOURCES)]
+    if not line.csa:
+        return nothing
+    try:
+        with (folder / line.csa).open(newline="", encoding="utf-8") as stream:
+            rows = csv.reader(stream)
+            places = _columns_of(next(rows, []))
+            measured = [[row[place] if place >= 0 else "" for place in places] for row in rows]
+    except (OSError, ValueError, IndexError, csv.Error) as error:
+        raise OutputError(f"Cannot read the areas in {folder / line.csa}: {error}.") from error
+    return [values for values in measured if values[_AREA]] or nothing
+
+
+def _columns_of(header: list[str]) -> list[int]:
+    return [header.index(name) if name in header else -1 for name in _SOURCES.values()]
+
+
+def _cell(value: object) -> str:
+    if value is None or value == "":
+        return "n/a"
+    text = f"{value:.6g}" if isinstance(value, float) else str(value)
+    text = " ".join(text.split()) if any(c in text for c in "\t\r\n") else text
+    return f"'{text}" if _is_formula(text) else text
+
+
+def _is_formula(text: str) -> bool:
+    """Whether a spreadsheet would run the text; a quote before it, as here, stops that."""
+    return text[:1] in {"=", "@", "'"} or (text[:1] in {"+", "-"} and not _is_number(text))
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _head(part: Path) -> bytes:
+    with part.open("rb") as stream:
+        return stream.readline()
+
+
+def _spans(part: Path) -> dict[str, list[tuple[int, int, int]]]:
+    """Where in a table the rows of each image lie: (start, stop, rows), in bytes."""
+    spans: dict[str, list[tuple[int, int, int]]] = {}
+    try:
+        with part.open("rb") as stream:
+            place = len(stream.readline())
+            for line in stream:
+                key = line.split(b"\t", 4)[3].decode("utf-8").removeprefix("'")
+                runs = spans.setdefault(key, [])
+                if runs and runs[-1][1] == place:
+                    runs[-1] = (runs[-1][0], place + len(line), runs[-1][2] + 1)
+                else:
+                    runs.append((place, place + len(line), 1))
+                place += len(line)
+    except (OSError, IndexError, UnicodeDecodeError) as error:
+        raise OutputError(f"Cannot read the table {part}: {error}.") from error
+    return spans
+
+
+def _bytes(
+    opened: dict[int, IO[bytes]], parts: Sequence[Path], place: int, start: int, stop: int
+) -> bytes:
+    if place not in opened:
+        if len(opened) >= _MOST_OPEN:
+            opened.pop(next(iter(opened))).close()
+        opened[place] = parts[place].open("rb")
+    opened[place].seek(start)
+    return opened[place].read(stop - start)

@@ -1,0 +1,249 @@
+"""The images of a batch: from a BIDS dataset or a list, with what the user wants of them.
+
+Every image gets a name that is its alone, its path below the folder of all; whatever is kept
+about it is kept under that name.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from sct_deepseg_general import bids
+from sct_deepseg_general.cluster.shards import Shard
+from sct_deepseg_general.errors import DatasetError
+
+__all__ = [
+    "Filters",
+    "Item",
+    "Worklist",
+    "from_bids",
+    "from_list",
+    "item_named",
+    "read_list",
+    "read_yaml",
+]
+
+_NO_IMAGES = {"mask", "dseg", "probseg", "defacemask", "B0map", "fieldmap"}
+_NIFTI = (".nii", ".nii.gz")
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Which images to take; an empty tuple takes all.
+
+    `include` and `exclude` hold shell patterns, subjects ("sub-01", "sub-01/ses-1", "ses-1")
+    and files, as SCT's lists do; what is excluded is left out even where it is included.
+    """
+
+    participants: tuple[str, ...] = ()
+    sessions: tuple[str, ...] = ()
+    contrasts: tuple[str, ...] = ()
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Item:
+    """One image to work on."""
+
+    key: str
+    """Its path below `Worklist.root`, with forward slashes: "sub-01/anat/sub-01_T2w.nii.gz"."""
+    image: Path
+    participant: str = ""
+    """"sub-01", or "" where the name does not say."""
+    session: str = ""
+    contrast: str = ""
+
+    @property
+    def stem(self) -> str:
+        return _stem(PurePosixPath(self.key).name)
+
+    @property
+    def owner(self) -> str:
+        """What a shard goes by: a participant's images stay together."""
+        return self.participant or self.key
+
+
+@dataclass(frozen=True)
+class Worklist:
+    """The images of a batch, sorted by name, and how many were left out for which reason."""
+
+    root: Path
+    name: str
+    items: tuple[Item, ...]
+    left_out: tuple[tuple[str, int], ...] = field(default=())
+
+    def part(self, shard: Shard) -> Worklist:
+        """The items of one shard."""
+        items = tuple(item for item in self.items if shard.holds(item.owner))
+        return Worklist(self.root, self.name, items, self.left_out)
+
+
+def from_bids(root: Path, filters: Filters | None = None) -> Worklist:
+    """The images of a BIDS dataset (`anat`, `func`, `dwi`; masks and field maps left out).
+
+    Raises:
+        DatasetError: the folder is missing, no dataset, or nothing in it is wanted.
+    """
+    filters = filters or Filters()
+    selection = bids.Selection(
+        contrasts=filters.contrasts, participants=filters.participants, sessions=filters.sessions
+    )
+    found = bids.index(root, selection)
+    items = [
+        _item_of(case.image, case.image.relative_to(root).as_posix(), case) for case in found.cases
+    ]
+    others = {why: count for why, count in found.reasons.items() if why != "no label"}
+    return _filtered(root, found.dataset, items, filters, others)
+
+
+def from_list(
+    images: Sequence[Path], filters: Filters | None = None, root: Path | None = None
+) -> Worklist:
+    """A list of images, each once; `root` is by default the deepest folder that holds all.
+
+    Raises:
+        DatasetError: nothing is left, or an image lies outside `root`.
+    """
+    filters = filters or Filters()
+    full = sorted({_full(image) for image in images})
+    if not full:
+        raise DatasetError("The list holds no image: give at least one.")
+    root = _full(root or Path(os.path.commonpath([image.parent for image in full])))
+    items = []
+    for image in full:
+        if not image.is_relative_to(root):
+            raise DatasetError(f"{image} is not below {root}: give another -root.")
+        items.append(_item_of(image, image.relative_to(root).as_posix()))
+    wanted = [item for item in items if _named(item, filters)]
+    return _filtered(root, root.name, wanted, filters, _count("not selected", items, wanted))
+
+
+def read_list(path: Path) -> tuple[Path, ...]:
+    """The images that a text file names, one a line; `#` begins a comment.
+
+    Relative names are taken from the folder of the file.
+
+    Raises:
+        DatasetError: the file cannot be read.
+    """
+    lines = [line.strip() for line in _read(path).splitlines()]
+    return tuple(path.parent / line for line in lines if line and not line.startswith("#"))
+
+
+def read_yaml(path: Path) -> tuple[str, ...]:
+    """The subjects and files of one of SCT's YAML lists, of all its categories.
+
+    Raises:
+        DatasetError: the file cannot be read, is not YAML, or is not lists of names.
+    """
+    entries = _parsed_yaml(path)
+    groups = list(entries.values()) if isinstance(entries, dict) else [entries]
+    names = [name for group in groups if isinstance(group, list) for name in group]
+    if not all(isinstance(group, list) for group in groups) or not all(
+        isinstance(name, str) for name in names
+    ):
+        raise DatasetError(
+            f"{path} is no list of subjects or files: write one name a line after '- '."
+        )
+    return tuple(dict.fromkeys(names))
+
+
+def item_named(root: Path, key: str) -> Item:
+    """The item that a key of an earlier run stands for."""
+    return _item_of(root / key, key)
+
+
+def _item_of(image: Path, key: str, case: bids.Case | None = None) -> Item:
+    if case is None and image.name.startswith("sub-"):
+        case = bids.case_of(image, "")
+    if case is None or "sub" not in case.entities:
+        return Item(key, image)
+    return Item(key, image, case.participant, case.session, case.contrast)
+
+
+def _filtered(
+    root: Path, name: str, items: Iterable[Item], filters: Filters, others: dict[str, int]
+) -> Worklist:
+    items = [item for item in items if item.stem.rpartition("_")[2] not in _NO_IMAGES]
+    included = [item for item in items if not filters.include or _any(item, filters.include)]
+    kept = [item for item in included if not _any(item, filters.exclude)]
+    left = {
+        **others,
+        **_count("not included", items, included),
+        **_count("excluded", included, kept),
+    }
+    if not kept:
+        why = ", ".join(f"{count} {reason}" for reason, count in left.items()) or "it is empty"
+        raise DatasetError(f"No image of {root} is to be segmented ({why}): look at the filters.")
+    return Worklist(root, name, tuple(sorted(kept, key=lambda item: item.key)), tuple(left.items()))
+
+
+def _count(reason: str, before: Collection[Item], after: Collection[Item]) -> dict[str, int]:
+    return {reason: len(before) - len(after)} if len(before) > len(after) else {}
+
+
+def _named(item: Item, filters: Filters) -> bool:
+    return (
+        _is_one(item.participant, "sub", filters.participants)
+        and _is_one(item.session, "ses", filters.sessions)
+        and (not filters.contrasts or item.contrast in filters.contrasts)
+    )
+
+
+def _is_one(value: str, key: str, wanted: Iterable[str]) -> bool:
+    full = {name if name.startswith(f"{key}-") else f"{key}-{name}" for name in wanted}
+    return not full or value in full
+
+
+def _any(item: Item, entries: Iterable[str]) -> bool:
+    return any(_matches(item, entry) for entry in entries)
+
+
+def _matches(item: Item, entry: str) -> bool:
+    """Whether an entry of a list means this image: a file, a folder on its way, or a pattern.
+
+    A file is meant by its name, its path, or the name of the mask made of it (`_seg`).
+    """
+    entry = entry.strip().rstrip("/")
+    if entry.endswith(_NIFTI):
+        name = PurePosixPath(entry.replace("\\", "/")).name
+        same = entry in (item.key, str(item.image)) or name == item.image.name
+        return same or _stem(name).removesuffix("_seg") == item.stem or fnmatchcase(item.key, entry)
+    folders = item.key.rpartition("/")[0]
+    place = f"/{folders}/{item.participant}/{item.session}/"
+    return f"/{entry}/" in place or fnmatchcase(item.stem, entry) or fnmatchcase(item.key, entry)
+
+
+def _parsed_yaml(path: Path) -> Any:
+    try:
+        import yaml
+    except ImportError as error:
+        raise DatasetError(
+            "Reading YAML lists needs PyYAML: install it with 'pip install pyyaml'."
+        ) from error
+    try:
+        return yaml.safe_load(_read(path))
+    except yaml.YAMLError as error:
+        raise DatasetError(f"{path} is not YAML: {' '.join(str(error).split())}.") from error
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise DatasetError(f"Cannot read {path}: {reason}.") from error
+
+
+def _full(path: Path) -> Path:
+    return Path(os.path.abspath(path))  # noqa: PTH100 - resolve would follow the links of annexes
+
+
+def _stem(name: str) -> str:
+    return name.removesuffix(".gz").removesuffix(".nii")

@@ -1,0 +1,149 @@
+"""Which vertebral level each axial slice belongs to, from labelled discs or labelled levels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from nibabel import orientations
+from nibabel.affines import apply_affine
+from numpy.typing import NDArray
+
+from sct_deepseg_general.errors import ImageError
+from sct_deepseg_general.image.las import AXES, upright
+from sct_deepseg_general.image.volume import Grid, Volume
+from sct_deepseg_general.morphometry.centreline import Centreline, CentrelineFit, centres, fitted
+
+__all__ = ["from_discs", "from_levels", "missing_discs", "placed_centreline"]
+
+Levels = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+DISC_SMOOTHING = 20.0
+"""SCT's smoothing for the centreline that discs are projected onto."""
+
+HIGHEST_LEVEL = 48
+"""49 and 50 mark the pontomedullary groove and junction, which are no levels."""
+
+
+def from_levels(labels: Volume) -> Levels:
+    """The level of each slice of a level map (LAS order), 0 where there is none.
+
+    A slice that touches several levels belongs to the rounded mean of its labelled voxels.
+    """
+    data = labels.reoriented(AXES).data
+    levels = np.zeros(data.shape[2], dtype=np.int64)
+    for z in range(data.shape[2]):
+        slice_ = data[:, :, z]
+        present = slice_[np.isfinite(slice_) & (slice_ != 0)]
+        if present.size:
+            levels[z] = int(np.round(present.mean(dtype=np.float64)))
+    return levels
+
+
+def from_discs(discs: Volume, segmentation: Volume, centreline: Volume | None = None) -> Levels:
+    """The level of each slice (LAS order) between labelled discs, 0 outside the segmentation.
+
+    Disc n is the upper border of vertebra n (3 is the disc C2-C3). As in SCT, each disc goes to
+    the nearest point of the centreline (of `centreline` where a mask is given), that voxel to
+    the nearest voxel of the segmentation's centreline; slices up to a disc belong to the level
+    below it, slices above the topmost disc to the level above.
+
+    Raises:
+        ImageError: no disc, no segmentation, or discs that are not in order.
+    """
+    points, values = _labels(discs)
+    first = _traced(centreline or segmentation)
+    own = first if centreline is None else _traced(segmentation)
+    seen = first.points[_nearest(first.points, points)]
+    seen = _at_voxels(seen, (centreline or segmentation).grid)
+    nearest = _nearest(own.voxels, seen)
+    order = np.argsort(nearest, kind="stable")
+    nearest, values = nearest[order], values[order]
+    if (np.diff(values) >= 0).any():
+        raise ImageError(
+            f"The discs are not in order from below: {', '.join(map(str, values))}. "
+            "Check their labels."
+        )
+    below = np.append(values, values[-1] - 1)
+    levels = np.zeros(segmentation.grid.reoriented(AXES).shape[2], dtype=np.int64)
+    levels[own.slices] = below[np.searchsorted(nearest, np.arange(own.slices.size))]
+    return levels
+
+
+def missing_discs(discs: Volume) -> tuple[int, ...]:
+    """Discs that are not labelled between the lowest and the highest that are.
+
+    The level below a missing disc takes the slices of the one above it.
+    """
+    values = {int(value) for value in np.unique(discs.data[discs.data > 0])}
+    values = {value for value in values if value <= HIGHEST_LEVEL}
+    return tuple(n for n in range(min(values), max(values)) if n not in values) if values else ()
+
+
+def placed_centreline(curve: Centreline, grid: Grid) -> Floats:
+    """The curve's points in mm (RAS), an array (slices, 3)."""
+    voxels = np.stack([curve.x, curve.y, curve.z], axis=1)
+    return np.asarray(voxels @ grid.affine[:3, :3].T + grid.affine[:3, 3])
+
+
+@dataclass(frozen=True, eq=False)
+class _Traced:
+    """A mask's centreline: its slices (LAS), its points in mm, and the voxels it runs through.
+
+    Voxels are counted along the image's own axes and cut off, not rounded.
+    """
+
+    slices: Levels
+    points: Floats
+    voxels: Floats
+
+
+def _traced(mask: Volume) -> _Traced:
+    cord = upright(mask)
+    if cord is None:
+        raise ImageError("The mask is empty: there is no cord to project the discs onto.")
+    fit = CentrelineFit(smooth=DISC_SMOOTHING)
+    curve = fitted(centres(cord.mask), cord.spacing[2], fit).moved(cord.start)
+    along = np.stack([curve.x, curve.y, curve.z.astype(np.float64)], axis=1)
+    own = np.trunc(_on_own_axes(along, mask.grid))
+    return _Traced(
+        curve.z, placed_centreline(curve, cord.grid), apply_affine(mask.grid.affine, own)
+    )
+
+
+def _on_own_axes(voxels: Floats, grid: Grid) -> Floats:
+    """Voxels (n, 3) of the grid in LAS as voxels of the grid itself."""
+    transform = orientations.ornt_transform(
+        orientations.io_orientation(grid.affine), orientations.axcodes2ornt(AXES)
+    )
+    columns = []
+    for axis, (target, direction) in enumerate(transform):
+        column = voxels[:, int(target)]
+        columns.append(column if direction > 0 else grid.shape[axis] - 1 - column)
+    return np.stack(columns, axis=1)
+
+
+def _at_voxels(points: Floats, grid: Grid) -> Floats:
+    """Points (n, 3) in mm moved to the centres of the grid's voxels that they lie in."""
+    voxels = np.rint(apply_affine(np.linalg.inv(grid.affine), points))
+    inside = np.clip(voxels, 0, np.array(grid.shape) - 1)
+    return np.asarray(apply_affine(grid.affine, inside))
+
+
+def _labels(discs: Volume) -> tuple[Floats, Levels]:
+    """Positions in mm (RAS) and values of the labelled voxels."""
+    voxels = np.argwhere(discs.data > 0)
+    values = np.round(discs.data[tuple(voxels.T)]).astype(np.int64)
+    kept = values <= HIGHEST_LEVEL
+    if not kept.any():
+        raise ImageError("The disc file holds no disc: label single voxels with 1, 2, 3 and so on.")
+    affine = discs.grid.affine
+    return voxels[kept] @ affine[:3, :3].T + affine[:3, 3], values[kept]
+
+
+def _nearest(points: Floats, to: Floats) -> Levels:
+    """The index of the point nearest to each of `to`; a KD-tree, as SCT's, settles ties."""
+    from scipy.spatial import KDTree
+
+    return np.asarray(KDTree(points).query(to)[1], dtype=np.int64)

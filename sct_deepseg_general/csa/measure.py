@@ -1,0 +1,144 @@
+"""The CSA table of a mask, as asked for: from the mask and what goes with it to rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sct_deepseg_general.csa import levels, pam50, pmj
+from sct_deepseg_general.csa import person as area_norm
+from sct_deepseg_general.csa.aggregate import Selection, Table, aggregated, profiles
+from sct_deepseg_general.csa.pmj import EXTENT
+from sct_deepseg_general.errors import ImageError
+from sct_deepseg_general.image.las import AXES
+from sct_deepseg_general.image.volume import Probability, Segmentation, Volume
+from sct_deepseg_general.morphometry import symmetry as anatomy
+from sct_deepseg_general.morphometry.centreline import CentrelineFit
+from sct_deepseg_general.morphometry.morphometrics import Morphometrics, measure
+from sct_deepseg_general.morphometry.soft_area import soft_areas
+
+__all__ = ["PER_SLICE", "CsaRequest", "Measured", "measured", "shapes", "tabulated"]
+
+Floats = NDArray[np.float64]
+Levels = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class CsaRequest:
+    """What to measure and how to sum it up; the defaults are SCT's.
+
+    `level_map` (a level number in each voxel) or `discs` (single voxels) say where the
+    vertebral levels are; `pmj` marks the pontomedullary junction, with the cord to measure
+    `pmj_distance` mm below it, `pmj_extent` mm of it; `image` adds quarters and symmetry;
+    `centreline` is a mask to take the angles from, and with `only_on_centreline` the slices that
+    it does not cover are left out; `soft` adds the area from a probability;
+    `person` brings MEAN(area) to the average person. All volumes are on the mask's grid.
+    """
+
+    selection: Selection = field(default_factory=Selection)
+    angle_correction: bool = True
+    fit: CentrelineFit = field(default_factory=CentrelineFit)
+    level_map: Volume | None = None
+    discs: Volume | None = None
+    pmj: Volume | None = None
+    pmj_distance: float | None = None
+    pmj_extent: float = EXTENT
+    image: Volume | None = None
+    centreline: Volume | None = None
+    only_on_centreline: bool = False
+    soft: Probability | None = None
+    to_pam50: bool = False
+    person: area_norm.Person | None = None
+
+
+PER_SLICE = CsaRequest(Selection(per_slice=True))
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """The shape of every slice, the level of each (0: none) where known, and the rows."""
+
+    morphometrics: Morphometrics
+    levels: Levels | None
+    table: Table
+
+
+def measured(segmentation: Volume, request: CsaRequest) -> Measured:
+    """The table that `request` asks for.
+
+    Raises:
+        ImageError: files that do not belong together, or a region that the mask does not have.
+    """
+    return tabulated(segmentation, shapes(segmentation, request), request)
+
+
+def tabulated(segmentation: Volume, table: Morphometrics, request: CsaRequest) -> Measured:
+    """The rows that `request` asks for, of a mask whose `shapes` are known.
+
+    Raises:
+        ImageError: as `measured`.
+    """
+    of_slices = _levels(segmentation, request)
+    distances = pmj.distances(segmentation, request.pmj) if request.pmj else None
+    selection = _selection(table, request, distances)
+    measures, grouped = profiles(table), of_slices
+    if request.to_pam50:
+        if of_slices is None:
+            raise ImageError("PAM50 needs to know the levels: give a level map or discs.")
+        measures, grouped = pam50.normalised(measures, of_slices), pam50.template_levels()
+        selection = _on_template(selection, of_slices)
+        distances = None
+    rows = aggregated(measures, selection, grouped, distances)
+    if request.person is not None:
+        rows = area_norm.normalised(rows, request.person)
+    return Measured(table, of_slices, rows)
+
+
+def shapes(segmentation: Volume, request: CsaRequest) -> Morphometrics:
+    """The shape of every slice, with what `request` adds to it.
+
+    Raises:
+        ImageError: files that do not belong together.
+    """
+    if request.only_on_centreline and request.centreline is not None:
+        segmentation = _covered(segmentation, request.centreline)
+    table = measure(segmentation, request.angle_correction, request.fit, request.centreline)
+    if request.image is not None:
+        table = replace(table, symmetry=anatomy.symmetries(segmentation, request.image, table))
+    if request.soft is not None:
+        cord = Segmentation((segmentation.data > 0).astype(np.uint8), segmentation.grid)
+        table = replace(table, soft_area=soft_areas(request.soft, cord, table))
+    return table
+
+
+def _covered(segmentation: Volume, centreline: Volume) -> Volume:
+    """The mask without the slices where the centreline's mask holds nothing."""
+    guide, mask = centreline.reoriented(AXES), segmentation.reoriented(AXES)
+    within = guide.data.any(axis=(0, 1))
+    if not within.any() or guide.grid.shape != mask.grid.shape:
+        return segmentation  # measuring says what is wrong
+    kept = replace(mask, data=np.where(within, mask.data, 0).astype(mask.data.dtype))
+    return kept.reoriented(segmentation.grid.axcodes)
+
+
+def _levels(segmentation: Volume, request: CsaRequest) -> Levels | None:
+    if request.level_map is not None and request.discs is not None:
+        raise ImageError("Levels come from a level map or from discs: give one of them.")
+    if request.discs is not None:
+        return levels.from_discs(request.discs, segmentation, request.centreline)
+    return levels.from_levels(request.level_map) if request.level_map is not None else None
+
+
+def _selection(table: Morphometrics, request: CsaRequest, distances: Floats | None) -> Selection:
+    selection = request.selection
+    if distances is None or request.pmj_distance is None or selection.per_slice:
+        return selection
+    slices = pmj.slices_at(request.pmj_distance, distances, table.slices, request.pmj_extent)
+    return replace(selection, slices=slices, pmj_distance=request.pmj_distance)
+
+
+def _on_template(selection: Selection, of_slices: Levels) -> Selection:
+    wanted = selection.levels or tuple(int(n) for n in np.unique(of_slices[of_slices > 0]))
+    return replace(selection, levels=wanted, per_slice=True)

@@ -1,0 +1,178 @@
+"""CSA along the cord as a picture: the area, its interval, the levels, and what is doubtful."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sct_deepseg_general.files import write_whole
+from sct_deepseg_general.morphometry.morphometrics import Morphometrics
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["LevelName", "PlotOptions", "figure", "level_name", "save_plot"]
+
+INK, GREY, LIGHT = "#1b2a3a", "#7a8794", "#e6e9ec"
+AREA, SOFT, DOUBT = "#1f6fb2", "#2a9d8f", "#d1495b"
+
+Floats = NDArray[np.float64]
+Levels = NDArray[np.int64]
+LevelName = str
+
+
+@dataclass(frozen=True)
+class PlotOptions:
+    """What is drawn around the curve.
+
+    `title` above it; `in_mm` puts millimetres along the cord on the x axis instead of slice
+    numbers; `flagged` are slices to mark as doubtful; `size` is in inches and `dpi` per inch.
+    """
+
+    title: str = ""
+    in_mm: bool = False
+    flagged: tuple[int, ...] = ()
+    size: tuple[float, float] = (8.0, 3.6)
+    dpi: int = 150
+
+
+def save_plot(
+    path: Path,
+    morphometrics: Morphometrics,
+    levels: Levels | None = None,
+    options: PlotOptions | None = None,
+) -> None:
+    """The picture as a PNG file, written whole.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    options = options or PlotOptions()
+    drawn = figure(morphometrics, levels, options)
+    with write_whole(path) as temporary:
+        drawn.savefig(temporary, format="png", dpi=options.dpi)
+
+
+def figure(
+    morphometrics: Morphometrics,
+    levels: Levels | None = None,
+    options: PlotOptions | None = None,
+) -> Figure:
+    """The picture as a matplotlib figure that belongs to no window.
+
+    `levels` is the vertebral level of each slice (0: none). Inferior is on the left.
+    """
+    from matplotlib.figure import Figure
+
+    options = options or PlotOptions()
+    drawn = Figure(figsize=options.size, layout="constrained", facecolor="white")
+    axes = drawn.add_subplot()
+    x = _positions(morphometrics, in_mm=options.in_mm)
+    if morphometrics.slices.size:
+        _curves(axes, x, morphometrics)
+        _flags(axes, x, morphometrics, options.flagged)
+        _limits(axes, x, morphometrics)
+        if levels is not None:
+            _levels(axes, x, levels, morphometrics)
+        axes.legend(
+            loc="lower left", bbox_to_anchor=(0, 1), ncols=4, frameon=False, fontsize=8,
+            borderaxespad=0.2, handlelength=1.6,
+        )  # fmt: skip
+    else:
+        axes.text(0.5, 0.5, "no cord", transform=axes.transAxes, ha="center", color=GREY)
+    _dress(axes, options)
+    return drawn
+
+
+def level_name(level: int) -> LevelName:
+    """C1 to C7, T1 to T12, L1 to L5, S1 to S5 for the numbers 1 to 29."""
+    for letter, count in (("C", 7), ("T", 12), ("L", 5), ("S", 5)):
+        if level <= count:
+            return f"{letter}{level}"
+        level -= count
+    return str(level)
+
+
+def _positions(morphometrics: Morphometrics, *, in_mm: bool) -> Floats:
+    """Where each slice is drawn: its number, or mm along the cord from the lowest slice of it."""
+    numbers = np.arange(len(morphometrics.shapes), dtype=np.float64)
+    if not in_mm or not morphometrics.slices.size:
+        return numbers
+    thickness = morphometrics.column("length")
+    thickness[np.isnan(thickness)] = morphometrics.spacing[2]
+    along = np.cumsum(thickness)
+    return np.asarray(along - along[morphometrics.slices[0]])
+
+
+def _curves(axes: Axes, x: Floats, table: Morphometrics) -> None:
+    if table.area_lower is not None and table.area_upper is not None:
+        axes.fill_between(
+            x, table.area_lower, table.area_upper, color=AREA, alpha=0.18, lw=0, label="interval"
+        )
+    axes.plot(x, table.area, color=AREA, lw=1.8, marker="o", ms=_marker(table), label="CSA")
+    if table.soft_area is not None:
+        axes.plot(x, table.soft_area, color=SOFT, lw=1.2, ls="--", label="soft CSA")
+
+
+def _marker(table: Morphometrics) -> float:
+    return 3.5 if table.slices.size <= 40 else 0.0
+
+
+def _flags(axes: Axes, x: Floats, table: Morphometrics, flagged: Sequence[int]) -> None:
+    marked = np.array([z for z in flagged if 0 <= z < len(table.shapes)], dtype=np.int64)
+    held = marked[~np.isnan(table.area[marked])] if marked.size else marked
+    if held.size:
+        axes.plot(
+            x[held], table.area[held], ls="none", marker="o", ms=7, mfc="none", mec=DOUBT,
+            mew=1.5, label="to check",
+        )  # fmt: skip
+    for z in sorted(set(marked.tolist()) - set(held.tolist())):
+        axes.axvline(x[z], color=DOUBT, lw=1, alpha=0.6)
+
+
+def _limits(axes: Axes, x: Floats, table: Morphometrics) -> None:
+    held = table.slices
+    step = float(np.median(np.diff(x))) if x.size > 1 else 1.0
+    axes.set_xlim(x[held[0]] - step, x[held[-1]] + step)
+    shown = [table.area, table.soft_area, table.area_lower, table.area_upper]
+    values = np.concatenate([column for column in shown if column is not None])
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    room = max(high - low, 0.15 * high) * 0.15
+    axes.set_ylim(max(0.0, low - room), high + 1.6 * room)
+
+
+def _levels(axes: Axes, x: Floats, levels: Levels, table: Morphometrics) -> None:
+    """A line between levels, and each level's name above its middle."""
+    held = np.zeros(x.size, dtype=bool)
+    held[table.slices[0] : table.slices[-1] + 1] = True
+    changes = np.flatnonzero((np.diff(levels) != 0) & held[:-1] & held[1:])
+    for z in changes:
+        axes.axvline((x[z] + x[z + 1]) / 2, color=GREY, lw=0.7, ls=(0, (3, 3)), zorder=0)
+    for level in np.unique(levels[held & (levels > 0)]):
+        middle = float(x[held & (levels == level)].mean())
+        axes.text(
+            middle, 0.985, level_name(int(level)), transform=axes.get_xaxis_transform(),
+            ha="center", va="top", fontsize=8, color=GREY,
+        )  # fmt: skip
+
+
+def _dress(axes: Axes, options: PlotOptions) -> None:
+    axes.set_xlabel(
+        "mm along the cord" if options.in_mm else "slice (inferior to superior)", color=INK
+    )
+    axes.set_ylabel("CSA (mm²)", color=INK)
+    if options.title:
+        axes.set_title(options.title, loc="right", fontsize=9, color=INK)
+    axes.grid(axis="y", color=LIGHT, lw=0.8)
+    axes.set_axisbelow(True)
+    axes.tick_params(colors=GREY, labelsize=8, length=3)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    for side in ("left", "bottom"):
+        axes.spines[side].set_color(GREY)

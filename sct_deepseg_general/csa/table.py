@@ -1,0 +1,156 @@
+"""The table as a CSV file with SCT's columns, so that what reads SCT's files reads these."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from sct_deepseg_general.csa.aggregate import Row, Table
+from sct_deepseg_general.errors import ImageError, OutputError
+from sct_deepseg_general.files import write_whole
+
+__all__ = [
+    "FIXED_COLUMNS",
+    "STATUS",
+    "as_text",
+    "number_list",
+    "parse_number_list",
+    "read",
+    "write",
+]
+
+FIXED_COLUMNS = (
+    "Timestamp",
+    "SCT Version",
+    "Filename",
+    "Slice (I->S)",
+    "VertLevel",
+    "DistancePMJ",
+)
+STATUS = "Status"
+"""The last column of a table whose mask was judged: ok, warn or fail."""
+
+
+def write(
+    path: Path,
+    table: Table,
+    source: str,
+    version: str,
+    *,
+    append: bool = False,
+    status: str = "",
+) -> None:
+    """Write `table` to `path`, whole; `source` is the file that was measured.
+
+    With `append`, the rows follow those of a file that is there already. The column
+    "SCT Version" holds `version`: name and version of what measured. `status` is the quality
+    check's, for a last column that is left out where there is none.
+
+    Raises:
+        OutputError: the place cannot be written to, or the file there has other columns.
+    """
+    before = _existing(path, _header(table, status)) if append and path.exists() else ""
+    text = before + as_text(table, source, version, header=not before, status=status)
+    with write_whole(path) as temporary:
+        temporary.write_bytes(text.encode("utf-8"))
+
+
+def as_text(
+    table: Table, source: str, version: str, *, header: bool = True, status: str = ""
+) -> str:
+    """The CSV text: strings in quotes, numbers without, lines ending in CR LF."""
+    stream = io.StringIO(newline="")
+    if header:
+        csv.writer(stream).writerow(_header(table, status))
+    last = [status] if status else []
+    writer = csv.writer(stream, quoting=csv.QUOTE_NONNUMERIC)
+    stamp = datetime.now().strftime("%Y-%m-%d %H:%M:%S")
+    for row in table.rows:
+        writer.writerow([stamp, version, _no_formula(source), *_where(row), *row.values, *last])
+    return stream.getvalue()
+
+
+def read(path: Path) -> Table:
+    """A table back from a CSV file with SCT's columns, ours or SCT's.
+
+    Raises:
+        ImageError: the file does not exist or is no such table.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as stream:
+            header, *lines = csv.reader(stream)
+    except (OSError, ValueError, csv.Error) as error:
+        raise ImageError(f"Cannot read a CSA table from {path}: {error}.") from error
+    if tuple(header[: len(FIXED_COLUMNS)]) != FIXED_COLUMNS:
+        raise ImageError(f"{path} is no CSA table: its first columns are {', '.join(header[:3])}.")
+    end = len(header) - (header[-1] == STATUS)
+    columns = tuple(header[len(FIXED_COLUMNS) : end])
+    return Table(columns, tuple(_row(line[:end]) for line in lines))
+
+
+def number_list(numbers: Sequence[int]) -> str:
+    """Numbers as SCT writes them: ascending, a run as "4:17", runs apart by ";"."""
+    runs: list[list[int]] = []
+    for number in sorted(numbers):
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ";".join(f"{run[0]}:{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
+
+
+def parse_number_list(text: str) -> tuple[int, ...]:
+    """The numbers of "4:17", "2,5" or "1:3;7", each once, in the order given.
+
+    Raises:
+        ValueError: anything else.
+    """
+    numbers: list[int] = []
+    for part in text.replace(";", ",").split(","):
+        first, colon, last = part.strip().partition(":")
+        if not first.isdigit() or (colon and not last.isdigit()):
+            raise ValueError(f"'{text}' is no list of numbers: write 2:4 or 2,5.")
+        numbers.extend(range(int(first), int(last or first) + 1))
+    return tuple(dict.fromkeys(numbers))
+
+
+def _no_formula(path: str) -> str:
+    """A path that a spreadsheet does not take for a formula: "=x" is the same file as "./=x"."""
+    return f"./{path}" if path[:1] in {"=", "+", "-", "@", "\t", "\r"} else path
+
+
+def _header(table: Table, status: str) -> list[str]:
+    return [*FIXED_COLUMNS, *table.columns, *([STATUS] if status else [])]
+
+
+def _where(row: Row) -> tuple[str, str, str]:
+    distance = "" if row.pmj_distance is None else str(row.pmj_distance)
+    return number_list(row.slices), number_list(row.levels), distance
+
+
+def _row(line: list[str]) -> Row:
+    slices, levels, distance, *values = line[3:]
+    return Row(
+        parse_number_list(slices) if slices else (),
+        parse_number_list(levels) if levels else (),
+        float(distance) if distance else None,
+        tuple(float(value) if value else None for value in values),
+    )
+
+
+def _existing(path: Path, expected: Sequence[str]) -> str:
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise OutputError(f"Cannot append to {path}: {error}.") from error
+    header = next(csv.reader(io.StringIO(text)), [])
+    if header and header != list(expected):
+        odd = sorted(set(header) ^ set(expected)) or ["their order"]
+        raise OutputError(
+            f"Cannot append to {path}: its columns differ ({', '.join(odd[:4])}); "
+            "write to another file."
+        )
+    return text if not text or text.endswith("\n") else text + "\r\n"

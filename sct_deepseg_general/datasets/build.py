@@ -1,0 +1,274 @@
+"""N BIDS datasets into nnU-Net v2 raw datasets: one of all of them and one of each.
+
+What `build` leaves in its folder:
+
+    recipe.json      the recipe with the split stored in it
+    cases.tsv        the manifest: nnU-Net name, BIDS file, SHA-256, person, part, fold
+    skipped.tsv      what was left out, and why
+    shapes/          label maps of the recipe's shapes
+    report.md        counts, and the same reasons, to read
+    nnUNet_raw/Dataset101_general/, Dataset102_NAME/, ...: imagesTr, labelsTr, imagesTs, labelsTs,
+                     softlabelsTr and Ts for soft labels, dataset.json, splits_final.json
+
+The sources are only read. The specific datasets are hard links into the general one. Running
+again converts what is new or changed, removes what is no longer in the recipe, and gives the
+same files as a run from nothing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sct_deepseg_general.bids import Case, Index
+from sct_deepseg_general.datasets import recipe as recipes
+from sct_deepseg_general.datasets.conversion import Ending, Job, Receipt, convert
+from sct_deepseg_general.datasets.manifest import FILE, Entry, write_manifest, write_rows
+from sct_deepseg_general.datasets.raw import write_raw
+from sct_deepseg_general.datasets.recipe import Dataset, Part, Recipe
+from sct_deepseg_general.datasets.split import Split, split_people
+from sct_deepseg_general.errors import DatasetError, OutputError
+from sct_deepseg_general.files import write_whole
+from sct_deepseg_general.training.shape_cases import FOLDER as SHAPES
+from sct_deepseg_general.training.shape_cases import write_shapes
+
+__all__ = ["RAW", "RECIPE", "Built", "Left", "build"]
+
+RAW = "nnUNet_raw"
+RECIPE = "recipe.json"
+_RECEIPTS = ".receipts"
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Left:
+    """A source that was left out, and why."""
+
+    dataset: str
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Built:
+    """The outcome: `recipe` has the split stored; `converted` counts what was written now."""
+
+    folder: Path
+    recipe: Recipe
+    entries: tuple[Entry, ...]
+    left: tuple[Left, ...]
+    converted: int
+
+    def raw(self, model: str) -> Path:
+        """nnU-Net's raw dataset of a model: "general" or a seen dataset's name."""
+        return self.folder / RAW / self.recipe.folder_of(model)
+
+
+def build(
+    recipe: Recipe,
+    data: Sequence[Path],
+    output: Path,
+    jobs: int = 1,
+    progress: Progress = lambda done, total: None,
+) -> Built:
+    """All raw datasets of a recipe in `output`, made or brought up to date.
+
+    `data` are the folders in which the datasets lie, `jobs` the number of processes, and
+    `progress` is told after each case how many are done and how many there are.
+
+    Raises:
+        DatasetError: a dataset is missing, the split is contradictory, or nothing is left to train
+            on; OutputError: `output` cannot be written or lies inside a dataset.
+    """
+    found = recipes.found(recipe, data)
+    _check_output(output, found)
+    recipe = _with_stored_split(recipe, output)
+    split = split_people(recipe, found)
+    recipe = recipe.with_split({**recipe.split.assigned, **split.parts})
+    todo = _jobs(recipe, split, found, output)
+    _prepare(output, {job.receipt for job, _ in todo})
+    receipts = _converted([job for job, _ in todo], jobs, progress)
+    entries, left = _entries(recipe, split, found, todo, [one for one, _ in receipts])
+    _check_entries(recipe, entries)
+    absent = write_shapes(recipe.shapes, data, output / SHAPES)
+    left = (*left, *(Left(name, "", reason) for name, reason in absent.items()))
+    built = Built(output, recipe, entries, left, sum(now for _, now in receipts))
+    for model in recipe.models:
+        chosen = [one for one in entries if model in {"general", one.dataset}]
+        write_raw(built.raw(model), built.raw("general"), chosen, recipe.split.folds)
+    _write_account(built)
+    return built
+
+
+def _check_output(output: Path, found: Iterable[Index]) -> None:
+    for one in found:
+        if output.resolve().is_relative_to(one.root.resolve()):
+            raise OutputError(
+                f"{output} lies inside the dataset {one.root}: choose another folder."
+            )
+    foreign = [path for path in (output / RAW).glob("Dataset*") if path.is_dir()]
+    if foreign and not (output / RECIPE).is_file() and not (output / _RECEIPTS).is_dir():
+        raise OutputError(f"{foreign[0]} was not made by this command: choose another folder.")
+
+
+def _with_stored_split(recipe: Recipe, output: Path) -> Recipe:
+    """The recipe with the places that an earlier run stored, unless its rule was another."""
+    path = output / RECIPE
+    if not path.is_file():
+        return recipe
+    stored = recipes.read(path).split
+    if (stored.seed, stored.test) != (recipe.split.seed, recipe.split.test):
+        return recipe
+    names = {one.name for one in recipe.datasets}
+    kept = {who: part for who, part in stored.assigned.items() if who.split("/")[0] in names}
+    return recipe.with_split({**kept, **recipe.split.assigned})
+
+
+def _jobs(
+    recipe: Recipe, split: Split, found: Iterable[Index], output: Path
+) -> list[tuple[Job, str]]:
+    """A job and its part for each labelled case."""
+    options = {one.name: one for one in recipe.datasets}
+    folder = output / RAW / recipe.folder_of("general")
+    todo = []
+    for case in (case for one in found for case in one.labelled):
+        part = _part(recipe, split, options[case.dataset], case)
+        ending: Ending = "Tr" if part == "train" else "Ts"
+        soft = options[case.dataset].label == "soft"
+        todo.append((Job(case, soft, folder, ending, output / _RECEIPTS), part))
+    return todo
+
+
+def _prepare(output: Path, receipts: set[Path]) -> None:
+    """The folder without what a killed run left half done, nor receipts of cases now gone."""
+    (output / _RECEIPTS).mkdir(parents=True, exist_ok=True)
+    old = [path for path in (output / _RECEIPTS).iterdir() if path not in receipts]
+    for path in {*old, *output.glob(".part-*"), *(output / RAW).glob("**/.part-*")}:
+        path.unlink()
+
+
+def _part(recipe: Recipe, split: Split, dataset: Dataset, case: Case) -> Part | str:
+    if dataset.role == "unseen":
+        return "unseen"
+    return split.parts[recipe.person(case.dataset, case.participant)]
+
+
+def _converted(todo: Sequence[Job], jobs: int, progress: Progress) -> list[tuple[Receipt, bool]]:
+    done = []
+    for receipt in _mapped(todo, jobs):
+        done.append(receipt)
+        progress(len(done), len(todo))
+    return done
+
+
+def _mapped(todo: Sequence[Job], jobs: int) -> Iterator[tuple[Receipt, bool]]:
+    if jobs <= 1 or len(todo) <= 1:
+        yield from map(convert, todo)
+        return
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    # forked workers would inherit the threads of torch and of progress bars
+    with ProcessPoolExecutor(min(jobs, len(todo)), get_context("spawn")) as pool:
+        yield from pool.map(convert, todo)
+
+
+def _entries(
+    recipe: Recipe,
+    split: Split,
+    found: Iterable[Index],
+    todo: Iterable[tuple[Job, str]],
+    receipts: Iterable[Receipt],
+) -> tuple[tuple[Entry, ...], tuple[Left, ...]]:
+    roots = {one.dataset: one.root for one in found}
+    left = [
+        Left(one.dataset, item.path.relative_to(one.root).as_posix(), item.reason)
+        for one in found
+        for item in one.skipped
+    ]
+    entries = []
+    for (job, part), receipt in zip(todo, receipts, strict=True):
+        root = roots[job.case.dataset]
+        if receipt.reason:
+            path = job.case.image.relative_to(root).as_posix()
+            left.append(Left(job.case.dataset, path, receipt.reason))
+        else:
+            entries.append(_entry(recipe, split, job, part, receipt, root))
+    return tuple(entries), tuple(left)
+
+
+def _entry(
+    recipe: Recipe, split: Split, job: Job, part: str, receipt: Receipt, root: Path
+) -> Entry:
+    case = job.case
+    options = next(one for one in recipe.datasets if one.name == case.dataset)
+    person = recipe.person(case.dataset, case.participant)
+    assert case.label is not None  # noqa: S101  only labelled cases are converted
+    return Entry(
+        name=case.name,
+        dataset=case.dataset,
+        participant=case.participant,
+        person=person,
+        session=case.session,
+        run=case.run,
+        contrast=case.contrast,
+        part=part,
+        fold=split.folds[person] if part == "train" else -1,
+        image=case.image.relative_to(root).as_posix(),
+        image_sha256=receipt.image_sha256,
+        label=case.label.relative_to(root).as_posix(),
+        label_sha256=receipt.label_sha256,
+        label_kind=options.label,
+        trust=options.trust,
+        shape=receipt.shape,
+        spacing=receipt.spacing,
+    )
+
+
+def _check_entries(recipe: Recipe, entries: Iterable[Entry]) -> None:
+    parts: Mapping[str, dict[str, str]] = defaultdict(dict)
+    trained = Counter(one.dataset for one in entries if one.part == "train")
+    for one in entries:
+        parts[one.image_sha256].setdefault("train" if one.part == "train" else "test", one.name)
+    for names in parts.values():
+        if len(names) == 2:
+            raise DatasetError(
+                f"{names['train']} and {names['test']} are one image, once to train on and once "
+                f"to test on: name the two people in same_person, or exclude one."
+            )
+    for dataset in recipe.seen:
+        if not trained[dataset.name]:
+            raise DatasetError(
+                f"No usable training case is left of '{dataset.name}': its labels are "
+                f"empty, off their images or out of range."
+            )
+
+
+def _write_account(built: Built) -> None:
+    write_manifest(built.entries, built.folder / FILE)
+    rows = ({"dataset": o.dataset, "path": o.path, "reason": o.reason} for o in built.left)
+    write_rows(built.folder / "skipped.tsv", ("dataset", "path", "reason"), rows)
+    with write_whole(built.folder / "report.md") as temporary:
+        temporary.write_text(_report(built), encoding="utf-8")
+    recipes.write(built.recipe, built.folder / RECIPE)
+
+
+def _report(built: Built) -> str:
+    counts = Counter((one.dataset, one.contrast, one.part) for one in built.entries)
+    people = {(one.dataset, one.contrast, one.part, one.person) for one in built.entries}
+    lines = [f"# {built.recipe.name}", "", "| dataset | contrast | part | images | people |"]
+    lines.append("|---|---|---|---|---|")
+    for key, images in sorted(counts.items()):
+        number = sum(one[:3] == key for one in people)
+        lines.append(f"| {' | '.join(key)} | {images} | {number} |")
+    tested = {one.dataset for one in built.entries if one.part == "test"}
+    untested = [one.name for one in built.recipe.seen if one.name not in tested]
+    if untested:
+        lines += ["", f"Without a person to test on: {', '.join(untested)}."]
+    lines += ["", "## Left out", "", "| dataset | reason | files |", "|---|---|---|"]
+    reasons = Counter((one.dataset, one.reason) for one in built.left)
+    lines += [f"| {name} | {reason} | {n} |" for (name, reason), n in sorted(reasons.items())]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,179 @@
+"""One BIDS case into nnU-Net's raw format: read, checked, reoriented, written.
+
+Sources are opened for reading only. What is written is described by a receipt, a small JSON
+file that is written last; a case whose receipt fits its sources is not converted again.
+
+Images are float32 on their native spacing with axes towards R, A, S (nibabel's letters; SCT
+calls it LPI). Labels are 0/1, uint8: cord where the source is above 0.5, hard or soft. With
+soft labels the fractions are kept beside them as float32.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from nibabel.affines import apply_affine
+
+from sct_deepseg_general.bids import Case
+from sct_deepseg_general.errors import DatasetError, ImageError, ModelError
+from sct_deepseg_general.files import sha256, write_whole
+from sct_deepseg_general.image.nifti import load, save
+from sct_deepseg_general.image.volume import Grid, Probability, Segmentation, Volume
+from sct_deepseg_general.json_schema import as_json, from_json
+from sct_deepseg_general.schema import read_json
+
+__all__ = ["THRESHOLD", "Ending", "Job", "Receipt", "convert", "label_reason", "shift"]
+
+Ending = Literal["Tr", "Ts"]
+"""nnU-Net's folders to train on and to test on."""
+THRESHOLD = 0.5
+"""A voxel is cord where its label is above this, in every dataset."""
+FORMAT = 1
+_RAS = ("R", "A", "S")
+_ALIGNED = 0.05  # of a voxel: below this, image and label are on the same grid
+
+
+@dataclass(frozen=True)
+class Job:
+    """One case to convert, and where to: an nnU-Net dataset `folder` and Tr or Ts."""
+
+    case: Case
+    soft: bool
+    folder: Path
+    ending: Ending
+    receipts: Path
+
+    @property
+    def receipt(self) -> Path:
+        return self.receipts / f"{self.case.name}.json"
+
+    @property
+    def image(self) -> Path:
+        return self.folder / f"images{self.ending}" / f"{self.case.name}_0000.nii.gz"
+
+    @property
+    def label(self) -> Path:
+        return self.folder / f"labels{self.ending}" / f"{self.case.name}.nii.gz"
+
+    @property
+    def soft_label(self) -> Path:
+        return self.folder / f"softlabels{self.ending}" / f"{self.case.name}.nii.gz"
+
+    @property
+    def outputs(self) -> tuple[Path, ...]:
+        return (self.image, self.label, *((self.soft_label,) if self.soft else ()))
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What came of a case: `reason` says why nothing was written, "" if all was."""
+
+    stamp: str
+    """Which sources and options this is the receipt of."""
+    image_sha256: str
+    label_sha256: str
+    shape: str = ""
+    spacing: str = ""
+    reason: str = ""
+
+
+def convert(job: Job) -> tuple[Receipt, bool]:
+    """The case's receipt, and whether its files were written now (or kept from an earlier run)."""
+    stamp = _stamp(job)
+    known = _known(job, stamp)
+    if known is not None:
+        return known, False
+    receipt = Receipt(stamp, sha256(job.case.image), sha256(_label_path(job)))
+    try:
+        image, label = load(job.case.image), _load_label(_label_path(job))
+        reason = label_reason(image, label)
+        receipt = replace(receipt, shape=_joined(image.grid.shape), spacing=_spacing(image.grid))
+        if not reason:
+            _write(job, image, label)
+    except ImageError as error:
+        reason = str(error).replace(f"{job.case.image}", "image")
+    receipt = replace(receipt, reason=reason)
+    with write_whole(job.receipt) as temporary:
+        temporary.write_text(json.dumps(as_json(receipt)), encoding="utf-8")
+    return receipt, True
+
+
+def label_reason(image: Volume, label: Volume) -> str:
+    """Why this label cannot be used with this image; "" if it can."""
+    ours, theirs = image.grid.reoriented(_RAS), label.grid.reoriented(_RAS)
+    if ours.shape != theirs.shape:
+        return f"label has {theirs.shape} voxels, its image {ours.shape} (both as RAS)"
+    moved = shift(ours, theirs)
+    if moved > _ALIGNED * min(ours.spacing):
+        return f"label lies {moved:.2f} mm off its image"
+    low, high = float(label.data.min()), float(label.data.max())
+    if not (np.isfinite([low, high]).all() and low >= -1e-3 and high <= 1 + 1e-3):
+        return f"label has values from {low:g} to {high:g}, expected 0 to 1"
+    return "" if (label.data > THRESHOLD).any() else "label is empty"
+
+
+def shift(first: Grid, second: Grid) -> float:
+    """How far the same corner of two grids of one shape lies apart, at most, in mm."""
+    size = np.asarray(first.shape) - 1
+    corners = np.array(np.meshgrid(*([0, n] for n in size))).reshape(3, -1).T
+    placed = (apply_affine(grid.affine, corners) for grid in (first, second))
+    return float(np.linalg.norm(next(placed) - next(placed), axis=1).max())
+
+
+def _write(job: Job, image: Volume, label: Volume) -> None:
+    image, label = image.reoriented(_RAS), label.reoriented(_RAS)
+    for path in job.outputs:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    hard = (label.data > THRESHOLD).astype(np.uint8)
+    save(image, job.image)
+    save(Segmentation(hard, image.grid), job.label)
+    if job.soft:
+        fractions = np.clip(label.data, 0, 1).astype(np.float32)
+        save(Probability(fractions, image.grid), job.soft_label)
+
+
+def _load_label(path: Path) -> Volume:
+    try:
+        label = load(path)
+    except ImageError as error:
+        if "is constant" in str(error):
+            raise ImageError("label is empty or constant") from error
+        raise
+    if label.frames > 1:
+        raise ImageError("label is 4D")
+    return label
+
+
+def _label_path(job: Job) -> Path:
+    if job.case.label is None:
+        raise DatasetError(f"{job.case.image} has no label: it cannot be trained on.")
+    return job.case.label
+
+
+def _known(job: Job, stamp: str) -> Receipt | None:
+    """The receipt of an earlier run, if it is of these sources and its files are there."""
+    try:
+        receipt = from_json(Receipt, read_json(job.receipt), str(job.receipt))
+    except (ModelError, DatasetError):
+        return None
+    there = receipt.reason or all(path.is_file() for path in job.outputs)
+    return receipt if receipt.stamp == stamp and there else None
+
+
+def _stamp(job: Job) -> str:
+    files = (job.case.image.stat(), _label_path(job).stat())
+    times = (f"{one.st_size}:{one.st_mtime_ns}" for one in files)
+    kind = "soft" if job.soft else "hard"
+    return " ".join((str(FORMAT), job.folder.name + job.ending, kind, *times))
+
+
+def _joined(numbers: tuple[int, ...]) -> str:
+    return "x".join(str(n) for n in numbers)
+
+
+def _spacing(grid: Grid) -> str:
+    return "x".join(f"{mm:.4g}" for mm in grid.spacing)

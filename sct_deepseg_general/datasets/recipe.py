@@ -1,0 +1,373 @@
+"""The recipe: everything a model is rebuilt from, as one JSON file that names no place.
+
+A recipe names datasets; where they lie is said on the command line (`-data DIR`), so that the
+same recipe works on every machine. It holds the choice of images of each dataset, the split
+by person once it is made, and how the networks are trained.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+from sct_deepseg_general.bids import LABEL_SUFFIXES, Case, Index, Selection, Skipped, index
+from sct_deepseg_general.errors import DatasetError, ModelError
+from sct_deepseg_general.files import write_whole
+from sct_deepseg_general.json_schema import as_json, from_json
+from sct_deepseg_general.schema import read_json
+
+__all__ = [
+    "Dataset",
+    "Part",
+    "Recipe",
+    "Shapes",
+    "SplitRule",
+    "Training",
+    "checked",
+    "found",
+    "read",
+    "write",
+]
+
+Part = Literal["train", "test"]
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
+_TRAINER = re.compile(r"CordTrainer|nnUNetTrainer\w*")
+_FIRST_ID = 101
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One BIDS dataset: which of its images and labels, and what they are for."""
+
+    name: str
+    """Letters, digits and hyphens: it begins the name of every case."""
+    role: Literal["seen", "unseen"] = "seen"
+    """"unseen": all its people are tested on, none is trained on."""
+    folder: str = ""
+    """The folder below `-data DIR`, where it is not `name`."""
+    also: tuple[str, ...] = ()
+    """Further folders below `-data DIR` with people of this dataset."""
+    contrasts: tuple[str, ...] = ()
+    label_suffixes: tuple[str, ...] = LABEL_SUFFIXES
+    derivatives: str = "labels"
+    datatypes: tuple[str, ...] = ("anat", "func", "dwi")
+    participants: tuple[str, ...] = ()
+    sessions: tuple[str, ...] = ()
+    runs: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    label: Literal["hard", "soft"] = "hard"
+    """"soft": the label's fractions are kept beside the 0/1 label."""
+    trust: float = 1.0
+    """Weight of the dataset's labels in training."""
+    source: str = ""
+    """Where anyone can get the dataset."""
+    licence: str = ""
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """All its folders below `-data DIR`."""
+        return (self.folder or self.name, *self.also)
+
+    @property
+    def selection(self) -> Selection:
+        return Selection(
+            contrasts=self.contrasts,
+            label_suffixes=self.label_suffixes,
+            derivatives=self.derivatives,
+            datatypes=self.datatypes,
+            participants=self.participants,
+            sessions=self.sessions,
+            runs=self.runs,
+            exclude=self.exclude,
+        )
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """People of whom labels are at hand but no images: a cord and its canal, for synthesis."""
+
+    name: str
+    """Letters, digits and hyphens; no dataset has it."""
+    folder: str = ""
+    """The folder below one of `-data DIR`, where it is not `name`."""
+    cord: str = "_seg-manual"
+    """How the file of the cord ends."""
+    canal: str = "_csfseg-manual"
+    """How the file of cord and fluid ends, else named like that of the cord."""
+    trust: float = 1.0
+    """Weight of each person in training, beside the datasets' images."""
+    source: str = ""
+    """Where anyone can get the labels."""
+    licence: str = ""
+
+
+@dataclass(frozen=True)
+class SplitRule:
+    """How people are divided, and how they were."""
+
+    test: float = 0.2
+    """The share of people that are tested on, in [0, 1)."""
+    folds: int = 5
+    seed: int = 0
+    assigned: Mapping[str, Part] = field(default_factory=dict)
+    """Who is where, by `dataset/participant`: what is here is never changed by the hash."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """How the networks are trained; the trainer reads what it needs."""
+
+    trainer: str = "CordTrainer"
+    """This package's, or one of nnU-Net's: "nnUNetTrainer", "nnUNetTrainer_250epochs", ..."""
+    folds: tuple[int, ...] = (0,)
+    seed: int = 0
+    spacing: tuple[float, float, float] | None = None
+    """Working voxel size in mm, along x, y, z of `orientation` RAS; left out, nnU-Net plans it."""
+    patch: tuple[int, int, int] | None = None
+    """Voxels of a training patch, along x, y, z; left out, nnU-Net plans it."""
+    features: tuple[int, ...] = ()
+    """Channels of each stage of the network; empty, nnU-Net plans them."""
+    epochs: int = 1000
+    iterations: int = 250
+    """Batches in an epoch."""
+    minutes: float | None = None
+    """A time budget for each model; what ends first, it or the epochs."""
+    batch: int = 2
+    learning_rate: float = 0.01
+    weight_decay: float = 3e-5
+    gpus: int = 1
+    """More than one with nnU-Net's own trainers only, whose multi-GPU training gets it."""
+    mix: Mapping[str, float] = field(default_factory=dict)
+    """How often each change of contrast is made (`training.contrast.Mix`)."""
+    space: Mapping[str, float] = field(default_factory=dict)
+    """How far patches are turned, bent and moved (`training.sampling.SpatialRange`)."""
+    cross_entropy: float = 2.0
+    """Weight of the cross-entropy beside the Dice loss."""
+    positive: float = 1.0
+    """Weight of cord beside background in the cross-entropy; above 1 where cord is rare."""
+    sharpness: float = 1.0
+    """What the trained network's logits are multiplied by, to make its probability true; above 1
+    where it is too unsure, as after training on images worse than those it is meant for."""
+    margin: float = 40.0
+    """Millimetres around the label that training sees."""
+    whole: tuple[str, ...] = ()
+    """Datasets whose slices beyond the label are known to hold no cord."""
+    averaging: bool = False
+    """Images with smaller voxels are averaged over the working voxel (`prepare.averaged`), here and
+    when the model is used."""
+    empty_outside: bool = False
+    """Teach that there is no cord outside the field of view, rather than leave that open: for a
+    locator, which sees images with flat air."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One study: its datasets, its people and its training."""
+
+    name: str
+    datasets: tuple[Dataset, ...]
+    same_person: tuple[tuple[str, ...], ...] = ()
+    """Groups of `dataset/participant` that are one person under several names."""
+    split: SplitRule = SplitRule()
+    training: Training = Training()
+    shapes: tuple[Shapes, ...] = ()
+    """The general model's network sees them too; the locator and the specific models do not."""
+    locator: Training | None = None
+    """The coarse network that finds the cord; None: the model looks at whole images."""
+    format: Literal[1] = 1
+    description: str = ""
+
+    @property
+    def seen(self) -> tuple[Dataset, ...]:
+        return tuple(one for one in self.datasets if one.role == "seen")
+
+    @property
+    def unseen(self) -> tuple[Dataset, ...]:
+        return tuple(one for one in self.datasets if one.role == "unseen")
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The models of the study: the general one, then one for each dataset seen."""
+        return ("general", *(one.name for one in self.seen))
+
+    def folder_of(self, model: str) -> str:
+        """nnU-Net's folder name of a model's dataset: "Dataset101_general"."""
+        return f"Dataset{_FIRST_ID + self.models.index(model)}_{model}"
+
+    def person(self, dataset: str, participant: str) -> str:
+        """The one name of a person: the first of the names that `same_person` gives."""
+        name = f"{dataset}/{participant}"
+        groups = (group for group in self.same_person if name in group)
+        return next(groups, (name,))[0]
+
+    def with_split(self, assigned: Mapping[str, Part]) -> Recipe:
+        """The recipe with the people's places stored in it."""
+        return replace(self, split=replace(self.split, assigned=dict(sorted(assigned.items()))))
+
+
+def read(path: Path) -> Recipe:
+    """The recipe in a JSON file.
+
+    Raises:
+        DatasetError: the file is not readable, a field is unknown, missing or of another type, or
+            a value makes no sense; the message names the field.
+    """
+    try:
+        content = read_json(path)
+    except ModelError as error:
+        raise DatasetError(str(error)) from error
+    return checked(from_json(Recipe, content, str(path)), str(path))
+
+
+def checked(recipe: Recipe, where: str) -> Recipe:
+    """The recipe, if its values make sense; `where` names its origin in the message.
+
+    Raises:
+        DatasetError: a name, a number or a person does not.
+    """
+    _check_names(recipe, where)
+    _check_numbers(recipe, where)
+    _check_trainers(recipe, where)
+    _check_people(recipe, where)
+    return recipe
+
+
+def write(recipe: Recipe, path: Path) -> None:
+    """The recipe as JSON, whole; what equals the default is left out."""
+    content = as_json(recipe)
+    with write_whole(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def found(recipe: Recipe, data: Sequence[Path]) -> tuple[Index, ...]:
+    """What each dataset of the recipe holds, looked for in the folders `data` in order.
+
+    Raises:
+        DatasetError: a dataset is in none of the folders.
+    """
+    return tuple(_index(one, data) for one in recipe.datasets)
+
+
+def _index(dataset: Dataset, data: Sequence[Path]) -> Index:
+    places = [_place(dataset.name, folder, data) for folder in dataset.folders]
+    parts = [index(place, dataset.selection, dataset.name) for place in places]
+    if len(parts) == 1:
+        return parts[0]
+    cases = [case for part in parts for case in part.cases]
+    twice = [name for name, count in Counter(case.name for case in cases).items() if count > 1]
+    if twice:
+        raise DatasetError(f"{twice[0]} is in two folders of '{dataset.name}': exclude one.")
+    skipped = tuple(one for part in parts for one in part.skipped)
+    root = Path(os.path.commonpath([place.resolve() for place in places]))
+    return Index(dataset.name, root, tuple(map(_resolved, cases)), tuple(map(_found, skipped)))
+
+
+def _resolved(case: Case) -> Case:
+    """The case with paths that are below the common folder of its dataset."""
+    label = case.label and _absolute(case.label)
+    return replace(case, image=_absolute(case.image), label=label)
+
+
+def _found(skipped: Skipped) -> Skipped:
+    return replace(skipped, path=_absolute(skipped.path))
+
+
+def _absolute(path: Path) -> Path:
+    return path.parent.resolve() / path.name  # a link to a file stays a link
+
+
+def _place(name: str, folder: str, data: Sequence[Path]) -> Path:
+    places = [place / folder for place in data]
+    for place in places:
+        if place.is_dir():
+            return place
+    raise DatasetError(
+        f"The dataset '{name}' is not there: looked for {' and '.join(map(str, places))}. "
+        f"Say with -data where the datasets lie."
+    )
+
+
+def _check_names(recipe: Recipe, where: str) -> None:
+    names = [*(one.name for one in recipe.datasets), *(one.name for one in recipe.shapes)]
+    for name in names:
+        if not _NAME.fullmatch(name) or name == "general":
+            raise DatasetError(
+                f"{where}: '{name}' cannot name a dataset: use letters, digits and hyphens, "
+                f"and not 'general'."
+            )
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise DatasetError(f"{where}: the dataset '{twice[0]}' is named twice; name it once.")
+    places = _places(recipe.seen) & _places(recipe.unseen)
+    if places:
+        raise DatasetError(f"{where}: '{min(places)}' is both seen and unseen; choose one.")
+    if not recipe.seen:
+        raise DatasetError(f"{where}: no dataset is 'seen': there is nothing to train on.")
+
+
+def _places(datasets: Iterable[Dataset]) -> set[str]:
+    return {place for one in datasets for place in one.folders}
+
+
+def _check_numbers(recipe: Recipe, where: str) -> None:
+    if not 0 <= recipe.split.test < 1:
+        raise DatasetError(f"{where}: split.test is {recipe.split.test}; give a share below 1.")
+    if recipe.split.folds < 1:
+        raise DatasetError(f"{where}: split.folds is {recipe.split.folds}; give at least 1.")
+    for one in recipe.datasets:
+        if one.trust < 0 or not all(map(_inside, (*one.folders, one.derivatives))):
+            raise DatasetError(
+                f"{where}: dataset '{one.name}': trust must be 0 or more, folder and derivatives "
+                f"relative and without '..'."
+            )
+
+    for shapes in recipe.shapes:
+        if shapes.trust < 0 or not _inside(shapes.folder):
+            raise DatasetError(
+                f"{where}: shapes '{shapes.name}': trust must be 0 or more, folder relative and "
+                f"without '..'."
+            )
+
+
+def _check_trainers(recipe: Recipe, where: str) -> None:
+    for name, one in (("training", recipe.training), ("locator", recipe.locator)):
+        if one is None:
+            continue
+        if not _TRAINER.fullmatch(one.trainer):
+            raise DatasetError(
+                f"{where}: {name}.trainer is '{one.trainer}'; give CordTrainer or one of "
+                f"nnU-Net's, such as nnUNetTrainer."
+            )
+        if one.gpus < 1 or (one.gpus > 1 and one.trainer == Training.trainer):
+            raise DatasetError(
+                f"{where}: {name}.gpus is {one.gpus}; {one.trainer} takes "
+                f"{'1' if one.trainer == Training.trainer else 'at least 1'}."
+            )
+        if one.averaging and (name == "locator" or one.trainer != Training.trainer):
+            raise DatasetError(
+                f"{where}: {name}.averaging is true, but images are averaged only for the network "
+                f"that {Training.trainer} trains; leave it out."
+            )
+
+
+def _check_people(recipe: Recipe, where: str) -> None:
+    names = {one.name for one in recipe.datasets}
+    listed = [name for group in recipe.same_person for name in group]
+    for name in (*listed, *recipe.split.assigned):
+        dataset, _, participant = name.partition("/")
+        if dataset not in names or not participant.startswith("sub-"):
+            raise DatasetError(
+                f"{where}: '{name}' is no person of this recipe: write dataset/sub-label."
+            )
+    if len(set(listed)) < len(listed):
+        raise DatasetError(f"{where}: a name stands twice in same_person; join its groups.")
+
+
+def _inside(folder: str) -> bool:
+    return not Path(folder).is_absolute() and ".." not in Path(folder).parts

@@ -1,0 +1,204 @@
+"""Who is trained on and who is tested on, decided by person.
+
+A person's place comes from a hash of their name (and the seed) alone: adding people, sessions
+or images moves nobody. What the recipe has stored, or an imported split says, goes first.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sct_deepseg_general.bids import Case, Index
+from sct_deepseg_general.datasets.recipe import Part, Recipe, SplitRule
+from sct_deepseg_general.errors import DatasetError, ModelError
+from sct_deepseg_general.schema import read_json
+
+__all__ = ["Split", "fold_of", "imported", "part_of", "split_people", "training_folds"]
+
+_PARTS: Mapping[str, Part] = {
+    "train": "train", "training": "train", "val": "train", "valid": "train",
+    "validation": "train", "test": "test", "testing": "test",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Split:
+    """Where each person is; people are named as `Recipe.person` names them."""
+
+    parts: Mapping[str, Part]
+    folds: Mapping[str, int]
+    """The fold in which a person of "train" validates."""
+
+
+def split_people(recipe: Recipe, datasets: Iterable[Index]) -> Split:
+    """Places for all labelled people of the seen datasets.
+
+    Raises:
+        DatasetError: a person is both in a seen and an unseen dataset, one person's names are
+            assigned to different parts, or a seen dataset has nobody to train on.
+    """
+    datasets = tuple(datasets)
+    seen_names = {one.name for one in recipe.seen}
+    people = {one.dataset: _people(recipe, one.labelled) for one in datasets}
+    seen = _union(people, seen_names)
+    _check_unseen(seen & _union(people, {one.name for one in recipe.unseen}))
+    assigned = _assigned(recipe)
+    parts = {one: assigned.get(one) or part_of(one, recipe.split) for one in sorted(seen)}
+    for name in sorted(seen_names):
+        _check_train(name, [parts[one] for one in people.get(name, ())])
+    train = (one for one, part in parts.items() if part == "train")
+    return Split(parts, {one: fold_of(one, recipe.split) for one in train})
+
+
+def part_of(person: str, rule: SplitRule) -> Part:
+    """A person's part by the hash of their name."""
+    return "test" if _draw(person, rule.seed, "part") < rule.test else "train"
+
+
+def fold_of(person: str, rule: SplitRule) -> int:
+    """The fold in which a person validates, by the hash of their name."""
+    return int(_draw(person, rule.seed, "fold") * rule.folds)
+
+
+def training_folds(
+    folds: Mapping[str, int], people: Mapping[str, str], count: int
+) -> list[dict[str, list[str]]]:
+    """nnU-Net's `splits_final.json` for the cases whose person is given in `people`.
+
+    A fold in which nobody validates borrows the next fold's people; where all people are in one
+    fold they validate on themselves, and the trainer's curves say nothing about others.
+    """
+    taken = sorted({folds[person] for person in people.values()})
+    splits = []
+    for fold in range(count):
+        used = next((one for one in taken if one >= fold), taken[0])
+        val = sorted(case for case, person in people.items() if folds[person] == used)
+        train = sorted(set(people) - set(val)) or val
+        splits.append({"train": train, "val": val})
+    return splits
+
+
+def imported(path: Path, datasets: Iterable[str]) -> dict[str, Part]:
+    """An existing split as `dataset/participant` to part, from JSON, YAML or TSV.
+
+    JSON and YAML: {"train": [...], "test": [...]}, or the same inside an object for each
+    dataset. TSV: columns participant_id, split and, with several datasets, dataset. "val" is
+    counted to "train" (folds are made of it). A bare participant needs a single dataset.
+
+    Raises:
+        DatasetError: the file is none of these, or puts one person in two parts.
+    """
+    names = tuple(datasets)
+    pairs = _table(path) if path.suffix.lower() in {".tsv", ".csv"} else _tree(_content(path), "")
+    found: dict[str, Part] = {}
+    for person, word in pairs:
+        name, part = _full_name(person, names, path), _part(word, path)
+        if found.setdefault(name, part) != part:
+            raise DatasetError(f"{path}: {name} is in two parts; keep one.")
+    if not found:
+        raise DatasetError(f"{path} assigns nobody: give lists of participants by part.")
+    return found
+
+
+def _draw(person: str, seed: int, purpose: str) -> float:
+    digest = hashlib.sha256(f"{seed}:{purpose}:{person}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64
+
+
+def _people(recipe: Recipe, cases: Iterable[Case]) -> set[str]:
+    return {recipe.person(case.dataset, case.participant) for case in cases}
+
+
+def _union(people: Mapping[str, set[str]], names: set[str]) -> set[str]:
+    return set().union(*(people[name] for name in names if name in people))
+
+
+def _check_unseen(both: set[str]) -> None:
+    if both:
+        raise DatasetError(
+            f"{min(both)} is both in a seen and in an unseen dataset: exclude this person from one."
+        )
+
+
+def _check_train(dataset: str, parts: list[Part]) -> None:
+    if "train" not in parts:
+        raise DatasetError(
+            f"The dataset '{dataset}' has nobody to train on ({len(parts)} labelled people): "
+            f"assign somebody to 'train' in split.assigned, or make the dataset unseen."
+        )
+
+
+def _assigned(recipe: Recipe) -> dict[str, Part]:
+    parts: dict[str, Part] = {}
+    for name, part in recipe.split.assigned.items():
+        person = recipe.person(*name.split("/", 1))
+        if parts.setdefault(person, part) != part:
+            raise DatasetError(
+                f"{name} and {person} are one person, but assigned to both parts; choose one."
+            )
+    return parts
+
+
+def _content(path: Path) -> Any:
+    if path.suffix.lower() not in {".yml", ".yaml"}:
+        try:
+            return read_json(path)
+        except ModelError as error:
+            raise DatasetError(str(error)) from error
+    try:
+        import yaml
+    except ImportError as error:
+        raise DatasetError(f"Reading {path} needs PyYAML: pip install pyyaml.") from error
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise DatasetError(f"{path} cannot be read as YAML: {error}.") from error
+
+
+def _tree(content: Any, dataset: str) -> Iterable[tuple[str, str]]:
+    if not isinstance(content, Mapping):
+        raise DatasetError("A split must be an object of lists: {'train': [...], 'test': [...]}.")
+    for key, value in content.items():
+        if isinstance(value, Mapping):
+            yield from _tree(value, str(key))
+        elif isinstance(value, list):
+            prefix = f"{dataset}/" if dataset else ""
+            yield from ((f"{prefix}{person}", str(key)) for person in value)
+
+
+def _table(path: Path) -> list[tuple[str, str]]:
+    delimiter = "," if path.suffix.lower() == ".csv" else "\t"
+    try:
+        with path.open(newline="", encoding="utf-8") as stream:
+            rows = list(csv.DictReader(stream, delimiter=delimiter))
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"Cannot read {path}: {error}.") from error
+    if not rows or not {"participant_id", "split"} <= set(rows[0]):
+        raise DatasetError(f"{path} must have the columns participant_id and split.")
+    prefixes = (f"{row['dataset']}/" if row.get("dataset") else "" for row in rows)
+    return [
+        (p + row["participant_id"], row["split"]) for p, row in zip(prefixes, rows, strict=True)
+    ]
+
+
+def _full_name(person: str, names: tuple[str, ...], path: Path) -> str:
+    dataset, slash, participant = person.rpartition("/")
+    if not slash and len(names) == 1:
+        dataset = names[0]
+    if dataset not in names:
+        raise DatasetError(
+            f"{path}: '{person}' does not say which dataset it is of; write dataset/sub-label "
+            f"with one of {', '.join(names)}."
+        )
+    return f"{dataset}/{participant if participant.startswith('sub-') else 'sub-' + participant}"
+
+
+def _part(word: str, path: Path) -> Part:
+    if word.lower() not in _PARTS:
+        raise DatasetError(f"{path}: '{word}' is no part; use train, val or test.")
+    return _PARTS[word.lower()]

@@ -1,0 +1,134 @@
+"""Measurements as files (CSV, and lines of JSON that keep the CSA profiles) and as text."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+
+from sct_deepseg_general.datasets.manifest import write_rows
+from sct_deepseg_general.errors import DatasetError
+from sct_deepseg_general.evaluation.evaluate import METRICS, Measurement
+from sct_deepseg_general.evaluation.statistics import Summary, summary
+from sct_deepseg_general.json_schema import as_json, from_json
+
+__all__ = ["SHOWN", "append", "grouped", "read_csv", "read_lines", "spread", "text", "write_csv"]
+
+SHOWN: Mapping[str, tuple[str, int, bool]] = {
+    "dice": ("Dice", 3, True),
+    "hausdorff95": ("HD95 mm", 2, False),
+    "average_symmetric": ("ASSD mm", 2, False),
+    "volume_error": ("vol. %", 1, False),
+    "volume_error_abs": ("|vol.| %", 1, False),
+    "csa_error": ("CSA mm²", 2, False),
+    "csa_error_abs": ("|CSA| mm²", 2, False),
+}
+"""Metrics of the printed table: heading, digits, and whether larger is better."""
+_COLUMNS = tuple(field.name for field in fields(Measurement) if field.name != "profile")
+
+
+def write_csv(rows: Iterable[Measurement], path: Path, *, timed: bool = True) -> None:
+    """One line an image and model, whole; without the CSA profiles, and without times if asked."""
+    columns = _COLUMNS if timed else tuple(name for name in _COLUMNS if name != "seconds")
+    table = ({name: _cell(getattr(row, name)) for name in columns} for row in rows)
+    write_rows(path, columns, table)
+
+
+def read_csv(path: Path) -> tuple[Measurement, ...]:
+    """What `write_csv` wrote.
+
+    Raises:
+        DatasetError: the file is missing or has other columns.
+    """
+    numbers = {*METRICS, "seconds"}
+    try:
+        with path.open(newline="", encoding="utf-8") as stream:
+            return tuple(
+                Measurement(**{k: float(v) if k in numbers else v for k, v in row.items()})  # type: ignore[arg-type]
+                for row in csv.DictReader(stream)
+            )
+    except (OSError, TypeError, ValueError) as error:
+        raise DatasetError(f"{path} is not a table of measurements: {error}.") from error
+
+
+def append(row: Measurement, path: Path) -> None:
+    """One more line of JSON at the end of a journal, on disk when this returns."""
+    with path.open("a", encoding="utf-8") as stream:
+        stream.write(json.dumps(as_json(row)) + "\n")
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def read_lines(path: Path) -> tuple[Measurement, ...]:
+    """The measurements of a journal; a last line cut short by a kill is cut off the file."""
+    if not path.is_file():
+        return ()
+    content = path.read_bytes()
+    whole = content[: content.rfind(b"\n") + 1]
+    if whole != content:
+        os.truncate(path, len(whole))
+    lines = whole.decode("utf-8").splitlines()
+    return tuple(from_json(Measurement, json.loads(line), str(path)) for line in lines)
+
+
+def grouped(rows: Iterable[Measurement], *keys: str) -> dict[tuple[str, ...], list[Measurement]]:
+    """Rows by the values of some columns, in the order of their first appearance."""
+    groups: dict[tuple[str, ...], list[Measurement]] = {}
+    for row in rows:
+        groups.setdefault(tuple(str(getattr(row, key)) for key in keys), []).append(row)
+    return groups
+
+
+def spread(found: Summary, digits: int) -> str:
+    """Mean ± SD; the mean alone where there is one person."""
+    if found.people < 2:
+        return f"{found.mean:.{digits}f}"
+    return f"{found.mean:.{digits}f} ± {found.sd:.{digits}f}"
+
+
+def text(rows: Sequence[Measurement]) -> str:
+    """The printed table: every image, then mean ± SD over people by contrast and in all."""
+    lines = []
+    for (model,), mine in grouped(rows, "model").items():
+        heading = [model, *(name for name, _, _ in SHOWN.values())]
+        body = [[row.name + _remark(row), *_values(row)] for row in mine]
+        for keys, some in grouped(mine, "test_set", "contrast").items():
+            body.append([f"{' '.join(keys)}: {_count(some)}", *_spreads(some)])
+        body.append([f"all: {_count(mine)}", *_spreads(mine)])
+        lines += [*_aligned([heading, *body]), ""]
+    return "\n".join(lines)
+
+
+def _cell(value: object) -> object:
+    return f"{value:.6g}" if isinstance(value, float) else value
+
+
+def _values(row: Measurement) -> list[str]:
+    return [f"{getattr(row, name):.{digits}f}" for name, (_, digits, _) in SHOWN.items()]
+
+
+def _spreads(rows: Sequence[Measurement]) -> list[str]:
+    return [spread(summary(rows, name), digits) for name, (_, digits, _) in SHOWN.items()]
+
+
+def _count(rows: Sequence[Measurement]) -> str:
+    people, images = len({row.person for row in rows}), len(rows)
+    return f"{images} image{'s' * (images > 1)}, {people} {'people' if people > 1 else 'person'}"
+
+
+def _remark(row: Measurement) -> str:
+    return "" if row.status == "ok" else f" ({row.status})"
+
+
+def _aligned(table: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
+    return [
+        "  ".join(
+            cell.ljust(width) if i == 0 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in table
+    ]

@@ -1,0 +1,81 @@
+"""The part of a volume that is not background, with its axes along the body's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from nibabel.affines import apply_affine
+from numpy.typing import NDArray
+
+from sct_deepseg_general.errors import ImageError
+from sct_deepseg_general.image.volume import Array, Axcodes, Box, Grid, Volume
+from sct_deepseg_general.morphometry.fine_slice import NEAR_ZERO
+
+__all__ = ["AXES", "Upright", "decimal_spacing", "support", "upright"]
+
+AXES: Axcodes = ("L", "A", "S")
+"""Where the axes point to; SCT writes it RPI."""
+
+Shape = tuple[int, int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Upright:
+    """The smallest part of an image that holds what is not background, in LAS.
+
+    `data` begins at voxel `start` of the whole image in LAS, whose geometry is `grid`;
+    `spacing` is its voxel size in mm.
+    """
+
+    data: Array
+    start: Shape
+    grid: Grid
+    spacing: tuple[float, float, float]
+
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        """What is not background."""
+        return np.asarray(self.data > NEAR_ZERO)
+
+
+def upright(volume: Volume) -> Upright | None:
+    """The part of `volume` that is not background, in LAS; None if there is nothing.
+
+    Raises:
+        ImageError: it holds values that are not finite.
+    """
+    box = support(volume)
+    if box is None:
+        return None
+    grid = volume.grid.reoriented(AXES)
+    part = volume.cropped(box).reoriented(AXES)
+    origin = apply_affine(np.linalg.inv(grid.affine), part.grid.affine[:3, 3])
+    x, y, z = (int(v) for v in np.rint(origin))
+    return Upright(part.data, (x, y, z), grid, decimal_spacing(grid.spacing))
+
+
+def support(volume: Volume) -> Box | None:
+    """The smallest box around what is not background; None if there is nothing."""
+    data = volume.data
+    if data.dtype.kind == "f" and not np.isfinite(data).all():
+        raise ImageError("The mask holds values that are not finite: save it again without them.")
+    inside: NDArray[np.bool_] = np.asarray(data > (NEAR_ZERO if data.dtype.kind == "f" else 0))
+    flat: NDArray[np.bool_] = np.asarray(inside.any(axis=2))
+    spans = [np.flatnonzero(v) for v in (flat.any(axis=1), flat.any(axis=0))]
+    spans.append(np.flatnonzero(inside.any(axis=(0, 1))))
+    if spans[0].size == 0:
+        return None
+    (x0, x1), (y0, y1), (z0, z1) = ((int(span[0]), int(span[-1]) + 1) for span in spans)
+    return Box((x0, y0, z0), (x1, y1, z1))
+
+
+def decimal_spacing(spacing: tuple[float, float, float]) -> tuple[float, float, float]:
+    """Voxel sizes without the digits that float32 adds: 0.30000001192 is 0.3."""
+    x, y, z = (_decimal(value) for value in spacing)
+    return x, y, z
+
+
+def _decimal(value: float) -> float:
+    digits = -int(np.floor(np.log10(np.spacing(np.float32(value))))) - 1
+    return round(float(np.float32(value)), digits)

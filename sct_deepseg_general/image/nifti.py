@@ -1,0 +1,300 @@
+"""NIfTI files: reading what a scanner made, refusing what is no image, writing whole files."""
+
+from __future__ import annotations
+
+import gzip
+import math
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+from nibabel.affines import voxel_sizes
+from nibabel.arrayproxy import ArrayProxy, is_proxy
+from nibabel.imageglobals import logger as nibabel_logger
+from nibabel.spatialimages import HeaderDataError
+from numpy.typing import NDArray
+
+from sct_deepseg_general.errors import ImageError, OutputError
+from sct_deepseg_general.files import write_whole
+from sct_deepseg_general.image.volume import Array, Grid, Probability, Segmentation, Volume
+
+__all__ = ["load", "load_map", "load_probability", "load_segmentation", "save", "volume_of"]
+
+LARGEST_VOXELS = 2**31
+MILLIMETRES = (0.02, 200.0)
+COARSEST = 20.0  # mm of the second longest side of a voxel: a cord is half as wide
+FARTHEST = 1e6  # mm from the scanner's centre to the first voxel
+LONGEST, WIDEST = 3e3, 1e9  # mm, mm³: no scanner sees more, and resampling it would take all memory
+_GZIP_MOST = 1032  # deflate cannot shrink by more
+_MOST_BEHIND = 64 << 20  # bytes after the voxels, before it is taken for a bomb
+_LARGEST_VALUE = 1e30  # intensities become float32, whose end is 3e38
+_LEVEL = 4
+
+
+def load(path: Path) -> Volume:
+    """An image file as a `Volume`; a 4D series is averaged over time (`Volume.frames`).
+
+    Raises:
+        ImageError: it is missing, not NIfTI, damaged, not 3D or 4D, empty or constant, holds
+            NaN or infinite values, or has an affine that no scanner makes.
+    """
+    path = Path(path)
+    volume = volume_of(_opened(path), str(path))
+    _check_content(volume.data, str(path))
+    return volume
+
+
+def load_segmentation(path: Path, threshold: float = 0.5) -> Segmentation:
+    """A mask as 0/1, uint8: cord where the file's value is above `threshold`.
+
+    Unlike an image it may be empty.
+    """
+    volume = volume_of(_opened(Path(path)), str(path))
+    data = (volume.data > threshold).astype(np.uint8)
+    return Segmentation(data, volume.grid, volume.header)
+
+
+def load_probability(path: Path) -> Probability:
+    """A soft mask as float32, clipped to [0, 1]; it may be empty."""
+    volume = volume_of(_opened(Path(path)), str(path))
+    data = np.clip(np.nan_to_num(volume.data.astype(np.float32)), 0, 1)
+    return Probability(data, volume.grid, volume.header)
+
+
+def load_map(path: Path) -> Volume:
+    """A mask, a soft mask or a map of labels with the values it has; it may be empty.
+
+    Raises:
+        ImageError: as `load`, but for the content.
+    """
+    return volume_of(_opened(Path(path)), str(path))
+
+
+def volume_of(image: Any, name: str = "the image") -> Volume:
+    """A nibabel image as a `Volume`, its header and affine checked, its content not.
+
+    Raises:
+        ImageError: as `load`, but for the content.
+    """
+    if image.header.get_data_dtype().names is not None or _is_complex(image):
+        raise ImageError(f"{name} holds colours or complex numbers: give a magnitude image.")
+    shape = _checked_shape(tuple(int(n) for n in image.shape), name)
+    affine = _checked_affine(image.affine, name)
+    _check_size(image, shape, name)
+    _check_extent(Grid((shape[0], shape[1], shape[2]), affine), name)
+    data, frames = _averaged(_read(image, name), shape)
+    return Volume(data, Grid(data.shape, affine), _nifti1(image.header, name), frames)
+
+
+def save(volume: Volume, path: Path, dtype: type | None = None) -> None:
+    """Written whole, with the geometry of `volume.header` (to the byte) where it has one.
+
+    Shape, sform, qform, their codes, voxel sizes and units are the header's; intensities,
+    descriptions and extensions are not carried over. Float data are stored as float32, a
+    segmentation as uint8, without scaling.
+
+    Raises:
+        OutputError: the file cannot be written, or the header does not place the voxels where
+            the grid does.
+    """
+    kind = dtype or (np.uint8 if isinstance(volume, Segmentation) else np.float32)
+    with _without_remarks():
+        image = nib.Nifti1Image(np.asarray(volume.data, kind), None, _header_for(volume, kind))
+    _check_written(image, volume.grid, path)
+    with write_whole(Path(path)) as temporary:
+        if temporary.name.endswith(".gz"):
+            # no name and no time in the gzip header: the same mask gives the same bytes
+            with (
+                temporary.open("wb") as raw,
+                gzip.GzipFile("", "wb", compresslevel=_LEVEL, fileobj=raw, mtime=0) as stream,
+            ):
+                stream.write(image.to_bytes())
+        else:
+            temporary.write_bytes(image.to_bytes())
+
+
+def _check_written(image: Any, grid: Grid, path: Path) -> None:
+    """No file is written whose header would move the anatomy."""
+    within = 1e-3 + 1e-6 * float(np.abs(grid.affine).max())  # single precision far from the origin
+    affine = image.header.get_best_affine()
+    if image.shape != grid.shape or not np.allclose(affine, grid.affine, 0, within):
+        raise OutputError(f"Cannot write {path}: its header and its voxels lie apart.")
+
+
+def _header_for(volume: Volume, kind: Any) -> nib.Nifti1Header:
+    header = nib.Nifti1Header()
+    header.set_data_dtype(kind)
+    header.set_data_shape(volume.grid.shape)
+    source = volume.header
+    if source is None:
+        header.set_zooms(volume.grid.spacing)
+        header.set_xyzt_units("mm")
+        header.set_sform(volume.grid.affine, 2)
+        header.set_qform(volume.grid.affine, 0)
+        return header
+    geometry = ["qform_code", "sform_code", "quatern_b", "quatern_c", "quatern_d", "qoffset_x"]
+    geometry += ["qoffset_y", "qoffset_z", "srow_x", "srow_y", "srow_z", "xyzt_units"]
+    for name in geometry:
+        header[name] = source[name]
+    header["pixdim"][:4] = source["pixdim"][:4]
+    return header
+
+
+def _opened(path: Path) -> Any:
+    try:
+        exists, is_file = path.exists(), path.is_file()
+    except OSError as error:  # a name too long, a folder that may not be entered
+        raise ImageError(f"{path} cannot be opened: {error.strerror}.") from error
+    if not exists:
+        raise ImageError(f"{path} does not exist: check the path given with -i.")
+    if not is_file:
+        raise ImageError(f"{path} is not a file: give a NIfTI image (.nii or .nii.gz).")
+    if not path.name.endswith((".nii", ".nii.gz")):
+        raise ImageError(f"{path} is not a NIfTI image: its name must end in .nii or .nii.gz.")
+    try:
+        with _without_remarks():
+            image = nib.load(path)
+    except PermissionError:
+        raise ImageError(f"{path} may not be read: check its permissions.") from None
+    except Exception as error:
+        raise ImageError(f"{path} is not a readable NIfTI image ({_brief(error)}).") from error
+    if not isinstance(image, nib.Nifti1Image):
+        raise ImageError(f"{path} is not a NIfTI image but {type(image).__name__}: convert it.")
+    return image
+
+
+@contextmanager
+def _without_remarks() -> Iterator[None]:
+    """What nibabel and numpy tell the terminal of an odd header is left to the error to say."""
+    before = nibabel_logger.disabled
+    nibabel_logger.disabled = True
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        nibabel_logger.disabled = before
+
+
+def _read(image: Any, name: str) -> Array:
+    try:
+        with _without_remarks():
+            return _voxels(image)
+    except (OSError, EOFError, ValueError, OverflowError, zlib.error) as error:
+        raise ImageError(
+            f"{name} is damaged or incomplete ({_brief(error)}): copy or export it again."
+        ) from error
+    except MemoryError as error:
+        raise ImageError(f"{name} of shape {image.shape} does not fit into memory.") from error
+
+
+def _voxels(image: Any) -> Array:
+    path, proxy = image.get_filename(), image.dataobj
+    if not str(path).endswith(".gz") or not is_proxy(proxy):
+        return np.asanyarray(proxy)
+    spec = (proxy.shape, proxy.dtype, proxy.offset, proxy.slope, proxy.inter)
+    with gzip.open(path) as stream:
+        data: Array = np.asanyarray(ArrayProxy(stream, spec))
+        for _ in range(_MOST_BEHIND >> 20):
+            if not stream.read(1 << 20):
+                return data  # the checksum, which nibabel does not look at, stands at the end
+    raise ValueError("it unpacks to far more than its header says")
+
+
+def _checked_shape(shape: tuple[int, ...], name: str) -> tuple[int, ...]:
+    while len(shape) > 3 and shape[-1] == 1:
+        shape = shape[:-1]
+    if len(shape) not in (3, 4):
+        raise ImageError(f"{name} has {len(shape)} dimensions {shape}: give a 3D or 4D image.")
+    if min(shape) < 1:
+        raise ImageError(f"{name} is empty: its shape is {shape}.")
+    if sum(n == 1 for n in shape[:3]) > 1:
+        raise ImageError(f"{name} of shape {shape} is a line of voxels: give a 3D image.")
+    return shape
+
+
+def _checked_affine(affine: NDArray[np.float64], name: str) -> NDArray[np.float64]:
+    if affine is None or not np.isfinite(affine).all():
+        raise ImageError(f"{name} has an affine with NaN or infinite values: repair its header.")
+    with np.errstate(over="ignore"):
+        sizes = voxel_sizes(affine)
+    if sizes.min() < MILLIMETRES[0] or sizes.max() > MILLIMETRES[1]:
+        found = " x ".join(f"{size:.4g}" for size in sizes)
+        raise ImageError(f"{name} has voxels of {found} mm: repair its header.")
+    if np.sort(sizes)[1] > COARSEST:
+        found = " x ".join(f"{size:.4g}" for size in sizes)
+        raise ImageError(f"{name} has voxels of {found} mm: too coarse to show a cord.")
+    if abs(np.linalg.det(affine[:3, :3] / sizes)) < 0.1:
+        raise ImageError(f"{name} has a singular affine (parallel axes): repair its header.")
+    if np.abs(affine[:3, 3]).max() > FARTHEST:
+        raise ImageError(f"{name} lies more than a kilometre from its origin: repair its header.")
+    return np.asarray(affine, np.float64)
+
+
+def _check_size(image: Any, shape: tuple[int, ...], name: str) -> None:
+    """What the header claims, against what the file can hold, before memory is asked for."""
+    if math.prod(shape) > LARGEST_VOXELS:
+        raise ImageError(f"{name} of shape {shape} is larger than 2^31 voxels: crop it.")
+    path = image.get_filename()
+    if path is None or not Path(path).is_file():
+        return
+    before = max(0, image.dataobj.offset) if is_proxy(image.dataobj) else 0
+    needed = before + math.prod(shape) * image.header.get_data_dtype().itemsize
+    factor = _GZIP_MOST if str(path).endswith(".gz") else 1
+    if needed > Path(path).stat().st_size * factor:
+        raise ImageError(
+            f"{name} is incomplete: its header promises {needed:.4g} bytes, more than "
+            "the file holds. Copy or export it again."
+        )
+
+
+def _check_extent(grid: Grid, name: str) -> None:
+    sides = [n * mm for n, mm in zip(grid.shape, grid.spacing, strict=True)]
+    if max(sides) > LONGEST or math.prod(sides) > WIDEST:
+        found = " x ".join(f"{side / 1000:.3g}" for side in sides)
+        raise ImageError(f"{name} covers {found} m: repair the voxel sizes in its header.")
+
+
+def _averaged(data: Array, shape: tuple[int, ...]) -> tuple[Array, int]:
+    if len(shape) == 3:
+        return data.reshape(shape), 1
+    return data.reshape(shape).mean(axis=3, dtype=np.float64).astype(np.float32), shape[3]
+
+
+def _check_content(data: Array, name: str) -> None:
+    if data.dtype.kind == "f" and not np.isfinite(data).all():
+        count = int(data.size - np.isfinite(data).sum())
+        raise ImageError(f"{name} holds {count} NaN or infinite values: replace them first.")
+    low, high = data.min(), data.max()
+    if low == high:
+        raise ImageError(f"{name} is constant: every voxel is {low}.")
+    extreme = max(float(low), float(high), key=abs)
+    if abs(extreme) > _LARGEST_VALUE:
+        raise ImageError(f"{name} holds a value of {extreme:.3g}: rescale its intensities.")
+
+
+def _nifti1(header: Any, name: str) -> nib.Nifti1Header:
+    """The header as NIfTI-1, whose geometry fields NIfTI-2 has in double precision."""
+    if type(header) is nib.Nifti1Header:
+        return header.copy()
+    try:
+        with _without_remarks():
+            return nib.Nifti1Header.from_header(header, check=False)
+    except HeaderDataError as error:
+        raise ImageError(
+            f"{name} does not fit a NIfTI-1 file ({_brief(error)}): crop it."
+        ) from error
+
+
+def _is_complex(image: Any) -> bool:
+    return bool(image.header.get_data_dtype().kind == "c")
+
+
+def _brief(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return text[:120] or type(error).__name__

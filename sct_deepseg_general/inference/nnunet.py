@@ -1,0 +1,133 @@
+"""nnU-Net's networks and its stock predictor, from a model's plans and safetensors.
+
+Imports torch at once: import this module only where torch is meant to be used. nnU-Net's
+environment variables are not needed and not set: nothing here reads its folders.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sct_deepseg_general.errors import BackendError, ModelError
+from sct_deepseg_general.schema import read_json
+from sct_deepseg_general.zoo.model import Model
+from sct_deepseg_general.zoo.plans import CONFIGURATION, read_plans
+
+__all__ = ["build_network", "fill", "first_names", "load_network", "stock_predictor"]
+
+
+def build_network(plans: Path, dataset_json: Path) -> torch.nn.Module:
+    """The untrained network of a plan, without deep supervision, made by nnU-Net.
+
+    Takes float32 (batch, 1, *axes of the plan), gives logits (batch, classes, *axes).
+
+    Raises:
+        ModelError: the plan is not one, or names what may not be built.
+    """
+    from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
+    from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+
+    read_plans(plans)
+    manager = PlansManager(dict(read_json(plans)))
+    configuration = manager.get_configuration(CONFIGURATION)
+    classes = manager.get_label_manager(dict(read_json(dataset_json))).num_segmentation_heads
+    return get_network_from_plans(
+        configuration.network_arch_class_name,
+        configuration.network_arch_init_kwargs,
+        configuration.network_arch_init_kwargs_req_import,
+        input_channels=1,
+        output_channels=classes,
+        allow_init=False,
+        deep_supervision=False,
+    )
+
+
+def load_network(plans: Path, dataset_json: Path, safetensors: Path) -> torch.nn.Module:
+    """The trained network of one fold, in evaluation mode, on the CPU.
+
+    Raises:
+        ModelError: the plan is refused, or the weights are not those of its network.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        weights = load_file(safetensors)
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"Cannot read the weights in {safetensors}: {error}.") from error
+    return fill(build_network(plans, dataset_json), weights, str(safetensors))
+
+
+def fill(network: torch.nn.Module, weights: Mapping[str, Any], where: str) -> torch.nn.Module:
+    """The network with these weights, all of them finite, in evaluation mode.
+
+    nnU-Net registers one weight under up to four names; giving any one of them is enough.
+
+    Raises:
+        ModelError: a weight is missing, left over, of another shape, or not a number.
+    """
+    unsound = [name for name, weight in weights.items() if not bool(torch.isfinite(weight).all())]
+    if unsound:
+        raise ModelError(f"The weights in {where} hold values that are not numbers ({unsound[0]}).")
+    try:
+        missing, surplus = network.load_state_dict(dict(weights), strict=False)
+    except RuntimeError as error:
+        first = str(error).strip().splitlines()[-1].strip()
+        raise ModelError(
+            f"The weights in {where} do not fit the plan's network: {first}"
+        ) from error
+    same = first_names(network)
+    given = {same[name] for name in weights if name in same}
+    wrong = surplus or [name for name in missing if same[name] not in given]
+    if wrong:
+        raise ModelError(f"The weights in {where} are not those of the plan's network: {wrong[0]}.")
+    return network.eval()
+
+
+def first_names(network: torch.nn.Module) -> dict[str, str]:
+    """For each name of a weight, the first name under which the same weight is registered."""
+    first: dict[int, str] = {}
+    weights = network.state_dict(keep_vars=True)
+    return {name: first.setdefault(id(weight), name) for name, weight in weights.items()}
+
+
+def stock_predictor(model: Model, device: str, *, mirroring: bool = False) -> Any:
+    """nnU-Net's `nnUNetPredictor` with the model's weights: step 0.5, Gaussian.
+
+    Raises:
+        BackendError: nnunetv2 is not installed.
+        ModelError: the weights do not fit.
+    """
+    try:
+        from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
+        from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+    except ImportError as error:
+        raise BackendError(
+            "-engine nnunet needs nnU-Net: pip install 'sct-deepseg-general[torch]'."
+        ) from error
+    plans, dataset = model.path("plans.json"), model.path("dataset.json")
+    networks = [load_network(plans, dataset, model.path(fold)) for fold in model.folds]
+    manager = PlansManager(dict(read_json(plans)))
+    predictor = nnUNetPredictor(
+        tile_step_size=0.5,
+        use_gaussian=True,
+        use_mirroring=mirroring,
+        perform_everything_on_device=device != "cpu",
+        device=torch.device(device),
+        verbose=False,
+        allow_tqdm=False,
+    )
+    predictor.manual_initialization(
+        networks[0],
+        manager,
+        manager.get_configuration(CONFIGURATION),
+        [network.state_dict() for network in networks],
+        dict(read_json(dataset)),
+        "nnUNetTrainer",
+        (0, 1, 2) if mirroring else None,
+    )
+    return predictor

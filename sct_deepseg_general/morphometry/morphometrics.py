@@ -1,0 +1,156 @@
+"""Cross-sectional area and shape of the cord, slice by slice, from a mask.
+
+The mask may have any orientation; inside, it is brought to nibabel LAS (SCT RPI), and slice
+numbers count from the lowest slice of the image up, as SCT's do.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sct_deepseg_general.errors import ImageError
+from sct_deepseg_general.image.las import AXES, Upright, decimal_spacing, upright
+from sct_deepseg_general.image.volume import Volume
+from sct_deepseg_general.morphometry.centreline import CentrelineFit, centres, fitted
+from sct_deepseg_general.morphometry.fine_slice import fine_slice
+from sct_deepseg_general.morphometry.slice_shape import SliceShape, shape_of
+from sct_deepseg_general.morphometry.slice_symmetry import SliceSymmetry
+
+__all__ = ["AXES", "Morphometrics", "measure"]
+
+Floats = NDArray[np.float64]
+
+WIDEST = 100_000  # mm² in a slice; an array of that size at the pitch of a fine slice takes 80 MB
+
+
+@dataclass(frozen=True, eq=False)
+class Morphometrics:
+    """The shape table: one entry for each axial slice of the image, from the lowest up.
+
+    `shapes[z]` is None where the slice holds no cord. `spacing` is the voxel size (mm) from
+    right to left, back to front and upwards. `symmetry`, where an image was given, has an entry
+    for each slice (see `anatomy.symmetries`). `soft_area`, where there is one, is the area in
+    mm² from the probability (see `soft_area.soft_areas`), and `area_lower`, `area_upper` an
+    interval for the area; NaN where there is no cord.
+    """
+
+    shapes: tuple[SliceShape | None, ...]
+    spacing: tuple[float, float, float]
+    symmetry: tuple[SliceSymmetry | None, ...] | None = None
+    soft_area: Floats | None = None
+    area_lower: Floats | None = None
+    area_upper: Floats | None = None
+
+    @property
+    def slices(self) -> NDArray[np.int64]:
+        """Numbers of the slices that hold cord."""
+        return np.array([z for z, shape in enumerate(self.shapes) if shape], dtype=np.int64)
+
+    @property
+    def area(self) -> Floats:
+        """Area in mm² of every slice of the image, NaN where there is no cord."""
+        return self.column("area")
+
+    def column(self, name: str) -> Floats:
+        """A measure of `SliceShape` for every slice of the image, NaN where there is no cord."""
+        if name not in {field.name for field in fields(SliceShape)}:
+            raise AttributeError(f"{name} is no measure of a slice")
+        return np.array([getattr(shape, name) if shape else np.nan for shape in self.shapes])
+
+    def with_interval(self, lower: Floats, upper: Floats) -> Morphometrics:
+        """The same table with an interval (mm²) for the area of every slice of the image."""
+        if len(lower) != len(self.shapes) or len(upper) != len(self.shapes):
+            raise ImageError(
+                f"An interval for {len(lower)} and {len(upper)} slices does not fit a table "
+                f"of {len(self.shapes)}: give one value for each slice of the image."
+            )
+        return replace(self, area_lower=np.asarray(lower), area_upper=np.asarray(upper))
+
+
+def measure(
+    segmentation: Volume,
+    angle_correction: bool = True,
+    fit: CentrelineFit | None = None,
+    centreline_from: Volume | None = None,
+) -> Morphometrics:
+    """The shape table of a mask, binary or soft, in any orientation.
+
+    The slices are measured as SCT's `sct_process_segmentation` does: perpendicular to the
+    centreline unless `angle_correction` is off, each rescaled to [0, 1] by its own extremes
+    (so a soft mask's level does not count; see `soft_area` for an area that keeps it), holes
+    left open, all objects of a slice together. `fit` chooses the centreline; it is fitted to
+    `centreline_from`, a mask on the same grid, where one is given. An empty mask has no slice
+    with a shape; a single slice is measured without correction.
+
+    Raises:
+        ImageError: values that are not finite, a `centreline_from` that does not fit, or a mask
+            far wider than a body.
+    """
+    cord = upright(segmentation)
+    slices = segmentation.grid.reoriented(AXES).shape[2]
+    if cord is None:
+        spacing = decimal_spacing(segmentation.grid.reoriented(AXES).spacing)
+        return Morphometrics((None,) * slices, spacing)
+    _check_extent(cord)
+    count = cord.data.shape[2]
+    angles = np.zeros((2, count))
+    if angle_correction:
+        angles = _angles(cord, _guide(cord, centreline_from), fit)
+    shapes: list[SliceShape | None] = [None] * slices
+    for index in range(count):
+        about_ap, about_rl = (float(angle) for angle in angles[:, index])
+        shapes[cord.start[2] + index] = _shape(cord, index, about_ap, about_rl)
+    return Morphometrics(tuple(shapes), cord.spacing)
+
+
+def _check_extent(cord: Upright) -> None:
+    across, along = (n * mm for n, mm in zip(cord.data.shape, cord.spacing[:2], strict=False))
+    if across * along > WIDEST:
+        raise ImageError(
+            f"The mask spans {across:.0f} x {along:.0f} mm in a slice, more than a body: check "
+            "the voxel sizes in its header."
+        )
+
+
+def _guide(cord: Upright, centreline_from: Volume | None) -> Upright:
+    """The mask whose centreline gives the angles."""
+    if centreline_from is None:
+        return cord
+    guide = upright(centreline_from)
+    if guide is None:
+        raise ImageError("The mask for the centreline is empty: give one that holds the cord.")
+    if not guide.grid.matches(cord.grid):
+        raise ImageError(
+            f"The mask for the centreline has the shape {guide.grid.shape}, the mask to measure "
+            f"{cord.grid.shape}, or they lie elsewhere: bring them to the same grid."
+        )
+    return guide
+
+
+def _angles(cord: Upright, guide: Upright, fit: CentrelineFit | None) -> Floats:
+    """Angles (radians) about AP and RL, shape (2, slices of `cord`)."""
+    curve = fitted(centres(guide.mask), cord.spacing[2], fit)
+    first = cord.start[2] - guide.start[2]
+    last = first + cord.data.shape[2]
+    if first < 0 or last > curve.z.size:
+        raise ImageError(
+            f"The mask for the centreline covers the slices {guide.start[2]} to "
+            f"{guide.start[2] + curve.z.size - 1}, the mask to measure {cord.start[2]} to "
+            f"{cord.start[2] + cord.data.shape[2] - 1}: extend it, or leave the correction out."
+        )
+    return np.stack(curve.angles(cord.spacing))[:, first:last]
+
+
+def _shape(cord: Upright, index: int, about_ap: float, about_rl: float) -> SliceShape | None:
+    fine = fine_slice(
+        cord.data[:, :, index].astype(np.float64),
+        cord.spacing[:2],
+        (math.cos(about_ap), math.cos(about_rl)),
+        cord.start[:2],
+        cord.grid.shape[:2],
+    )
+    return shape_of(fine, (about_ap, about_rl), cord.spacing[2]) if fine else None

@@ -1,0 +1,101 @@
+"""An image and its masks as they are looked at: patient's left on the left, anterior up.
+
+Every array here has axes (x, y, z) that run to the patient's Right, Posterior and Inferior
+(nibabel's letters), so that `array[:, :, z].T` is an axial slice with anterior up and
+`array[x].T` a sagittal one with the head up and anterior on the left. Left is shown left,
+as in SCT's reports.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sct_deepseg_general.image.volume import (
+    Array,
+    Axcodes,
+    Box,
+    Grid,
+    Probability,
+    Segmentation,
+    Volume,
+)
+
+__all__ = ["Display", "Mask", "box_on", "centres", "displayed"]
+
+Mask = NDArray[np.bool_]
+
+_CODES: Axcodes = ("R", "P", "I")
+
+
+@dataclass(frozen=True, eq=False)
+class Display:
+    """What is drawn, in display axes; `spacing` in mm, `box` and `centres` in voxels.
+
+    `centres` (slices, 2) is the cord's centre (x, y) in each slice; where a slice has no cord
+    it is the nearest slice's, and the middle of the image where there is no cord at all.
+    """
+
+    image: Array
+    mask: Mask
+    probability: Array | None
+    other: Mask | None
+    box: Box | None
+    spacing: tuple[float, float, float]
+    centres: NDArray[np.float64]
+
+    @property
+    def slices(self) -> int:
+        return int(self.mask.shape[2])
+
+    def number(self, z: int) -> int:
+        """The slice's number counted from inferior to superior, from 0, as SCT counts."""
+        return self.slices - 1 - z
+
+
+def displayed(
+    image: Volume,
+    segmentation: Segmentation,
+    probability: Probability | None = None,
+    other: Segmentation | None = None,
+    box: Box | None = None,
+) -> Display:
+    """The values in display axes; all on the image's grid."""
+    mask = segmentation.reoriented(_CODES).data > 0
+    second = None if other is None else other.reoriented(_CODES).data > 0
+    grid = image.grid.reoriented(_CODES)
+    return Display(
+        image=image.reoriented(_CODES).data,
+        mask=mask,
+        probability=None if probability is None else probability.reoriented(_CODES).data,
+        other=second,
+        box=None if box is None else box_on(box, image.grid, grid),
+        spacing=grid.spacing,
+        centres=centres(mask if mask.any() or second is None else second),
+    )
+
+
+def box_on(box: Box, source: Grid, target: Grid) -> Box:
+    """A box of `source` as a box of `target`, the same grid in another axis order."""
+    to_target = np.linalg.inv(target.affine) @ source.affine
+    ends = np.array([[*box.start, 1], [*(stop - 1 for stop in box.stop), 1]], dtype=float)
+    voxels = np.rint(ends @ to_target.T)[:, :3].astype(int)
+    low, high = voxels.min(axis=0), voxels.max(axis=0) + 1
+    return Box((int(low[0]), int(low[1]), int(low[2])), (int(high[0]), int(high[1]), int(high[2])))
+
+
+def centres(mask: Mask) -> NDArray[np.float64]:
+    """The centre of mass (x, y) of each slice of `mask`, see `Display.centres`."""
+    shape = mask.shape
+    area = mask.sum(axis=(0, 1))
+    present = np.flatnonzero(area)
+    if not present.size:
+        return np.tile([shape[0] / 2 - 0.5, shape[1] / 2 - 0.5], (shape[2], 1))
+    along_x = np.arange(shape[0]) @ mask.sum(axis=1)[:, present] / area[present]
+    along_y = np.arange(shape[1]) @ mask.sum(axis=0)[:, present] / area[present]
+    every = np.arange(shape[2])
+    return np.stack(
+        [np.interp(every, present, along_x), np.interp(every, present, along_y)], axis=1
+    )

@@ -1,0 +1,267 @@
+"""The QC report: an image and its segmentation as an entry of a page to look at.
+
+`add_entry` draws the views, and leaves to the page what the page does best: contours, curves
+and lists are data that the browser draws.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from sct_deepseg_general.errors import ImageError
+from sct_deepseg_general.image.volume import Box, Probability, Segmentation, Volume, to_sct_letters
+from sct_deepseg_general.qc.display import displayed
+from sct_deepseg_general.qc.folder import PAGE, Attachment, Row, new_id, publish
+from sct_deepseg_general.qc.mosaic import Mosaic, axial_mosaic, thumbnail
+from sct_deepseg_general.qc.raster import heat_png, webp
+from sct_deepseg_general.qc.sections import Section, coronal_section, sagittal_section
+from sct_deepseg_general.qc.volumes import (
+    embedded_image,
+    embedded_mask,
+    embedded_probability,
+    region,
+)
+
+__all__ = ["PAGE", "Entry", "SliceArea", "Status", "add_entry"]
+
+Status = Literal["ok", "warn", "fail"]
+
+_MOST_BYTES = 290_000  # of an entry without its volume
+
+
+@dataclass(frozen=True)
+class SliceArea:
+    """The cord's area in one slice.
+
+    `slice` counts from the most inferior slice of the image, from 0; `position` is its place
+    along the inferior-superior axis in mm; `area` and the ends of its interval `lower` and
+    `upper` are in mm²; `level` is the vertebral level ("C3", or "" where unknown); `flagged`
+    marks a slice to look at.
+    """
+
+    slice: int
+    position: float
+    area: float
+    lower: float | None = None
+    upper: float | None = None
+    level: str = ""
+    flagged: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """What a report shows of one result; masks, probability and box are on the image's grid.
+
+    `other` is a second mask to compare with (a reference, another tool) and `other_csa` its
+    areas. `confidence` in [0, 1] is, where left out, the mean probability inside the mask.
+    `input_name` is written as it stands into the lists of marked files; `mask_name` and
+    `other_name` are the masks' files; `model` is the model's key (id@version); `seconds` the
+    time the result took; `version` the program's.
+    """
+
+    image: Volume
+    segmentation: Segmentation
+    probability: Probability | None = None
+    other: Segmentation | None = None
+    box: Box | None = None
+    csa: tuple[SliceArea, ...] = ()
+    other_csa: tuple[SliceArea, ...] = ()
+    status: Status = "ok"
+    reasons: tuple[str, ...] = ()
+    confidence: float | None = None
+    model: str = ""
+    command: str = ""
+    input_name: str = ""
+    mask_name: str = ""
+    other_name: str = ""
+    dataset: str = ""
+    subject: str = ""
+    contrast: str = ""
+    site: str = ""
+    seconds: float | None = None
+    version: str = ""
+
+    def __post_init__(self) -> None:
+        shape = self.image.grid.shape
+        for name in ("segmentation", "probability", "other"):
+            value = getattr(self, name)
+            if value is not None and value.grid.shape != shape:
+                raise ImageError(
+                    f"The {name} has {value.grid.shape} voxels and the image {shape}: "
+                    "give one on the image's own grid."
+                )
+
+
+def add_entry(folder: Path, entry: Entry, volume: bool = True, at_once: bool = True) -> Path:
+    """Add `entry` to the QC report in `folder` (made if missing); returns the page to open.
+
+    With `volume`, the part of the image around the cord is included for the interactive
+    viewer; without it an entry takes at most 300 kB. Any number of processes may add entries
+    at the same time. An entry of the same image and mask takes the place of the earlier one.
+    Without `at_once` the page is brought up to date every few seconds only, and by
+    `qc_index.refresh` in the end.
+
+    Raises:
+        OutputError: the folder cannot be written to.
+    """
+    row = _row(entry, new_id())
+    attachments = _views(entry, row.id, volume)
+    if volume:
+        attachments = (*attachments, _volumes(entry, row.id))
+    publish(folder, row, attachments, at_once)
+    return folder / PAGE
+
+
+def _row(entry: Entry, name: str) -> Row:
+    areas = [a.area for a in entry.csa if math.isfinite(a.area)]
+    return Row(
+        id=name,
+        date=f"{datetime.now(timezone.utc):%Y-%m-%dT%H:%M:%SZ}",
+        dataset=entry.dataset,
+        subject=entry.subject,
+        contrast=entry.contrast,
+        site=entry.site,
+        input=entry.input_name,
+        status=entry.status,
+        reasons=entry.reasons,
+        csa=_rounded(float(np.mean(areas))) if areas else None,
+        csa_sd=_rounded(float(np.std(areas))) if areas else None,
+        confidence=_confidence(entry),
+        dice=_dice(entry),
+        levels=_level_means(entry.csa),
+        seconds=_rounded(entry.seconds),
+        model=entry.model,
+        key=_key(entry),
+    )
+
+
+def _key(entry: Entry) -> str:
+    """The same for every entry of one image and one mask, whatever was made of them since."""
+    files = (entry.input_name, entry.mask_name, entry.other_name)
+    places = [os.path.abspath(name) if name else "" for name in files]  # noqa: PTH100 - of no file
+    words = (entry.dataset, entry.subject, *places, "" if entry.mask_name else entry.model)
+    return hashlib.sha256(json.dumps(words).encode()).hexdigest()[:16]
+
+
+def _confidence(entry: Entry) -> float | None:
+    if entry.confidence is not None or entry.probability is None:
+        return _rounded(entry.confidence, 4)
+    inside = entry.probability.data[entry.segmentation.data > 0]
+    return _rounded(float(inside.mean()), 4) if inside.size else None
+
+
+def _dice(entry: Entry) -> float | None:
+    if entry.other is None:
+        return None
+    ours, theirs = entry.segmentation.data > 0, entry.other.data > 0
+    both = int(ours.sum()) + int(theirs.sum())
+    return _rounded(2 * int((ours & theirs).sum()) / both, 4) if both else None
+
+
+def _level_means(csa: Sequence[SliceArea]) -> tuple[tuple[str, float], ...]:
+    names = dict.fromkeys(a.level for a in csa if a.level and math.isfinite(a.area))
+    means = [(name, [a.area for a in csa if a.level == name]) for name in names]
+    return tuple((name, round(float(np.nanmean(areas)), 2)) for name, areas in means)
+
+
+def _views(entry: Entry, name: str, volume: bool) -> tuple[Attachment, ...]:
+    display = displayed(entry.image, entry.segmentation, entry.probability, entry.other, entry.box)
+    mosaic = axial_mosaic(display)
+    sagittal, coronal = sagittal_section(display), coronal_section(display)
+    facts = _script("view", name, _view(entry, mosaic, sagittal, coronal, volume))
+    files = [
+        Attachment("view.js", facts),
+        Attachment("thumb.webp", webp(thumbnail(display))),
+        Attachment("sagittal.webp", webp(sagittal.image)),
+        Attachment("coronal.webp", webp(coronal.image)),
+    ]
+    heats = ("axial", mosaic.heat), ("sagittal", sagittal.heat), ("coronal", coronal.heat)
+    files += [Attachment(f"{plane}-p.png", heat_png(h)) for plane, h in heats if h is not None]
+    room = _MOST_BYTES - sum(len(file.data) for file in files)
+    return (*files, Attachment("axial.webp", _fitting(mosaic, room)))
+
+
+def _fitting(mosaic: Mosaic, room: int) -> bytes:
+    """The mosaic's sheet in the best quality that fits into `room` bytes."""
+    for quality in (88, 75, 60, 35, 10):
+        data = webp(mosaic.sheet, quality)
+        if len(data) <= room:
+            break
+    return data
+
+
+def _view(
+    entry: Entry, mosaic: Mosaic, sagittal: Section, coronal: Section, volume: bool
+) -> dict[str, Any]:
+    grid = entry.image.grid
+    return {
+        "axial": {
+            "tiles": [[tile.number, tile.contour, tile.other] for tile in mosaic.tiles],
+            "columns": mosaic.columns,
+            "voxels": mosaic.voxels,
+            "pixels": mosaic.pixels,
+            "of": mosaic.of,
+        },
+        "sagittal": _section(sagittal),
+        "coronal": _section(coronal),
+        "csa": [_area(a) for a in entry.csa],
+        "otherCsa": [_area(a) for a in entry.other_csa],
+        "shape": grid.shape,
+        "spacing": [round(step, 4) for step in grid.spacing],
+        "orientation": to_sct_letters(grid.axcodes),
+        "frames": entry.image.frames,
+        "mask": entry.mask_name,
+        "otherMask": entry.other_name,
+        "command": entry.command,
+        "version": entry.version,
+        "heat": entry.probability is not None,
+        "other": entry.other is not None,
+        "volume": volume,
+    }
+
+
+def _section(section: Section) -> dict[str, Any]:
+    return {
+        "voxels": section.voxels,
+        "mm": [round(side, 2) for side in section.millimetres],
+        "contour": section.contour,
+        "other": section.other,
+        "box": section.box,
+    }
+
+
+def _area(a: SliceArea) -> list[Any]:
+    numbers = [_rounded(value) for value in (a.position, a.area, a.lower, a.upper)]
+    return [int(a.slice), *numbers, a.level, bool(a.flagged)]
+
+
+def _volumes(entry: Entry, name: str) -> Attachment:
+    box = region(entry.segmentation, entry.box)
+    volumes = {
+        "image": embedded_image(entry.image, box),
+        "mask": embedded_mask(entry.segmentation, box),
+    }
+    if entry.other is not None:
+        volumes["other"] = embedded_mask(entry.other, box)
+    if entry.probability is not None:
+        volumes["probability"] = embedded_probability(entry.probability, box)
+    return Attachment("volume.js", _script("volume", name, volumes))
+
+
+def _script(kind: str, name: str, value: dict[str, Any]) -> bytes:
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+    return f'qc.{kind}("{name}",{text});\n'.encode("ascii")
+
+
+def _rounded(value: float | None, digits: int = 2) -> float | None:
+    return None if value is None or not math.isfinite(value) else round(float(value), digits)

@@ -1,0 +1,83 @@
+"""Volumes small enough to travel inside a report: cropped, 8 bits, gzip, base64."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+from collections.abc import Sequence
+
+import nibabel as nib
+import numpy as np
+
+from sct_deepseg_general.image.volume import Array, Box, Segmentation, Volume
+from sct_deepseg_general.qc.raster import window
+
+__all__ = ["embedded_image", "embedded_mask", "embedded_probability", "region"]
+
+_MARGIN = 30.0  # mm around the cord, across it; along it everything is kept
+_MOST_VOXELS = 4_000_000
+
+
+def region(segmentation: Segmentation, box: Box | None) -> Box:
+    """The part worth showing: the cord and the box with a margin, at full length.
+
+    Without cord and without box, the whole grid.
+    """
+    grid = segmentation.grid
+    there = np.argwhere(segmentation.data > 0)
+    if not there.size:
+        return grid.box
+    low, high = there.min(axis=0), there.max(axis=0) + 1
+    if box is not None:
+        low, high = np.minimum(low, box.start), np.maximum(high, box.stop)
+    tight = Box(_three(low), _three(high))
+    along = [code in "IS" for code in grid.axcodes]
+    margin = [
+        n if axis else int(np.ceil(_MARGIN / step))
+        for n, step, axis in zip(grid.shape, grid.spacing, along, strict=True)
+    ]
+    return tight.grown(margin, grid.shape)
+
+
+def embedded_image(image: Volume, box: Box) -> str:
+    """The image in `box` as base64 of a gzipped NIfTI with 8 bits and its true intensities."""
+    part = image.cropped(box)
+    low, high = window(part.data, 0.05, 99.95)
+    step = (high - low) / 255
+    scaled = np.nan_to_num((part.data - low) / step, nan=0.0, posinf=255.0, neginf=0.0)
+    return _encoded(np.clip(np.rint(scaled), 0, 255), part.grid.affine, step, low)
+
+
+def embedded_mask(mask: Segmentation, box: Box) -> str:
+    """The mask in `box`, 0 or 1."""
+    part = mask.cropped(box)
+    return _encoded(part.data > 0, part.grid.affine, 1.0, 0.0)
+
+
+def embedded_probability(probability: Volume, box: Box) -> str:
+    """The probability in `box` in steps of 1/255."""
+    part = probability.cropped(box)
+    return _encoded(np.rint(np.clip(part.data, 0, 1) * 255), part.grid.affine, 1 / 255, 0.0)
+
+
+def _encoded(data: Array, affine: Array, slope: float, inter: float) -> str:
+    steps = _steps(data.shape)
+    thinned = np.ascontiguousarray(data[tuple(slice(None, None, s) for s in steps)], np.uint8)
+    image = nib.Nifti1Image(thinned, affine @ np.diag([*steps, 1.0]))
+    image.header.set_xyzt_units("mm")
+    image.header.set_slope_inter(slope, inter)
+    return base64.b64encode(gzip.compress(image.to_bytes(), 4, mtime=0)).decode("ascii")
+
+
+def _steps(shape: Sequence[int]) -> list[int]:
+    """Keep every step-th voxel of the longest axes until the volume is small enough."""
+    steps = [1, 1, 1]
+    while np.prod([-(-n // s) for n, s in zip(shape, steps, strict=True)]) > _MOST_VOXELS:
+        longest = int(np.argmax([n / s for n, s in zip(shape, steps, strict=True)]))
+        steps[longest] += 1
+    return steps
+
+
+def _three(values: Array) -> tuple[int, int, int]:
+    x, y, z = (int(v) for v in values)
+    return x, y, z

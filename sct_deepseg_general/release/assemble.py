@@ -1,0 +1,131 @@
+"""A trained network and its locator, put together as a model folder."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from sct_deepseg_general.datasets.manifest import FILE
+from sct_deepseg_general.datasets.recipe import Recipe, Training, write
+from sct_deepseg_general.inference.nnunet import build_network, fill
+from sct_deepseg_general.release.export import ensemble, export_ir, save_weights, sharpened
+from sct_deepseg_general.release.nnunet_results import read_checkpoint
+from sct_deepseg_general.training.fit import Trained
+from sct_deepseg_general.zoo.archive import seal
+from sct_deepseg_general.zoo.model import Model
+from sct_deepseg_general.zoo.plans import Plans, read_plans
+
+__all__ = ["Identity", "assemble", "identity_of"]
+
+FINAL = "checkpoint_final.pth"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a release is called and says of itself."""
+
+    id: str
+    version: str
+    title: str
+    description: str
+    contrasts: tuple[str, ...]
+    licence: str
+    citation: str
+    date: str
+    replaces: str | None = None
+    margin: float = 18.0
+    threshold: float = 0.5
+
+
+def identity_of(recipe: Recipe, model: str) -> Identity:
+    """What a model of a recipe is called until it is released under a version of its own."""
+    name = recipe.name if model == "general" else f"{recipe.name}-{model}"
+    return Identity(
+        id=name.lower(),
+        version="0",
+        title=f"{recipe.name}: {model}",
+        description=recipe.description,
+        contrasts=tuple(sorted({c for one in recipe.seen for c in one.contrasts})) or ("any",),
+        licence="MIT",
+        citation=f"{recipe.name}, trained with sct_deepseg_sc_general",
+        date=datetime.now(timezone.utc).strftime("%Y-%m-%d"),
+    )
+
+
+def assemble(
+    trained: Trained,
+    recipe: Recipe,
+    identity: Identity,
+    card: Path,
+    folder: Path,
+    manifest: Path | None = None,
+) -> Model:
+    """The model folder of a trained recipe: weights, IRs, plans, recipe, card, record, manifest.
+
+    `manifest` is the dataset's table of cases, by which an evaluation knows what the model has
+    seen. `folder` is made if need be; files of an earlier assembly are replaced.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    sharpness = recipe.training.sharpness
+    folds = _export(trained.network, trained.folds, folder, "network", sharpness)
+    shutil.copyfile(trained.network / "plans.json", folder / "plans.json")
+    shutil.copyfile(trained.network / "dataset.json", folder / "dataset.json")
+    if trained.locator is not None:
+        _export(trained.locator, ("fold_0",), folder, "locator")
+        (folder / "fold_0_locator.safetensors").rename(folder / "locator.safetensors")
+    write(recipe, folder / "recipe.json")
+    if manifest is not None:
+        shutil.copyfile(manifest, folder / FILE)
+    if card != folder / "card.md":
+        text = card.read_text(encoding="utf-8") if card.is_file() else f"# {identity.title}\n"
+        (folder / "card.md").write_text(text, encoding="utf-8")
+    return seal(folder, _record(recipe, identity, folds, read_plans(folder / "plans.json")))
+
+
+def _export(
+    results: Path, folds: tuple[str, ...], folder: Path, name: str, sharpness: float = 1.0
+) -> tuple[str, ...]:
+    networks, names = [], []
+    for fold in folds:
+        network = build_network(results / "plans.json", results / "dataset.json")
+        weights = read_checkpoint(results / fold / FINAL)
+        networks.append(sharpened(fill(network, weights, str(results / fold)), sharpness))
+        names.append(f"{fold}.safetensors" if name == "network" else f"{fold}_{name}.safetensors")
+        save_weights(networks[-1], folder / names[-1])
+    export_ir(ensemble(networks), folder, name)
+    return tuple(names)
+
+
+def _record(recipe: Recipe, identity: Identity, folds: tuple[str, ...], plans: Plans) -> Any:
+    return {
+        "format": 1,
+        "id": identity.id,
+        "version": identity.version,
+        "title": identity.title,
+        "description": identity.description,
+        "contrasts": list(identity.contrasts),
+        "orientation": "LPI",
+        "spacing": list(plans.spacing[::-1]),
+        "patch": list(plans.patch[::-1]),
+        "normalisation": "zscore",
+        "averaging": recipe.training.averaging,
+        "labels": {"background": 0, "sc": 1},
+        "threshold": identity.threshold,
+        "margin": identity.margin,
+        "locator": _locator(recipe.locator),
+        "folds": list(folds),
+        "intervals": None,
+        "licence": identity.licence,
+        "citation": identity.citation,
+        "date": identity.date,
+        "replaces": identity.replaces,
+    }
+
+
+def _locator(training: Training | None) -> dict[str, Any] | None:
+    if training is None or training.spacing is None or training.patch is None:
+        return None
+    return {"spacing": list(training.spacing), "patch": list(training.patch), "threshold": 0.5}

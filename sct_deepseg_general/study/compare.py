@@ -1,0 +1,276 @@
+"""The whole study: datasets, one general and N specific models, evaluation, report.
+
+Every stage leaves what it made, and starting again goes on where the last run ended, however it
+ended: conversion by its receipts, training by a note written when a model is done (the trainer
+resumes what it had begun), evaluation by a journal line for each model and image. The tables
+and the report are made from these, whole, at the end.
+
+What `compare` leaves in its folder:
+
+    dataset/              see `training.dataset`
+    models/NAME/KEY/      each model, KEY standing for its cases and training options
+    evaluation/           journals and segmentations of each model
+    recipe.json, evaluation.csv, tests.csv, contrast_bias.csv, curves.csv, pictures/
+    report.html, results_analysis.ipynb
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from statistics import fmean
+
+from sct_deepseg_general.datasets import recipe as recipes
+from sct_deepseg_general.datasets.build import Built, build
+from sct_deepseg_general.datasets.manifest import trained_on, write_rows
+from sct_deepseg_general.datasets.recipe import Recipe
+from sct_deepseg_general.errors import BackendError, DatasetError
+from sct_deepseg_general.evaluation.evaluate import (
+    Candidate,
+    Measurement,
+    Seen,
+    Segmenter,
+    TestCase,
+    evaluated,
+    reference_of,
+    test_cases_of,
+)
+from sct_deepseg_general.evaluation.statistics import Comparison, contrast_bias
+from sct_deepseg_general.evaluation.stored import read_bias, read_curves, write_bias, write_curves
+from sct_deepseg_general.evaluation.tables import append, read_csv, read_lines, write_csv
+from sct_deepseg_general.files import write_whole
+from sct_deepseg_general.image.nifti import load, load_segmentation, save
+from sct_deepseg_general.image.volume import Segmentation, Volume
+from sct_deepseg_general.json_schema import as_json
+from sct_deepseg_general.study import notebook
+from sct_deepseg_general.study.findings import Findings, chosen_cases, findings_of
+from sct_deepseg_general.study.pictures import row_of
+from sct_deepseg_general.study.report import Picture, page
+
+__all__ = ["DONE", "TRAINED_CURVES", "Opener", "Study", "Trainer", "compare", "report"]
+
+DONE = "done.json"
+CURVES = "curves.csv"
+TRAINED_CURVES = Path("network", CURVES)
+"""A trainer may leave this in the folder it was given: columns epoch, loss and dice_NAME."""
+
+Trainer = Callable[[Recipe, Path, Path], Path]
+"""(recipe, nnU-Net raw dataset, folder to train in) to the folder of the finished model; called
+again on the same folder after an interruption, it resumes."""
+Opener = Callable[[Path], Segmenter]
+"""A finished model's folder to its segmenter."""
+Told = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Study:
+    """What to compare, and where the result goes."""
+
+    recipe: Recipe
+    data: tuple[Path, ...]
+    folder: Path
+    notebook: bool = True
+    """Whether the report is also written as an executed notebook."""
+
+
+def compare(
+    study: Study,
+    train: Trainer,
+    open_model: Opener,
+    jobs: int = 1,
+    told: Told = lambda stage, done, total: None,
+) -> Findings:
+    """All stages of a study; `told` hears of each stage how much of it is done.
+
+    Raises:
+        DatasetError, OutputError: as `build` and `evaluated`; what the trainer raises.
+    """
+    study.folder.mkdir(parents=True, exist_ok=True)
+    dataset = study.folder / "dataset"
+    built = build(study.recipe, study.data, dataset, jobs, lambda *n: told("dataset", *n))
+    models = _trained(built, study.folder / "models", train, told)
+    rows = _evaluated(study, built, models, open_model, told)
+    places = {name: study.folder / "models" / name / _key(built, name) for name in models}
+    _write_tables(study.folder, built.recipe, places, rows)
+    told("report", 1, 3)
+    _write_pictures(study, built, rows)
+    told("report", 2, 3)
+    found = report(study.folder, with_notebook=study.notebook)
+    told("report", 3, 3)
+    return found
+
+
+def report(folder: Path, *, with_notebook: bool = True) -> Findings:
+    """The page and the notebook, made again from the tables kept in `folder`."""
+    rows = read_csv(folder / "evaluation.csv")
+    found = findings_of(recipes.read(folder / "recipe.json"), rows)
+    write_rows(
+        folder / "tests.csv",
+        [field.name for field in fields(Comparison)],
+        ({k: _short(v) for k, v in asdict(one).items()} for one in found.tests),
+    )
+    pictures = [
+        Picture(p.stem, p.read_bytes()) for p in sorted((folder / "pictures").glob("*.png"))
+    ]
+    records = read_curves(folder / CURVES)
+    text = page(found, read_bias(folder / "contrast_bias.csv"), pictures, records)
+    with write_whole(folder / "report.html") as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    if with_notebook:
+        notebook.write_notebook(folder)
+    return found
+
+
+def _trained(built: Built, folder: Path, train: Trainer, told: Told) -> dict[str, Path]:
+    """Each model's folder: from its note if it is done, else from the trainer."""
+    models = {}
+    for number, model in enumerate(built.recipe.models):
+        place = folder / model / _key(built, model)
+        place.mkdir(parents=True, exist_ok=True)
+        models[model] = _finished(place) or _train(built, model, place, train)
+        told("train", number + 1, len(built.recipe.models))
+    return models
+
+
+def _train(built: Built, model: str, place: Path, train: Trainer) -> Path:
+    made = train(built.recipe, built.raw(model), place)
+    if not made.is_dir() or not made.resolve().is_relative_to(place.resolve()):
+        raise BackendError(f"The trainer left no model of '{model}' in {place}, but said {made}.")
+    with write_whole(place / DONE) as temporary:
+        name = made.resolve().relative_to(place.resolve()).as_posix()
+        temporary.write_text(json.dumps({"model": name}), encoding="utf-8")
+    return made
+
+
+def _finished(place: Path) -> Path | None:
+    if not (place / DONE).is_file():
+        return None
+    made = place / json.loads((place / DONE).read_text(encoding="utf-8"))["model"]
+    return made if made.is_dir() else None
+
+
+def _key(built: Built, model: str) -> str:
+    """Changes with anything that the model would be trained on or with, and with nothing else."""
+    cases = [
+        (one.name, one.image_sha256, one.label_sha256, one.fold, one.trust, one.label_kind)
+        for one in trained_on(built.entries, model)
+    ]
+    recipe = built.recipe
+    shapes = recipe.shapes if model == "general" else ()
+    how = [as_json(one) for one in (recipe.training, recipe.locator, shapes)]
+    content = json.dumps([how, cases], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()[:12]
+
+
+def _evaluated(
+    study: Study, built: Built, models: Mapping[str, Path], open_model: Opener, told: Told
+) -> list[Measurement]:
+    """All models on all test cases; a model is opened once, and only if something is missing."""
+    cases = _test_cases(study, built)
+    rows = []
+    for number, (model, path) in enumerate(models.items()):
+        place = study.folder / "evaluation" / model / _key(built, model)
+        place.mkdir(parents=True, exist_ok=True)
+        known = read_lines(place / "journal.jsonl")
+        segment = _opened_once(open_model, path)
+        candidate = Candidate(model, segment, _seen(built, model))
+        done = set(known)
+
+        def keep(_: str, case: TestCase, found: Segmentation, place: Path = place) -> None:
+            save(found, place / f"{case.name}.nii.gz")
+
+        def tell(now: int, total: int, number: int = number) -> None:
+            told("evaluate", number * total + now, len(models) * total)
+
+        for row in evaluated([candidate], cases, known, tell, keep):
+            if row not in done:
+                append(row, place / "journal.jsonl")
+            rows.append(row)
+    return rows
+
+
+def _opened_once(open_model: Opener, path: Path) -> Segmenter:
+    opened: list[Segmenter] = []
+
+    def segment(image: Volume) -> Segmentation:
+        if not opened:
+            opened.append(open_model(path))
+        return opened[0](image)
+
+    return segment
+
+
+def _test_cases(study: Study, built: Built) -> tuple[TestCase, ...]:
+    found = recipes.found(built.recipe, study.data)
+    cases = test_cases_of(built.entries, {one.dataset: one.root for one in found})
+    if not cases:
+        raise DatasetError("Nobody is left to test on: raise split.test, or add an unseen dataset.")
+    return cases
+
+
+def _seen(built: Built, model: str) -> Seen:
+    entries = trained_on(built.entries, model)
+    return Seen(
+        frozenset(one.image_sha256 for one in entries), frozenset(one.person for one in entries)
+    )
+
+
+def _write_tables(
+    folder: Path, recipe: Recipe, places: Mapping[str, Path], rows: Sequence[Measurement]
+) -> None:
+    recipes.write(recipe, folder / "recipe.json")
+    write_csv(rows, folder / "evaluation.csv", timed=False)
+    write_bias(contrast_bias(rows), folder / "contrast_bias.csv")
+    kept = {name: path / TRAINED_CURVES for name, path in places.items()}
+    records = {name: _record(path) for name, path in kept.items() if path.is_file()}
+    write_curves(records, folder / CURVES)
+
+
+def _write_pictures(study: Study, built: Built, rows: Iterable[Measurement]) -> None:
+    found = findings_of(built.recipe, rows)
+    cases = {one.name: one for one in _test_cases(study, built)}
+    folder = study.folder / "pictures"
+    folder.mkdir(exist_ok=True)
+    wanted = {}
+    for test_set in found.test_sets:
+        median, worst = chosen_cases(found, test_set)
+        wanted[f"{test_set} median {median.name}"] = median
+        wanted[f"{test_set} worst {worst.name}"] = worst
+    for title, row in wanted.items():
+        with write_whole(folder / f"{title}.png") as temporary:
+            temporary.write_bytes(_picture(study.folder, built, cases[row.name], row.dice))
+    for path in folder.iterdir():
+        if path.stem not in wanted:
+            path.unlink()
+
+
+def _picture(folder: Path, built: Built, case: TestCase, dice: float) -> bytes:
+    image = load(case.image)
+    reference = reference_of(image, load(case.label), str(case.label))
+    predictions = {
+        model: load_segmentation(
+            folder / "evaluation" / model / _key(built, model) / f"{case.name}.nii.gz"
+        )
+        for model in built.recipe.models
+    }
+    return row_of(image, reference, predictions, dice)
+
+
+def _record(path: Path) -> dict[str, list[float]]:
+    """Loss and Dice (mean over the datasets that an epoch saw) of a trainer's curves."""
+    with path.open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    dice = [[float(v) for name, v in row.items() if name.startswith("dice") and v] for row in rows]
+    return {
+        "epoch": [float(row["epoch"]) for row in rows],
+        "loss": [float(row["loss"]) for row in rows],
+        "dice": [fmean(values) if values else 0.0 for values in dice],
+    }
+
+
+def _short(value: object) -> object:
+    return f"{value:.6g}" if isinstance(value, float) else value

@@ -1,0 +1,169 @@
+"""What a comparison found: tables of models by test sets, tests, and the verdict.
+
+Made from the kept measurements alone, so that the page, the notebook and the tables on disk
+say the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from sct_deepseg_general.datasets.recipe import Recipe
+from sct_deepseg_general.evaluation.evaluate import Measurement
+from sct_deepseg_general.evaluation.statistics import Comparison, Summary, compared, summary
+
+__all__ = [
+    "CLOSE",
+    "COMPARED",
+    "GENERAL",
+    "METRICS",
+    "Findings",
+    "Metric",
+    "Verdict",
+    "chosen_cases",
+    "findings_of",
+]
+
+GENERAL = "general"
+CLOSE = 0.02
+"""How far below the specific model's Dice the general one may be in-domain."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A column of `Measurement`, with its heading."""
+
+    name: str
+    title: str
+    digits: int
+    largest_is_best: bool
+
+
+METRICS = (
+    Metric("dice", "Dice", 3, True),
+    Metric("jaccard", "Jaccard", 3, True),
+    Metric("sensitivity", "Sensitivity", 3, True),
+    Metric("specificity", "Specificity", 5, True),
+    Metric("ppv", "PPV", 3, True),
+    Metric("npv", "NPV", 5, True),
+    Metric("volume_error_abs", "Absolute volume error (%)", 1, False),
+    Metric("volume_error", "Relative volume error, signed (%)", 1, False),
+    Metric("hausdorff", "Hausdorff distance (mm)", 2, False),
+    Metric("hausdorff95", "95th percentile of the Hausdorff distance (mm)", 2, False),
+    Metric("contour_mean", "Contour mean distance (mm)", 2, False),
+    Metric("average_symmetric", "Average symmetric surface distance (mm)", 2, False),
+    Metric("csa_error_abs", "Absolute CSA error (mm²)", 2, False),
+    Metric("csa_error", "CSA error, signed (mm²)", 2, False),
+)
+COMPARED = {
+    one.name: one.largest_is_best
+    for one in METRICS
+    if one.name in {"dice", "hausdorff95", "average_symmetric", "volume_error_abs", "csa_error_abs"}
+}
+"""The metrics that are tested; signed errors are not, since theirs cancel."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether the general model was better on unseen data and close on the seen.
+
+    `unseen` and `seen` have, for each test set, the general model's Dice, the Dice of the best
+    specific model (of its own specific model, if seen) and that model's name.
+    """
+
+    unseen: tuple[tuple[str, float, float, str], ...]
+    seen: tuple[tuple[str, float, float, str], ...]
+
+    @property
+    def better_on_unseen(self) -> bool:
+        return bool(self.unseen) and all(ours > other for _, ours, other, _ in self.unseen)
+
+    @property
+    def close_in_domain(self) -> bool:
+        return bool(self.seen) and all(ours >= other - CLOSE for _, ours, other, _ in self.seen)
+
+    @property
+    def sentence(self) -> str:
+        wins = sum(ours > other for _, ours, other, _ in self.unseen)
+        near = sum(ours >= other - CLOSE for _, ours, other, _ in self.seen)
+        holds = self.better_on_unseen and self.close_in_domain
+        return (
+            f"The hypothesis {'holds' if holds else 'does not hold in full'} here: the general "
+            f"model has a higher Dice than the best specific model on {wins} of "
+            f"{len(self.unseen)} unseen test sets, and is at most {CLOSE} below the specific model "
+            f"on {near} of {len(self.seen)} in-domain test sets."
+        )
+
+
+@dataclass(frozen=True)
+class Findings:
+    """All that the report tells, in the order of the recipe."""
+
+    recipe: Recipe
+    rows: tuple[Measurement, ...]
+    seen_sets: tuple[str, ...]
+    unseen_sets: tuple[str, ...]
+    tests: tuple[Comparison, ...]
+    verdict: Verdict
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        return self.recipe.models
+
+    @property
+    def test_sets(self) -> tuple[str, ...]:
+        return (*self.seen_sets, *self.unseen_sets)
+
+    def of(self, model: str, test_set: str) -> list[Measurement]:
+        """The rows of one model on one test set."""
+        return [one for one in self.rows if (one.model, one.test_set) == (model, test_set)]
+
+    def cell(self, model: str, test_set: str, metric: Metric) -> Summary:
+        """The spread of a metric over the people of a test set."""
+        return summary(self.of(model, test_set), metric.name, metric.largest_is_best)
+
+
+def findings_of(recipe: Recipe, rows: Iterable[Measurement]) -> Findings:
+    """Tables, tests and verdict of a recipe's measurements."""
+    rows = tuple(rows)
+    tested = {one.test_set for one in rows}
+    seen = tuple(one.name for one in recipe.seen if one.name in tested)
+    unseen = tuple(one.name for one in recipe.unseen if one.name in tested)
+
+    def rival(test_set: str, metric: str) -> str:
+        return test_set if test_set in seen else _best_specific(recipe, rows, test_set, metric)
+
+    tests = compared(rows, GENERAL, COMPARED, rival)
+    verdict = Verdict(
+        tuple(_against(rows, one, rival(one, "dice")) for one in unseen),
+        tuple(_against(rows, one, one) for one in seen),
+    )
+    return Findings(recipe, rows, seen, unseen, tests, verdict)
+
+
+def chosen_cases(found: Findings, test_set: str) -> tuple[Measurement, Measurement]:
+    """The general model's median and worst case of a test set, by Dice."""
+    rows = sorted(found.of(GENERAL, test_set), key=lambda one: (one.dice, one.name))
+    return rows[len(rows) // 2], rows[0]
+
+
+def _best_specific(recipe: Recipe, rows: Sequence[Measurement], test_set: str, metric: str) -> str:
+    sign = 1 if COMPARED[metric] else -1
+
+    def worth(model: str) -> float:
+        return sign * _mean(rows, model, test_set, metric)
+
+    return max((one.name for one in recipe.seen), key=worth)
+
+
+def _against(
+    rows: Sequence[Measurement], test_set: str, other: str
+) -> tuple[str, float, float, str]:
+    ours, theirs = (_mean(rows, model, test_set, "dice") for model in (GENERAL, other))
+    return test_set, ours, theirs, other
+
+
+def _mean(rows: Sequence[Measurement], model: str, test_set: str, metric: str) -> float:
+    here = [one for one in rows if (one.model, one.test_set) == (model, test_set)]
+    return summary(here, metric).mean

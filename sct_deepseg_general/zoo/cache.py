@@ -1,0 +1,175 @@
+"""The folders of this machine that hold models: the package's own and the caches."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from sct_deepseg_general.errors import DeepsegError, ModelError
+from sct_deepseg_general.schema import Fields, read_json
+from sct_deepseg_general.zoo.hash_cache import forget, user_cache
+from sct_deepseg_general.zoo.model import MANIFEST, NAME, RECORD, VERSION, Model, split_key
+
+__all__ = ["FOLDERS_VARIABLE", "Place", "Shelf", "clear", "standard_shelf"]
+
+FOLDERS_VARIABLE = "SCT_DEEPSEG_GENERAL_MODELS"
+
+_DOOMED = ".removed"
+
+
+@dataclass(frozen=True)
+class Place:
+    """A model on this machine, not yet checked."""
+
+    key: str
+    folder: Path
+    embedded: bool
+
+    def load(self, *, full: bool = False) -> Model:
+        """The model, checked, and it is the one its folder's name says.
+
+        Raises:
+            ModelError: as `Model.load`, or it is another model.
+        """
+        model = Model.load(self.folder, full=full)
+        if model.key != self.key:
+            raise ModelError(f"{self.folder} holds {model.key}, not {self.key}: remove it.")
+        return model
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """Where models lie: first the package, then the caches in the order given."""
+
+    package: Path
+    """Holds the embedded models, a folder each, named by id."""
+    caches: tuple[Path, ...]
+    """Hold installed models, a folder each, named id@version; some may be read-only."""
+
+    def places(self) -> tuple[Place, ...]:
+        """Every model on this machine; one that lies in several folders is there each time."""
+        return (*self._embedded(), *self._installed())
+
+    def load(self, key: str) -> Model | None:
+        """The model id@version from the first place that holds it in good order, or None.
+
+        Raises:
+            ModelError: it is here, and damaged wherever it is.
+        """
+        damage: ModelError | None = None
+        for place in self.places():
+            if place.key == key:
+                loaded = _loaded(place)
+                if isinstance(loaded, Model):
+                    return loaded
+                damage = damage or loaded
+        if damage is not None:
+            raise damage
+        return None
+
+    def writable(self) -> Path:
+        """The first cache that can be written to, made if need be.
+
+        Raises:
+            ModelError: there is none.
+        """
+        for cache in self.caches:
+            if _made_writable(cache):
+                return cache
+        raise ModelError(
+            f"No folder for models can be written to ({', '.join(map(str, self.caches))}): name "
+            f"one in {FOLDERS_VARIABLE}, where several are separated by '{os.pathsep}'."
+        )
+
+    def sweep(self) -> None:
+        """Remove what a killed removal has left in the caches that can be written to."""
+        for cache in self.caches:
+            for doomed in cache.glob(f".*{_DOOMED}"):
+                with suppress(OSError):  # a shared cache that may only be read
+                    _discard(doomed)
+
+    def _embedded(self) -> Iterator[Place]:
+        for record in sorted(self.package.glob(f"*/{RECORD}")):
+            try:
+                fields = Fields(read_json(record), str(record))
+                key = f"{fields.text('id', NAME)}@{fields.text('version', VERSION)}"
+            except ModelError:
+                continue  # loading it by its folder says what is wrong
+            yield Place(key, record.parent, embedded=True)
+
+    def _installed(self) -> Iterator[Place]:
+        for cache in self.caches:
+            try:
+                folders = sorted(path.parent for path in cache.glob(f"*@*/{MANIFEST}"))
+            except OSError:
+                continue
+            for folder in folders:
+                if _is_key(folder.name):
+                    yield Place(folder.name, folder, embedded=False)
+
+
+def standard_shelf() -> Shelf:
+    """The shelf of this installation and user.
+
+    `SCT_DEEPSEG_GENERAL_MODELS` names the cache, or several as in PATH: models are looked for
+    in all of them and fetched into the first that can be written to.
+
+    Raises:
+        ModelError: the user has no home and the variable is not set.
+    """
+    from importlib.resources import files  # 20 ms, not for -h
+
+    named = [part for part in os.environ.get(FOLDERS_VARIABLE, "").split(os.pathsep) if part]
+    try:
+        caches = [Path(part).expanduser() for part in named] or [user_cache() / "models"]
+    except RuntimeError as error:
+        raise ModelError(f"There is no home folder: name one in {FOLDERS_VARIABLE}.") from error
+    return Shelf(Path(str(files("sct_deepseg_general.model_zoo"))), tuple(caches))
+
+
+def clear(folder: Path) -> None:
+    """Remove a folder so that no half of it is ever seen under its name."""
+    doomed = folder.with_name(f".{folder.name.lstrip('.')}{_DOOMED}")
+    forget(folder)
+    try:
+        _discard(doomed)
+        if folder.exists():
+            folder.replace(doomed)
+            _discard(doomed)
+    except OSError as error:
+        raise ModelError(f"Cannot remove {folder}: {error.strerror or error}.") from error
+
+
+def _discard(doomed: Path) -> None:
+    """Remove a folder that others may be removing at the same time."""
+    while doomed.exists():
+        try:
+            shutil.rmtree(doomed)
+        except FileNotFoundError:
+            continue
+
+
+def _loaded(place: Place) -> Model | ModelError:
+    try:
+        return place.load()
+    except ModelError as error:
+        return error
+
+
+def _made_writable(cache: Path) -> bool:
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(cache, os.W_OK | os.X_OK)
+
+
+def _is_key(name: str) -> bool:
+    try:
+        return split_key(name)[1] is not None
+    except DeepsegError:
+        return False

@@ -1,0 +1,129 @@
+"""The embedded models and the index that pins them: put in place and pinned in one step.
+
+`pin` writes what a model folder says of itself, its hash above all, into the index beside it.
+It may be called again at any time: an index that is up to date stays as it is, byte by byte.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from sct_deepseg_general.errors import ModelError
+from sct_deepseg_general.files import sha256, write_whole
+from sct_deepseg_general.schema import read_json
+from sct_deepseg_general.zoo.archive import sync, sync_folder
+from sct_deepseg_general.zoo.cache import clear
+from sct_deepseg_general.zoo.index import Entry, as_json, read_index
+from sct_deepseg_general.zoo.model import MANIFEST, RECORD, Model
+
+__all__ = ["INDEX", "embed", "entry_of", "pin"]
+
+INDEX = "index.json"
+
+
+def entry_of(model: Model, urls: Sequence[str] = (), archive: Path | None = None) -> Entry:
+    """What the index says of a model: pinned by hash, and its archive with it if there is one.
+
+    Without `urls` the model is one that is embedded.
+    """
+    return Entry(
+        id=model.id,
+        version=model.version,
+        kind="bundle",
+        title=model.title,
+        contrasts=model.contrasts,
+        orientation=model.orientation,
+        spacing=model.spacing,
+        labels=model.labels,
+        size=archive.stat().st_size if archive else None,
+        urls=tuple(urls),
+        sha256=sha256(archive) if archive else None,
+        digest=model.digest,
+        licence=model.licence,
+        citation=model.citation,
+        date=model.date,
+        replaces=model.replaces,
+        embedded=not urls,
+    )
+
+
+def embed(model: Model, package: Path) -> Model:
+    """Put a model into the folder of embedded models, in place of the one of its id, and pin it.
+
+    Raises:
+        ModelError: the folder has no index, or cannot be written to.
+    """
+    read_index(package / INDEX)
+    scratch = package / f".{model.id}.new"
+    clear(scratch)
+    try:
+        scratch.mkdir()
+        for name in (MANIFEST, RECORD, *(one.name for one in model.files)):
+            shutil.copyfile(model.folder / name, scratch / name)
+        sync_folder(scratch)
+        clear(package / model.id)
+        scratch.replace(package / model.id)
+        sync(package)
+    except OSError as error:
+        raise ModelError(f"Cannot embed in {package}: {error.strerror or error}.") from error
+    finally:
+        clear(scratch)
+    pin(package)
+    return Model.load(package / model.id, full=True)
+
+
+def pin(package: Path) -> tuple[str, ...]:
+    """Bring the index in `package` up to the models embedded there, a folder each, every byte of
+    which is hashed; gives the names (id@version) of the entries that changed.
+
+    An older version that was only embedded leaves the index, and the default follows.
+
+    Raises:
+        ModelError: a model is damaged, or the index is not valid or cannot be written.
+    """
+    path = package / INDEX
+    read_index(path)
+    content = dict(read_json(path))
+    records = list(content["models"])
+    changed = []
+    for folder in sorted(record.parent for record in package.glob(f"[!.]*/{RECORD}")):
+        model = Model.load(folder, full=True)
+        if _put(records, model):
+            changed.append(model.key)
+        if content["default"].split("@")[0] == model.id and content["default"] != model.key:
+            content["default"] = model.key
+            changed.append(model.key)
+    if changed:
+        _write(path, {**content, "models": records})
+    return tuple(dict.fromkeys(changed))
+
+
+def _put(records: list[Any], model: Model) -> bool:
+    """The model's entry among those of the index; whether anything is new."""
+    before = list(records)
+    new = json.loads(as_json(entry_of(model)))
+    place = len(records)
+    for number, old in reversed(list(enumerate(before))):
+        if old["id"] != model.id or not (old["embedded"] or old["version"] == model.version):
+            continue
+        place = number
+        if old["version"] == model.version:  # what is known of its archive stays known
+            new |= {name: old[name] for name in ("size", "urls", "sha256")}
+            del records[number]
+        elif old["urls"]:
+            records[number] = {**old, "embedded": False}
+        else:
+            del records[number]
+    records.insert(place, new)
+    return records != before
+
+
+def _write(path: Path, content: Mapping[str, Any]) -> None:
+    with write_whole(path) as temporary:
+        text = json.dumps(content, indent=2, ensure_ascii=False)
+        temporary.write_text(text + "\n", encoding="utf-8", newline="")
+        read_index(temporary)

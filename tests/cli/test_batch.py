@@ -1,0 +1,157 @@
+"""The subcommand `batch` as it is typed, with the real model on real images."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from batches import table
+
+ROOT = Path(__file__).parents[2]
+SAMPLES = Path(__file__).parents[1] / "data"
+MAIN = [sys.executable, "-c", "from sct_deepseg_general.cli import main; main()", "batch"]
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory) -> Path:
+    """Two of the sample images as a dataset, and one that is no image."""
+    images = sorted(SAMPLES.glob("sub-*/anat/*_MTS.nii.gz"))
+    if not images:
+        pytest.skip("the sample images are not in tests/data")
+    root = tmp_path_factory.mktemp("data")
+    folder = root / "sub-01" / "anat"
+    folder.mkdir(parents=True)
+    for image in images:
+        shutil.copy(image, folder / image.name.replace("sub-sct", "sub-01"))
+    (folder / "sub-01_T2w.nii.gz").write_bytes(b"no image")
+    return root
+
+
+@pytest.fixture(scope="module")
+def ran(dataset, tmp_path_factory):
+    """The batch of that dataset: its folder, and how the command ended."""
+    model = os.environ.get("SCT_DEEPSEG_GENERAL_MODEL", "sc-general")
+    folder = tmp_path_factory.mktemp("out")
+    words = [
+        "-bids",
+        dataset,
+        "-o",
+        folder,
+        "-m",
+        model,
+        "-offline",
+        "-soft",
+        "-v",
+        "2",
+        "-jobs",
+        "1",
+    ]
+    return folder, typed(*words), words
+
+
+def typed(*words: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*MAIN, *map(str, words)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+
+
+def test_what_works_is_written_and_what_fails_is_listed(ran):
+    folder, ended, _ = ran
+    assert ended.returncode == 1, ended.stderr
+    assert "Failed (1," in ended.stderr
+    assert "sub-01_T2w.nii.gz" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    rows = {row["image"].rpartition("/")[2]: row for row in table(folder / "images.tsv")}
+    assert rows["sub-01_T2w.nii.gz"]["status"] == "error"
+    assert sum(row["status"] != "error" for row in rows.values()) == 2
+    mask = folder / rows["sub-01_acq-MTon_MTS.nii.gz"]["mask"]
+    sidecar = json.loads(mask.with_name(mask.name.replace(".nii.gz", ".json")).read_text())
+    assert sidecar["Sources"] == ["bids:raw:sub-01/anat/sub-01_acq-MTon_MTS.nii.gz"]
+    assert (folder / "qc" / "index.html").exists()
+    assert any(float(row["area"]) > 0 for row in table(folder / "csa.tsv") if row["area"] != "n/a")
+
+
+def test_what_is_shown_says_where_everything_is(ran):
+    folder, ended, _ = ran
+    assert "3 to do: new" in ended.stdout
+    assert ended.stdout.count(", mean CSA ") == 2
+    for name in ("images.tsv", "csa.tsv", "qc/index.html"):
+        assert str(folder / name) in ended.stdout
+    progress = json.loads((folder / "batch" / "0001-of-0001" / "progress.json").read_text())
+    assert (progress["state"], progress["done"], progress["error"]) == ("finished", 3, 1)
+
+
+def test_what_failed_is_a_list_to_give_again(ran, dataset, tmp_path):
+    folder, _, _ = ran
+    again = typed("-list", folder / "failed.txt", "-root", dataset, "-o", tmp_path, "-dry-run")
+    assert again.stdout.split() == ["do", "sub-01/anat/sub-01_T2w.nii.gz:", "new"]
+
+
+def test_the_same_again_says_that_nothing_is_left(ran):
+    _, _, words = ran
+    again = typed(*words, "-dry-run")
+    assert again.returncode == 0
+    assert again.stdout.count("keep") == 3
+    assert again.stdout.count("done before") == 2
+    assert again.stdout.count("failed before") == 1
+
+
+@pytest.mark.skipif(
+    not shutil.which("bids-validator-deno"), reason="bids-validator-deno is missing"
+)
+def test_the_output_is_valid_bids(ran):
+    folder, _, _ = ran
+    said = subprocess.run(
+        ["bids-validator-deno", folder], capture_output=True, text=True, check=False
+    )
+    assert "[ERROR]" not in said.stdout
+    assert said.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["-o", "out"], 2, "Nothing to segment"),
+        (["-bids", "d", "-i", "a.nii", "-o", "out"], 2, "not both"),
+        (["-bids", "missing", "-o", "out"], 1, "missing"),
+        (["-i", "a.nii", "-o", "out", "-shard", "5/4"], 1, "no shard 5/4"),
+        (["merge", "-o", "nowhere"], 1, "no table to join"),
+        (["-i", "a.nii", "-o", "out", "-shrad", "1/4"], 2, "-shard"),
+    ],
+)
+def test_wrong_words_end_with_a_sentence(words, code, said, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    ended = typed(*words)
+    assert ended.returncode == code
+    assert said in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_help_loads_nothing_heavy():
+    code = (
+        "import sys; from sct_deepseg_general.cli import batch, _click; "
+        "batch.command.main(['-h'], standalone_mode=False); "
+        "print([m for m in ('numpy', 'torch', 'openvino', 'yaml', 'submitit') if m in sys.modules])"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout.splitlines()[-1] == "[]"
+    assert "batch merge" in ended.stdout
+
+
+def test_the_script_documents_itself_and_is_sound():
+    script = ROOT / "batch_processing.sh"
+    subprocess.run(["bash", "-n", script], check=True)
+    text = script.read_text()
+    names = ("PATH_DATA", "PATH_DATA_PROCESSED", "PATH_RESULTS", "PATH_LOG", "PATH_QC")
+    assert all(f"#   {name}" in text for name in names)
+    assert os.access(script, os.X_OK)

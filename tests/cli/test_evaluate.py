@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from phantoms import Convention, phantom_bids
+
+from sct_deepseg_general.cli._click import run
+from sct_deepseg_general.cli.evaluate import command
+from sct_deepseg_general.evaluation.evaluate import seen_of
+from sct_deepseg_general.evaluation.tables import read_csv
+
+REPOSITORY = Path(__file__).parents[2]
+SAMPLES = REPOSITORY / "tests" / "data"
+Ended = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def ended(capsys: pytest.CaptureFixture[str]) -> Ended:
+    def call(*words: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as end:
+            run(command, "evaluate", [str(word) for word in words])
+        out, err = capsys.readouterr()
+        return int(end.value.code or 0), out, err
+
+    return call
+
+
+def test_the_embedded_model_on_real_images(ended: Ended, tmp_path: Path) -> None:
+    words = ("-bids", SAMPLES, "-contrast", "MTS", "-offline", "-o", tmp_path / "evaluation.csv")
+    code, out, _ = ended(*words)
+    assert code == 0
+    rows = read_csv(tmp_path / "evaluation.csv")
+    assert [row.contrast for row in rows] == ["MToff", "MTon"]
+    assert all(row.dice > 0.7 and row.status == "ok" and row.seconds > 0 for row in rows)
+    assert "data_sub-sct_acq-MTon_MTS" in out
+    assert "all: 2 images, 1 person" in out
+    assert "mm² from the mean over contrasts" in out
+    code, _, err = ended(*words)
+    assert (code, "-overwrite" in err) == (1, True)
+
+
+def test_people_of_the_training_are_refused_or_left_out(ended: Ended, tmp_path: Path) -> None:
+    (person, *_) = sorted(seen_of(REPOSITORY / "model_zoo" / "sc-general").people)
+    dataset, participant = person.split("/sub-")
+    root = phantom_bids(tmp_path / dataset, Convention(people=(participant,)))
+    code, out, err = ended("-bids", root, "-offline")
+    assert (code, out) == (1, "")
+    assert f"was trained on {dataset}_sub-{participant}_T2w" in err
+    code, _, err = ended("-bids", root, "-offline", "-skip-seen")
+    assert code == 1
+    assert "1 cases seen in training left out" in err
+    assert "No image with a reference is left" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        ((), 2, "-bids"),
+        (("-bids", "nowhere"), 1, "nowhere"),
+        (("-bids", SAMPLES, "-m", "no-such-model", "-offline"), 1, "no-such-model"),
+        (("-bids", SAMPLES, "-suffix", "_nothing"), 1, "No image with a reference"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(
+    ended: Ended, words: tuple[object, ...], code: int, message: str
+) -> None:
+    ending, _, err = ended(*words)
+    assert (ending, message in err, "Traceback" in err) == (code, True, False)

@@ -1,0 +1,101 @@
+"""The flags of `csa` in the main command, and `-uncertainty`."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from samples import MODEL_VARIABLE, image_path
+from sct_reference import SCT
+
+from sct_deepseg_general import cli
+from sct_deepseg_general.cli._click import PROGRAM
+from sct_deepseg_general.cli._csa_options import MEASURING
+from sct_deepseg_general.csa import table as csa_table
+
+DISCS = SCT / "labels.nii.gz"
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *words: object) -> int:
+    import os
+
+    model = ("-m", os.environ[MODEL_VARIABLE]) if MODEL_VARIABLE in os.environ else ()
+    monkeypatch.setattr(sys, "argv", [PROGRAM, *map(str, (*words, *model))])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    return int(end.value.code or 0)
+
+
+@pytest.fixture
+def t2(tmp_path: Path) -> Path:
+    return Path(shutil.copy(image_path("T2w"), tmp_path / "t2.nii.gz"))
+
+
+def test_levels_come_with_the_segmentation(
+    t2: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("-discfile", DISCS, "-vert", "2:4", "-perlevel", 1, "-qc", tmp_path / "qc")
+    assert run(monkeypatch, "-i", t2, *words) == 0
+    found = csa_table.read(tmp_path / "t2_seg_csa.csv")
+    assert sorted(row.levels for row in found.rows) == [(2,), (3,)]  # no disc 4 is labelled
+    lower, area, upper = (found.column(f"MEAN({n})") for n in ("area_lower", "area", "area_upper"))
+    assert (lower < area).all()
+    assert (area < upper).all()
+    texts = "".join(p.read_text(errors="ignore") for p in (tmp_path / "qc").rglob("*.js*"))
+    assert "C3" in texts
+    again = tmp_path / "again.csv"
+    mask = tmp_path / "t2_seg.nii.gz"
+    assert run(monkeypatch, "csa", "-i", mask, "-o", again, *words[:-2]) == 0
+    np.testing.assert_allclose(csa_table.read(again).column("MEAN(area)"), area)
+
+
+def test_the_other_views_are_asked_for_by_name(
+    cord: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plot = cord.parent / "csa.png"
+    assert run(monkeypatch, "-i", cord, "-uncertainty", "-plot", plot) == 0
+    assert plot.read_bytes()[1:4] == b"PNG"
+    told = json.loads((cord.parent / "t2_seg.json").read_text(encoding="utf-8"))
+    assert told["Area"]["From"] == "edge and views"
+    assert (
+        f"({told['Area']['Lower']:.1f} to {told['Area']['Upper']:.1f})" in capsys.readouterr().out
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("-perlevel", 1), "-perlevel needs -vertfile or -discfile"),
+        (("-vertfile", DISCS, "-discfile", DISCS), "give one of them"),
+        (("-pmj-distance", 60), "-pmj-distance needs -pmj"),
+        (("-i", "other.nii.gz", "-discfile", DISCS), "belongs to one image"),
+        (("-centerline-exclude-missing", 1), "needs -centerline"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_at_once(
+    words: tuple[object, ...],
+    said: str,
+    t2: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(monkeypatch, "-i", t2, *words) == 2
+    assert said in capsys.readouterr().err
+    assert [path.name for path in t2.parent.iterdir()] == ["t2.nii.gz"]
+
+
+def test_help_names_the_flags_of_csa_and_does_not_list_them(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "-h") == 0
+    told = capsys.readouterr().out
+    assert "The flags of csa work here too" in told
+    assert "-uncertainty" in told
+    assert "-centerline-smooth" not in told
+    assert run(monkeypatch, "csa", "-h") == 0
+    listed = capsys.readouterr().out
+    assert all(name in listed for name in MEASURING)

@@ -1,0 +1,110 @@
+"""Levels of slices: from label maps, from discs, and distances from the junction."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from phantoms import affine_of, cylinder
+from sct_reference import CORD, LEVEL_MAP, mask
+
+from sct_deepseg_general.csa import levels, pmj
+from sct_deepseg_general.errors import ImageError
+from sct_deepseg_general.image.volume import Grid, Volume
+
+SPACING = (1.0, 1.0, 2.0)
+SHAPE = (30, 40, 50)
+
+
+def volume(data: np.ndarray) -> Volume:
+    return Volume(data, Grid(data.shape, affine_of("LAS", SPACING, data.shape)))
+
+
+def cord() -> Volume:
+    return volume(cylinder(SHAPE, SPACING, 5.0).astype(np.uint8))
+
+
+def labels(at: dict[int, int], row: int = 5) -> Volume:
+    """Single voxels in front of the cord: slice to value."""
+    data = np.zeros(SHAPE, dtype=np.int16)
+    for z, value in at.items():
+        data[15, row, z] = value
+    return volume(data)
+
+
+def test_a_level_map_is_read_slice_by_slice() -> None:
+    found = levels.from_levels(mask(LEVEL_MAP))
+    assert found[[0, 2, 10, 20, 40, 54]].tolist() == [0, 5, 4, 3, 2, 0]
+
+
+def test_a_slice_of_two_levels_takes_the_mean() -> None:
+    data = np.zeros(SHAPE, dtype=np.int16)
+    data[:3, 0, 7], data[3:5, 0, 7] = 4, 5
+    assert levels.from_levels(volume(data))[7] == 4
+
+
+def test_discs_are_upper_borders() -> None:
+    found = levels.from_discs(labels({10: 5, 20: 4, 30: 3}), cord())
+    assert found[:11].tolist() == [5] * 11
+    assert found[11:21].tolist() == [4] * 10
+    assert found[21:31].tolist() == [3] * 10
+    assert found[31:].tolist() == [2] * 19
+
+
+def test_discs_may_lie_in_any_orientation() -> None:
+    expected = levels.from_discs(mask("labels"), mask(CORD))
+    turned = levels.from_discs(
+        mask("labels").reoriented(("R", "A", "I")), mask(CORD).reoriented(("S", "P", "L"))
+    )
+    assert (found := np.flatnonzero(turned != expected)).size <= 2, found
+
+
+def test_slices_without_cord_have_no_level() -> None:
+    part = cord().data.copy()
+    part[:, :, :5] = 0
+    assert levels.from_discs(labels({20: 4}), volume(part))[:5].tolist() == [0] * 5
+
+
+def test_discs_out_of_order_are_refused() -> None:
+    with pytest.raises(ImageError, match="order"):
+        levels.from_discs(labels({10: 3, 20: 4}), cord())
+
+
+def test_no_disc_and_no_cord_are_refused() -> None:
+    with pytest.raises(ImageError, match="no disc"):
+        levels.from_discs(labels({}), cord())
+    with pytest.raises(ImageError, match="empty"):
+        levels.from_discs(labels({10: 3}), volume(np.zeros(SHAPE)))
+
+
+def test_a_missing_disc_is_named() -> None:
+    assert levels.missing_discs(labels({10: 6, 30: 3, 45: 49})) == (4, 5)
+    assert levels.missing_discs(labels({10: 4, 30: 3})) == ()
+    assert levels.missing_discs(labels({})) == ()
+
+
+def test_the_distance_from_the_junction_grows_by_the_slice() -> None:
+    along = pmj.distances(cord(), labels({49: 50}, row=20))
+    assert along[49] == 0
+    assert -np.diff(along) == pytest.approx(2.0, abs=0.01)
+
+
+def test_a_junction_above_the_cord_is_reached_along_the_line() -> None:
+    part = cord().data.copy()
+    part[:, :, 40:] = 0
+    along = pmj.distances(volume(part), labels({45: 50}, row=20))
+    assert np.isnan(along[46:]).all()
+    assert along[45] == 0
+    assert along[39] == pytest.approx(12, abs=0.1)
+
+
+def test_a_file_without_a_junction_or_elsewhere_is_refused() -> None:
+    with pytest.raises(ImageError, match="no label"):
+        pmj.distances(cord(), labels({}))
+    with pytest.raises(ImageError, match="same grid"):
+        pmj.distances(cord(), mask("PAM50_small_t2_pmj_manual"))
+
+
+def test_cord_that_ends_within_the_extent_is_refused() -> None:
+    along = pmj.distances(cord(), labels({49: 50}, row=20))
+    with pytest.raises(ImageError, match="does not cover"):
+        pmj.slices_at(30.0, along, np.arange(45), extent=70.0)

@@ -1,0 +1,209 @@
+"""One image's whole work: what is written, and that a fault leaves what was there."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from full_disk import full_after
+from samples import cord_crop, geometry
+
+from sct_deepseg_general.csa.aggregate import Selection
+from sct_deepseg_general.csa.measure import CsaRequest
+from sct_deepseg_general.csa.table import FIXED_COLUMNS, STATUS
+from sct_deepseg_general.errors import ImageError, OutputError
+from sct_deepseg_general.image import nifti
+from sct_deepseg_general.image.las import AXES
+from sct_deepseg_general.image.volume import Box, Volume
+from sct_deepseg_general.inference.pipeline import Options
+from sct_deepseg_general.inference.predictor import Predictor
+from sct_deepseg_general.inference.test_time import VIEWS
+from sct_deepseg_general.job.job import Done, Job, QcPlace, Request, filed, run, slice_areas
+from sct_deepseg_general.job.outputs import outputs_for
+
+NUMBERS = ("area", "area_lower", "area_upper")
+SOFT = Request(soft=True, command="the command")
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("job")
+
+
+@pytest.fixture(scope="module")
+def done(folder: Path, predictor: Predictor) -> Done:
+    nifti.save(cord_crop(), folder / "t2.nii.gz")
+    return run(Job(folder / "t2.nii.gz", outputs_for(folder / "t2.nii.gz")), predictor, SOFT)
+
+
+def test_everything_asked_for_is_there_and_nothing_else(done: Done, folder: Path) -> None:
+    assert names(folder) == [
+        "t2.nii.gz",
+        "t2_seg.json",
+        "t2_seg.nii.gz",
+        "t2_seg_csa.csv",
+        "t2_softseg.nii.gz",
+    ]
+    assert done.seconds > 0
+    assert done.qc_page is None
+
+
+def test_the_masks_geometry_is_the_images(done: Done) -> None:
+    outputs = done.job.outputs
+    for path in (outputs.segmentation, outputs.soft):
+        assert geometry(path) == geometry(done.job.image)
+    mask, soft = nib.load(outputs.segmentation), nib.load(outputs.soft)
+    assert mask.get_data_dtype() == np.uint8
+    assert soft.get_data_dtype() == np.float32
+    np.testing.assert_array_equal(np.asarray(mask.dataobj), done.result.segmentation.data)
+    assert np.asarray(soft.dataobj)[np.asarray(mask.dataobj) > 0].mean() > 0.5
+
+
+def test_the_table_has_a_row_for_each_slice(done: Done) -> None:
+    with done.job.outputs.csa.open(newline="") as stream:
+        header, *rows = csv.reader(stream)
+    assert tuple(header[: len(FIXED_COLUMNS)]) == FIXED_COLUMNS
+    assert len(rows) == cord_crop().reoriented(("L", "A", "S")).grid.shape[2]
+    areas = [float(row[header.index("MEAN(area)")] or "nan") for row in rows]
+    np.testing.assert_allclose(areas, done.table.area)
+    assert done.mean_area == pytest.approx(np.nanmean(areas))
+    assert {row[2] for row in rows} == {str(done.job.outputs.segmentation)}
+    assert header[-1] == STATUS
+    assert {row[-1] for row in rows} == {done.quality.status}
+
+
+def test_the_sidecar_names_the_image_the_model_and_the_verdict(
+    done: Done, predictor: Predictor
+) -> None:
+    text = done.job.outputs.sidecar.read_text(encoding="utf-8")
+    written = json.loads(text)
+    assert written["GeneratedBy"][0]["Model"] == predictor.model.key
+    assert written["GeneratedBy"][0]["ModelSHA256"] == predictor.model.digest
+    assert hashlib.sha256(done.job.image.read_bytes()).hexdigest() in text
+    assert written["Status"] == done.quality.status
+    assert written["Parameters"]["threshold"] == predictor.model.threshold
+
+
+def test_every_area_has_an_interval_wherever_it_is_told(done: Done) -> None:
+    with done.job.outputs.csa.open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    told = json.loads(done.job.outputs.sidecar.read_text(encoding="utf-8"))["Area"]
+    for row, shown in zip((r for r in rows if r["MEAN(area)"]), slice_areas(done), strict=True):
+        area, lower, upper = (float(row[f"MEAN({n})"]) for n in NUMBERS)
+        assert 0 <= lower < area < upper
+        assert (shown.area, shown.lower, shown.upper) == pytest.approx((area, lower, upper))
+    assert told["Lower"] < told["Mean"] < told["Upper"]
+    assert told["Mean"] == pytest.approx(done.mean_area, abs=1e-3)
+    assert told["From"] == "edge"
+    assert done.doubt.views is None
+
+
+def test_views_are_looked_at_only_when_asked(cord: Path, predictor: Predictor) -> None:
+    request = Request(options=Options(uncertainty=True))
+    done = run(Job(cord, outputs_for(cord)), predictor, request)
+    assert done.doubt.views is not None
+    assert len(done.doubt.agreement) == len(VIEWS)
+    assert np.isfinite(done.doubt.views[done.table.slices]).all()
+    told = json.loads(done.job.outputs.sidecar.read_text(encoding="utf-8"))
+    assert told["Area"]["From"] == "edge and views"
+    assert told["Parameters"]["uncertainty"] is True
+
+
+def test_levels_divide_the_rows_and_name_the_slices(cord: Path, predictor: Predictor) -> None:
+    image = nifti.load(cord)
+    slices = image.reoriented(AXES).grid.shape[2]
+    below = np.zeros(image.grid.reoriented(AXES).shape)
+    below[:, :, : slices // 2], below[:, :, slices // 2 :] = 4, 3
+    known = Volume(below, image.grid.reoriented(AXES)).reoriented(image.grid.axcodes)
+    request = Request(measures=CsaRequest(Selection(per_level=True), level_map=known))
+    done = run(Job(cord, outputs_for(cord)), predictor, request)
+    assert [row.levels for row in done.measured.table.rows] == [(4,), (3,)]
+    assert {shown.level for shown in slice_areas(done)} == {"C3", "C4"}
+
+
+def test_again_gives_the_same_bytes(done: Done, predictor: Predictor, tmp_path: Path) -> None:
+    again = replace(done.job, outputs=outputs_for(done.job.image, tmp_path))
+    run(again, predictor, SOFT)
+    for name in ("t2_seg.nii.gz", "t2_softseg.nii.gz", "t2_seg.json"):
+        before = done.job.image.parent / name
+        assert (tmp_path / name).read_bytes() == before.read_bytes(), name
+
+
+def test_only_what_is_asked_for_is_written(cord: Path, predictor: Predictor) -> None:
+    run(Job(cord, outputs_for(cord)), predictor, Request(csa=False))
+    assert names(cord.parent) == ["t2.nii.gz", "t2_seg.json", "t2_seg.nii.gz"]
+
+
+@pytest.mark.parametrize("size", [100, 700, 3000])
+def test_a_disk_that_fills_up_leaves_what_was_there(
+    size: int, cord: Path, predictor: Predictor
+) -> None:
+    job = Job(cord, outputs_for(cord))
+    job.outputs.segmentation.write_text("old")
+    job.outputs.sidecar.write_text("older")
+    before = names(cord.parent)
+    with full_after(size), pytest.raises(OutputError, match="Cannot write") as caught:
+        run(job, predictor, SOFT)
+    assert ".part-" not in str(caught.value)
+    assert names(cord.parent) == before
+    assert job.outputs.segmentation.read_text() == "old"
+    assert job.outputs.sidecar.read_text() == "older"
+
+
+def test_an_unusable_image_leaves_nothing(tmp_path: Path, predictor: Predictor) -> None:
+    (tmp_path / "t2.nii").write_bytes(b"no image")
+    with pytest.raises(ImageError):
+        run(Job(tmp_path / "t2.nii", outputs_for(tmp_path / "t2.nii")), predictor, SOFT)
+    assert names(tmp_path) == ["t2.nii"]
+
+
+def test_an_image_without_cord_fails_in_quality_not_in_work(
+    tmp_path: Path, predictor: Predictor
+) -> None:
+    noise = np.random.default_rng(5).normal(0, 1, (30, 30, 12)).astype(np.float32)
+    nifti.save(
+        Volume(noise, cord_crop().grid.cropped(Box((0, 0, 0), noise.shape))), tmp_path / "t2.nii"
+    )
+    request = Request(options=replace(SOFT.options, threshold=1.0))
+    done = run(Job(tmp_path / "t2.nii", outputs_for(tmp_path / "t2.nii")), predictor, request)
+    assert done.quality.status == "fail"
+    assert math.isnan(done.mean_area)
+    assert not np.asarray(nib.load(done.job.outputs.segmentation).dataobj).any()
+    assert done.job.outputs.csa.exists()
+
+
+@pytest.mark.parametrize(
+    ("path", "names"),
+    [
+        ("study/sub-1/anat/sub-1_T2w.nii.gz", ("study", "sub-1", "T2w")),
+        ("study/sub-1/ses-2/anat/sub-1_ses-2_acq-x_T1w.nii", ("study", "sub-1 ses-2", "T1w")),
+        ("data/p7/t2/t2.nii.gz", ("data", "p7", "t2")),
+        ("data/p7/t2/sub-1_T2w.nii.gz", ("data", "p7", "T2w")),
+        ("data/sub-1/t2/sub-1.nii.gz", ("data", "sub-1", "t2")),
+    ],
+)
+def test_an_image_is_filed_by_its_bids_name_or_its_folders(
+    path: str, names: tuple[str, str, str]
+) -> None:
+    assert filed(Path("/") / path) == names
+
+
+def test_a_qc_page_is_added_where_asked(cord: Path, predictor: Predictor) -> None:
+    request = Request(qc=QcPlace(cord.parent / "qc", "study", "sub-7"))
+    done = run(Job(cord, outputs_for(cord)), predictor, request)
+    assert done.qc_page is not None
+    assert done.qc_page.is_relative_to(cord.parent / "qc")
+    assert done.qc_page.exists()
+    texts = [p.read_text(errors="ignore") for p in (cord.parent / "qc").rglob("*.js*")]
+    assert any("sub-7" in text for text in texts)

@@ -1,0 +1,120 @@
+"""Intervals of the area: what widens them, and what makes them of the record."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from phantoms import affine_of
+
+from sct_deepseg_general.errors import ImageError, ModelError
+from sct_deepseg_general.image.volume import Grid, Probability, Segmentation
+from sct_deepseg_general.morphometry.morphometrics import Morphometrics, measure
+from sct_deepseg_general.quality.uncertainty import Calibration, Doubt, doubt, with_interval
+
+SHAPE = (40, 40, 8)
+SPACING = (0.5, 0.5, 3.0)
+GRID = Grid(SHAPE, affine_of("LAS", SPACING, SHAPE))
+
+
+def tube(softness: float, radius: float = 5.0, grid: Grid = GRID) -> Probability:
+    """A tube whose edge goes from 1 to 0 as a logistic curve; `softness` is in mm."""
+    x, y = (np.arange(n) * 0.5 - 10 for n in SHAPE[:2])
+    beyond = np.hypot(x[:, None], y[None, :]) - radius
+    plane = 1 / (1 + np.exp(beyond / softness))
+    data = np.repeat(plane[:, :, None], SHAPE[2], axis=2).astype(np.float32)
+    return Probability(data, grid)
+
+
+def masked(probability: Probability) -> tuple[Segmentation, Morphometrics]:
+    mask = Segmentation((probability.data >= 0.5).astype(np.uint8), probability.grid)
+    return mask, measure(mask)
+
+
+def doubted(probability: Probability, *other: Probability) -> tuple[Doubt, Morphometrics]:
+    mask, table = masked(probability)
+    return doubt(probability, mask, table, 0.5, other), table
+
+
+def test_the_edge_is_half_the_ring_between_a_quarter_and_three_quarters() -> None:
+    softness = 0.4
+    found, _ = doubted(tube(softness))
+    reach = softness * np.log(3)  # where the logistic curve is 0.25 and 0.75
+    ring = np.pi * ((5 + reach) ** 2 - (5 - reach) ** 2) / 2
+    np.testing.assert_allclose(found.edge, ring, rtol=0.1)
+    assert found.views is None
+    assert found.agreement == ()
+
+
+def test_a_softer_edge_is_more_in_doubt_and_the_interval_holds_the_area() -> None:
+    widths = []
+    for softness in (0.1, 0.3, 0.6):
+        found, table = doubted(tube(softness))
+        held = with_interval(table, found, Calibration())
+        assert held.area_lower is not None
+        assert held.area_upper is not None
+        assert (held.area_lower < table.area).all()
+        assert (table.area < held.area_upper).all()
+        widths.append(float((held.area_upper - held.area_lower).mean()))
+    assert widths == sorted(widths)
+
+
+def test_views_that_differ_widen_and_views_that_agree_do_not() -> None:
+    same, table = doubted(tube(0.2), tube(0.2))
+    other, _ = doubted(tube(0.2), tube(0.2, radius=4.0))
+    assert same.views is not None
+    assert other.views is not None
+    np.testing.assert_allclose(same.views, 0, atol=1e-9)
+    difference = np.pi * (5.0**2 - 4.0**2)
+    np.testing.assert_allclose(other.views, difference / 2, rtol=0.1)  # of two values
+    assert (other.scale(table.area) > 2 * same.scale(table.area)).all()
+    assert same.agreement == (1.0,)
+    assert other.agreement[0] == pytest.approx(2 * 16 / (16 + 25), abs=0.02)
+
+
+def test_the_factors_stretch_each_side() -> None:
+    found, table = doubted(tube(0.3))
+    scale = found.scale(table.area)
+    held = with_interval(table, found, Calibration(0.9, (2.0, 3.0), (9.0, 9.0), fitted=True))
+    assert held.area_lower is not None
+    assert held.area_upper is not None
+    np.testing.assert_allclose(table.area - held.area_lower, 2 * scale)
+    np.testing.assert_allclose(held.area_upper - table.area, 3 * scale)
+    wild = with_interval(table, found, Calibration(edge=(1e3, 0.0)))
+    assert wild.area_lower is not None
+    assert (wild.area_lower == 0).all()
+
+
+def test_without_cord_there_is_no_interval() -> None:
+    nothing = Probability(np.zeros(SHAPE, np.float32), GRID)
+    found, table = doubted(nothing)
+    held = with_interval(table, found, Calibration())
+    assert held.area_lower is not None
+    assert np.isnan(held.area_lower).all()
+
+
+def test_a_probability_of_another_grid_is_refused() -> None:
+    mask, table = masked(tube(0.2))
+    elsewhere = Grid(SHAPE, affine_of("LAS", (0.5, 0.5, 4.0), SHAPE))
+    with pytest.raises(ImageError, match="same grid"):
+        doubt(tube(0.2, grid=elsewhere), mask, table, 0.5)
+
+
+def test_the_record_gives_the_factors() -> None:
+    assert not Calibration.from_record(None).fitted
+    record = {"level": 0.8, "edge": [1, 2.5], "views": [0.5, 3]}
+    assert Calibration.from_record(record) == Calibration(0.8, (1.0, 2.5), (0.5, 3.0), fitted=True)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {},
+        {"level": 0.9, "edge": [1], "views": [1, 1]},
+        {"level": 0.9, "edge": ["wide", 1], "views": [1, 1]},
+        {"level": 1.5, "edge": [1, 1], "views": [1, 1]},
+        {"level": 0.9, "edge": [-1, 1], "views": [1, 1]},
+    ],
+)
+def test_a_record_that_says_nothing_is_refused(record: dict[str, object]) -> None:
+    with pytest.raises(ModelError, match="intervals"):
+        Calibration.from_record(record)

@@ -1,0 +1,43 @@
+"""SCT's own outputs on small real masks (tests/data/sct), and how close ours must be."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+from samples import DATA
+
+from sct_deepseg_general.csa import table as csa_table
+from sct_deepseg_general.csa.aggregate import Table
+from sct_deepseg_general.image import nifti
+from sct_deepseg_general.image.volume import Volume
+
+SCT = DATA / "sct"
+CORD = "t2_seg-manual"
+LEVEL_MAP = "t2_seg-manual_labeled"
+EXACT = ("area", "angle_", "length")
+"""Held to 1e-6, the other measures to 1e-3; both relative, or absolute below 1."""
+
+
+def mask(name: str) -> Volume:
+    return nifti.load_map(SCT / f"{name}.nii.gz")
+
+
+def reference(name: str, folder: Path) -> Table:
+    path = folder / f"{name}.csv"
+    path.write_bytes(gzip.decompress((SCT / f"{name}.csv.gz").read_bytes()))
+    return csa_table.read(path)
+
+
+def assert_equal(ours: Table, theirs: Table) -> None:
+    """The same columns (ours may have more at the end), the same rows, the same values."""
+    assert ours.columns[: len(theirs.columns)] == theirs.columns
+    assert [(row.slices, row.levels, row.pmj_distance) for row in ours.rows] == [
+        (row.slices, row.levels, row.pmj_distance) for row in theirs.rows
+    ]
+    for name in theirs.columns:
+        tolerance = 1e-6 if any(word in name for word in EXACT) else 1e-3
+        mine, expected = ours.column(name), theirs.column(name)
+        np.testing.assert_array_equal(np.isnan(mine), np.isnan(expected), err_msg=name)
+        np.testing.assert_allclose(mine, expected, rtol=tolerance, atol=tolerance, err_msg=name)
