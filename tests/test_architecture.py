@@ -176,7 +176,7 @@ def test_a_foreign_library_has_its_doors(library: str) -> None:
     users = {
         name for name, names in imports().items() for full in names if full.split(".")[0] == library
     }
-    strangers = [user for user in users if not any(belongs(user, door) for door in DOORS[library])]
+    strangers = [user for user in users if not belongs(user, DOORS[library])]
     assert strangers == []
     assert users
 
@@ -195,7 +195,7 @@ def test_heavy_libraries_are_not_imported_at_the_top_of_what_help_needs() -> Non
     loaded = json.loads(done.stderr)
     assert "Usage" in done.stdout
     assert [name for name in HEAVY if name in loaded] == []
-    assert len([name for name in loaded if name.split(".")[0] == NAME]) <= 9
+    assert len([name for name in loaded if name.split(".")[0] == NAME]) <= 12
     assert len(loaded) <= 300  # a bare Python with click has about 200
 
 

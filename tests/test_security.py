@@ -50,7 +50,7 @@ MODEL = ["-m", os.environ[MODEL_VARIABLE]] if MODEL_VARIABLE in os.environ else 
 
 
 def written_tests() -> set[str]:
-    trees = (ast.parse(path.read_text("utf-8")) for path in ROOT.glob("tests/test_*.py"))
+    trees = (ast.parse(path.read_text("utf-8")) for path in ROOT.glob("tests/**/test_*.py"))
     functions = (node for tree in trees for node in ast.walk(tree))
     return {one.name for one in functions if isinstance(one, ast.FunctionDef)}
 

@@ -55,7 +55,8 @@ VARYING = [
     (r'"(Version|sctVersion)": ?"[^"]*"', r'"\1": "VERSION"'),
     (r'"(id|key|report)": ?"[0-9a-f]{16,32}"', r'"\1": "RANDOM"'),
     (r'(?:[\d.]+|null),("[^"]*"),"[0-9a-f]{16}"', r'0,\1,"RANDOM"'),
-    (r"\t[\d.]+(?=\tsub-)|\t[\d.]+$", ""),
+    (r"\t[\d.]+(?=\tsub-)", ""),
+    (r"^([\w-]+@[\d.]+,.*),[\d.]+$", r"\1"),
     (r'"(\w*[Ss]econds\w*|rank|stamp|pid|host|time|mtime|mtime_ns)": ?[\d.]+', r'"\1": 0'),
 ]
 """Patterns of versions and times, and what stands in their place for the comparison."""

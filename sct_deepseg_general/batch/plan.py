@@ -15,10 +15,9 @@ from sct_deepseg_general.batch.worklist import Item, Worklist
 from sct_deepseg_general.cluster.progress import Progress
 from sct_deepseg_general.cluster.shards import Shard
 
-__all__ = ["PROGRESS", "STATE", "Assignment", "Listener"]
+__all__ = ["STATE", "Assignment", "Listener"]
 
 STATE = "batch"
-PROGRESS = "progress.json"
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ from pathlib import Path
 from sct_deepseg_general import __version__
 from sct_deepseg_general.batch.journal import JOURNAL, History, Journal, Record, now
 from sct_deepseg_general.batch.messages import Failure, Outcome, Stamp, Task
-from sct_deepseg_general.batch.plan import PROGRESS, Assignment, Listener
+from sct_deepseg_general.batch.plan import Assignment, Listener
 from sct_deepseg_general.batch.pool import Crew, Hiring, Report
 from sct_deepseg_general.batch.worklist import Item
-from sct_deepseg_general.cluster.progress import Meter, State, write_progress
+from sct_deepseg_general.cluster.progress import PROGRESS, Meter, State, write_progress
 from sct_deepseg_general.errors import OutputError
 from sct_deepseg_general.files import write_whole
 from sct_deepseg_general.job.outputs import Outputs

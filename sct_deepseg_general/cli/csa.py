@@ -61,9 +61,9 @@ def command(mask: Path, output: Path | None, **rest: Any) -> int:
     if rest["soft"]:
         request = replace(request, soft=nifti.load_probability(rest["soft"]))
     if rest["backend"] == "sct":
-        from sct_deepseg_general.backends import backend
+        from sct_deepseg_general.csa import sct
 
-        table = backend("sct").measured(segmentation, request)
+        table = sct.measured(segmentation, request)
     else:
         table = _native(segmentation, request, mask, rest)
     version = f"sct_deepseg_general {__version__}"

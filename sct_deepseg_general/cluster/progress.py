@@ -12,7 +12,10 @@ from typing import Literal
 
 from sct_deepseg_general.files import write_whole
 
-__all__ = ["Meter", "Progress", "State", "read_progress", "spelled", "write_progress"]
+__all__ = ["PROGRESS", "Meter", "Progress", "State", "read_progress", "spelled", "write_progress"]
+
+PROGRESS = "progress.json"
+"""The name of the file that holds a shard's progress."""
 
 State = Literal["running", "finished", "stopped"]
 _WINDOW = 200  # images that the rate is taken over

@@ -15,8 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from sct_deepseg_general.batch.plan import PROGRESS
-from sct_deepseg_general.cluster.progress import Progress, read_progress
+from sct_deepseg_general.cluster.progress import PROGRESS, Progress, read_progress
 from sct_deepseg_general.errors import BackendError
 
 __all__ = ["Grant", "ShardJob", "combined", "follow", "missed", "shard_words", "submit"]

@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from sct_deepseg_general.csa.levels import placed_centreline
 from sct_deepseg_general.errors import ImageError
 from sct_deepseg_general.image.las import upright
-from sct_deepseg_general.image.volume import Volume
+from sct_deepseg_general.image.volume import NEAR_ZERO, Volume
 from sct_deepseg_general.morphometry.centreline import CentrelineFit, centres, fitted
-from sct_deepseg_general.morphometry.fine_slice import NEAR_ZERO
 
 __all__ = ["EXTENT", "distances", "slices_at"]
 

@@ -1,4 +1,4 @@
-"""SCT's own commands as subprocesses: `sct_image`, `sct_resample`, `sct_process_segmentation`.
+"""The area table of SCT's own command, `sct_process_segmentation`.
 
 SCT pins its own Python and numpy, so it is called and never imported.
 """
@@ -10,20 +10,18 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from sct_deepseg_general.backends import Interpolation
 from sct_deepseg_general.csa import table as csa_table
 from sct_deepseg_general.csa.aggregate import Table
 from sct_deepseg_general.csa.measure import CsaRequest
 from sct_deepseg_general.errors import BackendError
 from sct_deepseg_general.image import nifti
-from sct_deepseg_general.image.volume import Axcodes, Volume, to_sct_letters
+from sct_deepseg_general.image.volume import Volume
 
-__all__ = ["COMMANDS", "Sct", "command_path"]
+__all__ = ["COMMAND", "command_path", "measured"]
 
-COMMANDS = ("sct_image", "sct_resample", "sct_process_segmentation")
+COMMAND = "sct_process_segmentation"
 LIMIT_S = 1800
 _NOT_INHERITED = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
 
@@ -35,43 +33,23 @@ def command_path(name: str) -> str | None:
     return shutil.which(name) or beside
 
 
-@dataclass(frozen=True)
-class Sct:
-    """An installed SCT, by the paths of its commands."""
+def measured(segmentation: Volume, request: CsaRequest) -> Table:
+    """The CSA table that SCT makes of a mask.
 
-    image: str
-    resample: str
-    process_segmentation: str
-
-    @classmethod
-    def found(cls) -> Sct:
-        """The installed one.
-
-        Raises:
-            BackendError: a command is neither on the PATH nor in $SCT_DIR/bin.
-        """
-        return cls(*(_required(name) for name in COMMANDS))
-
-    def reoriented(self, volume: Volume, codes: Axcodes) -> Volume:
-        return _transformed(self.image, volume, ["-setorient", to_sct_letters(codes)])
-
-    def resampled(
-        self, volume: Volume, spacing: Sequence[float], interpolation: Interpolation
-    ) -> Volume:
-        size = "x".join(f"{value:.9g}" for value in spacing)
-        return _transformed(self.resample, volume, ["-mm", size, "-x", interpolation])
-
-    def measured(self, segmentation: Volume, request: CsaRequest) -> Table:
-        if request.soft is not None:
-            raise BackendError("SCT has no soft area: leave -soft out, or use -backend native.")
-        with tempfile.TemporaryDirectory(prefix="sct-") as name:
-            folder = Path(name)
-            mask, table = folder / "mask.nii.gz", folder / "csa.csv"
-            nifti.save(segmentation, mask)
-            arguments = ["-i", str(mask), "-o", str(table), "-v", "0"]
-            arguments += [*_settings(request), *_regions(request), *_files(request, folder)]
-            _run(self.process_segmentation, arguments, folder)
-            return csa_table.read(table)
+    Raises:
+        BackendError: SCT is not installed, its command failed, or a soft area was requested.
+    """
+    if request.soft is not None:
+        raise BackendError("SCT has no soft area: leave -soft out, or use -backend native.")
+    command = _required(COMMAND)
+    with tempfile.TemporaryDirectory(prefix="sct-") as name:
+        folder = Path(name)
+        mask, table = folder / "mask.nii.gz", folder / "csa.csv"
+        nifti.save(segmentation, mask)
+        arguments = ["-i", str(mask), "-o", str(table), "-v", "0"]
+        arguments += [*_settings(request), *_regions(request), *_files(request, folder)]
+        _run(command, arguments, folder)
+        return csa_table.read(table)
 
 
 def _required(name: str) -> str:
@@ -123,15 +101,6 @@ def _files(request: CsaRequest, folder: Path) -> Iterator[str]:
             path = folder / f"{name[1:]}.nii.gz"
             nifti.save(volume, path)
             yield from (name, str(path))
-
-
-def _transformed(command: str, volume: Volume, arguments: Sequence[str]) -> Volume:
-    with tempfile.TemporaryDirectory(prefix="sct-") as name:
-        folder = Path(name)
-        source, target = folder / "in.nii.gz", folder / "out.nii.gz"
-        nifti.save(volume, source, volume.data.dtype.type)
-        _run(command, ["-i", str(source), *arguments, "-o", str(target)], folder)
-        return nifti.load_map(target)
 
 
 def _run(command: str, arguments: Sequence[str], folder: Path) -> None:

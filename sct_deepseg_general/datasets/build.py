@@ -28,11 +28,11 @@ from sct_deepseg_general.datasets.conversion import Ending, Job, Receipt, conver
 from sct_deepseg_general.datasets.manifest import FILE, Entry, write_manifest, write_rows
 from sct_deepseg_general.datasets.raw import write_raw
 from sct_deepseg_general.datasets.recipe import Dataset, Part, Recipe
+from sct_deepseg_general.datasets.shape_labels import FOLDER as SHAPES
+from sct_deepseg_general.datasets.shape_labels import write_shapes
 from sct_deepseg_general.datasets.split import Split, split_people
 from sct_deepseg_general.errors import DatasetError, OutputError
 from sct_deepseg_general.files import write_whole
-from sct_deepseg_general.training.shape_cases import FOLDER as SHAPES
-from sct_deepseg_general.training.shape_cases import write_shapes
 
 __all__ = ["RAW", "RECIPE", "Built", "Left", "build"]
 

@@ -9,8 +9,7 @@ from nibabel.affines import apply_affine
 from numpy.typing import NDArray
 
 from sct_deepseg_general.errors import ImageError
-from sct_deepseg_general.image.volume import Array, Axcodes, Box, Grid, Volume
-from sct_deepseg_general.morphometry.fine_slice import NEAR_ZERO
+from sct_deepseg_general.image.volume import NEAR_ZERO, Array, Axcodes, Box, Grid, Volume
 
 __all__ = ["AXES", "Upright", "decimal_spacing", "support", "upright"]
 
@@ -60,14 +59,7 @@ def support(volume: Volume) -> Box | None:
     data = volume.data
     if data.dtype.kind == "f" and not np.isfinite(data).all():
         raise ImageError("The mask holds values that are not finite: save it again without them.")
-    inside: NDArray[np.bool_] = np.asarray(data > (NEAR_ZERO if data.dtype.kind == "f" else 0))
-    flat: NDArray[np.bool_] = np.asarray(inside.any(axis=2))
-    spans = [np.flatnonzero(v) for v in (flat.any(axis=1), flat.any(axis=0))]
-    spans.append(np.flatnonzero(inside.any(axis=(0, 1))))
-    if spans[0].size == 0:
-        return None
-    (x0, x1), (y0, y1), (z0, z1) = ((int(span[0]), int(span[-1]) + 1) for span in spans)
-    return Box((x0, y0, z0), (x1, y1, z1))
+    return Box.around(data > (NEAR_ZERO if data.dtype.kind == "f" else 0))
 
 
 def decimal_spacing(spacing: tuple[float, float, float]) -> tuple[float, float, float]:

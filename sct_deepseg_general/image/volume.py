@@ -26,6 +26,7 @@ from typing_extensions import Self
 from sct_deepseg_general.errors import ImageError
 
 __all__ = [
+    "NEAR_ZERO",
     "Array",
     "Axcodes",
     "Box",
@@ -36,6 +37,9 @@ __all__ = [
     "from_sct_letters",
     "to_sct_letters",
 ]
+
+NEAR_ZERO = 1e-6
+"""What resampling leaves of a zero; values up to here are background."""
 
 Array = NDArray[Any]
 Axcodes = tuple[str, str, str]
@@ -73,6 +77,18 @@ class Box:
     def slices(self) -> tuple[slice, slice, slice]:
         x, y, z = (slice(a, b) for a, b in zip(self.start, self.stop, strict=True))
         return x, y, z
+
+    @classmethod
+    def around(cls, mask: Array) -> Box | None:
+        """The smallest box that holds all non-zero voxels of a 3D array; None if there are none."""
+        inside: NDArray[np.bool_] = np.asarray(mask != 0)
+        flat: NDArray[np.bool_] = np.asarray(inside.any(axis=2))
+        spans = [np.flatnonzero(one) for one in (flat.any(axis=1), flat.any(axis=0))]
+        spans.append(np.flatnonzero(inside.any(axis=(0, 1))))
+        if spans[0].size == 0:
+            return None
+        (x0, x1), (y0, y1), (z0, z1) = ((int(one[0]), int(one[-1]) + 1) for one in spans)
+        return cls((x0, y0, z0), (x1, y1, z1))
 
     def grown(self, voxels: Sequence[int], within: Shape) -> Box:
         """The box with `voxels` more on both sides of each axis, cut at the shape `within`."""

@@ -72,13 +72,7 @@ def margin_box(mask: Array, spacing: Sequence[float], margin: float) -> Box:
     """The box around a mask's non-zero voxels with `margin` mm more on each side, cut at the
     border of the grid; the whole grid if the mask is empty.
     """
-    whole = Grid(mask.shape, np.eye(4)).box
-    if not mask.any():
+    whole, tight = Grid(mask.shape, np.eye(4)).box, Box.around(mask)
+    if tight is None:
         return whole
-    spans = []
-    for axis in range(3):
-        other = tuple(a for a in range(3) if a != axis)
-        index = np.flatnonzero(mask.any(axis=other))
-        spans.append((int(index[0]), int(index[-1]) + 1))
-    tight = Box((spans[0][0], spans[1][0], spans[2][0]), (spans[0][1], spans[1][1], spans[2][1]))
     return tight.grown([int(np.ceil(margin / mm)) for mm in spacing], whole.stop)

@@ -15,10 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["NEAR_ZERO", "PITCH", "FineSlice", "fine_slice", "shrunk_slice", "turned"]
+from sct_deepseg_general.image.volume import NEAR_ZERO
 
-NEAR_ZERO = 1e-6
-"""What resampling leaves of a zero; values up to here are background."""
+__all__ = ["PITCH", "FineSlice", "fine_slice", "shrunk_slice", "turned"]
 
 PITCH = 0.1
 """Pixel size in mm of the slices that are measured."""

@@ -1,0 +1,5 @@
+"""Whether a result can be believed, and the interval of its area.
+
+May import: inference, morphometry, image and what lies below.
+Main functions: `assess.assess`, `uncertainty.with_interval`.
+"""

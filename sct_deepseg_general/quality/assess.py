@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from sct_deepseg_general.image.las import AXES
 from sct_deepseg_general.image.volume import Array, Box, Grid, Probability, Segmentation, Volume
-from sct_deepseg_general.inference.preprocess import margin_box
 from sct_deepseg_general.morphometry.morphometrics import Morphometrics
 from sct_deepseg_general.quality.appearance import Appearance, appearance, longest_above, overlap
 
@@ -232,7 +231,8 @@ def _second_object(mask: Array) -> float:
     """Volume of the second largest object as a share of the largest."""
     from scipy import ndimage  # 0.2 s, not for -h
 
-    held = mask[margin_box(mask, (1, 1, 1), 0).slices]
+    box = Box.around(mask)
+    held = mask if box is None else mask[box.slices]
     labels, count = ndimage.label(held, np.ones((3, 3, 3)))
     if count < 2:
         return 0.0

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from sct_deepseg_general.datasets.recipe import Recipe, Training
+from sct_deepseg_general.datasets.shape_labels import FOLDER as SHAPES
 from sct_deepseg_general.errors import BackendError, DatasetError
 from sct_deepseg_general.files import clear_abandoned
 from sct_deepseg_general.training.cases import Preparation, prepared_cases
 from sct_deepseg_general.training.curves import write_curves
 from sct_deepseg_general.training.plan import nnunet_folders, planned
-from sct_deepseg_general.training.shape_cases import FOLDER as SHAPES
 from sct_deepseg_general.training.shape_cases import shape_cases
 from sct_deepseg_general.training.stock import train_stock
 from sct_deepseg_general.training.trainer import CordTrainer, Epoch, Schooling

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from sct_deepseg_general.batch.plan import PROGRESS
 from sct_deepseg_general.cluster import slurm
-from sct_deepseg_general.cluster.progress import Progress, write_progress
+from sct_deepseg_general.cluster.progress import PROGRESS, Progress, write_progress
 from sct_deepseg_general.cluster.slurm import Grant, ShardJob, follow, submit
 from sct_deepseg_general.errors import BackendError
 

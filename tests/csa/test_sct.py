@@ -1,4 +1,4 @@
-"""Both backends give the same numbers; SCT's own runs where it is installed."""
+"""SCT gives the same numbers as this package; it runs where it is installed."""
 
 from __future__ import annotations
 
@@ -11,64 +11,33 @@ import pytest
 from samples import image
 from sct_reference import CORD, LEVEL_MAP, assert_equal, mask, reference
 
-from sct_deepseg_general.backends import NAMES, Backend, backend
+from sct_deepseg_general.csa import measure, sct
 from sct_deepseg_general.csa import table as csa_table
 from sct_deepseg_general.csa.aggregate import Selection
 from sct_deepseg_general.csa.measure import CsaRequest
 from sct_deepseg_general.csa.person import Person
-from sct_deepseg_general.csa.sct import COMMANDS, command_path
+from sct_deepseg_general.csa.sct import COMMAND, command_path
 from sct_deepseg_general.errors import BackendError
-from sct_deepseg_general.image.volume import Probability, from_sct_letters
+from sct_deepseg_general.image.volume import Probability
 from sct_deepseg_general.morphometry.centreline import CentrelineFit
 
-INSTALLED = all(command_path(name) for name in COMMANDS)
-BACKENDS = [
-    pytest.param("native"),
-    pytest.param(
-        "sct", marks=[pytest.mark.sct, pytest.mark.skipif(not INSTALLED, reason="no SCT here")]
-    ),
-]
+INSTALLED = command_path(COMMAND) is not None
 
 
-@pytest.fixture(params=BACKENDS)
-def either(request: pytest.FixtureRequest) -> Backend:
-    return backend(request.param)
-
-
-def test_measuring(either: Backend, tmp_path: Path) -> None:
+@pytest.mark.sct
+@pytest.mark.skipif(not INSTALLED, reason="no SCT here")
+def test_measuring(tmp_path: Path) -> None:
     whole = CsaRequest()
-    assert_equal(either.measured(mask(CORD), whole), reference("t2_agg", tmp_path))
+    assert_equal(sct.measured(mask(CORD), whole), reference("t2_agg", tmp_path))
     levels = CsaRequest(selection=Selection(levels=(2, 3, 4), per_level=True), discs=mask("labels"))
-    assert_equal(either.measured(mask(CORD), levels), reference("t2_disc_perlevel", tmp_path))
-
-
-def test_reorienting(either: Backend) -> None:
-    found = either.reoriented(image("T2w"), from_sct_letters("AIL"))
-    expected = image("T2w").reoriented(from_sct_letters("AIL"))
-    assert found.grid.matches(expected.grid)
-    np.testing.assert_array_equal(found.data, expected.data)
-
-
-@pytest.mark.parametrize("interpolation", ["nn", "linear", "spline"])
-def test_resampling(either: Backend, interpolation: str) -> None:
-    found = either.resampled(image("T2w"), (0.9, 1.3, 1.0), interpolation)  # type: ignore[arg-type]
-    order = {"nn": 0, "linear": 1, "spline": 2}[interpolation]
-    expected = image("T2w").resampled((0.9, 1.3, 1.0), order)
-    assert found.grid.matches(expected.grid)
-    np.testing.assert_allclose(found.data, expected.data, atol=0.01)
-
-
-def test_an_unknown_backend_is_refused() -> None:
-    assert NAMES == ("native", "sct")
-    with pytest.raises(BackendError, match="native or sct"):
-        backend("fsl")
+    assert_equal(sct.measured(mask(CORD), levels), reference("t2_disc_perlevel", tmp_path))
 
 
 def test_an_absent_sct_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("SCT_DIR", raising=False)
-    with pytest.raises(BackendError, match="sct_image was not found"):
-        backend("sct")
+    with pytest.raises(BackendError, match="sct_process_segmentation was not found"):
+        sct.measured(mask(CORD), CsaRequest())
 
 
 @pytest.fixture
@@ -76,10 +45,9 @@ def recorder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Commands under $SCT_DIR/bin that write down their arguments and fail."""
     folder = tmp_path / "sct" / "bin"
     folder.mkdir(parents=True)
-    for name in COMMANDS:
-        script = folder / name
-        script.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/said\necho oh dear >&2\nexit 3\n')
-        script.chmod(script.stat().st_mode | stat.S_IXUSR)
+    script = folder / COMMAND
+    script.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/said\necho oh dear >&2\nexit 3\n')
+    script.chmod(script.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("SCT_DIR", str(folder.parent))
     monkeypatch.setenv("PATH", os.defpath)
     return tmp_path / "said"
@@ -96,7 +64,7 @@ def test_every_wish_reaches_scts_command(recorder: Path) -> None:
         person=Person(1, 1.1e6, 14000.0),
     )
     with pytest.raises(BackendError, match="exit code 3: oh dear"):
-        backend("sct").measured(mask(CORD), request)
+        sct.measured(mask(CORD), request)
     said = recorder.read_text()
     for words in (
         "-angle-corr 0", "-centerline-algo linear", "-centerline-smooth 40", "-perslice 1",
@@ -110,27 +78,21 @@ def test_the_junction_reaches_scts_command(recorder: Path) -> None:
     cord = mask("PAM50_small_cord")
     junction = mask("PAM50_small_t2_pmj_manual")
     with pytest.raises(BackendError, match="oh dear"):
-        backend("sct").measured(cord, CsaRequest(pmj=junction, pmj_distance=60.0, pmj_extent=30.0))
+        sct.measured(cord, CsaRequest(pmj=junction, pmj_distance=60.0, pmj_extent=30.0))
     assert "-pmj-distance 60.0 -pmj-extent 30.0" in recorder.read_text()
 
 
-def test_reorienting_speaks_scts_letters(recorder: Path) -> None:
-    with pytest.raises(BackendError):
-        backend("sct").reoriented(mask(CORD), ("L", "A", "S"))
-    assert "-setorient RPI" in recorder.read_text()
-
-
 def test_a_command_that_cannot_start_is_said(recorder: Path) -> None:
-    (recorder.parent / "sct" / "bin" / "sct_resample").write_text("#!/no/such/interpreter\n")
+    (recorder.parent / "sct" / "bin" / COMMAND).write_text("#!/no/such/interpreter\n")
     with pytest.raises(BackendError, match="could not be run"):
-        backend("sct").resampled(mask(CORD), (1.0, 1.0, 1.0), "nn")
+        sct.measured(mask(CORD), CsaRequest())
 
 
 def test_sct_has_no_soft_area(recorder: Path) -> None:
     cord = mask(CORD)
     soft = Probability(cord.data.astype(np.float32), cord.grid)
     with pytest.raises(BackendError, match="soft"):
-        backend("sct").measured(cord, CsaRequest(soft=soft))
+        sct.measured(cord, CsaRequest(soft=soft))
     assert not recorder.exists()
 
 
@@ -140,7 +102,7 @@ def test_a_person_without_thalamus_and_a_given_centreline_reach_scts_command(
     cord = mask(CORD)
     request = CsaRequest(person=Person(0, 9e5), centreline=cord, only_on_centreline=True)
     with pytest.raises(BackendError, match="exit code 3"):
-        backend("sct").measured(cord, request)
+        sct.measured(cord, request)
     said = recorder.read_text()
     assert "-normalize sex 0 brain-volume 900000.0" in said
     assert "thalamus" not in said
@@ -148,16 +110,12 @@ def test_a_person_without_thalamus_and_a_given_centreline_reach_scts_command(
 
 
 def test_what_scts_commands_write_is_read(recorder: Path, tmp_path: Path) -> None:
-    """SCT stands in as a script that copies: the image for one command, a table for the other."""
+    """A script that copies a table stands in for SCT."""
     cord, table = mask(CORD), tmp_path / "table.csv"
-    measured = backend("native").measured(cord, CsaRequest())
+    measured = measure.measured(cord, CsaRequest()).table
     csa_table.write(table, measured, "mask.nii.gz", "SCT", append=False)
-    for name in COMMANDS:
-        script = recorder.parent / "sct" / "bin" / name
-        source = f'"{table}"' if name == "sct_process_segmentation" else '"$2"'
-        script.write_text(
-            f'#!/bin/sh\nfrom={source}\nwhile [ "$1" != -o ]; do shift; done\ncp "$from" "$2"\n'
-        )
-    found = backend("sct").measured(cord, CsaRequest())
+    (recorder.parent / "sct" / "bin" / COMMAND).write_text(
+        f'#!/bin/sh\nwhile [ "$1" != -o ]; do shift; done\ncp "{table}" "$2"\n'
+    )
+    found = sct.measured(cord, CsaRequest())
     assert found.column("MEAN(area)") == measured.column("MEAN(area)")
-    assert np.array_equal(backend("sct").reoriented(cord, "RPI").data, cord.data)
