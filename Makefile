@@ -1,30 +1,41 @@
 # The two commands of a fresh machine are `make run` and `make test`.
 PYTHON ?= python3
+PYTHONS ?= 3.10 3.11 3.12 3.13
+PROCESSES ?= 2
 BIN := .venv/bin
-TRAINING = $(shell grep -rl --include="test_*.py" "pytest.mark.training" tests)  # a process each
-PIP := $(BIN)/pip install -q --disable-pip-version-check
+PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
+PYTEST := $(BIN)/python -m pytest -q
+# Each of these files trains a network and gets a process of its own: OpenVINO and training in one
+# process have crashed it.
+TRAINING = grep -rl --include="test_*.py" "pytest.mark.training" tests | xargs -P $(PROCESSES) -n 1
 
-.PHONY: run test test-all test-slurm lint bench clean browser
+.PHONY: run test test-all test-slurm test-pythons lint docs bench lock clean browser
 
 run: .venv/run  ## segment the sample images, write CSA and QC under output/
 	$(BIN)/python benchmarks/accuracy/sample_run.py
 
 test: .venv/test browser lint  ## lint, types and the tests that take minutes
-	$(BIN)/python -m pytest -m "not slow and not gpu and not sct and not training"
-	for file in $(TRAINING); do $(BIN)/python -m pytest -m "not slow" $$file || exit 1; done
+	$(PYTEST) -n $(PROCESSES) -m "not slow and not gpu and not sct and not training"
+	$(TRAINING) $(PYTEST) -m "not slow"
 
-test-all: .venv/test browser lint
-	$(BIN)/python -m pytest -m "not training"
-	for file in $(TRAINING); do $(BIN)/python -m pytest $$file || exit 1; done
+test-all: .venv/test browser lint docs  ## all tests, the long ones too
+	$(PYTEST) -n $(PROCESSES) -m "not training"
+	$(TRAINING) $(PYTEST)
 
-test-slurm: .venv/test
+test-slurm: .venv/test  ## a batch on a real SLURM of this machine
 	bash tests/slurm/run.sh
+
+test-pythons:  ## the sample images and the quick tests on every supported Python of this machine
+	bash tests/pythons.sh $(PYTHONS)
 
 lint: .venv/test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/bandit -q -c bandit.yaml -r sct_deepseg_general benchmarks
+
+docs: .venv/test  ## the site of docs/ and of the Python API, under build/site; warnings are errors
+	$(BIN)/python -m sphinx -q -W --keep-going -j auto docs build/site
 
 bench: .venv/test  ## the tables that docs/ quotes; half an hour on two cores
 	$(BIN)/python benchmarks/accuracy/reference_csa.py
@@ -43,7 +54,7 @@ browser:
 	    { apt-get -qq update; DEBIAN_FRONTEND=noninteractive timeout 900 \
 	      apt-get -qq install --no-install-recommends chromium; } >/dev/null 2>&1 </dev/null; fi; \
 	command -v chromium >/dev/null \
-	|| echo "No Chromium here, nor can it be installed: the QC page's tests are skipped."
+	|| echo "Chromium is not installed and cannot be installed: the tests of the QC page are skipped."
 
 clean:
 	rm -rf .venv output build *.egg-info
@@ -51,15 +62,24 @@ clean:
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
 
-# What is installed is pinned with the hashes of its files, all but torch: its builds for CPU and
-# GPU come from different places. nnU-Net's own dependencies are in the lock, without torchvision,
-# which nothing here needs.
+# What is installed is pinned with the hashes of its files, for Python 3.10 to 3.13 in one file. torch
+# is pinned in constraints.txt: its builds for CPU and GPU come from different places. The project's
+# folder is put on the path so that the benchmarks can import each other.
 .venv/run: requirements/run.lock pyproject.toml | .venv/bin/python
 	$(PIP) --require-hashes --no-deps -r requirements/run.lock
 	$(PIP) --no-deps --no-build-isolation -e .
+	pwd > $$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/project.pth
 	touch $@
 
 .venv/test: .venv/run requirements/test.lock constraints.txt
-	$(PIP) --require-hashes --no-deps -r requirements/test.lock
 	$(PIP) --no-deps -c constraints.txt torch
+	$(PIP) --require-hashes --no-deps -r requirements/test.lock
 	touch $@
+
+# Resolves the versions anew, keeping those that still fit; needs uv.
+LOCK = uv pip compile -q --universal --python-version 3.10 --generate-hashes --no-annotate \
+	--no-header --override requirements/apart.txt pyproject.toml requirements/build.txt
+lock:
+	$(LOCK) --extra train --extra torch --extra slurm --extra norms --extra docs --extra test \
+	    -o requirements/test.lock
+	$(LOCK) -c requirements/test.lock -o requirements/run.lock
