@@ -14,7 +14,7 @@ TRAINING = grep -rl --include="test_*.py" "pytest.mark.training" tests | xargs -
 run: .venv/run  ## segment the sample images, write CSA and QC under output/
 	$(BIN)/python benchmarks/accuracy/sample_run.py
 
-test: .venv/test browser lint  ## lint, types and the tests that take minutes
+test: .venv/test browser lint docs  ## lint, types and the tests that take minutes
 	$(PYTEST) -n $(PROCESSES) -m "not slow and not gpu and not sct and not training"
 	$(TRAINING) $(PYTEST) -m "not slow"
 

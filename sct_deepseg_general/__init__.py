@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sct_deepseg_general.inference.predictor import Predictor
 
 __all__ = ["DeepsegError", "__version__", "load", "save", "segment"]
-__version__ = "0.1.0"
+__version__ = "0.5.0.dev0"
 
 
 def load(path: str | os.PathLike[str]) -> Volume:

@@ -1,0 +1,86 @@
+"""The docstrings say what a user of the functions needs, and their examples run."""
+
+from __future__ import annotations
+
+import ast
+import doctest
+import importlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "sct_deepseg_general"
+FOLDERS = sorted(path.parent for path in PACKAGE.glob("*/__init__.py") if path.parent.name != "cli")
+SECTIONS = ("Parameters", "Returns", "Examples")
+
+
+def main_functions(text: str) -> list[str]:
+    """The functions and classes that a folder's docstring names, such as `nifti.load`."""
+    docstring = ast.get_docstring(ast.parse(text)) or ""
+    _, _, names = docstring.partition("Main functions:")
+    return re.findall(r"`([\w.]+)`", names)
+
+
+def definition(path: Path, name: str) -> ast.FunctionDef | ast.ClassDef | None:
+    """The definition of a function, or of a method as Class.method, in a module."""
+    body: list[ast.stmt] = ast.parse(path.read_text(encoding="utf-8")).body
+    found = None
+    for part in name.split("."):
+        nodes = [node for node in body if isinstance(node, (ast.FunctionDef, ast.ClassDef))]
+        found = next((node for node in nodes if node.name == part), None)
+        body = found.body if found else []
+    return found
+
+
+def documented() -> Iterator[tuple[Path, str]]:
+    for folder in FOLDERS:
+        for name in main_functions((folder / "__init__.py").read_text(encoding="utf-8")):
+            module, _, inner = name.partition(".")
+            yield folder / f"{module}.py", inner
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_every_folder_says_what_it_holds_and_may_import(folder: Path) -> None:
+    docstring = ast.get_docstring(ast.parse((folder / "__init__.py").read_text(encoding="utf-8")))
+    assert docstring is not None
+    assert "May import:" in docstring
+    assert main_functions((folder / "__init__.py").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("path", "name"), documented(), ids=lambda one: one.stem if isinstance(one, Path) else one
+)
+def test_a_main_function_has_the_sections_of_numpydoc(path: Path, name: str) -> None:
+    node = definition(path, name)
+    assert node is not None, f"{path.parent.name}/__init__.py names {path.stem}.{name}"
+    docstring = ast.get_docstring(node) or ""
+    missing = [one for one in SECTIONS if not re.search(rf"^{one}\n-+$", docstring, re.MULTILINE)]
+    assert missing == []
+
+
+def with_examples() -> list[str]:
+    paths = (path for path in PACKAGE.rglob("*.py") if ">>>" in path.read_text(encoding="utf-8"))
+    return sorted(".".join(path.relative_to(ROOT).with_suffix("").parts) for path in paths)
+
+
+@pytest.mark.parametrize("name", with_examples())
+def test_the_examples_of_a_module_run(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a folder with copies of the sample images, `t2.nii.gz` and its mask `t2_seg.nii.gz`."""
+    from samples import image_path, label_path
+
+    (tmp_path / "t2.nii.gz").write_bytes(image_path("T2w").read_bytes())
+    (tmp_path / "t2_seg.nii.gz").write_bytes(label_path("T2w").read_bytes())
+    monkeypatch.chdir(tmp_path)
+    try:
+        module = importlib.import_module(name.removesuffix(".__init__"))
+    except ImportError as error:
+        pytest.skip(f"{error.name} is not installed")
+    options = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+    failed, tried = doctest.testmod(module, optionflags=options)
+    assert tried > 0
+    assert failed == 0
