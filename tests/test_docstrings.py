@@ -51,7 +51,7 @@ def test_every_folder_says_what_it_holds_and_may_import(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "name"), documented(), ids=lambda one: one.stem if isinstance(one, Path) else one
+    ("path", "name"), list(documented()), ids=lambda one: one.stem if isinstance(one, Path) else one
 )
 def test_a_main_function_has_the_sections_of_numpydoc(path: Path, name: str) -> None:
     node = definition(path, name)
