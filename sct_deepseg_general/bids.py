@@ -24,8 +24,8 @@ from sct_deepseg_general.errors import DatasetError
 __all__ = [
     "LABEL_SUFFIXES",
     "Case",
-    "Index",
-    "Selection",
+    "DatasetIndex",
+    "DatasetSelection",
     "Skipped",
     "case_of",
     "index",
@@ -40,7 +40,7 @@ _EXTRA_ENTITIES = re.compile(r"_(?:space|desc)-[A-Za-z0-9]+")
 
 
 @dataclass(frozen=True)
-class Selection:
+class DatasetSelection:
     """Which images and labels of a dataset to take. An empty tuple takes all."""
 
     contrasts: tuple[str, ...] = ()
@@ -112,7 +112,7 @@ class Skipped:
 
 
 @dataclass(frozen=True)
-class Index:
+class DatasetIndex:
     """What a dataset holds: `cases` in the order of participant, session and name."""
 
     dataset: str
@@ -134,15 +134,15 @@ class Index:
         return Counter(item.reason for item in self.skipped)
 
 
-def index(root: Path, selection: Selection | None = None, name: str = "") -> Index:
+def index(root: Path, selection: DatasetSelection | None = None, name: str = "") -> DatasetIndex:
     """The cases of the BIDS dataset at `root`; `name` stands for the folder's own name.
 
-    Images without a label are cases too (`Index.unlabelled`) and are listed in `skipped`.
+    Images without a label are cases too (`DatasetIndex.unlabelled`) and are listed in `skipped`.
 
     Raises:
         DatasetError: the folder is missing or has no `sub-*` folder in it.
     """
-    selection = selection or Selection()
+    selection = selection or DatasetSelection()
     dataset = name or root.resolve().name
     images = _by_stem(_images(root, selection.datatypes))
     labels, orphans = _labels(root, selection, images)
@@ -157,7 +157,7 @@ def index(root: Path, selection: Selection | None = None, name: str = "") -> Ind
         if case.label is None:
             skipped.append(Skipped(path, "no label"))
     cases.sort(key=lambda case: (case.participant, case.session, case.stem))
-    return Index(dataset, root, tuple(cases), tuple(sorted(skipped, key=lambda s: s.path)))
+    return DatasetIndex(dataset, root, tuple(cases), tuple(sorted(skipped, key=lambda s: s.path)))
 
 
 def roots(folder: Path) -> tuple[Path, ...]:
@@ -231,7 +231,7 @@ def _by_stem(paths: Iterable[Path]) -> dict[str, Path]:
 
 
 def _labels(
-    root: Path, selection: Selection, images: Mapping[str, Path]
+    root: Path, selection: DatasetSelection, images: Mapping[str, Path]
 ) -> tuple[dict[str, Path], list[Skipped]]:
     """The best label of each image's stem, and the labels that belong to no image."""
     best: dict[str, tuple[int, Path]] = {}
@@ -272,7 +272,7 @@ def _rank(text: str, suffixes: Iterable[str], whole: bool) -> int | None:
     return next(ranks, None)
 
 
-def _reason_to_leave(case: Case, selection: Selection) -> str:
+def _reason_to_leave(case: Case, selection: DatasetSelection) -> str:
     """Why the selection leaves this case out; "" if it does not."""
     reasons = {
         f"contrast {case.contrast} not selected": _other_contrast(case, selection.contrasts),

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from phantoms import Convention, phantom_bids, shared
 
-from sct_deepseg_general.bids import Selection, case_of, index, roots
+from sct_deepseg_general.bids import DatasetSelection, case_of, index, roots
 from sct_deepseg_general.errors import DatasetError
 
 
@@ -62,7 +62,7 @@ def test_the_first_suffix_asked_for_wins(tmp_path: Path) -> None:
     touch(tmp_path / "sub-01/anat/sub-01_T2w.nii.gz")
     label_path(tmp_path, "sub-01_T2w_label-SC_seg.nii.gz")
     soft = label_path(tmp_path, "sub-01_T2w_label-SC_softseg.nii.gz")
-    wanted = Selection(label_suffixes=("_label-SC_softseg", "_label-SC_seg"))
+    wanted = DatasetSelection(label_suffixes=("_label-SC_softseg", "_label-SC_seg"))
     assert index(tmp_path, wanted).cases[0].label == soft
 
 
@@ -87,7 +87,7 @@ def test_what_is_left_out_is_said_with_the_reason(tmp_path: Path) -> None:
         Convention(people=("01", "02"), unlabelled=("02",), contrasts=("T2w", "T1w")),
     )
     label_path(root, "sub-09_T2w_seg-manual.nii.gz", "sub-09/anat")
-    found = index(root, Selection(contrasts=("T2w",)))
+    found = index(root, DatasetSelection(contrasts=("T2w",)))
     assert found.reasons == {
         "no label": 1,
         "contrast T1w not selected": 2,
@@ -99,13 +99,15 @@ def test_what_is_left_out_is_said_with_the_reason(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("selection", "expected"),
     [
-        (Selection(participants=("02",)), {"sub-02"}),
-        (Selection(participants=("sub-01",)), {"sub-01"}),
-        (Selection(exclude=("sub-01*",)), {"sub-02"}),
-        (Selection(datatypes=("func",)), set()),
+        (DatasetSelection(participants=("02",)), {"sub-02"}),
+        (DatasetSelection(participants=("sub-01",)), {"sub-01"}),
+        (DatasetSelection(exclude=("sub-01*",)), {"sub-02"}),
+        (DatasetSelection(datatypes=("func",)), set()),
     ],
 )
-def test_selections_by_person(tmp_path: Path, selection: Selection, expected: set[str]) -> None:
+def test_selections_by_person(
+    tmp_path: Path, selection: DatasetSelection, expected: set[str]
+) -> None:
     root = phantom_bids(tmp_path / "ds", Convention(people=("01", "02")))
     assert {c.participant for c in index(root, selection).cases} == expected
 
@@ -114,7 +116,7 @@ def test_selections_by_session_and_run(tmp_path: Path) -> None:
     root = phantom_bids(
         tmp_path / "ds", Convention(people=("01",), sessions=("1", "2"), runs=("1", "2"))
     )
-    (case,) = index(root, Selection(sessions=("2",), runs=("run-1",))).cases
+    (case,) = index(root, DatasetSelection(sessions=("2",), runs=("run-1",))).cases
     assert (case.session, case.run) == ("ses-2", "run-1")
 
 

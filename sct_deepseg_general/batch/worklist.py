@@ -91,7 +91,7 @@ def from_bids(root: Path, filters: Filters | None = None) -> Worklist:
         DatasetError: the folder is missing, no dataset, or nothing in it is wanted.
     """
     filters = filters or Filters()
-    selection = bids.Selection(
+    selection = bids.DatasetSelection(
         contrasts=filters.contrasts, participants=filters.participants, sessions=filters.sessions
     )
     found = bids.index(root, selection)

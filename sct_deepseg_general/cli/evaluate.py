@@ -13,7 +13,7 @@ from sct_deepseg_general.cli._click import PROGRAM, SctCommand, flag, option
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sct_deepseg_general.bids import Index
+    from sct_deepseg_general.bids import DatasetIndex
     from sct_deepseg_general.evaluation.evaluate import Candidate, Measurement, TestCase
 
 __all__ = ["command"]
@@ -80,10 +80,10 @@ def command(
         print(output)
 
 
-def _found(bids: tuple[Path, ...], rest: dict[str, Any]) -> list[Index]:
-    from sct_deepseg_general.bids import LABEL_SUFFIXES, Selection, index, roots
+def _found(bids: tuple[Path, ...], rest: dict[str, Any]) -> list[DatasetIndex]:
+    from sct_deepseg_general.bids import LABEL_SUFFIXES, DatasetSelection, index, roots
 
-    selection = Selection(
+    selection = DatasetSelection(
         contrasts=rest["contrast"],
         label_suffixes=rest["suffix"] or LABEL_SUFFIXES,
         derivatives=rest["derivatives"],

@@ -284,10 +284,10 @@ def _previous(key: str, name: str | None) -> Model | None:
 
 
 def _images(bids: Iterable[Path], contrasts: tuple[str, ...]) -> Iterator[tuple[str, str, Path]]:
-    from sct_deepseg_general.bids import Selection, index
+    from sct_deepseg_general.bids import DatasetSelection, index
 
     for root in bids:
-        for case in index(root, Selection(contrasts=contrasts)).cases:
+        for case in index(root, DatasetSelection(contrasts=contrasts)).cases:
             yield case.name, case.contrast, case.image
 
 

@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sct_deepseg_general.bids import Case, Index
+from sct_deepseg_general.bids import Case, DatasetIndex
 from sct_deepseg_general.datasets import recipe as recipes
 from sct_deepseg_general.datasets.conversion import Ending, Job, Receipt, convert
 from sct_deepseg_general.datasets.manifest import FILE, Entry, write_manifest, write_rows
@@ -103,7 +103,7 @@ def build(
     return built
 
 
-def _check_output(output: Path, found: Iterable[Index]) -> None:
+def _check_output(output: Path, found: Iterable[DatasetIndex]) -> None:
     for one in found:
         if output.resolve().is_relative_to(one.root.resolve()):
             raise OutputError(
@@ -128,7 +128,7 @@ def _with_stored_split(recipe: Recipe, output: Path) -> Recipe:
 
 
 def _jobs(
-    recipe: Recipe, split: Split, found: Iterable[Index], output: Path
+    recipe: Recipe, split: Split, found: Iterable[DatasetIndex], output: Path
 ) -> list[tuple[Job, str]]:
     """A job and its part for each labelled case."""
     options = {one.name: one for one in recipe.datasets}
@@ -179,7 +179,7 @@ def _mapped(todo: Sequence[Job], jobs: int) -> Iterator[tuple[Receipt, bool]]:
 def _entries(
     recipe: Recipe,
     split: Split,
-    found: Iterable[Index],
+    found: Iterable[DatasetIndex],
     todo: Iterable[tuple[Job, str]],
     receipts: Iterable[Receipt],
 ) -> tuple[tuple[Entry, ...], tuple[Left, ...]]:

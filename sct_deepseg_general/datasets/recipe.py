@@ -16,7 +16,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from sct_deepseg_general.bids import LABEL_SUFFIXES, Case, Index, Selection, Skipped, index
+from sct_deepseg_general.bids import (
+    LABEL_SUFFIXES,
+    Case,
+    DatasetIndex,
+    DatasetSelection,
+    Skipped,
+    index,
+)
 from sct_deepseg_general.errors import DatasetError, ModelError
 from sct_deepseg_general.files import write_whole
 from sct_deepseg_general.json_schema import as_json, from_json
@@ -75,8 +82,8 @@ class Dataset:
         return (self.folder or self.name, *self.also)
 
     @property
-    def selection(self) -> Selection:
-        return Selection(
+    def selection(self) -> DatasetSelection:
+        return DatasetSelection(
             contrasts=self.contrasts,
             label_suffixes=self.label_suffixes,
             derivatives=self.derivatives,
@@ -245,7 +252,7 @@ def write(recipe: Recipe, path: Path) -> None:
         temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
-def found(recipe: Recipe, data: Sequence[Path]) -> tuple[Index, ...]:
+def found(recipe: Recipe, data: Sequence[Path]) -> tuple[DatasetIndex, ...]:
     """What each dataset of the recipe holds, looked for in the folders `data` in order.
 
     Raises:
@@ -254,7 +261,7 @@ def found(recipe: Recipe, data: Sequence[Path]) -> tuple[Index, ...]:
     return tuple(_index(one, data) for one in recipe.datasets)
 
 
-def _index(dataset: Dataset, data: Sequence[Path]) -> Index:
+def _index(dataset: Dataset, data: Sequence[Path]) -> DatasetIndex:
     places = [_place(dataset.name, folder, data) for folder in dataset.folders]
     parts = [index(place, dataset.selection, dataset.name) for place in places]
     if len(parts) == 1:
@@ -265,7 +272,9 @@ def _index(dataset: Dataset, data: Sequence[Path]) -> Index:
         raise DatasetError(f"{twice[0]} is in two folders of '{dataset.name}': exclude one.")
     skipped = tuple(one for part in parts for one in part.skipped)
     root = Path(os.path.commonpath([place.resolve() for place in places]))
-    return Index(dataset.name, root, tuple(map(_resolved, cases)), tuple(map(_found, skipped)))
+    return DatasetIndex(
+        dataset.name, root, tuple(map(_resolved, cases)), tuple(map(_found, skipped))
+    )
 
 
 def _resolved(case: Case) -> Case:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sct_deepseg_general.bids import Case, Index
+from sct_deepseg_general.bids import Case, DatasetIndex
 from sct_deepseg_general.datasets.recipe import Part, Recipe, SplitRule
 from sct_deepseg_general.errors import DatasetError, ModelError
 from sct_deepseg_general.schema import read_json
@@ -35,7 +35,7 @@ class Split:
     """The fold in which a person of "train" validates."""
 
 
-def split_people(recipe: Recipe, datasets: Iterable[Index]) -> Split:
+def split_people(recipe: Recipe, datasets: Iterable[DatasetIndex]) -> Split:
     """Places for all labelled people of the seen datasets.
 
     Raises:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sct_deepseg_general.bids import Case, Index
+from sct_deepseg_general.bids import Case, DatasetIndex
 from sct_deepseg_general.datasets import recipe as recipes
 from sct_deepseg_general.datasets.conversion import THRESHOLD, label_reason
 from sct_deepseg_general.datasets.manifest import FILE, Entry, read_manifest
@@ -153,7 +153,7 @@ METRICS = tuple(field.name for field in fields(Measurement) if field.type == "fl
 """The numeric columns, less the time."""
 
 
-def test_cases(found: Iterable[Index]) -> tuple[TestCase, ...]:
+def test_cases(found: Iterable[DatasetIndex]) -> tuple[TestCase, ...]:
     """The labelled cases of BIDS datasets."""
     cases = (case for one in found for case in one.labelled)
     return tuple(_test_case(case) for case in cases)
