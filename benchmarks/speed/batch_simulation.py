@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from sct_deepseg_general.batch import run as batch
-from sct_deepseg_general.batch.messages import Outcome, Settings, Task
-from sct_deepseg_general.batch.plan import Assignment
-from sct_deepseg_general.batch.pool import Hiring
+from sct_deepseg_general.batch.messages import Outcome, Task, WorkerSettings
+from sct_deepseg_general.batch.plan import BatchPlan
+from sct_deepseg_general.batch.pool import PoolOptions
 from sct_deepseg_general.batch.worker import Work
 from sct_deepseg_general.batch.worklist import from_bids
 from sct_deepseg_general.cluster.shards import Shard
@@ -34,7 +34,7 @@ CSV = (
 T = TypeVar("T")
 
 
-def nothing(_settings: Settings) -> Work:
+def nothing(_settings: WorkerSettings) -> Work:
     """The work of a worker: a CSV file, and an empty mask and sidecar."""
 
     def work(task: Task) -> Outcome:
@@ -53,18 +53,24 @@ def main(images: int, shards: int) -> None:
         told("make the dataset", images, lambda: dataset(place / "data", images))
         worklist = told("index", images, lambda: from_bids(place / "data"))
         parts = [
-            Assignment(worklist, place / "out", Settings(), "0" * 64, shard=Shard(index, shards))
+            BatchPlan(
+                worklist, place / "out", WorkerSettings(), "0" * 64, shard=Shard(index, shards)
+            )
             for index in range(1, shards + 1)
         ]
-        hiring = Hiring(
+        pool_options = PoolOptions(
             2,
             {"PYTHONPATH": str(Path(__file__).parents[2])},
             None,
             "benchmarks.speed.batch_simulation:nothing",
         )
-        told("all shards", images, lambda: [batch.run(part, hiring) for part in parts])
+        told("all shards", images, lambda: [batch.run(part, pool_options) for part in parts])
         merged = told("merge", images, lambda: batch.join(place / "out"))
-        told("again, nothing to do", images, lambda: [batch.run(part, hiring) for part in parts])
+        told(
+            "again, nothing to do",
+            images,
+            lambda: [batch.run(part, pool_options) for part in parts],
+        )
         print(f"\n{merged.images} images, {merged.rows} rows in csa.tsv")
         for name in ("batch/*/journal.jsonl", "csa.tsv", "images.tsv"):
             size = sum(path.stat().st_size for path in (place / "out").glob(name))

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from sct_deepseg_general.job.outputs import Outputs
 
-__all__ = ["Failure", "Kind", "Outcome", "Settings", "Stamp", "Task", "decoded", "encoded"]
+__all__ = ["Failure", "Kind", "Outcome", "Stamp", "Task", "WorkerSettings", "decoded", "encoded"]
 
 Kind = Literal["image", "memory", "space", "output", "machine", "time", "program"]
 """What failed: the image itself; too little memory; no space for any output; one output that
@@ -18,7 +18,7 @@ cannot be written; the worker's process was killed, or took too long; a fault of
 
 
 @dataclass(frozen=True)
-class Settings:
+class WorkerSettings:
     """What is wanted for every image of a batch."""
 
     model: str | None = None
@@ -101,12 +101,12 @@ class Failure:
     details: str = ""
 
 
-def encoded(value: Settings | Task | Outcome | Failure) -> str:
+def encoded(value: WorkerSettings | Task | Outcome | Failure) -> str:
     """One line of JSON that says what it is."""
     return json.dumps({"type": type(value).__name__, **asdict(value)})
 
 
-def decoded(line: str) -> Settings | Task | Outcome | Failure:
+def decoded(line: str) -> WorkerSettings | Task | Outcome | Failure:
     """The value of such a line.
 
     Raises:
@@ -122,6 +122,6 @@ def decoded(line: str) -> Settings | Task | Outcome | Failure:
         raise ValueError(f"not a message: {line[:80]!r}") from error
 
 
-_TYPES: dict[str, type[Settings | Task | Outcome | Failure]] = {
-    kind.__name__: kind for kind in (Settings, Task, Outcome, Failure)
+_TYPES: dict[str, type[WorkerSettings | Task | Outcome | Failure]] = {
+    kind.__name__: kind for kind in (WorkerSettings, Task, Outcome, Failure)
 }

@@ -8,26 +8,26 @@ from pathlib import Path
 
 from sct_deepseg_general import __version__
 from sct_deepseg_general.batch.journal import Record
-from sct_deepseg_general.batch.messages import Settings
+from sct_deepseg_general.batch.messages import WorkerSettings
 from sct_deepseg_general.batch.naming import Naming
 from sct_deepseg_general.batch.resume import Decision, Rerun, Wanted
 from sct_deepseg_general.batch.worklist import Item, Worklist
 from sct_deepseg_general.cluster.progress import Progress
 from sct_deepseg_general.cluster.shards import Shard
 
-__all__ = ["STATE", "Assignment", "Listener"]
+__all__ = ["STATE", "BatchPlan", "Listener"]
 
 STATE = "batch"
 
 
 @dataclass(frozen=True)
-class Assignment:
+class BatchPlan:
     """A batch to run: which images, how, and where the results go."""
 
     worklist: Worklist
     """All images, whatever the shard."""
     folder: Path
-    settings: Settings
+    settings: WorkerSettings
     digest: str
     """The digest of the model that `settings` names."""
     naming: Naming = "bids"
@@ -45,14 +45,14 @@ class Assignment:
         return self.folder / STATE
 
     @property
-    def desk(self) -> Path:
+    def shard_folder(self) -> Path:
         """The folder of this shard's journal, progress and logs."""
         return self.state / self.shard.label
 
     @property
     def tables(self) -> Path:
         """Where this run's tables go: a shard's are joined later."""
-        return self.folder if self.shard.count == 1 else self.desk
+        return self.folder if self.shard.count == 1 else self.shard_folder
 
     @property
     def wanted(self) -> Wanted:

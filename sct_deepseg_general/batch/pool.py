@@ -21,17 +21,24 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import IO
 
-from sct_deepseg_general.batch.messages import Failure, Outcome, Settings, Task, decoded, encoded
+from sct_deepseg_general.batch.messages import (
+    Failure,
+    Outcome,
+    Task,
+    WorkerSettings,
+    decoded,
+    encoded,
+)
 from sct_deepseg_general.batch.worker import SEGMENTING
 from sct_deepseg_general.errors import BackendError
 
-__all__ = ["Crew", "Hiring", "Report"]
+__all__ = ["PoolOptions", "TaskResult", "WorkerPool"]
 
-_PATIENCE = 10.0  # seconds that a worker has to end when told to
+_STOP_SECONDS = 10.0  # seconds that a worker has to end when told to
 
 
 @dataclass(frozen=True)
-class Hiring:
+class PoolOptions:
     """How workers are started: how many, with which environment, doing what."""
 
     workers: int = 1
@@ -44,14 +51,14 @@ class Hiring:
 
 
 @dataclass(frozen=True)
-class Report:
+class TaskResult:
     """An image's end."""
 
     task: Task
     result: Outcome | Failure
 
 
-class Crew:
+class WorkerPool:
     """The workers of one batch.
 
     Raises:
@@ -59,132 +66,132 @@ class Crew:
         ModelError: the workers cannot load the model.
     """
 
-    def __init__(self, hiring: Hiring, settings: Settings) -> None:
-        self._hiring = hiring
+    def __init__(self, pool_options: PoolOptions, settings: WorkerSettings) -> None:
+        self._options = pool_options
         self._settings = settings
-        self._members: list[_Member] = []
-        self._inbox: queue.Queue[tuple[_Member, str | None]] = queue.Queue()
+        self._workers: list[WorkerProcess] = []
+        self._inbox: queue.Queue[tuple[WorkerProcess, str | None]] = queue.Queue()
 
     def work(
-        self, tasks: Sequence[Task], announce: Callable[[Task], None]
-    ) -> Generator[Report, None, None]:
-        """Every task's report, in the order in which they end; `announce` before each begins."""
+        self, tasks: Sequence[Task], on_start: Callable[[Task], None]
+    ) -> Generator[TaskResult, None, None]:
+        """Every task's report, in the order in which they end; `on_start` before each begins."""
         waiting = deque(tasks)
         try:
-            self._hire(min(self._hiring.workers, len(waiting)))
-            while waiting or any(member.tasks for member in self._members):
-                self._hand_out(waiting, announce)
-                yield from self._hear(waiting)
+            self._start_workers(min(self._options.workers, len(waiting)))
+            while waiting or any(worker.tasks for worker in self._workers):
+                self._assign(waiting, on_start)
+                yield from self._receive(waiting)
         finally:
-            self._dismiss()
+            self._stop_workers()
 
-    def _hire(self, count: int) -> None:
+    def _start_workers(self, count: int) -> None:
         for _ in range(count):
-            self._members.append(_Member(self._hiring, self._settings, self._inbox))
+            self._workers.append(WorkerProcess(self._options, self._settings, self._inbox))
 
-    def _hand_out(self, waiting: deque[Task], announce: Callable[[Task], None]) -> None:
+    def _assign(self, waiting: deque[Task], on_start: Callable[[Task], None]) -> None:
         """One image for each idle worker, then, while there are plenty, one ahead for each."""
         for depth in (1, 2):
-            for member in self._members:
-                enough = depth == 1 or len(waiting) >= len(self._members)
-                if waiting and enough and member.ready and len(member.tasks) < depth:
+            for worker in self._workers:
+                enough = depth == 1 or len(waiting) >= len(self._workers)
+                if waiting and enough and worker.ready and len(worker.tasks) < depth:
                     task = waiting.popleft()
-                    announce(task)
-                    member.give(task)
+                    on_start(task)
+                    worker.send(task)
 
-    def _hear(self, waiting: deque[Task]) -> Iterator[Report]:
+    def _receive(self, waiting: deque[Task]) -> Iterator[TaskResult]:
         """One answer of one worker, or its end; nothing if there is none for a second."""
         try:
-            member, line = self._inbox.get(timeout=1.0)
+            worker, line = self._inbox.get(timeout=1.0)
         except queue.Empty:
-            self._end_the_late()
+            self._kill_timed_out()
             return
         if line is None:
-            yield from self._lose(member, waiting)
-        elif not member.ready:
-            member.answered_first(line)
+            yield from self._replace_ended(worker, waiting)
+        elif not worker.ready:
+            worker.check_ready(line)
         else:
             with suppress(ValueError):
                 result = decoded(line)
-                if isinstance(result, (Outcome, Failure)) and member.tasks:
-                    yield Report(member.finished(), result)
+                if isinstance(result, (Outcome, Failure)) and worker.tasks:
+                    yield TaskResult(worker.finished(), result)
 
-    def _lose(self, member: _Member, waiting: deque[Task]) -> Iterator[Report]:
+    def _replace_ended(self, worker: WorkerProcess, waiting: deque[Task]) -> Iterator[TaskResult]:
         """A worker has gone: report the image it was at, hand on the rest, hire another."""
-        self._members.remove(member)
-        code, last_words = member.bury()
-        if not member.ready and not self._members:
+        self._workers.remove(worker)
+        code, last_words = worker.reap()
+        if not worker.ready and not self._workers:
             raise BackendError(f"A worker ended before it could begin ({code}): {last_words}")
-        lost, ahead = member.tasks[:1], member.tasks[1:]
+        lost, ahead = worker.tasks[:1], worker.tasks[1:]
         waiting.extendleft(reversed(ahead))
-        if member.ready and waiting:
-            self._hire(1)
+        if worker.ready and waiting:
+            self._start_workers(1)
         for task in lost:
-            yield Report(task, _end_of(member, code, last_words))
+            yield TaskResult(task, _end_of(worker, code, last_words))
 
-    def _end_the_late(self) -> None:
-        limit = self._hiring.timeout
-        for member in self._members:
-            if limit and member.tasks and time.monotonic() - member.since > limit:
-                member.late = True
-                member.process.kill()
+    def _kill_timed_out(self) -> None:
+        limit = self._options.timeout
+        for worker in self._workers:
+            if limit and worker.tasks and time.monotonic() - worker.since > limit:
+                worker.timed_out = True
+                worker.process.kill()
 
-    def _dismiss(self) -> None:
-        for member in self._members:
-            member.tell_to_end()
-        until = time.monotonic() + _PATIENCE
-        for member in self._members:
-            member.wait(until)
-        self._members.clear()
+    def _stop_workers(self) -> None:
+        for worker in self._workers:
+            worker.request_stop()
+        until = time.monotonic() + _STOP_SECONDS
+        for worker in self._workers:
+            worker.wait(until)
+        self._workers.clear()
 
 
-def _end_of(member: _Member, code: str, last_words: str) -> Failure:
-    if member.late:
+def _end_of(worker: WorkerProcess, code: str, last_words: str) -> Failure:
+    if worker.timed_out:
         return Failure("time", "It took longer than -timeout allows.", last_words)
     return Failure("machine", f"Its worker ended ({code}).", last_words)
 
 
-class _Member:
+class WorkerProcess:
     """One worker process, and the thread that listens to it."""
 
     def __init__(
         self,
-        hiring: Hiring,
-        settings: Settings,
-        inbox: queue.Queue[tuple[_Member, str | None]],
+        pool_options: PoolOptions,
+        settings: WorkerSettings,
+        inbox: queue.Queue[tuple[WorkerProcess, str | None]],
     ) -> None:
         self.tasks: list[Task] = []
-        self.ready = self.late = False
+        self.ready = self.timed_out = False
         self.since = time.monotonic()
-        self._words = tempfile.TemporaryFile()  # noqa: SIM115 - closed by bury and wait
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by reap and wait
         self._inbox = inbox
         try:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "sct_deepseg_general.batch.worker", hiring.work],
+                [sys.executable, "-m", "sct_deepseg_general.batch.worker", pool_options.work],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=self._words,
-                env={**os.environ, **hiring.environment},
+                stderr=self._errors,
+                env={**os.environ, **pool_options.environment},
                 encoding="utf-8",
             )
         except OSError as error:
             raise BackendError(f"Cannot start a worker: {error.strerror or error}.") from error
-        self._tell(encoded(settings))
-        self._ear = threading.Thread(target=self._listen, daemon=True)
-        self._ear.start()
+        self._send(encoded(settings))
+        self._reader = threading.Thread(target=self._read_answers, daemon=True)
+        self._reader.start()
 
-    def give(self, task: Task) -> None:
+    def send(self, task: Task) -> None:
         if not self.tasks:
             self.since = time.monotonic()
         self.tasks.append(task)
-        self._tell(encoded(task))
+        self._send(encoded(task))
 
     def finished(self) -> Task:
         """The task that has just ended; the one ahead begins."""
         self.since = time.monotonic()
         return self.tasks.pop(0)
 
-    def answered_first(self, line: str) -> None:
+    def check_ready(self, line: str) -> None:
         """The worker's first word: ready, or why not.
 
         Raises:
@@ -195,25 +202,25 @@ class _Member:
             raise BackendError(message["sentence"])
         self.ready = True
 
-    def bury(self) -> tuple[str, str]:
+    def reap(self) -> tuple[str, str]:
         """How the process ended, and the last of what it had to say."""
         code = self.process.wait()
         name = f"exit code {code}"
         if code < 0:
             name = f"killed by {signal.Signals(-code).name}"
-        self._words.seek(0, os.SEEK_END)
-        self._words.seek(max(0, self._words.tell() - 4000))
-        text = self._words.read().decode("utf-8", "replace").strip()
+        self._errors.seek(0, os.SEEK_END)
+        self._errors.seek(max(0, self._errors.tell() - 4000))
+        text = self._errors.read().decode("utf-8", "replace").strip()
         self._close()
         return name, text
 
-    def tell_to_end(self) -> None:
+    def request_stop(self) -> None:
         """End now, cleaning up, if it is at work; after this word if it is idle."""
         if self.tasks or not self.ready:
             with suppress(OSError):
                 self.process.terminate()
         else:
-            self._tell("end")
+            self._send("end")
 
     def wait(self, until: float) -> None:
         try:
@@ -223,13 +230,13 @@ class _Member:
             self.process.wait()
         self._close()
 
-    def _tell(self, line: str) -> None:
+    def _send(self, line: str) -> None:
         stream = self._input()
         with suppress(OSError, ValueError):  # its end is heard from the listening thread
             stream.write(line + "\n")
             stream.flush()
 
-    def _listen(self) -> None:
+    def _read_answers(self) -> None:
         assert self.process.stdout is not None  # noqa: S101 - asked for as a pipe above
         with suppress(OSError, ValueError), self.process.stdout as stream:
             for line in stream:
@@ -243,5 +250,5 @@ class _Member:
     def _close(self) -> None:
         with suppress(OSError, ValueError):
             self._input().close()
-        self._ear.join(_PATIENCE)
-        self._words.close()
+        self._reader.join(_STOP_SECONDS)
+        self._errors.close()

@@ -16,12 +16,12 @@ from pathlib import Path
 
 from sct_deepseg_general.batch.journal import History, Record, journals, read
 from sct_deepseg_general.batch.naming import describe, places
-from sct_deepseg_general.batch.plan import STATE, Assignment, Listener
-from sct_deepseg_general.batch.pool import Hiring
+from sct_deepseg_general.batch.plan import STATE, BatchPlan, Listener
+from sct_deepseg_general.batch.pool import PoolOptions
 from sct_deepseg_general.batch.resume import Decision, decided
-from sct_deepseg_general.batch.runner import Shift
-from sct_deepseg_general.batch.summary import Merged, Summary, close, merge
-from sct_deepseg_general.batch.tables import Line
+from sct_deepseg_general.batch.runner import BatchRunner
+from sct_deepseg_general.batch.summary import BatchSummary, MergedTables, close, merge
+from sct_deepseg_general.batch.tables import ImageResult
 from sct_deepseg_general.batch.worklist import item_named
 from sct_deepseg_general.cluster.claim import claimed
 from sct_deepseg_general.cluster.shards import Shard
@@ -33,17 +33,19 @@ __all__ = ["decisions", "join", "run"]
 _OLD = 600.0  # seconds after which a temporary file is nobody's
 
 
-def decisions(asked: Assignment) -> tuple[Decision, ...]:
+def decisions(plan: BatchPlan) -> tuple[Decision, ...]:
     """What a run would do with each image of its shard, and why; nothing is written.
 
     Raises:
         DatasetError: two images would be written to one file.
         OutputError: a journal cannot be read.
     """
-    return _decisions(asked, _outputs(asked), read(journals(asked.state, asked.shard)))
+    return _decisions(plan, _outputs(plan), read(journals(plan.state, plan.shard)))
 
 
-def run(asked: Assignment, hiring: Hiring, listener: Listener | None = None) -> Summary:
+def run(
+    plan: BatchPlan, pool_options: PoolOptions, listener: Listener | None = None
+) -> BatchSummary:
     """Work on what is missing or changed, and write the tables of all.
 
     An image that fails is recorded and the run goes on. One whose worker died, or that had too
@@ -57,29 +59,29 @@ def run(asked: Assignment, hiring: Hiring, listener: Listener | None = None) -> 
     """
     listener = listener or Listener()
     started = time.monotonic()
-    outputs = _outputs(asked)
-    describe(asked.folder, asked.worklist, asked.naming)
-    with claimed(asked.state, asked.shard) as held:
+    outputs = _outputs(plan)
+    describe(plan.folder, plan.worklist, plan.naming)
+    with claimed(plan.state, plan.shard) as held:
         if not held:
             listener.warned("This file system knows no locks: run one batch at a time here.")
-        history = read(journals(asked.state, asked.shard))
-        decided_on = _decisions(asked, outputs, history)
+        history = read(journals(plan.state, plan.shard))
+        decided_on = _decisions(plan, outputs, history)
         listener.planned(decided_on)
-        _sweep(asked, outputs, history)
-        shift = Shift(asked, hiring, listener, history)
+        _remove_temporary_files(plan, outputs, history)
+        runner = BatchRunner(plan, pool_options, listener, history)
         try:
-            shift.work([one.item for one in decided_on if one.act == "do"], outputs)
+            runner.work([one.item for one in decided_on if one.act == "do"], outputs)
         finally:
-            if asked.settings.qc:
-                refresh(Path(asked.settings.qc))
-        summary = _summary(asked, decided_on, shift, time.monotonic() - started)
-        lines = _lines(asked, shift.records)
-        close(asked.folder, asked.tables, lines, summary, csa=asked.settings.csa)
-        shift.tell_progress("finished")
+            if plan.settings.qc:
+                refresh(Path(plan.settings.qc))
+        summary = _summary(plan, decided_on, runner, time.monotonic() - started)
+        lines = _lines(plan, runner.records)
+        close(plan.folder, plan.tables, lines, summary, csa=plan.settings.csa)
+        runner.write_progress_file("finished")
     return summary
 
 
-def join(folder: Path, sources: Iterable[Path] = ()) -> Merged:
+def join(folder: Path, sources: Iterable[Path] = ()) -> MergedTables:
     """Join in `folder` the tables of its shards, or those in the folders `sources`.
 
     Raises:
@@ -98,23 +100,25 @@ def join(folder: Path, sources: Iterable[Path] = ()) -> Merged:
     return merge(parts, folder, expected)
 
 
-def _outputs(asked: Assignment) -> dict[str, Outputs]:
+def _outputs(plan: BatchPlan) -> dict[str, Outputs]:
     """The outputs of all images, those of other shards too: no two may have one name."""
-    return places(asked.worklist.items, asked.folder, asked.naming)
+    return places(plan.worklist.items, plan.folder, plan.naming)
 
 
 def _decisions(
-    asked: Assignment, outputs: Mapping[str, Outputs], history: History
+    plan: BatchPlan, outputs: Mapping[str, Outputs], history: History
 ) -> tuple[Decision, ...]:
-    wanted = asked.wanted
-    return tuple(decided(item, outputs[item.key], history, wanted) for item in asked.items)
+    wanted = plan.wanted
+    return tuple(decided(item, outputs[item.key], history, wanted) for item in plan.items)
 
 
-def _sweep(asked: Assignment, outputs: Mapping[str, Outputs], history: History) -> None:
+def _remove_temporary_files(
+    plan: BatchPlan, outputs: Mapping[str, Outputs], history: History
+) -> None:
     """Remove temporary files that a killed run has left where nobody else writes now."""
-    single = asked.shard.count == 1
-    folders = {asked.desk: True, asked.folder: single}
-    for item in asked.items:
+    single = plan.shard.count == 1
+    folders = {plan.shard_folder: True, plan.folder: single}
+    for item in plan.items:
         if item.key in history.open:
             folders[outputs[item.key].segmentation.parent] = single or bool(item.participant)
     for folder, mine in folders.items():
@@ -124,37 +128,37 @@ def _sweep(asked: Assignment, outputs: Mapping[str, Outputs], history: History) 
                     path.unlink()
 
 
-def _lines(asked: Assignment, records: Mapping[str, Record]) -> list[Line]:
+def _lines(plan: BatchPlan, records: Mapping[str, Record]) -> list[ImageResult]:
     """A line for every image of this shard ever ended, those of earlier worklists too."""
-    items = {item.key: item for item in asked.items}
+    items = {item.key: item for item in plan.items}
     for key in records:
         if key not in items:
-            item = item_named(asked.worklist.root, key)
-            if asked.shard.holds(item.owner):
+            item = item_named(plan.worklist.root, key)
+            if plan.shard.holds(item.owner):
                 items[key] = item
-    return [Line(items[key], records[key]) for key in sorted(items) if key in records]
+    return [ImageResult(items[key], records[key]) for key in sorted(items) if key in records]
 
 
 def _summary(
-    asked: Assignment, decided_on: tuple[Decision, ...], shift: Shift, seconds: float
-) -> Summary:
-    ended = {one.item.key: shift.records.get(one.item.key) for one in decided_on}
+    plan: BatchPlan, decided_on: tuple[Decision, ...], runner: BatchRunner, seconds: float
+) -> BatchSummary:
+    ended = {one.item.key: runner.records.get(one.item.key) for one in decided_on}
     status = Counter(record.status for record in ended.values() if record)
     failed = [
         (key, "; ".join(record.reasons))
         for key, record in ended.items()
         if record and record.status == "error"
     ]
-    return Summary(
+    return BatchSummary(
         images=len(decided_on),
         ok=status["ok"],
         warn=status["warn"],
         fail=status["fail"],
         error=status["error"],
-        done=shift.done,
+        done=runner.done,
         kept=sum(one.act == "keep" for one in decided_on),
         blocked=tuple((o.item.key, o.reason) for o in decided_on if o.act == "blocked"),
         failed=tuple(failed),
         seconds=round(seconds, 1),
-        model=asked.digest,
+        model=plan.digest,
     )

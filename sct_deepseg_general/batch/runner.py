@@ -11,33 +11,33 @@ from pathlib import Path
 from sct_deepseg_general import __version__
 from sct_deepseg_general.batch.journal import JOURNAL, History, Journal, Record, now
 from sct_deepseg_general.batch.messages import Failure, Outcome, Stamp, Task
-from sct_deepseg_general.batch.plan import Assignment, Listener
-from sct_deepseg_general.batch.pool import Crew, Hiring, Report
+from sct_deepseg_general.batch.plan import BatchPlan, Listener
+from sct_deepseg_general.batch.pool import PoolOptions, TaskResult, WorkerPool
 from sct_deepseg_general.batch.worklist import Item
 from sct_deepseg_general.cluster.progress import PROGRESS, Meter, State, write_progress
 from sct_deepseg_general.errors import OutputError
 from sct_deepseg_general.files import write_whole
 from sct_deepseg_general.job.outputs import Outputs
 
-__all__ = ["Shift"]
+__all__ = ["BatchRunner"]
 
 _PAUSE = 2.0  # seconds between two writings of the progress file
 _AGAIN = ("machine", "memory")  # failures that may be due to what ran beside
 
 
-class Shift:
+class BatchRunner:
     """The images of one run, from the first begun to the last ended; `records` grows with it."""
 
     def __init__(
-        self, asked: Assignment, hiring: Hiring, listener: Listener, history: History
+        self, plan: BatchPlan, pool_options: PoolOptions, listener: Listener, history: History
     ) -> None:
         self.records = dict(history.ended)
         self.done = 0
-        self._asked, self._hiring, self._listener = asked, hiring, listener
+        self._plan, self._pool_options, self._listener = plan, pool_options, listener
         self._turn = history.turn + 1
-        self._items = {item.key: item for item in asked.items}
+        self._items = {item.key: item for item in plan.items}
         self._meter = Meter(0)
-        self._told = 0.0
+        self._written_at = 0.0
 
     def work(self, items: list[Item], outputs: Mapping[str, Outputs]) -> None:
         """All items, then once more, alone, those that may have failed for what ran beside.
@@ -47,26 +47,26 @@ class Shift:
             BackendError, ModelError: no worker can be started.
         """
         self._meter = Meter(len(items), len(self._items) - len(items))
-        raw = "bids:raw:" if self._asked.naming == "bids" else ""
+        raw = "bids:raw:" if self._plan.naming == "bids" else ""
         tasks = [_task(item, outputs[item.key], raw) for item in items]
         try:
-            self.tell_progress("running")
-            with Journal(self._asked.desk / JOURNAL) as journal:
-                again = self._round(tasks, self._hiring, journal, last=False)
-                self._round(again, replace(self._hiring, workers=1), journal, last=True)
+            self.write_progress_file("running")
+            with Journal(self._plan.shard_folder / JOURNAL) as journal:
+                again = self._round(tasks, self._pool_options, journal, last=False)
+                self._round(again, replace(self._pool_options, workers=1), journal, last=True)
         except BaseException:
             with suppress(OutputError):
-                self.tell_progress("stopped")
+                self.write_progress_file("stopped")
             raise
 
-    def tell_progress(self, state: State) -> None:
+    def write_progress_file(self, state: State) -> None:
         """Write the progress file."""
         progress = replace(self._meter.progress, state=state)
-        write_progress(self._asked.desk / PROGRESS, progress)
-        self._told = time.monotonic()
+        write_progress(self._plan.shard_folder / PROGRESS, progress)
+        self._written_at = time.monotonic()
 
     def _round(
-        self, tasks: list[Task], hiring: Hiring, journal: Journal, *, last: bool
+        self, tasks: list[Task], pool_options: PoolOptions, journal: Journal, *, last: bool
     ) -> list[Task]:
         """Work on the tasks; gives back those to be tried once more."""
         again: list[Task] = []
@@ -75,7 +75,7 @@ class Shift:
             self._meter.begin()
             journal.add(Record("begun", task.key, self._turn, now()))
 
-        crew = Crew(hiring, self._asked.settings)
+        crew = WorkerPool(pool_options, self._plan.settings)
         with closing(crew.work(tasks, announce)) as reports:
             for report in reports:
                 if _may_succeed_alone(report) and not last:
@@ -84,7 +84,7 @@ class Shift:
                     self._end(report, journal)
         return again
 
-    def _end(self, report: Report, journal: Journal) -> None:
+    def _end(self, report: TaskResult, journal: Journal) -> None:
         """An image's end: its log, its record, and the progress."""
         key, result = report.task.key, report.result
         if isinstance(result, Failure) and result.kind == "space":
@@ -95,11 +95,11 @@ class Shift:
         self.records[key] = record
         self.done += 1
         self._listener.ended(self._items[key], record, self._meter.count(record.status))
-        if time.monotonic() - self._told > _PAUSE:
-            self.tell_progress("running")
+        if time.monotonic() - self._written_at > _PAUSE:
+            self.write_progress_file("running")
 
     def _record(self, key: str, result: Outcome | Failure) -> Record:
-        made = self._asked
+        made = self._plan
         base = Record(
             "failed",
             key,
@@ -128,7 +128,7 @@ class Shift:
 
     def _log(self, key: str, result: Outcome | Failure) -> None:
         """The log of a failure; gone when the image is done after all."""
-        path = self._asked.desk / "logs" / f"{key.replace('/', '__')[-200:]}.txt"
+        path = self._plan.shard_folder / "logs" / f"{key.replace('/', '__')[-200:]}.txt"
         if isinstance(result, Outcome):
             path.unlink(missing_ok=True)
             return
@@ -139,7 +139,7 @@ class Shift:
             temporary.write_text(text, encoding="utf-8", errors="replace")
 
 
-def _may_succeed_alone(report: Report) -> bool:
+def _may_succeed_alone(report: TaskResult) -> bool:
     return isinstance(report.result, Failure) and report.result.kind in _AGAIN
 
 

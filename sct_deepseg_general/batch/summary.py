@@ -9,17 +9,17 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from sct_deepseg_general.batch.tables import Line, joined, write_csa, write_images
+from sct_deepseg_general.batch.tables import ImageResult, joined, write_csa, write_images
 from sct_deepseg_general.errors import OutputError
 from sct_deepseg_general.files import write_whole
 
-__all__ = ["CSA", "FAILED", "IMAGES", "SUMMARY", "Merged", "Summary", "close", "merge"]
+__all__ = ["CSA", "FAILED", "IMAGES", "SUMMARY", "BatchSummary", "MergedTables", "close", "merge"]
 
 IMAGES, CSA, SUMMARY, FAILED = "images.tsv", "csa.tsv", "summary.json", "failed.txt"
 
 
 @dataclass(frozen=True)
-class Summary:
+class BatchSummary:
     """A batch in numbers: images in all and by status, and what this run did."""
 
     images: int
@@ -40,7 +40,7 @@ class Summary:
 
 
 @dataclass(frozen=True)
-class Merged:
+class MergedTables:
     """What was joined: images, rows of the CSA table, and shards that are not there yet."""
 
     images: int
@@ -49,7 +49,9 @@ class Merged:
     failed: int
 
 
-def close(folder: Path, place: Path, lines: Sequence[Line], summary: Summary, *, csa: bool) -> None:
+def close(
+    folder: Path, place: Path, lines: Sequence[ImageResult], summary: BatchSummary, *, csa: bool
+) -> None:
     """Write the tables and the summary into `place`; the outputs lie below `folder`.
 
     Raises:
@@ -62,7 +64,7 @@ def close(folder: Path, place: Path, lines: Sequence[Line], summary: Summary, *,
     _write_failed(place / FAILED, [line.item.image for line in lines if _is_failed(line)])
 
 
-def merge(places: Sequence[Path], folder: Path, expected: Sequence[str] = ()) -> Merged:
+def merge(places: Sequence[Path], folder: Path, expected: Sequence[str] = ()) -> MergedTables:
     """Join the tables in `places` (one a shard) into `folder`.
 
     Where an image is in several, the row of its latest run counts. `expected` are names of
@@ -87,7 +89,7 @@ def merge(places: Sequence[Path], folder: Path, expected: Sequence[str] = ()) ->
     lists = [(place / FAILED).read_text("utf-8") for place in here if (place / FAILED).exists()]
     _write_failed(folder / FAILED, sorted({Path(x) for text in lists for x in text.splitlines()}))
     missing = sorted(set(expected) - {place.name for place in here})
-    return Merged(len(winners), rows, tuple(missing), failed)
+    return MergedTables(len(winners), rows, tuple(missing), failed)
 
 
 def _winners(places: Sequence[Path]) -> tuple[dict[str, int], int]:
@@ -111,7 +113,7 @@ def _copy_descriptions(place: Path, folder: Path) -> None:
             _write_text((folder / name).with_suffix(".json"), source.read_text("utf-8"))
 
 
-def _is_failed(line: Line) -> bool:
+def _is_failed(line: ImageResult) -> bool:
     return line.record.status == "error"
 
 

@@ -19,7 +19,7 @@ from sct_deepseg_general.batch.worklist import Item
 from sct_deepseg_general.errors import OutputError
 from sct_deepseg_general.files import write_whole
 
-__all__ = ["CSA_COLUMNS", "IMAGE_COLUMNS", "Line", "joined", "write_csa", "write_images"]
+__all__ = ["CSA_COLUMNS", "IMAGE_COLUMNS", "ImageResult", "joined", "write_csa", "write_images"]
 
 _WHOSE = ("participant_id", "session_id", "contrast", "image")
 IMAGE_COLUMNS = {
@@ -62,7 +62,7 @@ _MOST_OPEN = 128
 
 
 @dataclass(frozen=True)
-class Line:
+class ImageResult:
     """An item with the record of its last end."""
 
     item: Item
@@ -79,7 +79,7 @@ class Line:
         return next((name for name in self.record.outputs if name.endswith("_csa.csv")), "")
 
 
-def write_images(path: Path, lines: Iterable[Line]) -> None:
+def write_images(path: Path, lines: Iterable[ImageResult]) -> None:
     """The table of images and its description.
 
     Raises:
@@ -90,7 +90,7 @@ def write_images(path: Path, lines: Iterable[Line]) -> None:
             add(_image_row(line))
 
 
-def write_csa(path: Path, lines: Iterable[Line], folder: Path) -> None:
+def write_csa(path: Path, lines: Iterable[ImageResult], folder: Path) -> None:
     """The table of slices and its description; an image without cord or result has one row.
 
     Raises:
@@ -147,7 +147,7 @@ def _table(path: Path, columns: dict[str, str]) -> Iterator[Callable[[Sequence[o
         temporary.write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
 
 
-def _image_row(line: Line) -> list[object]:
+def _image_row(line: ImageResult) -> list[object]:
     record, made = line.record, line.record.event == "done"
     return [
         *_whose(line.item),
@@ -167,7 +167,7 @@ def _whose(item: Item) -> list[object]:
     return [item.participant, item.session, item.contrast, item.key]
 
 
-def _measured(line: Line, folder: Path) -> list[list[str]]:
+def _measured(line: ImageResult, folder: Path) -> list[list[str]]:
     """The measures of each slice with cord as texts; one empty row where there is none."""
     nothing = [[""] * len(_SOURCES)]
     if not line.csa:

@@ -26,9 +26,9 @@ from sct_deepseg_general.batch.messages import (
     Failure,
     Kind,
     Outcome,
-    Settings,
     Stamp,
     Task,
+    WorkerSettings,
     decoded,
     encoded,
 )
@@ -47,7 +47,7 @@ SEGMENTING = "sct_deepseg_general.batch.worker:segmenting"
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 
-def segmenting(settings: Settings) -> Work:
+def segmenting(settings: WorkerSettings) -> Work:
     """The real work: the model loaded once, then `job.run` on each image."""
     from sct_deepseg_general.inference.predictor import load_predictor
     from sct_deepseg_general.job import job
@@ -76,7 +76,7 @@ def segmenting(settings: Settings) -> Work:
     return work
 
 
-def _request(settings: Settings, task: Task) -> Request:
+def _request(settings: WorkerSettings, task: Task) -> Request:
     from sct_deepseg_general.inference.pipeline import Options
     from sct_deepseg_general.job.job import QcPlace, Request
 
@@ -105,7 +105,7 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what a library prints is no answer
     settings = decoded(sys.stdin.readline())
-    if not isinstance(settings, Settings):
+    if not isinstance(settings, WorkerSettings):
         raise SystemExit(2)
     try:
         work = _made(sys.argv[1], settings)
@@ -186,7 +186,7 @@ def _remove(outputs: Outputs) -> None:
         path.unlink(missing_ok=True)
 
 
-def _made(name: str, settings: Settings) -> Work:
+def _made(name: str, settings: WorkerSettings) -> Work:
     module, _, function = name.partition(":")
     work: Work = getattr(importlib.import_module(module), function)(settings)
     return work

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from sct_deepseg_general.batch.journal import Record
 from sct_deepseg_general.batch.plan import Listener
-from sct_deepseg_general.batch.pool import Hiring
+from sct_deepseg_general.batch.pool import PoolOptions
 from sct_deepseg_general.batch.resume import Decision
-from sct_deepseg_general.batch.summary import CSA, FAILED, IMAGES, Summary
+from sct_deepseg_general.batch.summary import CSA, FAILED, IMAGES, BatchSummary
 from sct_deepseg_general.batch.worklist import Item
 from sct_deepseg_general.cli._click import printable
 from sct_deepseg_general.cluster.progress import Progress, spelled
@@ -88,7 +88,7 @@ class Screen:
 _VERBS = {"do": "to do", "keep": "left alone", "blocked": "left out"}
 
 
-def ended(summary: Summary, folder: Path, qc: str, verbose: int) -> None:
+def ended(summary: BatchSummary, folder: Path, qc: str, verbose: int) -> None:
     """The numbers, where to look, and what failed, with its reasons."""
     if verbose:
         print(
@@ -104,11 +104,12 @@ def ended(summary: Summary, folder: Path, qc: str, verbose: int) -> None:
     _list(f"Failed ({summary.error}, as a list in {folder / FAILED}):", summary.failed)
 
 
-def workers(hiring: Hiring) -> str:
+def workers(pool_options: PoolOptions) -> str:
     """The crew in words, like 4 workers of 2 threads."""
-    threads = hiring.environment.get("OMP_NUM_THREADS", "?")
-    return f"{hiring.workers} worker{'s' * (hiring.workers > 1)} of {threads} thread" + "s" * (
-        threads != "1"
+    threads = pool_options.environment.get("OMP_NUM_THREADS", "?")
+    return (
+        f"{pool_options.workers} worker{'s' * (pool_options.workers > 1)} of {threads} thread"
+        + "s" * (threads != "1")
     )
 
 

@@ -72,7 +72,7 @@ def verbosity(at_one: str, at_two: str) -> Callable[[_F], _F]:
 
 
 def mask_wishes(given: Mapping[str, Any]) -> dict[str, Any]:
-    """What the flags say of the mask, by the fields of `pipeline.Options` and `tasks.Settings`."""
+    """What the flags say of the mask, by the fields of `Options` and `WorkerSettings`."""
     return {
         "threshold": given["threshold"],
         "largest": bool(given["largest"]),

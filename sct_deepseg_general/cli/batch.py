@@ -15,10 +15,10 @@ from sct_deepseg_general.cli._click import PATH, PROGRAM, SctCommand, flag, opti
 from sct_deepseg_general.cli._segment_options import ending, mask_wishes, segmenting, verbosity
 
 if TYPE_CHECKING:
-    from sct_deepseg_general.batch.messages import Settings
-    from sct_deepseg_general.batch.plan import Assignment
-    from sct_deepseg_general.batch.pool import Hiring
-    from sct_deepseg_general.batch.summary import Merged
+    from sct_deepseg_general.batch.messages import WorkerSettings
+    from sct_deepseg_general.batch.plan import BatchPlan
+    from sct_deepseg_general.batch.pool import PoolOptions
+    from sct_deepseg_general.batch.summary import MergedTables
     from sct_deepseg_general.batch.worklist import Filters, Worklist
     from sct_deepseg_general.cluster.shards import Shard
     from sct_deepseg_general.zoo.model import Model
@@ -65,7 +65,7 @@ def _merge(folder: Path, sources: tuple[Path, ...]) -> int:
     return _joined(folder, join(folder, sources))
 
 
-def _joined(folder: Path, merged: Merged) -> int:
+def _joined(folder: Path, merged: MergedTables) -> int:
     """Say what the joined tables hold; the exit code."""
     print(f"{printable(folder)}: {merged.images} images, {merged.rows} rows in csa.tsv")
     if merged.failed:
@@ -151,25 +151,25 @@ def command(folder: Path, verbose: int, **rest: Any) -> int:
         return 0
     if rest["slurm"]:
         return _submit(asked, rest, verbose)
-    hiring = _hiring(asked, rest)
+    pool_options = _hiring(asked, rest)
     if verbose:
-        print(f"{printable(folder)}: shard {asked.shard}, {workers(hiring)}")
+        print(f"{printable(folder)}: shard {asked.shard}, {workers(pool_options)}")
     screen = Screen(verbose)
     try:
-        summary = run(asked, hiring, screen.listener)
+        summary = run(asked, pool_options, screen.listener)
     finally:
         screen.clear()
     ended(summary, asked.tables, asked.settings.qc, verbose)
     return int(summary.error > 0 or (rest["strict"] and summary.fail > 0))
 
 
-def _assignment(folder: Path, rest: Mapping[str, Any]) -> Assignment:
-    from sct_deepseg_general.batch.plan import Assignment
+def _assignment(folder: Path, rest: Mapping[str, Any]) -> BatchPlan:
+    from sct_deepseg_general.batch.plan import BatchPlan
     from sct_deepseg_general.zoo.zoo import resolve
 
     worklist = _worklist(folder, rest)
     model = resolve(rest["model"], offline=rest["offline"])
-    return Assignment(
+    return BatchPlan(
         worklist=worklist,
         folder=folder,
         settings=_settings(folder, model, _shard(rest), worklist, rest),
@@ -213,13 +213,13 @@ def _filters(rest: Mapping[str, Any]) -> Filters:
 
 def _settings(
     folder: Path, model: Model, shard: Shard, worklist: Worklist, rest: Mapping[str, Any]
-) -> Settings:
-    from sct_deepseg_general.batch.messages import Settings
+) -> WorkerSettings:
+    from sct_deepseg_general.batch.messages import WorkerSettings
 
     qc = rest["qc"] or folder / "qc"
     if not rest["qc"] and shard.count > 1:
         qc = qc / shard.label  # one page of everybody would be too long
-    return Settings(
+    return WorkerSettings(
         model=str(model.folder),
         digest=model.digest,
         engine=rest["engine"],
@@ -240,8 +240,8 @@ def _shard(rest: Mapping[str, Any]) -> Shard:
     return parse(rest["shard"]) if rest["shard"] else from_environment(os.environ)
 
 
-def _hiring(asked: Assignment, rest: Mapping[str, Any]) -> Hiring:
-    from sct_deepseg_general.batch.pool import Hiring
+def _hiring(asked: BatchPlan, rest: Mapping[str, Any]) -> PoolOptions:
+    from sct_deepseg_general.batch.pool import PoolOptions
     from sct_deepseg_general.cluster.resources import allotted, this_machine
 
     allotment = allotted(
@@ -251,10 +251,10 @@ def _hiring(asked: Assignment, rest: Mapping[str, Any]) -> Hiring:
         threads=rest["threads"],
         gpu=rest["device"].startswith(("cuda", "mps")),
     )
-    return Hiring(allotment.workers, allotment.environment, rest["timeout"] or None)
+    return PoolOptions(allotment.workers, allotment.environment, rest["timeout"] or None)
 
 
-def _submit(asked: Assignment, rest: Mapping[str, Any], verbose: int) -> int:
+def _submit(asked: BatchPlan, rest: Mapping[str, Any], verbose: int) -> int:
     from sct_deepseg_general.batch.run import join
     from sct_deepseg_general.cli._batch_screen import Bar
     from sct_deepseg_general.cluster.slurm import Grant, follow, shard_words, submit

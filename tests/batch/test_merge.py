@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from batches import assignment, people, phantom_dataset, run, table
+from batches import batch_plan, people, phantom_dataset, run, table
 
 from sct_deepseg_general.batch import run as batch
-from sct_deepseg_general.batch.messages import Settings
+from sct_deepseg_general.batch.messages import WorkerSettings
 from sct_deepseg_general.batch.worklist import Filters
 from sct_deepseg_general.cluster.shards import Shard
 from sct_deepseg_general.errors import OutputError
@@ -26,7 +26,7 @@ def dataset(tmp_path: Path) -> Path:
 def out(dataset: Path, tmp_path: Path) -> Path:
     """The folder of a batch of two shards."""
     for shard in SHARDS:
-        run(assignment(dataset, tmp_path / "out", shard))
+        run(batch_plan(dataset, tmp_path / "out", shard))
     return tmp_path / "out"
 
 
@@ -39,7 +39,7 @@ def test_what_is_run_again_takes_the_place_of_what_was(dataset: Path, out: Path)
     before = (out / "csa.tsv").read_bytes()
     (dataset / KEY.format(7)).write_text("ok")
     for shard in SHARDS:
-        run(assignment(dataset, out, shard, rerun="failed"))
+        run(batch_plan(dataset, out, shard, rerun="failed"))
     merged = batch.join(out)
     assert (merged.images, merged.rows, merged.failed) == (7, 14, 0)
     assert not (out / "failed.txt").exists()
@@ -51,15 +51,15 @@ def test_rerun_all_gives_the_same_tables(dataset: Path, out: Path) -> None:
     batch.join(out)
     before = table(out / "csa.tsv")
     for shard in SHARDS:
-        assert run(assignment(dataset, out, shard, rerun="all"))[0].kept == 0
+        assert run(batch_plan(dataset, out, shard, rerun="all"))[0].kept == 0
     batch.join(out)
     assert turns(out) == ["2"] * 7
     assert table(out / "csa.tsv") == before
 
 
 def test_a_run_of_one_after_a_run_of_shards_goes_on_from_them(dataset: Path, out: Path) -> None:
-    stricter = Settings(threshold=0.7)
-    summary, _ = run(assignment(dataset, out, settings=stricter, filters=Filters(("01",))))
+    stricter = WorkerSettings(threshold=0.7)
+    summary, _ = run(batch_plan(dataset, out, settings=stricter, filters=Filters(("01",))))
     assert summary.done == 1
     assert turns(out) == ["2"] + ["1"] * 6, "its tables hold what the shards did"
 
@@ -67,7 +67,7 @@ def test_a_run_of_one_after_a_run_of_shards_goes_on_from_them(dataset: Path, out
 def test_folders_anywhere_are_joined(dataset: Path, tmp_path: Path) -> None:
     folders = [tmp_path / "a", tmp_path / "b"]
     for folder, shard in zip(folders, SHARDS, strict=True):
-        run(assignment(dataset, folder, shard))
+        run(batch_plan(dataset, folder, shard))
     places = [f / "batch" / s.label for f, s in zip(folders, SHARDS, strict=True)]
     joined = tmp_path / "both"
     joined.mkdir()
@@ -93,7 +93,7 @@ def test_tables_of_another_version_are_refused(out: Path) -> None:
 
 def test_a_shard_without_an_image_is_a_table_without_a_row(tmp_path: Path) -> None:
     dataset = phantom_dataset(tmp_path / "data", people(1))
-    done = [run(assignment(dataset, tmp_path / "out", shard))[0].images for shard in SHARDS]
+    done = [run(batch_plan(dataset, tmp_path / "out", shard))[0].images for shard in SHARDS]
     assert sorted(done) == [0, 1]
     merged = batch.join(tmp_path / "out")
     assert (merged.images, merged.missing) == (1, ())

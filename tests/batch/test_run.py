@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 from batches import (
-    assignment,
+    batch_plan,
     begun,
-    hiring,
     people,
     phantom_dataset,
+    pool_options,
     process,
     reasons,
     run,
@@ -26,7 +26,7 @@ from batches import (
 
 from sct_deepseg_general.batch import run as batch
 from sct_deepseg_general.batch.journal import journals, read
-from sct_deepseg_general.batch.messages import Settings
+from sct_deepseg_general.batch.messages import WorkerSettings
 from sct_deepseg_general.batch.worklist import Filters, from_list
 from sct_deepseg_general.cluster.progress import read_progress
 from sct_deepseg_general.cluster.shards import Shard
@@ -56,7 +56,7 @@ def leftovers(folder: Path) -> list[Path]:
 
 class TestEveryImage:
     def test_is_segmented_and_in_both_tables(self, dataset, out):
-        summary, _ = run(assignment(dataset, out))
+        summary, _ = run(batch_plan(dataset, out))
         assert (summary.images, summary.ok, summary.done, summary.error) == (5, 5, 5, 0)
         assert masks(out) == {f"sub-{n:02}_label-SC_desc-T2w_mask.nii.gz" for n in range(1, 6)}
         rows = table(out / "images.tsv")
@@ -69,9 +69,9 @@ class TestEveryImage:
 
     def test_is_done_once(self, dataset, out, tmp_path):
         log = tmp_path / "log"
-        run(assignment(dataset, out), hiring(2, log))
+        run(batch_plan(dataset, out), pool_options(2, log))
         tables = (out / "csa.tsv").read_bytes()
-        summary, decided = run(assignment(dataset, out), hiring(2, log))
+        summary, decided = run(batch_plan(dataset, out), pool_options(2, log))
         assert summary.done == 0
         assert summary.kept == 5
         assert {one.act for one in decided.values()} == {"keep"}
@@ -79,7 +79,7 @@ class TestEveryImage:
         assert (out / "csa.tsv").read_bytes() == tables
 
     def test_progress_is_left_for_other_programs(self, dataset, out):
-        run(assignment(dataset, out))
+        run(batch_plan(dataset, out))
         progress = read_progress(out / "batch" / "0001-of-0001" / "progress.json")
         assert (progress.total, progress.done, progress.state) == (5, 5, "finished")
 
@@ -87,12 +87,12 @@ class TestEveryImage:
 class TestASecondRun:
     @pytest.fixture
     def done(self, dataset, out):
-        run(assignment(dataset, out))
-        return assignment(dataset, out)
+        run(batch_plan(dataset, out))
+        return batch_plan(dataset, out)
 
     def test_takes_a_new_image(self, done, dataset, out):
         phantom_dataset(dataset, {"sub-09_T2w": "ok"})
-        _, decided = run(assignment(dataset, out))
+        _, decided = run(batch_plan(dataset, out))
         assert [stem for stem, one in decided.items() if one.act == "do"] == ["sub-09_T2w"]
 
     def test_takes_a_changed_image(self, done, dataset):
@@ -111,9 +111,9 @@ class TestASecondRun:
         )
 
     def test_takes_all_for_another_model_or_parameter(self, dataset, out, done):
-        other = assignment(dataset, out, digest="another")
+        other = batch_plan(dataset, out, digest="another")
         assert reasons(other)["sub-01_T2w"] == ("do", "another model (digest, now another)")
-        stricter = assignment(dataset, out, settings=Settings(threshold=0.7))
+        stricter = batch_plan(dataset, out, settings=WorkerSettings(threshold=0.7))
         assert reasons(stricter)["sub-01_T2w"] == ("do", "threshold was 0.5, is 0.7")
         assert run(stricter)[0].done == 5
         assert {row["turn"] for row in table(out / "images.tsv")} == {"2"}
@@ -122,24 +122,24 @@ class TestASecondRun:
         mask = next(out.rglob("sub-03*_mask.nii.gz"))
         mask.write_text("corrected by hand")
         assert reasons(done)["sub-03_T2w"][0] == "keep"
-        stricter = assignment(dataset, out, settings=Settings(threshold=0.7))
+        stricter = batch_plan(dataset, out, settings=WorkerSettings(threshold=0.7))
         summary, decided = run(stricter)
         assert decided["sub-03_T2w"].act == "blocked"
         assert "edited since" in summary.blocked[0][1]
         assert mask.read_text() == "corrected by hand"
-        run(assignment(dataset, out, settings=Settings(threshold=0.7), overwrite=True))
+        run(batch_plan(dataset, out, settings=WorkerSettings(threshold=0.7), overwrite=True))
         assert mask.read_text() != "corrected by hand"
 
     def test_keeps_the_rows_of_images_of_another_filter(self, out, dataset, done):
         phantom_dataset(dataset, {"sub-01_T1w": "ok"})
-        run(assignment(dataset, out, filters=Filters(contrasts=("T1w",))))
+        run(batch_plan(dataset, out, filters=Filters(contrasts=("T1w",))))
         assert len(table(out / "images.tsv")) == 6
 
     def test_leaves_a_file_of_another_hand(self, dataset, out):
         mask = out / "sub-01/anat/sub-01_label-SC_desc-T2w_mask.nii.gz"
         mask.parent.mkdir(parents=True)
         mask.write_text("drawn by hand")
-        summary, decided = run(assignment(dataset, out))
+        summary, decided = run(batch_plan(dataset, out))
         assert decided["sub-01_T2w"].act == "blocked"
         assert mask.read_text() == "drawn by hand"
         assert summary.done == 4
@@ -155,7 +155,7 @@ class TestAFailure:
 
     def test_is_a_row_and_a_log_and_not_the_end(self, dataset, out, tmp_path):
         log = tmp_path / "log"
-        summary, _ = run(assignment(dataset, out), hiring(2, log))
+        summary, _ = run(batch_plan(dataset, out), pool_options(2, log))
         assert (summary.ok, summary.warn, summary.fail, summary.error) == (2, 1, 1, 4)
         rows = {row["participant_id"]: row for row in table(out / "images.tsv")}
         assert rows["sub-02"]["status"] == "error"
@@ -173,25 +173,25 @@ class TestAFailure:
         assert counts[KEY.format(1)] == 1
 
     def test_of_the_image_is_kept_until_asked_for(self, dataset, out):
-        run(assignment(dataset, out))
-        said = reasons(assignment(dataset, out))
+        run(batch_plan(dataset, out))
+        said = reasons(batch_plan(dataset, out))
         assert said["sub-02_T2w"][0] == "keep"
         assert said["sub-02_T2w"][1].startswith("failed before: ")
         assert said["sub-06_T2w"] == ("do", "failed before (memory)")
         assert said["sub-07_T2w"] == ("do", "failed before (machine)")
-        asked = {
+        plan = {
             name: {stem[:6] for stem, (act, _) in reasons(one).items() if act == "do"}
             for name in ("failed", "warn", "all")
-            for one in [assignment(dataset, out, rerun=name)]
+            for one in [batch_plan(dataset, out, rerun=name)]
         }
-        assert asked["failed"] == {"sub-02", "sub-03", "sub-05", "sub-06", "sub-07"}
-        assert asked["warn"] == asked["failed"] | {"sub-04"}
-        assert len(asked["all"]) == 8
+        assert plan["failed"] == {"sub-02", "sub-03", "sub-05", "sub-06", "sub-07"}
+        assert plan["warn"] == plan["failed"] | {"sub-04"}
+        assert len(plan["all"]) == 8
 
     def test_is_forgotten_when_the_image_is_mended(self, dataset, out):
-        run(assignment(dataset, out, filters=Filters(include=("sub-02",))))
+        run(batch_plan(dataset, out, filters=Filters(include=("sub-02",))))
         (dataset / KEY.format(2)).write_text("ok")
-        summary, decided = run(assignment(dataset, out, filters=Filters(include=("sub-02",))))
+        summary, decided = run(batch_plan(dataset, out, filters=Filters(include=("sub-02",))))
         assert decided["sub-02_T2w"].reason == "the image changed"
         assert summary.error == 0
         assert not list((out / "batch").rglob("logs/*.txt"))
@@ -199,21 +199,21 @@ class TestAFailure:
 
     def test_of_an_image_that_changes_while_it_is_read(self, tmp_path, out):
         dataset = phantom_dataset(tmp_path / "other", {"sub-01_T2w": "touch"})
-        summary, _ = run(assignment(dataset, out))
+        summary, _ = run(batch_plan(dataset, out))
         assert "changed while it was read" in summary.failed[0][1]
         assert not masks(out)
 
     def test_of_an_image_that_vanishes(self, tmp_path, out):
         dataset = phantom_dataset(tmp_path / "other", people(2))
-        asked = assignment(dataset, out)
+        plan = batch_plan(dataset, out)
         (dataset / KEY.format(1)).unlink()
-        summary, _ = run(asked)
+        summary, _ = run(plan)
         assert (summary.ok, summary.error) == (1, 1)
         assert "No such file" in summary.failed[0][1]
 
     def test_of_an_image_that_hangs(self, tmp_path, out):
         dataset = phantom_dataset(tmp_path / "other", {"sub-01_T2w": "sleep 60"})
-        summary, _ = run(assignment(dataset, out), hiring(1, timeout=0.2))
+        summary, _ = run(batch_plan(dataset, out), pool_options(1, timeout=0.2))
         assert "-timeout" in summary.failed[0][1]
 
 
@@ -221,22 +221,22 @@ class TestTheEnd:
     def test_of_a_full_disk_is_a_sentence_and_the_rest_is_kept(self, tmp_path, out):
         dataset = phantom_dataset(tmp_path / "data", {**people(3), "sub-04_T2w": "full"})
         with pytest.raises(OutputError, match="Make room"):
-            run(assignment(dataset, out), hiring(1))
+            run(batch_plan(dataset, out), pool_options(1))
         state = out / "batch" / "0001-of-0001"
         assert read_progress(state / "progress.json").state == "stopped"
         (dataset / KEY.format(4)).write_text("ok")
-        summary, decided = run(assignment(dataset, out), hiring(1))
+        summary, decided = run(batch_plan(dataset, out), pool_options(1))
         assert decided["sub-04_T2w"].reason == "interrupted before"
         assert summary.done == 1
 
     def test_of_a_worker_that_cannot_load_the_model(self, dataset, out):
         with pytest.raises(BackendError, match="fetch it again"):
-            run(assignment(dataset, out, settings=Settings(model="broken")))
+            run(batch_plan(dataset, out, settings=WorkerSettings(model="broken")))
 
     def test_of_a_worker_that_cannot_start(self, dataset, out):
-        hired = hiring()
+        options = pool_options()
         with pytest.raises(BackendError, match="before it could begin"):
-            run(assignment(dataset, out), type(hired)(1, {}, None, "no_such_module:made"))
+            run(batch_plan(dataset, out), type(options)(1, {}, None, "no_such_module:made"))
 
     def test_of_a_second_batch_on_the_same_folder(self, tmp_path, out):
         dataset = phantom_dataset(tmp_path / "data", people(2, f"until {tmp_path}/refused"))
@@ -244,18 +244,18 @@ class TestTheEnd:
         first = process(dataset, out, log)
         _until(lambda: begun(log).total() == 2)
         with pytest.raises(OutputError, match="Another batch"):
-            run(assignment(dataset, out))
+            run(batch_plan(dataset, out))
         with pytest.raises(OutputError, match="Another batch"):
-            run(assignment(dataset, out, Shard(1, 2)))
+            run(batch_plan(dataset, out, Shard(1, 2)))
         (tmp_path / "refused").touch()
         assert first.wait(600) == 0
-        assert run(assignment(dataset, out))[0].kept == 2
+        assert run(batch_plan(dataset, out))[0].kept == 2
 
     def test_leaves_a_qc_page_with_every_entry(self, dataset, out):
         row = Row(*["x"] * 8, (), *[None] * 4, (), None, "m")
         for _ in range(3):  # the second and third as a batch that was killed leaves them
             publish(out / "qc", replace(row, id=new_id()), (), at_once=False)
-        run(assignment(dataset, out, settings=Settings(qc=str(out / "qc"))))
+        run(batch_plan(dataset, out, settings=WorkerSettings(qc=str(out / "qc"))))
         assert (out / "qc" / "index.js").read_text().count("\n[") == 3
 
     def test_of_two_images_of_one_name(self, tmp_path, out):
@@ -263,18 +263,18 @@ class TestTheEnd:
             (tmp_path / name).parent.mkdir(exist_ok=True)
             (tmp_path / name).write_text("ok")
         worklist = from_list([tmp_path / "a/t2.nii", tmp_path / "a/t2.nii.gz"])
-        asked = assignment(phantom_dataset(tmp_path / "data", people(1)), out)
+        plan = batch_plan(phantom_dataset(tmp_path / "data", people(1)), out)
         with pytest.raises(DatasetError, match="both be written"):
-            run(type(asked)(worklist, out, Settings(), "digest", "sct"))
+            run(type(plan)(worklist, out, WorkerSettings(), "digest", "sct"))
         assert not out.exists()
 
 
 class TestShards:
     def test_together_give_what_one_run_gives(self, tmp_path):
         dataset = phantom_dataset(tmp_path / "data", people(9) | {"sub-10_T2w": "refuse"})
-        run(assignment(dataset, tmp_path / "one"))
+        run(batch_plan(dataset, tmp_path / "one"))
         for index in (1, 2, 3):
-            run(assignment(dataset, tmp_path / "three", Shard(index, 3)))
+            run(batch_plan(dataset, tmp_path / "three", Shard(index, 3)))
         merged = batch.join(tmp_path / "three")
         assert (merged.images, merged.rows, merged.failed, merged.missing) == (10, 19, 1, ())
         one, three = (tmp_path / name / "csa.tsv" for name in ("one", "three"))
@@ -282,14 +282,14 @@ class TestShards:
         assert masks(tmp_path / "one") == masks(tmp_path / "three")
 
     def test_that_have_not_run_are_told(self, dataset, out):
-        run(assignment(dataset, out, Shard(1, 2)))
+        run(batch_plan(dataset, out, Shard(1, 2)))
         assert batch.join(out).missing == ("0002-of-0002",)
 
     def test_take_over_what_was_done_in_another_division(self, dataset, out, tmp_path):
         log = tmp_path / "log"
-        run(assignment(dataset, out), hiring(2, log))
+        run(batch_plan(dataset, out), pool_options(2, log))
         for index in (1, 2):
-            assert run(assignment(dataset, out, Shard(index, 2)), hiring(2, log))[0].done == 0
+            assert run(batch_plan(dataset, out, Shard(index, 2)), pool_options(2, log))[0].done == 0
         assert begun(log).total() == 5
 
     def test_may_run_side_by_side(self, tmp_path, out):
@@ -383,12 +383,12 @@ class TestDisks:
     def test_a_full_disk_ends_the_run_and_room_lets_it_go_on(self, small, tmp_path):
         dataset = phantom_dataset(tmp_path / "data", people(60))
         with pytest.raises(OutputError, match="No space left"):
-            run(assignment(dataset, small))
+            run(batch_plan(dataset, small))
         _check_whole(small)
         ended = read(journals(small / "batch")).ended
         assert 0 < len(ended) < 60
         subprocess.run(["mount", "-o", "remount,size=4m", small], check=True)
-        summary, _ = run(assignment(dataset, small))
+        summary, _ = run(batch_plan(dataset, small))
         assert (summary.ok, summary.done) == (60, 60 - len(ended))
         assert not leftovers(small)
 
@@ -396,12 +396,12 @@ class TestDisks:
         dataset = phantom_dataset(tmp_path / "data", people(1))
         subprocess.run(["mount", "-o", "remount,ro", small], check=True)
         with pytest.raises(OutputError, match="Read-only"):
-            run(assignment(dataset, small))
+            run(batch_plan(dataset, small))
 
     def test_a_read_only_dataset_is_enough(self, small, tmp_path, out):
         dataset = phantom_dataset(small / "data", people(2))
         subprocess.run(["mount", "-o", "remount,ro", small], check=True)
-        assert run(assignment(dataset, out))[0].ok == 2
+        assert run(batch_plan(dataset, out))[0].ok == 2
 
 
 def _mounted(folder: Path, options: str):

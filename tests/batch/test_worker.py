@@ -16,9 +16,9 @@ from toy_models import toy_model
 from sct_deepseg_general.batch.messages import (
     Failure,
     Outcome,
-    Settings,
     Stamp,
     Task,
+    WorkerSettings,
     decoded,
     encoded,
 )
@@ -32,7 +32,7 @@ TESTS = str(Path(__file__).parents[1] / "support")
 @pytest.mark.parametrize(
     "value",
     [
-        Settings(threshold=0.3, qc="/qc"),
+        WorkerSettings(threshold=0.3, qc="/qc"),
         TASK,
         Outcome("warn", ("a", "b"), 1.5, 70.0, 3, Stamp(1, 2, "3"), {"/s": "4"}, "qc"),
         Failure("image", "No image.", "Traceback\n"),
@@ -55,7 +55,7 @@ def test_half_a_message_is_none(line):
 def test_a_model_that_changed_since_the_batch_began_is_refused(tmp_path):
     model = toy_model(tmp_path / "toy")
     with pytest.raises(ModelError, match="changed while the batch ran"):
-        segmenting(Settings(model=str(model.folder), digest="another"))
+        segmenting(WorkerSettings(model=str(model.folder), digest="another"))
 
 
 def started() -> subprocess.Popen[str]:
@@ -70,7 +70,7 @@ def started() -> subprocess.Popen[str]:
 
 def test_a_worker_short_of_memory_says_so_and_takes_the_next_image(tmp_path):
     with started() as worker:
-        worker.stdin.write(encoded(Settings()) + "\n")
+        worker.stdin.write(encoded(WorkerSettings()) + "\n")
         for name, text in (("large", "swell 4096"), ("small", "swell 1")):
             (tmp_path / name).write_text(text)
             paths = [str(tmp_path / f"{name}{end}") for end in ("", ".gz", ".json", ".csv", ".p")]
@@ -89,7 +89,7 @@ def test_a_worker_short_of_memory_says_so_and_takes_the_next_image(tmp_path):
 def test_a_worker_ends_when_it_is_told_or_when_the_batch_is_gone(tmp_path):
     for last, code in (("end\n", 0), ("", 1)):
         with started() as worker:
-            worker.stdin.write(encoded(Settings()) + "\n" + last)
+            worker.stdin.write(encoded(WorkerSettings()) + "\n" + last)
             worker.stdin.close()
             assert "ready" in worker.stdout.readline()
             assert worker.wait(600) == code
@@ -97,7 +97,7 @@ def test_a_worker_ends_when_it_is_told_or_when_the_batch_is_gone(tmp_path):
 
 def test_a_worker_is_deaf_to_ctrl_c_and_ends_on_sigterm():
     with started() as worker:
-        worker.stdin.write(encoded(Settings()) + "\n")
+        worker.stdin.write(encoded(WorkerSettings()) + "\n")
         worker.stdin.flush()
         assert "ready" in worker.stdout.readline()
         worker.send_signal(signal.SIGINT)
@@ -114,14 +114,14 @@ def test_a_worker_without_settings_ends_with_2():
 
 
 def test_a_worker_whose_model_is_broken_says_why():
-    ended = _spoken(encoded(Settings(model="broken")) + "\n")
+    ended = _spoken(encoded(WorkerSettings(model="broken")) + "\n")
     assert ended.returncode == 1
     (said,) = (json.loads(line) for line in ended.stdout.splitlines())
     assert said == {"type": "broken", "sentence": "The model is broken: fetch it again."}
 
 
 def test_a_worker_passes_over_what_is_no_task():
-    ended = _spoken(encoded(Settings()) + "\n" + encoded(Settings()) + "\nend\n")
+    ended = _spoken(encoded(WorkerSettings()) + "\n" + encoded(WorkerSettings()) + "\nend\n")
     assert ended.returncode == 0
     assert len(ended.stdout.splitlines()) == 1
 

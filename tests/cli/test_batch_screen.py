@@ -10,9 +10,9 @@ from types import SimpleNamespace
 import pytest
 
 from sct_deepseg_general.batch.journal import Record
-from sct_deepseg_general.batch.pool import Hiring
+from sct_deepseg_general.batch.pool import PoolOptions
 from sct_deepseg_general.batch.resume import Decision
-from sct_deepseg_general.batch.summary import CSA, IMAGES, Summary
+from sct_deepseg_general.batch.summary import CSA, IMAGES, BatchSummary
 from sct_deepseg_general.batch.worklist import Item
 from sct_deepseg_general.cli import _batch_screen
 from sct_deepseg_general.cli._batch_screen import Bar, Screen, ended, workers
@@ -56,12 +56,12 @@ def decision(name: str, act: str, reason: str) -> Decision:
     return Decision(item(name), act, reason)  # type: ignore[arg-type]
 
 
-def summary(**changes: object) -> Summary:
+def summary(**changes: object) -> BatchSummary:
     values: dict[str, object] = {
         "images": 4, "ok": 2, "warn": 1, "fail": 0, "error": 1, "done": 3, "kept": 1,
         "blocked": (), "failed": (), "seconds": 12.0, "model": "m",
     }  # fmt: skip
-    return Summary(**{**values, **changes})  # type: ignore[arg-type]
+    return BatchSummary(**{**values, **changes})  # type: ignore[arg-type]
 
 
 def test_a_terminal_has_a_bar_that_stays_on_its_line(terminal: Terminal) -> None:
@@ -256,4 +256,4 @@ def test_a_name_with_control_characters_is_shown_harmless(
     ],
 )
 def test_the_crew_in_words(count: int, environment: dict[str, str], words: str) -> None:
-    assert workers(Hiring(count, environment)) == words
+    assert workers(PoolOptions(count, environment)) == words

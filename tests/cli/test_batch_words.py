@@ -106,7 +106,7 @@ def test_a_merge_without_a_shard_names_it(
     folder = tmp_path / "out"
     (dataset / "sub-01" / "anat" / "sub-01_T2w.nii.gz").write_text("refuse")
     for number in (1, 2):
-        batches.run(batches.assignment(dataset, folder, Shard(number, 3)), batches.hiring(1))
+        batches.run(batches.batch_plan(dataset, folder, Shard(number, 3)), batches.pool_options(1))
     assert typed("merge", "-o", folder) == 1
     said = capsys.readouterr()
     assert f"{folder}: " in said.out
@@ -123,7 +123,7 @@ def test_what_lost_shards_had_done_is_joined(
     folder = tmp_path / "out"
     (dataset / "sub-01" / "anat" / "sub-01_T2w.nii.gz").write_text("refuse")
     for number in (1, 2):
-        batches.run(batches.assignment(dataset, folder, Shard(number, 2)), batches.hiring(1))
+        batches.run(batches.batch_plan(dataset, folder, Shard(number, 2)), batches.pool_options(1))
     cluster("exit 0")
     assert typed("-bids", dataset, "-o", folder, "-slurm", 2) == 1
     said = capsys.readouterr()
@@ -153,7 +153,7 @@ def test_a_merge_of_all_shards_ends_with_0_and_no_complaint(
 ) -> None:
     folder = tmp_path / "out"
     for number in (1, 2):
-        batches.run(batches.assignment(dataset, folder, Shard(number, 2)), batches.hiring(1))
+        batches.run(batches.batch_plan(dataset, folder, Shard(number, 2)), batches.pool_options(1))
     assert typed("merge", "-o", folder) == 0
     said = capsys.readouterr()
     assert said.out.startswith(f"{folder}: 4 images, ")

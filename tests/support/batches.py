@@ -12,11 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from sct_deepseg_general.batch import run as batch
-from sct_deepseg_general.batch.messages import Settings
-from sct_deepseg_general.batch.plan import Assignment, Listener
-from sct_deepseg_general.batch.pool import Hiring
+from sct_deepseg_general.batch.messages import WorkerSettings
+from sct_deepseg_general.batch.plan import BatchPlan, Listener
+from sct_deepseg_general.batch.pool import PoolOptions
 from sct_deepseg_general.batch.resume import Decision
-from sct_deepseg_general.batch.summary import Summary
+from sct_deepseg_general.batch.summary import BatchSummary
 from sct_deepseg_general.batch.worklist import Filters, from_bids
 from sct_deepseg_general.cluster.shards import Shard
 
@@ -38,35 +38,37 @@ def people(count: int, text: str = "ok") -> dict[str, str]:
     return {f"sub-{number:02}_T2w": text for number in range(1, count + 1)}
 
 
-def hiring(workers: int = 2, log: Path | None = None, **rest: float) -> Hiring:
+def pool_options(workers: int = 2, log: Path | None = None, **rest: float) -> PoolOptions:
     environment = {"PYTHONPATH": str(TESTS), "OMP_NUM_THREADS": "1"}
     if log is not None:
         environment["PHANTOM_LOG"] = str(log)
-    return Hiring(workers, environment, rest.get("timeout"), WORK)
+    return PoolOptions(workers, environment, rest.get("timeout"), WORK)
 
 
-def assignment(
+def batch_plan(
     dataset: Path, folder: Path, shard: Shard | None = None, filters: Filters | None = None, **rest
-) -> Assignment:
-    asked = Assignment(
+) -> BatchPlan:
+    plan = BatchPlan(
         from_bids(dataset, filters),
         folder,
-        Settings(threshold=0.5),
+        WorkerSettings(threshold=0.5),
         "digest",
         shard=shard or Shard(),
     )
-    return replace(asked, **rest)
+    return replace(plan, **rest)
 
 
-def run(asked: Assignment, hired: Hiring | None = None) -> tuple[Summary, dict[str, Decision]]:
+def run(
+    plan: BatchPlan, options: PoolOptions | None = None
+) -> tuple[BatchSummary, dict[str, Decision]]:
     """Run the batch; gives its summary and what was decided, by the image's stem."""
     told: list[Decision] = []
-    summary = batch.run(asked, hired or hiring(), Listener(planned=told.extend))
+    summary = batch.run(plan, options or pool_options(), Listener(planned=told.extend))
     return summary, {one.item.stem: one for one in told}
 
 
-def reasons(asked: Assignment) -> dict[str, tuple[str, str]]:
-    return {one.item.stem: (one.act, one.reason) for one in batch.decisions(asked)}
+def reasons(plan: BatchPlan) -> dict[str, tuple[str, str]]:
+    return {one.item.stem: (one.act, one.reason) for one in batch.decisions(plan)}
 
 
 def table(path: Path) -> list[dict[str, str]]:
@@ -89,4 +91,4 @@ def process(dataset: Path, folder: Path, log: Path, words: Sequence[str] = ()) -
 if __name__ == "__main__":
     _dataset, _folder, _log = (Path(word) for word in sys.argv[1:4])
     _shard = Shard(*(int(word) for word in sys.argv[4].split("/"))) if sys.argv[4:] else None
-    run(assignment(_dataset, _folder, _shard), hiring(2, _log))
+    run(batch_plan(_dataset, _folder, _shard), pool_options(2, _log))

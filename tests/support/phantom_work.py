@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from sct_deepseg_general.batch.messages import Outcome, Settings, Task
+from sct_deepseg_general.batch.messages import Outcome, Task, WorkerSettings
 from sct_deepseg_general.batch.worker import Work
 from sct_deepseg_general.errors import ImageError, ModelError, OutputError
 from sct_deepseg_general.files import sha256, write_whole
@@ -25,7 +25,7 @@ from sct_deepseg_general.files import sha256, write_whole
 HEADER = '"Slice (I->S)","VertLevel","MEAN(area)","MEAN(diameter_AP)"\r\n'
 
 
-def made(settings: Settings) -> Work:
+def made(settings: WorkerSettings) -> Work:
     if settings.model == "broken":
         raise ModelError("The model is broken: fetch it again.")
 
