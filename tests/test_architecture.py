@@ -21,6 +21,7 @@ LAYERS = [
     "batch study",
     "release",
     "job training evaluation",
+    "augmentation",
     "inference csa quality qc datasets",
     "morphometry zoo cluster",
     "image",
@@ -37,7 +38,13 @@ FACADE = "__init__"  # the package itself: hands out, lazily, what the layers ma
 DOORS = {
     "openvino": {"inference.openvino"},
     "nnunetv2": {"inference.nnunet", "training.*", "release.*"},
-    "torch": {"inference.predictor", "inference.nnunet", "training.*", "release.*"},
+    "torch": {
+        "inference.predictor",
+        "inference.nnunet",
+        "augmentation.*",
+        "training.*",
+        "release.*",
+    },
 }
 """Foreign libraries, and the modules that may import them."""
 MOST_MODULES, MOST_AT_THE_ROOT = 14, 8

@@ -18,14 +18,14 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from benchmarks.support.labelled import ROOT, SAMPLES
+from sct_deepseg_general.augmentation import contrast, synthesis
+from sct_deepseg_general.augmentation.contrast import Mix
+from sct_deepseg_general.augmentation.sampling import Case, Patch, SpatialRange, draw_patch
 from sct_deepseg_general.datasets import recipe
 from sct_deepseg_general.image.nifti import load, load_probability
 from sct_deepseg_general.image.volume import from_sct_letters
 from sct_deepseg_general.inference.preprocess import margin_box, prepared
-from sct_deepseg_general.training import contrast, synthesis
 from sct_deepseg_general.training.cases import Preparation, array_of, soft_array
-from sct_deepseg_general.training.contrast import Mix
-from sct_deepseg_general.training.sampling import Case, Patch, SpatialRange, draw_patch
 
 COLUMNS, ROWS = 8, 4
 SHAPE = (32, 64, 64)

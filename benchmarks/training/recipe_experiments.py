@@ -21,6 +21,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, TypeVar
 
 from benchmarks.support.labelled import ROOT, shared
+from sct_deepseg_general.augmentation.contrast import Mix
 from sct_deepseg_general.datasets import build as dataset
 from sct_deepseg_general.datasets import recipe as recipes
 from sct_deepseg_general.datasets.manifest import Entry
@@ -33,7 +34,6 @@ from sct_deepseg_general.inference.predictor import Predictor, load_predictor
 from sct_deepseg_general.inference.preprocess import margin_box, prepared, restored
 from sct_deepseg_general.release.assemble import assemble, identity_of
 from sct_deepseg_general.training import fit
-from sct_deepseg_general.training.contrast import Mix
 from sct_deepseg_general.zoo.model import Model
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,6 +21,7 @@ _EPILOG = f"""\
 Examples:
   {PROGRAM} train -recipe model_zoo/sc-general/recipe.json -data datasets/ -o trained/
   {PROGRAM} train -recipe recipe.json -data a/ -data b/ -o trained/ -minutes 120 -device cuda
+  {PROGRAM} train -recipe recipe.json -data datasets/ -start sc-general -o trained/
 
 Stopped at any moment, the same command goes on from the last finished epoch.
 """
@@ -44,40 +45,45 @@ Stopped at any moment, the same command goes on from the last finished epoch.
     help="Folder for the nnU-Net dataset, states, curves and the model.",
 )
 @option("-model", default="general", help="'general', or a dataset's name for its specific model.")
+@option("-start", help="Model (name or folder) whose weights the network begins with.")
 @option("-device", default="auto", help="auto, cpu, cuda or mps.")
 @option("-minutes", type=click.FloatRange(min=0), help="Time budget of each network.")
 @option("-jobs", default=1, type=click.IntRange(1), help="Processes for the conversion.")
 def command(
-    recipe: Path,
-    data: tuple[Path, ...],
-    output: Path,
-    model: str,
-    device: str,
-    minutes: float | None,
-    jobs: int,
+    recipe: Path, data: tuple[Path, ...], output: Path, model: str, device: str, **rest: Any
 ) -> None:
     """Rebuild a model: convert the datasets, plan, train network and locator, assemble."""
     from sct_deepseg_general.datasets import recipe as recipes
     from sct_deepseg_general.errors import BackendError
 
-    wanted = _budgeted(recipes.read(recipe), minutes)
+    wanted = _budgeted(recipes.read(recipe), rest["minutes"])
     try:
         from sct_deepseg_general.datasets import build as dataset
         from sct_deepseg_general.datasets.manifest import FILE
         from sct_deepseg_general.release import assemble
         from sct_deepseg_general.training import fit
+        from sct_deepseg_general.training.start import Start
+        from sct_deepseg_general.zoo.zoo import resolve
     except ImportError as error:
         raise BackendError(
             f"Training needs {error.name}: pip install 'sct-deepseg-general[train]'."
         ) from error
-    built = dataset.build(wanted, data, output, jobs)
+    built = dataset.build(wanted, data, output, rest["jobs"])
     print(f"{len(built.entries)} cases, {len(built.left)} left out (skipped.tsv)")
     shapes = {one.name for one in built.recipe.shapes}
     for left in (one for one in built.left if one.dataset in shapes):
         print(
             f"Warning: trained without the shapes '{left.dataset}': {left.reason}.", file=sys.stderr
         )
-    trained = fit.fit(built.recipe, output / dataset.RAW, output / model, model, device, _Teller())
+    trained = fit.fit(
+        built.recipe,
+        output / dataset.RAW,
+        output / model,
+        model,
+        device,
+        _Teller(),
+        Start(resolve(rest["start"])) if rest["start"] is not None else None,
+    )
     card = recipe.parent / "card.md"
     identity = assemble.identity_of(built.recipe, model)
     made = assemble.assemble(

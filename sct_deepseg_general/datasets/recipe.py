@@ -151,9 +151,9 @@ class Training:
     gpus: int = 1
     """More than one with nnU-Net's own trainers only, whose multi-GPU training gets it."""
     mix: Mapping[str, float] = field(default_factory=dict)
-    """How often each change of contrast is made (`training.contrast.Mix`)."""
+    """How often each change of contrast is made (`augmentation.contrast.Mix`)."""
     space: Mapping[str, float] = field(default_factory=dict)
-    """How far patches are turned, bent and moved (`training.sampling.SpatialRange`)."""
+    """How far patches are turned, bent and moved (`augmentation.sampling.SpatialRange`)."""
     cross_entropy: float = 2.0
     """Weight of the cross-entropy beside the Dice loss."""
     positive: float = 1.0

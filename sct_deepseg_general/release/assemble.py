@@ -76,6 +76,9 @@ def assemble(
     if trained.locator is not None:
         _export(trained.locator, ("fold_0",), folder, "locator")
         (folder / "fold_0_locator.safetensors").rename(folder / "locator.safetensors")
+    elif trained.kept_locator is not None:
+        for name in ("locator.xml", "locator.bin", "locator.safetensors"):
+            shutil.copyfile(trained.kept_locator / name, folder / name)
     write(recipe, folder / "recipe.json")
     if manifest is not None:
         shutil.copyfile(manifest, folder / FILE)

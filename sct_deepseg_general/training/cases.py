@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sct_deepseg_general.augmentation.sampling import Case
 from sct_deepseg_general.errors import DatasetError
 from sct_deepseg_general.files import sha256, write_whole
 from sct_deepseg_general.image.nifti import load, load_probability
 from sct_deepseg_general.image.volume import Box, Probability, Volume
 from sct_deepseg_general.inference.preprocess import cut_out, margin_box, prepared
-from sct_deepseg_general.training.sampling import Case
 
 __all__ = ["Preparation", "array_of", "prepared_cases", "soft_array"]
 

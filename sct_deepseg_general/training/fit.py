@@ -18,6 +18,7 @@ from sct_deepseg_general.training.cases import Preparation, prepared_cases
 from sct_deepseg_general.training.curves import write_curves
 from sct_deepseg_general.training.plan import nnunet_folders, planned
 from sct_deepseg_general.training.shape_cases import shape_cases
+from sct_deepseg_general.training.start import Start
 from sct_deepseg_general.training.stock import train_stock
 from sct_deepseg_general.training.trainer import CordTrainer, Epoch, Schooling
 
@@ -33,6 +34,8 @@ class Trained:
     network: Path
     locator: Path | None
     folds: tuple[str, ...]
+    kept_locator: Path | None = None
+    """A model folder whose locator is taken as it is, in place of a trained one."""
 
 
 def fit(
@@ -42,12 +45,14 @@ def fit(
     model: str = "general",
     device: str = "auto",
     tell: Tell | None = None,
+    start: Start | None = None,
 ) -> Trained:
     """Train a model of the recipe on its nnU-Net raw dataset; goes on where it was stopped.
 
     `raw` is the folder that holds `Dataset101_general` and the like, `output` gets plans,
     prepared cases, states and checkpoints. `tell` gets the network's name, each epoch's
-    figures and the share done.
+    figures and the share done. With `start` the network begins with the weights of that model, made
+    wider where the recipe has more channels, and a locator of the same settings is taken over.
 
     Raises:
         DatasetError: there are no cases to train on.
@@ -57,16 +62,18 @@ def fit(
         clear_abandoned(folder)
     dataset = recipe.folder_of(model)
     folds = tuple(f"fold_{fold}" for fold in recipe.training.folds)
-    networks = [("network", recipe.training)]
-    networks += [("locator", recipe.locator)] if recipe.locator is not None else []
-    results = {
-        name: train_network(name, recipe, training, raw / dataset, output, device, tell)
-        for name, training in networks
-    }
-    return Trained(results["network"], results.get("locator"), folds)
+    network = train_network(
+        "network", recipe, recipe.training, raw / dataset, output, device, tell, start
+    )
+    if recipe.locator is None:
+        return Trained(network, None, folds)
+    if start is not None and start.has_locator(recipe.locator):
+        return Trained(network, None, folds, start.model.folder)
+    locator = train_network("locator", recipe, recipe.locator, raw / dataset, output, device, tell)
+    return Trained(network, locator, folds)
 
 
-def train_network(
+def train_network(  # noqa: PLR0913, PLR0917  # what, from what, where to, and how
     name: str,
     recipe: Recipe,
     training: Training,
@@ -74,6 +81,7 @@ def train_network(
     output: Path,
     device: str = "auto",
     tell: Tell | None = None,
+    start: Start | None = None,
 ) -> Path:
     """All folds of one network ("network" or "locator"); gives nnU-Net's results folder.
 
@@ -92,7 +100,7 @@ def train_network(
         for fold in training.folds:
             with _nnunet_aside(log):
                 trainer = _trainer(plans, raw, fold, device)
-            trainer.prepare(_schooling(recipe, training, raw, work, fold))
+            trainer.prepare(_schooling(recipe, training, raw, work, fold), start)
             trainer.learn(partial(_told, trainer, work, told, name))
             result = Path(trainer.output_folder_base)
     return result

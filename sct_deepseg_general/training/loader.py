@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
+from sct_deepseg_general.augmentation.contrast import Mix, known, normalised, randomised
+from sct_deepseg_general.augmentation.sampling import Case, SpatialRange, draw_patch
 from sct_deepseg_general.inference.openvino import drop_signal_stack
-from sct_deepseg_general.training.contrast import Mix, known, normalised, randomised
-from sct_deepseg_general.training.sampling import Case, SpatialRange, draw_patch
 
 __all__ = ["Stream", "batches"]
 

@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from sct_deepseg_general.augmentation.sampling import Case
 from sct_deepseg_general.datasets.recipe import Shapes
 from sct_deepseg_general.datasets.shape_labels import CORD, FLUID
 from sct_deepseg_general.image.nifti import load
 from sct_deepseg_general.image.volume import Probability
 from sct_deepseg_general.inference.preprocess import margin_box
 from sct_deepseg_general.training.cases import Preparation, soft_array
-from sct_deepseg_general.training.sampling import Case
 
 __all__ = ["shape_cases"]
 

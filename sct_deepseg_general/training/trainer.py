@@ -23,13 +23,14 @@ import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from torch import Tensor
 
+from sct_deepseg_general.augmentation.contrast import Mix
+from sct_deepseg_general.augmentation.sampling import Case, SpatialRange
 from sct_deepseg_general.datasets.recipe import Training
 from sct_deepseg_general.errors import DatasetError
 from sct_deepseg_general.files import write_whole
-from sct_deepseg_general.training.contrast import Mix
 from sct_deepseg_general.training.loader import STILL, Stream, batches
 from sct_deepseg_general.training.loss import dice, soft_loss
-from sct_deepseg_general.training.sampling import Case, SpatialRange
+from sct_deepseg_general.training.start import Start
 
 __all__ = ["CordTrainer", "Epoch", "Schooling"]
 
@@ -64,14 +65,18 @@ class CordTrainer(nnUNetTrainer):  # type: ignore[misc]  # nnU-Net's types are n
     schooling: Schooling
     average: torch.nn.Module
 
-    def prepare(self, schooling: Schooling) -> None:
-        """Build the network and pick up the state that an interrupted run left, if any."""
+    def prepare(self, schooling: Schooling, start: Start | None = None) -> None:
+        """Build the network, with the weights of `start` if given, and pick up the state that an
+        interrupted run left, if any.
+        """
         self.schooling = schooling
         torch.manual_seed(self._seed(0)[0])
         self.num_input_channels = 1
         self.network = self.build_network_architecture(
             self.plans_manager, self.configuration_manager, 1, 2, True
         ).to(self.device)
+        if start is not None:
+            start.fill(self.network, int(self.fold))
         self.average = copy.deepcopy(self.network)
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(),

@@ -11,15 +11,15 @@ from phantoms import phantom_bids
 
 torch = pytest.importorskip("torch", reason="the torch extra is not installed")
 
+from sct_deepseg_general.augmentation.contrast import Mix, randomised  # noqa: E402
+from sct_deepseg_general.augmentation.sampling import Case, Patch, SpatialRange  # noqa: E402
 from sct_deepseg_general.datasets.build import build  # noqa: E402
 from sct_deepseg_general.datasets.recipe import Dataset, Recipe, Shapes, SplitRule, checked  # noqa: E402
 from sct_deepseg_general.datasets.shape_labels import write_shapes  # noqa: E402
 from sct_deepseg_general.errors import DatasetError  # noqa: E402  # after the skip
 from sct_deepseg_general.image.nifti import load  # noqa: E402
 from sct_deepseg_general.training.cases import Preparation  # noqa: E402
-from sct_deepseg_general.training.contrast import Mix, randomised  # noqa: E402
 from sct_deepseg_general.training.loader import Stream  # noqa: E402
-from sct_deepseg_general.training.sampling import Case, Patch, SpatialRange  # noqa: E402
 from sct_deepseg_general.training.shape_cases import shape_cases  # noqa: E402
 
 SHAPES = Shapes("rings", trust=0.5)

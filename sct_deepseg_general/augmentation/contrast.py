@@ -20,9 +20,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional as nnf
 
-from sct_deepseg_general.training.filters import smooth_axis, smooth_field, standard
-from sct_deepseg_general.training.sampling import Patch
-from sct_deepseg_general.training.synthesis import synthetic
+from sct_deepseg_general.augmentation.filters import smooth_axis, smooth_field, standard
+from sct_deepseg_general.augmentation.hard_cases import (
+    blank_slices,
+    faded,
+    lesions,
+    metal_void,
+    reshaped,
+)
+from sct_deepseg_general.augmentation.sampling import Patch
+from sct_deepseg_general.augmentation.synthesis import Tissue, synthetic
 
 __all__ = [
     "NEAR",
@@ -67,12 +74,24 @@ class Mix:
     signal_loss: float = 0.08
     field_of_view: float = 0.3
     eccentric: float = 0.0
+    isointense: float = 0.0
+    beyond_least: float = 0.0
+    beyond_most: float = 0.6
+    reshaped: float = 0.0
+    lesion: float = 0.0
+    faded: float = 0.0
+    metal: float = 0.0
+    blank: float = 0.0
     thickest: float = 17.0
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Mix:
         known = {field.name for field in fields(cls)}
         return cls(**{key: float(value) for key, value in values.items() if key in known})
+
+    @property
+    def tissue(self) -> Tissue:
+        return Tissue(self.eccentric, self.isointense, self.beyond_least, self.beyond_most)
 
 
 def randomised(
@@ -83,19 +102,35 @@ def randomised(
     empty: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Image (z-scored inside the field of view, 0 outside) and target (see `known`)."""
-    image, target, inside = patch.image, patch.target, patch.inside
-    if patch.surroundings is not None:
-        image = synthetic(patch.surroundings, target, rng, patch.image, mix.eccentric)
-    elif rng.random() < mix.synthetic:
-        image = synthetic(image, target, rng, eccentric=mix.eccentric)
-    else:
-        image = _recoloured(image, mix, rng)
+    image, target = _drawn(patch, mix, rng)
+    inside = patch.inside
+    if rng.random() < mix.lesion:
+        image, target = lesions(image, target, rng)
+    if rng.random() < mix.faded:
+        image, target = faded(image, target, rng)
     if rng.random() < mix.distortion:
         image, target = distorted(image, target, rng)
     image = _degraded(image, spacing, mix, rng)
+    if rng.random() < mix.metal:
+        image, target = metal_void(image, target, rng)
+    if rng.random() < mix.blank:
+        image, target = blank_slices(image, target, rng)
     if rng.random() < mix.field_of_view:
         inside = inside * cut_field_of_view(image.shape, spacing, rng)
     return normalised(image, inside, rng), known(target, inside, empty)
+
+
+def _drawn(patch: Patch, mix: Mix, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """The patch in another shape and other intensities."""
+    image, target = patch.image, patch.target
+    if rng.random() < mix.reshaped:
+        image, target = reshaped(image, target, rng)
+    if patch.surroundings is not None:
+        canal = torch.maximum(patch.image, target)
+        return synthetic(patch.surroundings, target, rng, canal, mix.tissue), target
+    if rng.random() < mix.synthetic:
+        return synthetic(image, target, rng, tissue=mix.tissue), target
+    return _recoloured(image, mix, rng), target
 
 
 def known(target: Tensor, inside: Tensor, empty: bool = False) -> Tensor:

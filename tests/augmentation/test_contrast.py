@@ -7,9 +7,9 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the torch extra is not installed")
 
-from sct_deepseg_general.training import contrast, synthesis  # noqa: E402  # after the skip
-from sct_deepseg_general.training.contrast import Mix, randomised  # noqa: E402
-from sct_deepseg_general.training.sampling import Patch  # noqa: E402
+from sct_deepseg_general.augmentation import contrast, synthesis  # noqa: E402  # after the skip
+from sct_deepseg_general.augmentation.contrast import Mix, randomised  # noqa: E402
+from sct_deepseg_general.augmentation.sampling import Patch  # noqa: E402
 
 SHAPE = (24, 24, 24)
 SPACING = (1.5, 0.8, 0.8)
@@ -40,7 +40,7 @@ SAME_SHAPE = {
     "signal_loss": contrast.signal_loss,
     "synthetic": lambda image, g: synthesis.synthetic(image, tube()[1], g),
     "synthetic, eccentric": lambda image, g: synthesis.synthetic(
-        image, tube()[1], g, eccentric=1.0
+        image, tube()[1], g, tissue=synthesis.Tissue(eccentric=1.0)
     ),
 }
 
@@ -91,7 +91,9 @@ def fluid_beside_the_cord(eccentric: float, seed: int) -> tuple[float, float]:
     """How far (voxels) the fluid's middle is from the cord's, and how mottled the fluid is."""
     _, target = tube()
     canal = torch.nn.functional.max_pool3d(target[None], (1, 9, 9), 1, (0, 4, 4))[0]
-    made = synthesis.synthetic(torch.zeros(SHAPE), target, rng(seed), canal, eccentric)
+    made = synthesis.synthetic(
+        torch.zeros(SHAPE), target, rng(seed), canal, synthesis.Tissue(eccentric)
+    )
     surroundings = made[0, 0, 0]
     fluid = (target < 0.01) & ((made - surroundings).abs() > 0.5)
     middle = fluid.nonzero().float().mean(0)[1:] - 11.5

@@ -10,9 +10,9 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the torch extra is not installed")
 
-from sct_deepseg_general.training.contrast import Mix  # noqa: E402
+from sct_deepseg_general.augmentation.contrast import Mix  # noqa: E402
+from sct_deepseg_general.augmentation.sampling import Case, SpatialRange, draw_patch  # noqa: E402  # after the skip
 from sct_deepseg_general.training.loader import STILL, Stream, batches  # noqa: E402
-from sct_deepseg_general.training.sampling import Case, SpatialRange, draw_patch  # noqa: E402  # after the skip
 
 SPACING = (1.5, 0.8, 0.8)
 

@@ -7,15 +7,31 @@ channel; `target` is the fraction of each voxel that is cord.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as nnf
 
-from sct_deepseg_general.training.filters import smooth, standard
+from sct_deepseg_general.augmentation.filters import smooth, standard
 
-__all__ = ["drawn_out", "grown", "synthetic"]
+__all__ = ["Tissue", "drawn_out", "grown", "synthetic"]
+
+
+@dataclass(frozen=True)
+class Tissue:
+    """How cord and fluid are drawn: probabilities, and where the visible edge lies.
+
+    `eccentric` is how often the fluid reaches further to one side and is mottled, `isointense`
+    how often it is nearly as bright as the cord. The visible cord reaches between
+    `beyond_least` and `beyond_most` times 1.25 voxels beyond the target.
+    """
+
+    eccentric: float = 0.0
+    isointense: float = 0.0
+    beyond_least: float = 0.0
+    beyond_most: float = 0.6
 
 
 def synthetic(
@@ -23,17 +39,17 @@ def synthetic(
     target: Tensor,
     rng: np.random.Generator,
     canal: Tensor | None = None,
-    eccentric: float = 0.0,
+    tissue: Tissue | None = None,
 ) -> Tensor:
     """Random intensities for cord, the fluid around it and clusters of the rest.
 
-    The fluid fills the `canal` (0 to 1) where it is known, else a ring around the cord; with the
-    probability `eccentric` it reaches further to one side and is mottled.
+    The fluid fills the `canal` (0 to 1) where it is known, else a ring around the cord.
 
     The background's clusters are quantile bins of the real image, so its anatomy stays. The
-    cord's edge is a partial-volume mixture 0 to 0.75 voxels outside that of `target`, because
-    raters draw the cord inside the half-way point of the intensities.
+    cord's edge is a partial-volume mixture a little outside that of `target`, because the edge is
+    defined, as raters draw it, inside the half-way point of the intensities.
     """
+    tissue = tissue or Tissue()
     count = int(rng.integers(3, 9))
     edges = torch.quantile(
         image[::2, ::2, ::2].flatten(), torch.from_numpy(np.sort(rng.uniform(0, 1, count))).float()
@@ -43,17 +59,17 @@ def synthetic(
     background = means[clusters] + float(rng.normal() * 0.15) * standard(image)
     background = smooth(background, float(rng.uniform(0.0, 0.9)))
     cord = float(rng.uniform(0, 1))
-    visible = grown(target, float(rng.uniform(0, 0.6)))
+    visible = grown(target, float(rng.uniform(tissue.beyond_least, tissue.beyond_most)))
     if canal is None and rng.random() < 0.75:
         canal = _ring(visible, rng)
     if canal is not None:
-        aside = rng.random() < eccentric
-        fluid = _fluid(canal.shape, cord, aside, rng)
+        aside, near = rng.random() < tissue.eccentric, rng.random() < tissue.isointense
+        fluid = _fluid(canal.shape, cord, (0.03, 0.15) if near else (0.15, 0.9), aside, rng)
         canal = drawn_out(canal, rng) if aside else canal
         background = background * (1 - canal) + canal * fluid
     inner = smooth((target > 0.9).float(), 1.5)
-    tissue = cord + inner * float(rng.normal() * 0.1) + 0.03 * standard(image)
-    return standard(visible * tissue + (1 - visible) * background)
+    inside = cord + inner * float(rng.normal() * 0.1) + 0.03 * standard(image)
+    return standard(visible * inside + (1 - visible) * background)
 
 
 def drawn_out(canal: Tensor, rng: np.random.Generator) -> Tensor:
@@ -93,10 +109,14 @@ def _ring(target: Tensor, rng: np.random.Generator) -> Tensor:
 
 
 def _fluid(
-    shape: Sequence[int], cord: float, mottled: bool, rng: np.random.Generator
+    shape: Sequence[int],
+    cord: float,
+    contrast: tuple[float, float],
+    mottled: bool,
+    rng: np.random.Generator,
 ) -> Tensor | float:
-    """Intensities that differ from the cord's, either way; mottled as where the fluid flows."""
-    apart = float(rng.uniform(0.15, 0.9)) * (1 if rng.random() < 0.5 else -1)
+    """Intensities that differ from the cord's by `contrast`, either way; mottled as in flow."""
+    apart = float(rng.uniform(*contrast)) * (1 if rng.random() < 0.5 else -1)
     if not mottled:
         return cord + apart
     spots = standard(smooth(torch.from_numpy(rng.normal(size=tuple(shape))).float(), 1.0))

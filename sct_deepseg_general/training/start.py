@@ -1,0 +1,58 @@
+"""A trained model to go on from: its weights, in a network as wide as the recipe asks for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+
+from sct_deepseg_general.datasets import recipe as recipes
+from sct_deepseg_general.datasets.recipe import Training
+from sct_deepseg_general.errors import ModelError
+from sct_deepseg_general.inference.nnunet import load_network
+from sct_deepseg_general.training.widen import widened
+from sct_deepseg_general.zoo.model import Model
+
+__all__ = ["Start"]
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """A model of this package that a training begins with."""
+
+    model: Model
+
+    def fill(self, network: torch.nn.Module, seed: int = 0) -> None:
+        """Give a network the model's weights, those of its first fold.
+
+        A model's logits are sharpened when it is assembled; here they are as trained.
+
+        Raises:
+            ModelError: the network has another topology, or fewer channels.
+        """
+        trained = load_network(
+            self.model.path("plans.json"),
+            self.model.path("dataset.json"),
+            self.model.path(self.model.folds[0]),
+        )
+        last = trained.decoder.seg_layers[-1]
+        with torch.no_grad():
+            for weight in last.parameters():
+                weight.div_(self._recipe.training.sharpness)
+        widened(trained, network, seed)
+
+    def has_locator(self, wanted: Training) -> bool:
+        """Whether the model's locator was trained with these settings, but for how long."""
+        own = self._recipe.locator
+        return own is not None and _settings(own) == _settings(wanted)
+
+    @property
+    def _recipe(self) -> recipes.Recipe:
+        path = self.model.folder / "recipe.json"
+        if not path.is_file():
+            raise ModelError(f"{self.model.key} has no recipe.json: training cannot start from it.")
+        return recipes.read(path)
+
+
+def _settings(training: Training) -> Training:
+    return replace(training, epochs=0, iterations=0, minutes=None)
