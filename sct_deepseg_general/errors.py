@@ -9,6 +9,7 @@ __all__ = [
     "DeepsegError",
     "ImageError",
     "ModelError",
+    "NormsError",
     "OutputError",
 ]
 
@@ -31,6 +32,10 @@ class DatasetError(DeepsegError):
 
 class BackendError(DeepsegError):
     """An engine, a device or an external command is missing or failed."""
+
+
+class NormsError(DeepsegError):
+    """Norms cannot be read, fitted or applied to this person."""
 
 
 class OutputError(DeepsegError):
