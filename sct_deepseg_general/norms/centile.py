@@ -103,7 +103,7 @@ class Place:
 
     @property
     def against_fifth(self) -> str:
-        """ "below", "crosses" or "above": the interval against the 5th centile."""
+        """Whether the interval is "below" the 5th centile, "crosses" it or is "above" it."""
         if self.upper < self.fifth:
             return "below"
         return "above" if self.lower > self.fifth else "crosses"

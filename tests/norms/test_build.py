@@ -1,13 +1,12 @@
 import subprocess
 import sys
 
+import published_table as published
 import pytest
 
 from sct_deepseg_general.errors import NormsError
 from sct_deepseg_general.norms.build import build_norms, write_norms
 from sct_deepseg_general.norms.model import Norms
-
-import published_table as published
 
 
 def test_the_same_table_gives_the_same_norms_and_they_are_read_back(tmp_path):

@@ -1,11 +1,10 @@
 import numpy as np
+import published_table as published
 import pytest
 
 from sct_deepseg_general.norms.fit import _cost, _Parameters, _terms, age_ranges, fitted
 from sct_deepseg_general.norms.model import Subject
 from sct_deepseg_general.norms.table import read_table
-
-import published_table as published
 
 
 @pytest.fixture(scope="module")

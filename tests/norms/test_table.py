@@ -1,12 +1,11 @@
 import gzip
 
 import numpy as np
+import published_table as published
 import pytest
 
 from sct_deepseg_general.errors import NormsError
 from sct_deepseg_general.norms.table import read_table
-
-import published_table as published
 
 
 @pytest.fixture
