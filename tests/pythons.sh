@@ -35,7 +35,7 @@ for VERSION in "$@"; do
     "$PYTHON" -m venv "$PLACE/venv"
     BIN="$PLACE/venv/bin"
     "$BIN/python" -m pip install -q --disable-pip-version-check --require-hashes --no-deps -r requirements/run.lock
-    "$BIN/python" -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation .
+    "$BIN/python" -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
     # pytest and hypothesis in the pinned versions; nothing else of the test environment is needed
     "$BIN/python" -m pip install -q --disable-pip-version-check --no-deps --require-hashes \
       -r <("$BIN/python" tests/support/part_of_lock.py requirements/test.lock pytest hypothesis sortedcontainers attrs iniconfig pluggy pygments exceptiongroup tomli execnet pytest-xdist packaging)
