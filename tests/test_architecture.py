@@ -25,8 +25,9 @@ LAYERS = [
     "inference csa quality qc norms datasets",
     "morphometry zoo cluster",
     "image",
-    "bids locks schema json_schema",
+    "bids schema json_schema",
     "files",
+    "locks",
     "errors",
 ]
 """The folders and the root's modules from the top down: imports go from a layer to those below."""

@@ -1,5 +1,6 @@
-"""One image's whole work: read, segment, measure, judge, write. The main command and the
-batch both do this and nothing else.
+"""The whole work on one image: read, segment, measure, check the quality, write.
+
+The main command and the batch both call `run`.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from sct_deepseg_general import __version__
-from sct_deepseg_general.csa import table as csa_table
 from sct_deepseg_general.csa.measure import PER_SLICE, CsaRequest, Measured, shapes, tabulated
 from sct_deepseg_general.csa.plot import level_name
+from sct_deepseg_general.csa.table import write as write_csa
 from sct_deepseg_general.errors import ImageError
-from sct_deepseg_general.files import written_together
+from sct_deepseg_general.files import FileStamp, written_together
 from sct_deepseg_general.image import nifti
 from sct_deepseg_general.image.las import AXES
 from sct_deepseg_general.inference.pipeline import Options, Result, segment
@@ -38,31 +39,36 @@ PRODUCER = f"sct_deepseg_sc_general {__version__}"
 
 @dataclass(frozen=True)
 class QcPlace:
-    """The QC page to add to, and how the entry is filed there."""
+    """The QC page to which an entry is added, and the names it gets there."""
 
     folder: Path
     dataset: str = ""
+    """The name of the dataset; "" takes it from the path of the image."""
     subject: str = ""
+    """The name of the subject; "" takes it from the path of the image."""
     at_once: bool = True
-    """Whether the page shows each entry at once; if not, refresh it when all are done."""
+    """Whether the page shows each entry at once; otherwise `qc.folder.refresh` has to be called."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """What is wanted for every image of a call."""
+    """The options that apply to every image of a call."""
 
     options: Options = field(default_factory=Options)
     soft: bool = False
+    """Whether the probability map is written."""
     csa: bool = True
+    """Whether the table of areas is written."""
     qc: QcPlace | None = None
     command: str = ""
+    """The command line, for the QC page."""
     measures: CsaRequest = PER_SLICE
-    """The rows of the table of areas, and what they are divided by."""
+    """The rows of the table of areas, and how the areas are normalised."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """An image and where its results go."""
+    """An image and the paths of its outputs."""
 
     image: Path
     outputs: Outputs
@@ -73,7 +79,7 @@ class Job:
 
 @dataclass(frozen=True, eq=False)
 class Done:
-    """What was made of a job."""
+    """The results of a job."""
 
     job: Job
     result: Result
@@ -81,24 +87,25 @@ class Done:
     doubt: Doubt
     quality: Quality
     seconds: float
-    """From reading to the last file written, QC page left out."""
+    """Time from reading the image to the last file written, without the QC page."""
     qc_page: Path | None = None
 
     @property
     def table(self) -> Morphometrics:
-        """Area and shape of every slice, with the soft area and the area's interval."""
+        """Area (mm²) and shape of every slice, with the soft area and the interval of the area."""
         return self.measured.morphometrics
 
     @property
     def mean_area(self) -> float:
-        """Mean cross-sectional area in mm² over the slices with cord; NaN without any."""
+        """Mean cross-sectional area in mm² over the slices with cord; NaN without cord."""
         area = self.table.area
         return float(np.nanmean(area)) if np.isfinite(area).any() else float("nan")
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """The interval of the mean area in mm²: the mean of the slices' ends, as if their errors
-        had one cause; None without cord.
+        """The interval of the mean area in mm², None without cord.
+
+        Its ends are the means of the ends of all slices, as for errors with one common cause.
         """
         lower, upper = self.table.area_lower, self.table.area_upper
         if lower is None or upper is None or not self.table.slices.size:
@@ -112,14 +119,33 @@ def run(
     request: Request,
     progress: Callable[[int, int], None] | None = None,
 ) -> Done:
-    """Do the job; the files are written whole and together, or none is.
+    """Segment and measure one image, and write its outputs: all of them, or none.
+
+    Parameters
+    ----------
+    job
+        The image and the paths of its outputs.
+    predictor
+        The loaded model.
+    request
+        What is measured and written.
+    progress
+        Called with the number of patches that the network has done, and of all patches.
+
+    Returns:
+    -------
+    Done
+        The segmentation, the areas and the quality check.
 
     Raises:
-        ImageError: the image cannot be used, or changed meanwhile.
-        OutputError: a result cannot be written.
+    ------
+    ImageError
+        The image cannot be used, or it was changed while it was worked on.
+    OutputError
+        A result cannot be written.
     """
     started = time.perf_counter()
-    stamp = _stamp(job.image)
+    stamp = FileStamp.if_present(job.image)
     image = nifti.load(job.image)
     result = segment(image, predictor, request.options, progress)
     model = predictor.model
@@ -127,7 +153,7 @@ def run(
     measured, doubted = _measured(result, model, request, threshold)
     quality = judged(result, measured.morphometrics, doubted, model, threshold)
     done = Done(job, result, measured, doubted, quality, 0.0)
-    if _stamp(job.image) != stamp:
+    if FileStamp.if_present(job.image) != stamp:
         raise ImageError(f"{job.image} changed while it was worked on: run again.")
     _write(done, predictor, request)
     done = replace(done, seconds=time.perf_counter() - started)
@@ -136,19 +162,10 @@ def run(
     return replace(done, qc_page=_show(done, predictor, request, request.qc))
 
 
-def _stamp(image: Path) -> tuple[int, int] | None:
-    """Size and time of change of a file; None where it is not there."""
-    try:
-        found = image.stat()
-    except OSError:
-        return None
-    return found.st_size, found.st_mtime_ns
-
-
 def _measured(
     result: Result, model: Model, request: Request, threshold: float
 ) -> tuple[Measured, Doubt]:
-    """The areas with their interval, and how far they are in doubt."""
+    """The areas with their interval, and the uncertainty that the interval is from."""
     mask = result.segmentation
     wanted = request.measures if mask.data.any() else PER_SLICE  # no level without a cord
     table = shapes(mask, wanted)
@@ -162,7 +179,21 @@ def _measured(
 def judged(
     result: Result, table: Morphometrics, doubted: Doubt, model: Model, threshold: float
 ) -> Quality:
-    """Whether a result, measured as `table`, is believable."""
+    """Check the quality of a result.
+
+    Parameters
+    ----------
+    result
+        The segmentation, and how the cord was found.
+    table
+        The area (mm²) and shape of every slice.
+    doubted
+        How far the area depends on the threshold and on altered copies of the image.
+    model
+        The model; its typical images are compared with this one.
+    threshold
+        Probability from 0 to 1 above which a voxel is cord.
+    """
     return assess(
         Evidence(
             segmentation=result.segmentation,
@@ -190,7 +221,7 @@ def _write(done: Done, predictor: Predictor, request: Request) -> None:
         if request.csa:
             rows, source = done.measured.table, str(outputs.segmentation)
             status = done.quality.status
-            csa_table.write(temporary[outputs.csa], rows, source, PRODUCER, status=status)
+            write_csa(temporary[outputs.csa], rows, source, PRODUCER, status=status)
         write_sidecar(_provenance(done, predictor, request), temporary[outputs.sidecar])
 
 
@@ -258,8 +289,17 @@ def _show(done: Done, predictor: Predictor, request: Request, place: QcPlace) ->
 
 
 def filed(image: Path) -> tuple[str, str, str]:
-    """Dataset, subject (with session) and contrast of an image on a QC page: what its BIDS name
-    and tree tell, or the names of the three folders above it, as SCT's QC has it.
+    """Dataset, subject (with session) and contrast of an image for a QC page.
+
+    They are taken from a BIDS name and its folders; otherwise they are the names of the three
+    folders above the image, as in SCT.
+
+    Examples:
+    --------
+    >>> filed(Path("/data/neck/sub-01/ses-2/anat/sub-01_ses-2_T2w.nii.gz"))
+    ('neck', 'sub-01 ses-2', 'T2w')
+    >>> filed(Path("/data/study/anna/t2/t2.nii.gz"))
+    ('study', 'anna', 't2')
     """
     folders = [*(folder.name for folder in image.resolve().parents), "", "", ""]
     first, *rest = image.name.split(".")[0].split("_")
@@ -271,10 +311,10 @@ def filed(image: Path) -> tuple[str, str, str]:
 
 
 def slice_areas(done: Done) -> tuple[SliceArea, ...]:
-    """The areas as the QC page draws them, from the lowest slice up."""
+    """The area of each slice in mm² as the QC page shows it, from the lowest slice upwards."""
     grid = done.result.segmentation.grid.reoriented(AXES)
     if len(done.table.shapes) != grid.shape[2]:
-        raise ImageError("The table of areas does not fit the image: measure it again.")
+        raise ImageError("The table of areas belongs to another image: measure the mask again.")
     heights = grid.affine[2, 3] + grid.affine[2, 2] * np.arange(grid.shape[2])
     table, levels = done.table, done.measured.levels
     return tuple(

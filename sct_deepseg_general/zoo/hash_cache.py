@@ -14,12 +14,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from sct_deepseg_general.errors import DeepsegError
-from sct_deepseg_general.files import write_whole
+from sct_deepseg_general.files import FileStamp, write_whole
 from sct_deepseg_general.schema import read_json
 
 __all__ = ["Stamps", "forget", "remember", "stamps", "unchanged", "user_cache"]
 
-Stamps = tuple[tuple[str, int, int], ...]
+Stamps = tuple[tuple[str, FileStamp], ...]
 
 
 def user_cache() -> Path:
@@ -43,8 +43,7 @@ def stamps(folder: Path, names: Iterable[str]) -> Stamps:
     Raises:
         OSError: a file is missing.
     """
-    found = {name: (folder / name).stat() for name in names}
-    return tuple((name, one.st_size, one.st_mtime_ns) for name, one in sorted(found.items()))
+    return tuple((name, FileStamp.of(folder / name)) for name in sorted(names))
 
 
 def unchanged(folder: Path, digest: str, now: Stamps) -> bool:
@@ -81,4 +80,4 @@ def _stamp_file(folder: Path) -> Path:
 
 
 def _as_json(digest: str, now: Stamps) -> dict[str, object]:
-    return {"digest": digest, "files": [list(one) for one in now]}
+    return {"digest": digest, "files": [[name, one.size, one.mtime_ns] for name, one in now]}

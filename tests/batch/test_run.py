@@ -235,7 +235,7 @@ class TestTheEnd:
 
     def test_of_a_worker_that_cannot_start(self, dataset, out):
         options = pool_options()
-        with pytest.raises(BackendError, match="before it could begin"):
+        with pytest.raises(BackendError, match="ended while it started"):
             run(batch_plan(dataset, out), type(options)(1, {}, None, "no_such_module:made"))
 
     def test_of_a_second_batch_on_the_same_folder(self, tmp_path, out):
