@@ -40,7 +40,8 @@ DOORS = {
     "openvino": {"inference.openvino"},
     "nnunetv2": {"inference.nnunet", "training.*", "release.*"},
     "torch": {
-        "inference.predictor",
+        "inference.devices",
+        "inference.torch_engine",
         "inference.nnunet",
         "augmentation.*",
         "training.*",

@@ -92,9 +92,6 @@ def brought_over(
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from sct_deepseg_general.image.companion import brought_over
-    >>> from sct_deepseg_general.image.volume import Grid, Volume
     >>> levels = Volume(np.arange(8).reshape(1, 1, 8), Grid((1, 1, 8), np.eye(4)))
     >>> affine = np.eye(4)
     >>> affine[2, 3] = 3  # cropped: it begins 3 mm higher

@@ -16,10 +16,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["blended", "following", "gaussian", "positions"]
+__all__ = ["blended", "fitted_tile", "following", "gaussian", "positions"]
 
 EDGE = 4
 """Voxels between what is wanted and the border of the tiles that follow it."""
+
+LEAST_TILE = 32
+"""Least side, in voxels, of the locator's tiles where the image is smaller than its patch."""
+TILE_STEP = 16
+"""Sides of such tiles are multiples of this, as a U-Net of up to five stages needs."""
 
 Float = NDArray[np.float32]
 Forward = Callable[[Float], Float]
@@ -82,6 +87,21 @@ def following(wanted: NDArray[np.bool_], tile: Sequence[int]) -> list[Any]:
             columns = _spanning(np.flatnonzero(seen.any((0, 1))), wanted.shape[2], tile[2])
             starts += [(low, row, column) for row, column in product(rows, columns)]
     return [start for start in starts if wanted[_window(start, tile)].any()]
+
+
+def fitted_tile(shape: Sequence[int], patch: Sequence[int]) -> tuple[int, ...]:
+    """The smallest tile, at most the patch, that holds an array of `shape`.
+
+    Its sides are multiples of `TILE_STEP` and at least `LEAST_TILE`, so that a small image is
+    not mostly padding; a side of the patch that is no such multiple stays as it is.
+    """
+    return tuple(_fitted_side(n, most) for n, most in zip(shape, patch, strict=True))
+
+
+def _fitted_side(n: int, most: int) -> int:
+    if most % TILE_STEP:
+        return most
+    return min(most, max(LEAST_TILE, -(-n // TILE_STEP) * TILE_STEP))
 
 
 def _spanning(index: NDArray[np.intp], length: int, tile: int) -> list[int]:
