@@ -90,6 +90,11 @@ class Box:
         (x0, x1), (y0, y1), (z0, z1) = ((int(one[0]), int(one[-1]) + 1) for one in spans)
         return cls((x0, y0, z0), (x1, y1, z1))
 
+    def joined(self, other: Box) -> Box:
+        """The smallest box that holds both."""
+        start = _shape3(min(pair) for pair in zip(self.start, other.start, strict=True))
+        return Box(start, _shape3(max(pair) for pair in zip(self.stop, other.stop, strict=True)))
+
     def grown(self, voxels: Sequence[int], within: Shape) -> Box:
         """The box with `voxels` more on both sides of each axis, cut at the shape `within`."""
         start = _shape3(max(0, a - v) for a, v in zip(self.start, voxels, strict=True))
