@@ -26,6 +26,7 @@ from benchmarks.support.labelled import Labelled, asking, each, labelled, people
 from sct_deepseg_general.image import nifti
 from sct_deepseg_general.inference.pipeline import Options, segment
 from sct_deepseg_general.morphometry.morphometrics import measure
+from sct_deepseg_general.morphometry.soft_area import surroundings
 from sct_deepseg_general.quality.appearance import Appearance, appearance
 from sct_deepseg_general.quality.uncertainty import LEVEL, doubt
 from sct_deepseg_general.zoo.archive import seal
@@ -71,8 +72,9 @@ def measured(model: str | None, one: Labelled) -> Found:
     result = segment(nifti.load(one.image), loaded, Options(uncertainty=True))
     mask, threshold = result.segmentation, loaded.model.threshold
     table, truth = measure(mask), measure(nifti.load_segmentation(one.label))
-    alone = doubt(result.probability, mask, table, threshold)
-    seen = doubt(result.probability, mask, table, threshold, result.other_probabilities())
+    around = surroundings(mask, table)
+    alone = doubt(result.probability, around, table, threshold)
+    seen = doubt(result.probability, around, table, threshold, result.other_probabilities())
     both = np.isfinite(table.area) & np.isfinite(truth.area)
     missed = int((np.isfinite(truth.area) & ~np.isfinite(table.area)).sum())
     scales = {"edge": alone.scale(table.area)[both], "views": seen.scale(table.area)[both]}

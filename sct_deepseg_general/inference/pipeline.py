@@ -57,10 +57,14 @@ class Result:
     other: tuple[Probability, ...] = ()
     """The probability in other views of the image, each on its own grid in the crop."""
 
-    def other_probabilities(self) -> Iterator[Probability]:
-        """The probability of each of the other views, on the image's grid, one by one."""
+    def other_probabilities(self, grid: Grid | None = None) -> Iterator[Probability]:
+        """The probability of each of the other views, one by one, on the image's grid.
+
+        `grid` may be the same grid in another axis order.
+        """
         for probability in self.other:
-            yield restored(probability, self.oriented, self.location.box, self.image.grid)
+            onto = grid or self.image.grid
+            yield restored(probability, self.oriented, self.location.box, onto)
 
 
 def segment(

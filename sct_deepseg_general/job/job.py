@@ -20,13 +20,12 @@ from sct_deepseg_general.csa.table import write as write_csa
 from sct_deepseg_general.errors import ImageError
 from sct_deepseg_general.files import FileStamp, written_together
 from sct_deepseg_general.image import nifti
-from sct_deepseg_general.image.las import AXES
+from sct_deepseg_general.image.las import AXES, InLas
 from sct_deepseg_general.inference.pipeline import Options, Result, segment
 from sct_deepseg_general.inference.predictor import Predictor
 from sct_deepseg_general.job.outputs import Outputs, Provenance, write_sidecar
 from sct_deepseg_general.morphometry.morphometrics import Morphometrics
-from sct_deepseg_general.morphometry.soft_area import soft_areas
-from sct_deepseg_general.qc.display import box_on
+from sct_deepseg_general.morphometry.soft_area import areas_around, surroundings
 from sct_deepseg_general.qc.entry import Entry, SliceArea, add_entry
 from sct_deepseg_general.quality.assess import Evidence, Quality, assess
 from sct_deepseg_general.quality.uncertainty import Calibration, Doubt, doubt, with_interval
@@ -150,8 +149,9 @@ def run(
     result = segment(image, predictor, request.options, progress)
     model = predictor.model
     threshold = request.options.cleaning(model.threshold).threshold
-    measured, doubted = _measured(result, model, request, threshold)
-    quality = judged(result, measured.morphometrics, doubted, model, threshold)
+    body = in_las(result)
+    measured, doubted = _measured(result, body, request, (model, threshold))
+    quality = judged(result, measured.morphometrics, doubted, model, threshold, body)
     done = Done(job, result, measured, doubted, quality, 0.0)
     if FileStamp.if_present(job.image) != stamp:
         raise ImageError(f"{job.image} changed while it was worked on: run again.")
@@ -159,25 +159,37 @@ def run(
     done = replace(done, seconds=time.perf_counter() - started)
     if request.qc is None:
         return done
-    return replace(done, qc_page=_show(done, predictor, request, request.qc))
+    return replace(done, qc_page=_show(done, predictor, request, request.qc, body))
+
+
+def in_las(result: Result) -> InLas:
+    """A result's image, mask and probability in LAS."""
+    return InLas.of(result.image, result.segmentation, result.probability)
 
 
 def _measured(
-    result: Result, model: Model, request: Request, threshold: float
+    result: Result, body: InLas, request: Request, by: tuple[Model, float]
 ) -> tuple[Measured, Doubt]:
-    """The areas with their interval, and the uncertainty that the interval is from."""
-    mask = result.segmentation
+    """The areas with their interval, and the uncertainty; `by` is the model and threshold."""
+    model, threshold = by
+    mask = body.segmentation
     wanted = request.measures if mask.data.any() else PER_SLICE  # no level without a cord
     table = shapes(mask, wanted)
-    table = replace(table, soft_area=soft_areas(result.probability, mask, table))
-    other = result.other_probabilities()
-    doubted = doubt(result.probability, mask, table, threshold, other)
+    around = surroundings(mask, table)
+    table = replace(table, soft_area=areas_around(around, body.probability, table))
+    other = result.other_probabilities(mask.grid)
+    doubted = doubt(body.probability, around, table, threshold, other)
     table = with_interval(table, doubted, Calibration.from_record(model.intervals))
-    return tabulated(mask, table, wanted), doubted
+    return tabulated(result.segmentation, table, wanted), doubted
 
 
 def judged(
-    result: Result, table: Morphometrics, doubted: Doubt, model: Model, threshold: float
+    result: Result,
+    table: Morphometrics,
+    doubted: Doubt,
+    model: Model,
+    threshold: float,
+    body: InLas | None = None,
 ) -> Quality:
     """Check the quality of a result.
 
@@ -193,17 +205,20 @@ def judged(
         The model; its typical images are compared with this one.
     threshold
         Probability from 0 to 1 above which a voxel is cord.
+    body
+        The result `in_las`, where it is at hand.
     """
+    body = body or in_las(result)
     return assess(
         Evidence(
-            segmentation=result.segmentation,
-            probability=result.probability,
+            segmentation=body.segmentation,
+            probability=body.probability,
             table=table,
             threshold=threshold,
             found=result.location.found,
             box=result.location.box,
             oriented=result.oriented,
-            image=result.image,
+            image=body.image,
             coarse=result.location.coarse,
             coarse_confidence=result.location.confidence,
             agreement=doubted.agreement,
@@ -263,14 +278,15 @@ def _area(done: Done, calibration: Calibration) -> dict[str, Any]:
     }
 
 
-def _show(done: Done, predictor: Predictor, request: Request, place: QcPlace) -> Path:
+def _show(done: Done, predictor: Predictor, request: Request, place: QcPlace, body: InLas) -> Path:
     result = done.result
     dataset, subject, contrast = filed(done.job.image)
     entry = Entry(
         image=result.image,
         segmentation=result.segmentation,
         probability=result.probability,
-        box=box_on(result.location.box, result.oriented, result.image.grid),
+        body=body,
+        box=result.location.box.on_axes(result.oriented, result.image.grid),
         csa=slice_areas(done),
         status=done.quality.status,
         reasons=done.quality.reasons,
@@ -312,7 +328,7 @@ def filed(image: Path) -> tuple[str, str, str]:
 
 def slice_areas(done: Done) -> tuple[SliceArea, ...]:
     """The area of each slice in mm² as the QC page shows it, from the lowest slice upwards."""
-    grid = done.result.segmentation.grid.reoriented(AXES)
+    grid = done.result.image.grid.reoriented(AXES)
     if len(done.table.shapes) != grid.shape[2]:
         raise ImageError("The table of areas belongs to another image: measure the mask again.")
     heights = grid.affine[2, 3] + grid.affine[2, 2] * np.arange(grid.shape[2])

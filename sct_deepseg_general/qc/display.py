@@ -13,17 +13,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sct_deepseg_general.image.las import AXES
 from sct_deepseg_general.image.volume import (
     Array,
     Axcodes,
     Box,
-    Grid,
     Probability,
     Segmentation,
     Volume,
 )
 
-__all__ = ["Display", "Mask", "box_on", "centres", "displayed"]
+__all__ = ["Display", "Mask", "centres", "displayed"]
 
 Mask = NDArray[np.bool_]
 
@@ -62,28 +62,24 @@ def displayed(
     other: Segmentation | None = None,
     box: Box | None = None,
 ) -> Display:
-    """The values in display axes; all on the image's grid."""
-    mask = segmentation.reoriented(_CODES).data > 0
-    second = None if other is None else other.reoriented(_CODES).data > 0
+    """The values in display axes; all on one grid, in any axis order."""
+    mask = _shown(segmentation) > 0
+    second = None if other is None else _shown(other) > 0
     grid = image.grid.reoriented(_CODES)
     return Display(
-        image=image.reoriented(_CODES).data,
+        image=_shown(image),
         mask=mask,
-        probability=None if probability is None else probability.reoriented(_CODES).data,
+        probability=None if probability is None else _shown(probability),
         other=second,
-        box=None if box is None else box_on(box, image.grid, grid),
+        box=None if box is None else box.on_axes(image.grid, grid),
         spacing=grid.spacing,
         centres=centres(mask if mask.any() or second is None else second),
     )
 
 
-def box_on(box: Box, source: Grid, target: Grid) -> Box:
-    """A box of `source` as a box of `target`, the same grid in another axis order."""
-    to_target = np.linalg.inv(target.affine) @ source.affine
-    ends = np.array([[*box.start, 1], [*(stop - 1 for stop in box.stop), 1]], dtype=float)
-    voxels = np.rint(ends @ to_target.T)[:, :3].astype(int)
-    low, high = voxels.min(axis=0), voxels.max(axis=0) + 1
-    return Box((int(low[0]), int(low[1]), int(low[2])), (int(high[0]), int(high[1]), int(high[2])))
+def _shown(volume: Volume) -> Array:
+    """A volume's data in display axes, which are opposite to LAS on each axis."""
+    return volume.reoriented(AXES).data[::-1, ::-1, ::-1]
 
 
 def centres(mask: Mask) -> NDArray[np.float64]:

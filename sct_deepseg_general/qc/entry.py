@@ -19,8 +19,9 @@ from typing import Any, Literal
 import numpy as np
 
 from sct_deepseg_general.errors import ImageError
+from sct_deepseg_general.image.las import InLas
 from sct_deepseg_general.image.volume import Box, Probability, Segmentation, Volume, to_sct_letters
-from sct_deepseg_general.qc.display import displayed
+from sct_deepseg_general.qc.display import Display, displayed
 from sct_deepseg_general.qc.folder import PAGE, Attachment, Row, new_id, publish
 from sct_deepseg_general.qc.mosaic import Mosaic, axial_mosaic, thumbnail
 from sct_deepseg_general.qc.raster import heat_png, webp
@@ -62,6 +63,7 @@ class SliceArea:
 class Entry:
     """What a report shows of one result; masks, probability and box are on the image's grid.
 
+    `body` holds image, segmentation and probability in LAS, where they are at hand.
     `other` is a second mask to compare with (a reference, another tool) and `other_csa` its
     areas. `confidence` in [0, 1] is, where left out, the mean probability inside the mask.
     `input_name` is written as it stands into the lists of marked files; `mask_name` and
@@ -73,6 +75,7 @@ class Entry:
     segmentation: Segmentation
     probability: Probability | None = None
     other: Segmentation | None = None
+    body: InLas | None = None
     box: Box | None = None
     csa: tuple[SliceArea, ...] = ()
     other_csa: tuple[SliceArea, ...] = ()
@@ -175,7 +178,7 @@ def _level_means(csa: Sequence[SliceArea]) -> tuple[tuple[str, float], ...]:
 
 
 def _views(entry: Entry, name: str, volume: bool) -> tuple[Attachment, ...]:
-    display = displayed(entry.image, entry.segmentation, entry.probability, entry.other, entry.box)
+    display = _display(entry)
     mosaic = axial_mosaic(display)
     sagittal, coronal = sagittal_section(display), coronal_section(display)
     facts = _script("view", name, _view(entry, mosaic, sagittal, coronal, volume))
@@ -189,6 +192,15 @@ def _views(entry: Entry, name: str, volume: bool) -> tuple[Attachment, ...]:
     files += [Attachment(f"{plane}-p.png", heat_png(h)) for plane, h in heats if h is not None]
     room = _MOST_BYTES - sum(len(file.data) for file in files)
     return (*files, Attachment("axial.webp", _fitting(mosaic, room)))
+
+
+def _display(entry: Entry) -> Display:
+    """Everything in display axes, from the volumes in LAS where there are some."""
+    body, box = entry.body, entry.box
+    if body is None:
+        return displayed(entry.image, entry.segmentation, entry.probability, entry.other, box)
+    box = None if box is None else box.on_axes(entry.image.grid, body.image.grid)
+    return displayed(body.image, body.segmentation, body.probability, entry.other, box)
 
 
 def _fitting(mosaic: Mosaic, room: int) -> bytes:

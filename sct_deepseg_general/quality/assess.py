@@ -329,8 +329,8 @@ def _on_borders(evidence: Evidence) -> Iterator[Finding]:
         planes = np.moveaxis(upright, axis, 0)
         if len(planes) > 1 and (planes[0].any() or planes[-1].any()):
             yield Finding("warn", f"the cord is cut by the field of view ({name})")
-    data = evidence.segmentation.reoriented(evidence.oriented.axcodes).data
-    if _touches(data, evidence.box, evidence.oriented.shape):
+    grid = evidence.segmentation.grid.reoriented(AXES)
+    if _touches(upright, evidence.box.on_axes(evidence.oriented, grid), grid.shape):
         yield Finding("warn", "the cord touches the border of the crop: look at it with -exact")
 
 

@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sct_deepseg_general.errors import ModelError
-from sct_deepseg_general.image.volume import Probability, Segmentation
+from sct_deepseg_general.image.volume import Probability
 from sct_deepseg_general.morphometry.morphometrics import Morphometrics
-from sct_deepseg_general.morphometry.soft_area import Surroundings, surroundings
+from sct_deepseg_general.morphometry.soft_area import Surroundings
 
 __all__ = ["LEVEL", "Calibration", "Doubt", "doubt", "with_interval"]
 
@@ -88,17 +88,21 @@ class Doubt:
 
 def doubt(
     probability: Probability,
-    segmentation: Segmentation,
+    around: Surroundings | None,
     table: Morphometrics,
     threshold: float,
     other: Iterable[Probability] = (),
 ) -> Doubt:
-    """How far the areas of `table` are in doubt; `other` are the probabilities of other views.
+    """How far the areas of `table` are in doubt.
 
-    Raises:
-        ImageError: the volumes do not belong together.
+    `around` are the `soft_area.surroundings` of the mask that was measured (None: no cord), and
+    `other` the probabilities in other views of the image.
+
+    Raises
+    ------
+    ImageError
+        The volumes do not belong together.
     """
-    around = surroundings(segmentation, table)
     if around is None:
         nothing = np.full(len(table.shapes), np.nan)
         return Doubt(nothing, None)

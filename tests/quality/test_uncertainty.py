@@ -9,6 +9,7 @@ from phantoms import affine_of
 from sct_deepseg_general.errors import ImageError, ModelError
 from sct_deepseg_general.image.volume import Grid, Probability, Segmentation
 from sct_deepseg_general.morphometry.morphometrics import Morphometrics, measure
+from sct_deepseg_general.morphometry.soft_area import surroundings
 from sct_deepseg_general.quality.uncertainty import Calibration, Doubt, doubt, with_interval
 
 SHAPE = (40, 40, 8)
@@ -32,7 +33,7 @@ def masked(probability: Probability) -> tuple[Segmentation, Morphometrics]:
 
 def doubted(probability: Probability, *other: Probability) -> tuple[Doubt, Morphometrics]:
     mask, table = masked(probability)
-    return doubt(probability, mask, table, 0.5, other), table
+    return doubt(probability, surroundings(mask, table), table, 0.5, other), table
 
 
 def test_the_edge_is_half_the_ring_between_a_quarter_and_three_quarters() -> None:
@@ -96,7 +97,7 @@ def test_a_probability_of_another_grid_is_refused() -> None:
     mask, table = masked(tube(0.2))
     elsewhere = Grid(SHAPE, affine_of("LAS", (0.5, 0.5, 4.0), SHAPE))
     with pytest.raises(ImageError, match="same grid"):
-        doubt(tube(0.2, grid=elsewhere), mask, table, 0.5)
+        doubt(tube(0.2, grid=elsewhere), surroundings(mask, table), table, 0.5)
 
 
 def test_the_record_gives_the_factors() -> None:
