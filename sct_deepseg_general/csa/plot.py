@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from sct_deepseg_general.csa.levels import level_name
 from sct_deepseg_general.files import write_whole
 from sct_deepseg_general.morphometry.morphometrics import Morphometrics
 
@@ -17,14 +18,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["LevelName", "PlotOptions", "figure", "level_name", "save_plot"]
+__all__ = ["PlotOptions", "figure", "save_plot"]
 
 INK, GREY, LIGHT = "#1b2a3a", "#7a8794", "#e6e9ec"
 AREA, SOFT, DOUBT = "#1f6fb2", "#2a9d8f", "#d1495b"
 
 Floats = NDArray[np.float64]
 Levels = NDArray[np.int64]
-LevelName = str
 
 
 @dataclass(frozen=True)
@@ -88,15 +88,6 @@ def figure(
         axes.text(0.5, 0.5, "no cord", transform=axes.transAxes, ha="center", color=GREY)
     _dress(axes, options)
     return drawn
-
-
-def level_name(level: int) -> LevelName:
-    """C1 to C7, T1 to T12, L1 to L5, S1 to S5 for the numbers 1 to 29."""
-    for letter, count in (("C", 7), ("T", 12), ("L", 5), ("S", 5)):
-        if level <= count:
-            return f"{letter}{level}"
-        level -= count
-    return str(level)
 
 
 def _positions(morphometrics: Morphometrics, *, in_mm: bool) -> Floats:

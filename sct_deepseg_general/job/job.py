@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from sct_deepseg_general import __version__
+from sct_deepseg_general.csa.levels import level_name
 from sct_deepseg_general.csa.measure import PER_SLICE, CsaRequest, Measured, shapes, tabulated
-from sct_deepseg_general.csa.plot import level_name
 from sct_deepseg_general.csa.table import write as write_csa
 from sct_deepseg_general.errors import ImageError
 from sct_deepseg_general.files import FileStamp, written_together
