@@ -17,7 +17,7 @@ from sct_deepseg_general.errors import ImageError
 if TYPE_CHECKING:
     from sct_deepseg_general.image.volume import Segmentation, Volume
     from sct_deepseg_general.morphometry.morphometrics import Morphometrics
-    from sct_deepseg_general.qc.entry import Entry, SliceArea
+    from sct_deepseg_general.qc.entry import QcEntry, SliceArea
     from sct_deepseg_general.quality.assess import Quality
 
 __all__ = ["command"]
@@ -68,10 +68,10 @@ def command(image: Path, mask: Path, folder: Path, **rest: Any) -> int:
     return 0
 
 
-def _entry(image: Path, mask: Path, rest: Mapping[str, Any]) -> Entry:
+def _entry(image: Path, mask: Path, rest: Mapping[str, Any]) -> QcEntry:
     from sct_deepseg_general.image import nifti
     from sct_deepseg_general.morphometry.morphometrics import measure
-    from sct_deepseg_general.qc.entry import Entry
+    from sct_deepseg_general.qc.entry import QcEntry
 
     volume = nifti.load(image)
 
@@ -83,7 +83,7 @@ def _entry(image: Path, mask: Path, rest: Mapping[str, Any]) -> Entry:
     table = measure(segmentation)
     quality = _quality(segmentation, table)
     dataset, subject, contrast = _names(image, rest)
-    return Entry(
+    return QcEntry(
         image=volume,
         segmentation=segmentation,
         probability=given(rest["soft"], nifti.load_probability),

@@ -53,12 +53,12 @@ def blended(
     weights = np.zeros(padded.shape, np.float32)
     weight = gaussian(tuple(tile))
 
-    def said(start: Any) -> Float:
+    def run(start: Any) -> Float:
         return forward(np.ascontiguousarray(padded[_window(start, tile)]))
 
-    for done, (start, found) in enumerate(zip(starts, each(said, starts), strict=True)):
+    for done, (start, values) in enumerate(zip(starts, each(run, starts), strict=True)):
         window = _window(start, tile)
-        total[window] += found * weight
+        total[window] += values * weight
         weights[window] += weight
         if progress is not None:
             progress(done + 1, len(starts))

@@ -26,9 +26,9 @@ from sct_deepseg_general.inference.predictor import Predictor
 from sct_deepseg_general.job.outputs import Outputs, Provenance, write_sidecar
 from sct_deepseg_general.morphometry.morphometrics import Morphometrics
 from sct_deepseg_general.morphometry.soft_area import areas_around, surroundings
-from sct_deepseg_general.qc.entry import Entry, SliceArea, add_entry
+from sct_deepseg_general.qc.entry import QcEntry, SliceArea, add_entry
 from sct_deepseg_general.quality.assess import Evidence, Quality, assess
-from sct_deepseg_general.quality.uncertainty import Calibration, Doubt, doubt, with_interval
+from sct_deepseg_general.quality.uncertainty import Doubt, IntervalFactors, doubt, with_interval
 from sct_deepseg_general.zoo.model import Model
 
 __all__ = ["Done", "Job", "QcPlace", "Request", "filed", "judged", "run", "slice_areas"]
@@ -179,7 +179,7 @@ def _measured(
     table = replace(table, soft_area=areas_around(around, body.probability, table))
     other = result.other_probabilities(mask.grid)
     doubted = doubt(body.probability, around, table, threshold, other)
-    table = with_interval(table, doubted, Calibration.from_record(model.intervals))
+    table = with_interval(table, doubted, IntervalFactors.from_record(model.intervals))
     return tabulated(result.segmentation, table, wanted), doubted
 
 
@@ -259,11 +259,11 @@ def _provenance(done: Done, predictor: Predictor, request: Request) -> Provenanc
             "exact": options.exact,
             "uncertainty": options.uncertainty,
         },
-        area=_area(done, Calibration.from_record(model.intervals)),
+        area=_area(done, IntervalFactors.from_record(model.intervals)),
     )
 
 
-def _area(done: Done, calibration: Calibration) -> dict[str, Any]:
+def _area(done: Done, factors: IntervalFactors) -> dict[str, Any]:
     """The mean area over the slices with cord, in mm², and its interval."""
     interval = done.interval
     if interval is None:
@@ -272,8 +272,8 @@ def _area(done: Done, calibration: Calibration) -> dict[str, Any]:
         "Mean": round(done.mean_area, 3),
         "Lower": round(interval[0], 3),
         "Upper": round(interval[1], 3),
-        "Level": calibration.level,
-        "Calibrated": calibration.fitted,
+        "Level": factors.level,
+        "Calibrated": factors.fitted,
         "From": "edge" if done.doubt.views is None else "edge and views",
     }
 
@@ -281,7 +281,7 @@ def _area(done: Done, calibration: Calibration) -> dict[str, Any]:
 def _show(done: Done, predictor: Predictor, request: Request, place: QcPlace, body: InLas) -> Path:
     result = done.result
     dataset, subject, contrast = filed(done.job.image)
-    entry = Entry(
+    entry = QcEntry(
         image=result.image,
         segmentation=result.segmentation,
         probability=result.probability,

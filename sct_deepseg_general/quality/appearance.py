@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from sct_deepseg_general.image.las import AXES
 from sct_deepseg_general.image.volume import Array, Box, Grid, Probability, Segmentation, Volume
 
-__all__ = ["Appearance", "Overlap", "appearance", "longest_above", "overlap"]
+__all__ = ["Appearance", "CoarseOverlap", "appearance", "coarse_overlap", "longest_above"]
 
 REACH = 4.0
 """mm around the mask that are its surroundings; also what a coarse mask may be off by."""
@@ -91,7 +91,7 @@ def longest_above(along: Mapping[int, float], limit: float, width: int) -> tuple
 
 
 @dataclass(frozen=True)
-class Overlap:
+class CoarseOverlap:
     """A mask beside the one of the coarse pass."""
 
     seen: float
@@ -102,7 +102,7 @@ class Overlap:
     """Volume of the mask over that of the coarse mask."""
 
 
-def overlap(segmentation: Segmentation, coarse: Volume) -> Overlap:
+def coarse_overlap(segmentation: Segmentation, coarse: Volume) -> CoarseOverlap:
     """How a mask that holds cord lies to the mask of the coarse pass."""
     from scipy.ndimage import distance_transform_edt
 
@@ -119,8 +119,8 @@ def overlap(segmentation: Segmentation, coarse: Volume) -> Overlap:
 
     own, seen = mask.sum() * _voxel(grid), found.data.sum() * _voxel(coarse.grid)
     if not mask.any() or not other.any():
-        return Overlap(0.0, 0.0, float(own / seen) if seen else np.inf)
-    return Overlap(
+        return CoarseOverlap(0.0, 0.0, float(own / seen) if seen else np.inf)
+    return CoarseOverlap(
         seen=float((mask & near(other)).sum() / mask.sum()),
         covered=float((other & near(mask)).sum() / other.sum()),
         volume=float(own / seen),

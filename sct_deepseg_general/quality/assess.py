@@ -17,7 +17,12 @@ from numpy.typing import NDArray
 from sct_deepseg_general.image.las import AXES
 from sct_deepseg_general.image.volume import Array, Box, Grid, Probability, Segmentation, Volume
 from sct_deepseg_general.morphometry.morphometrics import Morphometrics
-from sct_deepseg_general.quality.appearance import Appearance, appearance, longest_above, overlap
+from sct_deepseg_general.quality.appearance import (
+    Appearance,
+    appearance,
+    coarse_overlap,
+    longest_above,
+)
 
 __all__ = ["Evidence", "Finding", "Limits", "Quality", "Status", "assess"]
 
@@ -183,7 +188,7 @@ def _on_coarse(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
         yield Finding("warn", f"the coarse pass was not sure that this is a cord ({sure:.2f})")
     if evidence.coarse is None:
         return
-    both = overlap(evidence.segmentation, evidence.coarse)
+    both = coarse_overlap(evidence.segmentation, evidence.coarse)
     status = _below(both.seen, limits.overlap)
     if status != "ok":
         text = f"only {both.seen:.0%} of the mask is where the coarse pass saw the cord"

@@ -21,7 +21,7 @@ from sct_deepseg_general.image.volume import Probability
 from sct_deepseg_general.morphometry.morphometrics import Morphometrics
 from sct_deepseg_general.morphometry.soft_area import Surroundings
 
-__all__ = ["LEVEL", "Calibration", "Doubt", "doubt", "with_interval"]
+__all__ = ["LEVEL", "Doubt", "IntervalFactors", "doubt", "with_interval"]
 
 LEVEL = 0.9
 """How often an interval is meant to hold the reference area."""
@@ -36,7 +36,7 @@ Factors = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Calibration:
+class IntervalFactors:
     """How many times its scale an interval reaches below and above the area.
 
     `edge` is for the scale from the edge alone, `views` for that from edge and views.
@@ -49,7 +49,7 @@ class Calibration:
     """Whether the factors come from labelled images."""
 
     @classmethod
-    def from_record(cls, record: Mapping[str, Any] | None) -> Calibration:
+    def from_record(cls, record: Mapping[str, Any] | None) -> IntervalFactors:
         """The `intervals` of a model's record, {"level", "edge", "views"}.
 
         Raises:
@@ -116,10 +116,10 @@ def doubt(
     return Doubt((wide - narrow) / 2, areas.std(axis=0), agreement)
 
 
-def with_interval(table: Morphometrics, doubted: Doubt, calibration: Calibration) -> Morphometrics:
+def with_interval(table: Morphometrics, doubted: Doubt, factors: IntervalFactors) -> Morphometrics:
     """The table with an interval for the area of every slice, never below 0."""
     area, scale = table.area, doubted.scale(table.area)
-    below, above = calibration.edge if doubted.views is None else calibration.views
+    below, above = factors.edge if doubted.views is None else factors.views
     return table.with_interval(np.maximum(area - below * scale, 0), area + above * scale)
 
 

@@ -103,7 +103,7 @@ class Model:
     folds: tuple[str, ...]
     """The weights, one safetensors file a fold; their logits are averaged."""
     intervals: Mapping[str, Any] | None = field(hash=False)
-    """Calibration of the error bars of the area, as `uncertainty.Calibration` reads it."""
+    """Calibration of the error bars of the area, as `uncertainty.IntervalFactors` reads it."""
     typical: Mapping[str, tuple[float, float]] | None = field(hash=False)
     """Ranges of what `appearance` finds in the images trained on, by name; None: not known."""
     licence: str
