@@ -268,6 +268,8 @@ def _area(done: Done, factors: IntervalFactors) -> dict[str, Any]:
     interval = done.interval
     if interval is None:
         return {}
+    repeated = calibration.repeated(done.mean_area)
+    again = {} if repeated is None else {"Repeat": [round(end, 3) for end in repeated]}
     return {
         "Mean": round(done.mean_area, 3),
         "Lower": round(interval[0], 3),
@@ -275,6 +277,7 @@ def _area(done: Done, factors: IntervalFactors) -> dict[str, Any]:
         "Level": factors.level,
         "Calibrated": factors.fitted,
         "From": "edge" if done.doubt.views is None else "edge and views",
+        **again,
     }
 
 

@@ -1,4 +1,4 @@
-"""An interval for every area: from the probability's edge, and from other views of the image.
+"""Intervals for areas: from the probability's edge, from other views, from pairs of scans.
 
 The edge alone costs nothing: how much area lies between the probabilities half-way from the
 threshold to 0 and to 1. The views (see `views`) add how far the area moves when the image is
@@ -47,10 +47,13 @@ class IntervalFactors:
     views: Factors = (1.0, 1.0)
     fitted: bool = False
     """Whether the factors come from labelled images."""
+    repeat: float | None = None
+    """How far, as a share of the mean area, that of a second scan lies off at most `level` of the
+    time; from pairs of scans (`benchmarks/accuracy/repeatability.py`)."""
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any] | None) -> IntervalFactors:
-        """The `intervals` of a model's record, {"level", "edge", "views"}.
+        """The `intervals` of a model's record, {"level", "edge", "views"} and maybe "repeat".
 
         Raises:
             ModelError: the record is not like that.
@@ -61,11 +64,20 @@ class IntervalFactors:
             level = float(record["level"])
             (a, b), (c, d) = record["edge"], record["views"]
             edge, views = (float(a), float(b)), (float(c), float(d))
+            repeat = None if record.get("repeat") is None else float(record["repeat"])
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"The model's record of intervals cannot be read: {error}.") from error
-        if not 0 < level < 1 or min(*edge, *views) < 0:
+        if not 0 < level < 1 or min(*edge, *views, repeat or 0.0) < 0:
             raise ModelError("The model's record of intervals holds impossible numbers.")
-        return cls(level, edge, views, fitted=True)
+        return cls(level, edge, views, fitted=True, repeat=repeat)
+
+    def repeated(self, area: float) -> tuple[float, float] | None:
+        """Where the mean area (mm²) of a second scan of the same person would lie; None where the
+        model's record does not say.
+        """
+        if self.repeat is None:
+            return None
+        return area * (1 - self.repeat), area * (1 + self.repeat)
 
 
 @dataclass(frozen=True, eq=False)

@@ -108,10 +108,18 @@ def test_the_record_gives_the_factors() -> None:
     )
 
 
+def test_a_second_scan_lies_within_the_share_that_the_record_names() -> None:
+    record = {"level": 0.9, "edge": [1, 1], "views": [1, 1], "repeat": 0.03}
+    assert Calibration.from_record(record).repeated(80.0) == pytest.approx((77.6, 82.4))
+    assert Calibration().repeated(80.0) is None
+
+
 @pytest.mark.parametrize(
     "record",
     [
         {},
+        {"level": 0.9, "edge": [1, 1], "views": [1, 1], "repeat": -0.1},
+        {"level": 0.9, "edge": [1, 1], "views": [1, 1], "repeat": "often"},
         {"level": 0.9, "edge": [1], "views": [1, 1]},
         {"level": 0.9, "edge": ["wide", 1], "views": [1, 1]},
         {"level": 1.5, "edge": [1, 1], "views": [1, 1]},
