@@ -268,7 +268,7 @@ def _area(done: Done, factors: IntervalFactors) -> dict[str, Any]:
     interval = done.interval
     if interval is None:
         return {}
-    repeated = calibration.repeated(done.mean_area)
+    repeated = factors.repeated(done.mean_area)
     again = {} if repeated is None else {"Repeat": [round(end, 3) for end in repeated]}
     return {
         "Mean": round(done.mean_area, 3),

@@ -110,8 +110,8 @@ def test_the_record_gives_the_factors() -> None:
 
 def test_a_second_scan_lies_within_the_share_that_the_record_names() -> None:
     record = {"level": 0.9, "edge": [1, 1], "views": [1, 1], "repeat": 0.03}
-    assert Calibration.from_record(record).repeated(80.0) == pytest.approx((77.6, 82.4))
-    assert Calibration().repeated(80.0) is None
+    assert IntervalFactors.from_record(record).repeated(80.0) == pytest.approx((77.6, 82.4))
+    assert IntervalFactors().repeated(80.0) is None
 
 
 @pytest.mark.parametrize(
