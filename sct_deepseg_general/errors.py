@@ -11,6 +11,7 @@ __all__ = [
     "ModelError",
     "NormsError",
     "OutputError",
+    "SchemaError",
 ]
 
 
@@ -40,3 +41,7 @@ class NormsError(DeepsegError):
 
 class OutputError(DeepsegError):
     """A result cannot be written where it was asked for."""
+
+
+class SchemaError(DeepsegError):
+    """A JSON file is unreadable, or a field of it is missing, unknown or not valid."""

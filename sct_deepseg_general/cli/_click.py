@@ -12,6 +12,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from functools import wraps
 from pathlib import Path
@@ -21,7 +22,7 @@ from typing import Any, Literal, NoReturn, TypeVar, Union, get_args, get_origin,
 import click
 
 from sct_deepseg_general import __version__
-from sct_deepseg_general.errors import DeepsegError
+from sct_deepseg_general.errors import BackendError, DeepsegError
 
 __all__ = [
     "EXISTING",
@@ -30,6 +31,7 @@ __all__ = [
     "SctGroup",
     "fail",
     "flag",
+    "needing_torch",
     "option",
     "options_of",
     "printable",
@@ -190,6 +192,18 @@ def run(command: click.Command, name: str, words: Sequence[str]) -> NoReturn:
     except MemoryError:
         fail("There is not enough memory: crop the image, or close other programs.", code=1)
     sys.exit(result if isinstance(result, int) else 0)
+
+
+@contextmanager
+def needing_torch(purpose: str) -> Iterator[None]:
+    """Imports of torch or nnU-Net; where they are missing, an error that names the extra."""
+    try:
+        yield
+    except ImportError as error:
+        raise BackendError(
+            f"{purpose} needs {error.name}, which is in the extra 'torch': run "
+            "pip install 'sct-deepseg-general[torch]'."
+        ) from error
 
 
 def fail(sentence: str, code: int = 2) -> NoReturn:

@@ -22,7 +22,7 @@ from sct_deepseg_general.inference.devices import thread_count
 from sct_deepseg_general.inference.engine import Float, Progress, cord_minus_background
 from sct_deepseg_general.inference.sliding_window import blended, fitted_tile
 
-__all__ = ["OpenVinoEngine", "drop_signal_stack", "import_openvino"]
+__all__ = ["OpenVinoEngine", "compiled_network", "drop_signal_stack", "import_openvino"]
 
 SMALL_TILE = 64**3
 """Voxels of a tile up to which several are run at the same time."""
@@ -170,6 +170,43 @@ def _compiled(
             return np.array(request.get_output_tensor(0).data)
         finally:
             free.append(request)
+
+    return forward
+
+
+def compiled_network(
+    model_file: Path, shape: Sequence[int], precision: str = "f32"
+) -> Callable[[Float], Float]:
+    """The network's output (1, label channels, z, y, x) for a batch (1, *shape), on all threads.
+
+    Parameters
+    ----------
+    model_file : Path
+        The OpenVINO IR.
+    shape : sequence of int
+        Channels, z, y, x of a tile.
+    precision : str
+        "f32", or "bf16" where the processor computes in it.
+
+    Raises
+    ------
+    ModelError
+        The IR cannot be loaded.
+    """
+    ov: Any = import_openvino()
+    try:
+        core = ov.Core()
+        network = core.read_model(model_file)
+        network.reshape([1, *shape])
+        settings = {**_cpu_settings(1), "INFERENCE_PRECISION_HINT": precision}
+        request = core.compile_model(network, "CPU", settings).create_infer_request()
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise ModelError(f"OpenVINO cannot load {model_file} ({reason}).") from error
+
+    def forward(batch: Float) -> Float:
+        request.infer({0: batch})
+        return np.array(request.get_output_tensor(0).data)
 
     return forward
 

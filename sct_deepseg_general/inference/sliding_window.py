@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["blended", "fitted_tile", "following", "gaussian", "positions"]
+__all__ = ["blended", "blended_channels", "fitted_tile", "following", "gaussian", "positions"]
 
 EDGE = 4
 """Voxels between what is wanted and the border of the tiles that follow it."""
@@ -65,6 +65,55 @@ def blended(
     result = np.full(padded.shape, -np.inf, np.float32)
     np.divide(total, weights, out=result, where=weights > 0)
     return np.asarray(result[inner])
+
+
+def blended_channels(
+    data: Float,
+    tile: Sequence[int],
+    forward: Forward,
+    progress: Callable[[int, int], None] | None = None,
+    each: Each = map,
+) -> Float:
+    """The logits of a network with any number of channels, on nnU-Net's lattice of tiles.
+
+    Parameters
+    ----------
+    data : array
+        The image (channels, z, y, x).
+    tile : sequence of int
+        The size of a tile (z, y, x); z is 1 for a network of slices, which sees each slice.
+    forward : callable
+        Maps a tile (channels, z, y, x) to its logits (label channels, z, y, x).
+    progress : callable, optional
+        Called with (tiles done, tiles in all).
+    each : callable
+        As `map`; may run several tiles at a time.
+
+    Returns
+    -------
+    array
+        The logits (label channels, z, y, x) over the whole of `data`.
+    """
+    padded, inner = zip(*(_padded(channel, tile) for channel in data), strict=True)
+    image, shape = np.stack(padded), padded[0].shape
+    starts = positions(shape, tile)
+    weights = np.zeros(shape, np.float32)
+    weight = gaussian(tuple(tile))
+    total = np.zeros((0, *shape), np.float32)
+
+    def run(start: Any) -> Float:
+        return forward(np.ascontiguousarray(image[(slice(None), *_window(start, tile))]))
+
+    for done, (start, logits) in enumerate(zip(starts, each(run, starts), strict=True)):
+        if not len(total):  # the first tile tells how many channels there are
+            total = np.zeros((len(logits), *shape), np.float32)
+        window = _window(start, tile)
+        total[(slice(None), *window)] += logits * weight
+        weights[window] += weight
+        if progress is not None:
+            progress(done + 1, len(starts))
+    total /= weights
+    return np.asarray(total[(slice(None), *inner[0])])
 
 
 def positions(shape: Sequence[int], tile: Sequence[int], step: float = 0.5) -> list[Any]:
@@ -128,9 +177,12 @@ def gaussian(tile: tuple[int, ...]) -> Float:
 
 
 def _steps(length: int, tile: int, step: float) -> Iterator[int]:
+    if tile == 1:
+        yield from range(length)
+        return
     count = int(np.ceil((length - tile) / (tile * step))) + 1
     width = (length - tile) / max(count - 1, 1)
-    return (int(np.round(width * i)) for i in range(count))
+    yield from (int(np.round(width * i)) for i in range(count))
 
 
 def _padded(data: NDArray[Any], tile: Sequence[int]) -> tuple[NDArray[Any], Any]:
