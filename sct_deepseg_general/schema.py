@@ -111,12 +111,12 @@ def read_json(path: Path) -> Mapping[str, Any]:
     path : Path
         A UTF-8 text file of at most `LARGEST` bytes.
 
-    Returns:
+    Returns
     -------
     Mapping[str, Any]
         The object as Python values. All numbers are finite.
 
-    Raises:
+    Raises
     ------
     SchemaError
         The file is missing, too large, not one JSON object, or gives a field twice.
@@ -147,17 +147,17 @@ def from_json(kind: type[T], content: Any, where: str) -> T:
     where : str
         The name of the file or object, for messages.
 
-    Returns:
+    Returns
     -------
     kind
         The record; lists have become tuples.
 
-    Raises:
+    Raises
     ------
     SchemaError
         A field is unknown, missing, of another type or out of range; the message names it.
 
-    Examples:
+    Examples
     --------
     >>> from dataclasses import dataclass
     >>> @dataclass(frozen=True)

@@ -89,7 +89,7 @@ def options_of(kind: type[_O], values: Mapping[str, Any]) -> _O:
     A field whose type is a dataclass takes its own fields from the same values, so that options
     which several commands share are one value. 0 and 1 become a bool where the field is one.
 
-    Raises:
+    Raises
     ------
     TypeError
         A field has no option, an option has no field, or a value is not of the field's type.

@@ -42,13 +42,13 @@ def build_network(
     configuration : str
         "2d" or "3d_fullres".
 
-    Returns:
+    Returns
     -------
     torch.nn.Module
         Takes float32 (batch, image channels, *axes of the plan), gives logits (batch, label
         channels, *axes).
 
-    Raises:
+    Raises
     ------
     ModelError
         The plan is not one, or names what may not be built.
@@ -79,7 +79,7 @@ def load_network(
 ) -> torch.nn.Module:
     """The trained network of one fold, in evaluation mode, on the CPU.
 
-    Raises:
+    Raises
     ------
     ModelError
         The plan is refused, or the weights are not those of its network.
@@ -122,7 +122,7 @@ def fill(network: torch.nn.Module, weights: Mapping[str, Any], where: str) -> to
 
     nnU-Net registers one weight under up to four names; giving any one of them is enough.
 
-    Raises:
+    Raises
     ------
     ModelError
         A weight is missing, left over, of another shape, or not a number.
@@ -155,7 +155,7 @@ def first_names(network: torch.nn.Module) -> dict[str, str]:
 def stock_predictor(model: Model, device: str, *, mirroring: bool = False) -> Any:
     """nnU-Net's `nnUNetPredictor` with the model's weights: step 0.5, Gaussian.
 
-    Raises:
+    Raises
     ------
     BackendError
         Nnunetv2 is not installed.

@@ -99,11 +99,11 @@ def resampled(
     if data.shape == tuple(shape):
         return np.asarray(data, np.float32)
     axis = _separate_axis(spacing, target, how.separate_z)
-    values = np.asarray(data, np.float64)
+    values: NDArray[np.float64] = np.asarray(data, np.float64)
     if axis is None:
         return np.asarray(_resized(values, shape, how.order), np.float32)
     within = tuple(n for a, n in enumerate(shape) if a != axis)
-    slices = [_resized(values.take(i, axis), within, how.order) for i in range(data.shape[axis])]
+    slices = [_resized(one, within, how.order) for one in np.moveaxis(values, axis, 0)]
     stack = np.stack(slices, axis)
     if stack.shape == tuple(shape):
         return np.asarray(stack, np.float32)

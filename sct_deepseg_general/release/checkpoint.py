@@ -39,7 +39,7 @@ class Checkpoint:
 def read_checkpoint(path: Path) -> Checkpoint:
     """Read the network's weights, and what they belong to, from a checkpoint of nnU-Net.
 
-    Raises:
+    Raises
     ------
     ModelError
         torch is too old to open a file from elsewhere, or the file is not a checkpoint, or it

@@ -73,7 +73,7 @@ def export_ir(
     half : bool
         Whether weights are stored as float16, which changes probabilities by up to 0.004.
 
-    Returns:
+    Returns
     -------
     tuple of Path
         The two files.

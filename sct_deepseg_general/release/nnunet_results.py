@@ -67,12 +67,12 @@ def import_results(
     options : ImportOptions, optional
         What the files do not say.
 
-    Returns:
+    Returns
     -------
     Model
         The model in `folder`.
 
-    Raises:
+    Raises
     ------
     ModelError
         These are no such results, the plan and the weights do not belong together, or the

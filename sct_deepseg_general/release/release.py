@@ -85,7 +85,7 @@ def release(
 
     `urls` say where the bundle will lie; without any, the model is meant to be embedded.
 
-    Raises:
+    Raises
     ------
     ModelError
         The name, the folder or the evaluation will not do, the version is not newer
@@ -114,7 +114,7 @@ def release(
 def regressions(new: Sequence[Measurement], old: Sequence[Measurement]) -> tuple[Regression, ...]:
     """Where `new` is worse than `old`, over the images that both were measured on.
 
-    Raises:
+    Raises
     ------
     ModelError
         There is no such image for a contrast of `old`.

@@ -54,7 +54,7 @@ class Results:
 def unpacked(sources: Sequence[Path], scratch: Path) -> tuple[Path, ...]:
     """Each source as a folder: archives are unpacked into `scratch`, used files only.
 
-    Raises:
+    Raises
     ------
     ModelError
         A source does not exist, or is not a sound zip archive.
@@ -86,7 +86,7 @@ def found_results(sources: Sequence[Path], folders: Sequence[Path]) -> Results:
     folders : sequence of Path
         The same, unpacked.
 
-    Raises:
+    Raises
     ------
     ModelError
         There are no results, or those of several networks, or a fold is there twice.

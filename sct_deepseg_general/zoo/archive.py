@@ -61,7 +61,7 @@ def seal(folder: Path, record: Mapping[str, Any]) -> Model:
     `record` holds the fields of `model.json` but `files`, which is computed here. Only files
     at the top of the folder belong to a model; the same files give the same bytes.
 
-    Raises:
+    Raises
     ------
     ModelError
         The folder and the record do not make a valid model.
@@ -107,7 +107,7 @@ def unpack(
 ) -> None:
     """The plain files of a zip whose names are `wanted`, written below a new folder.
 
-    Raises:
+    Raises
     ------
     ModelError
         The archive is damaged or larger than the limits, or any of its members,
@@ -133,7 +133,7 @@ def unpack(
 def unpack_model(archive: Path, folder: Path, limits: ArchiveLimits) -> Model:
     """The model in a bundle, unpacked into a new folder, every file checked.
 
-    Raises:
+    Raises
     ------
     ModelError
         As `unpack` and `Model.load`, or the bundle holds a file that its manifest

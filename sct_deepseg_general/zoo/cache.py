@@ -32,7 +32,7 @@ class ModelPlace:
     def load(self, *, full: bool = False) -> Model:
         """Load and check the model, which must be the one that its folder is named after.
 
-        Raises:
+        Raises
         ------
         ModelError
             As `Model.load`, or it is another model.
@@ -59,7 +59,7 @@ class ModelCache:
     def load(self, key: str) -> Model | None:
         """Load the model id@version from the first folder with an undamaged copy; None without any.
 
-        Raises:
+        Raises
         ------
         ModelError
             All copies are damaged.
@@ -78,7 +78,7 @@ class ModelCache:
     def writable(self) -> Path:
         """The first cache folder that can be written to; created if it does not exist.
 
-        Raises:
+        Raises
         ------
         ModelError
             There is none.
@@ -126,7 +126,7 @@ def standard_cache() -> ModelCache:
     as in PATH: models are searched in all of them, and installed in the first that can be
     written to.
 
-    Raises:
+    Raises
     ------
     ModelError
         The user has no home folder and the variable is not set.

@@ -81,7 +81,7 @@ def download(
 
     With a known hash, what an earlier process left in `part` is completed, not brought again.
 
-    Raises:
+    Raises
     ------
     ModelError
         No mirror gave the file with its size and hash, or the disk is full.
@@ -109,7 +109,7 @@ def download(
 def check_url(url: str) -> str:
     """The URL, if it is https, or http to this very machine.
 
-    Raises:
+    Raises
     ------
     ModelError
         It is anything else.

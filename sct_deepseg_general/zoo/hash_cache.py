@@ -25,7 +25,7 @@ FileStamps = tuple[tuple[str, FileStamp], ...]
 def user_cache() -> Path:
     """The user's cache folder for this program, which may not exist yet.
 
-    Raises:
+    Raises
     ------
     RuntimeError
         The user has no home folder.
@@ -42,7 +42,7 @@ def user_cache() -> Path:
 def file_stamps(folder: Path, names: Iterable[str]) -> FileStamps:
     """The size in bytes and modification time in nanoseconds of each file, by name.
 
-    Raises:
+    Raises
     ------
     OSError
         A file is missing.

@@ -135,7 +135,7 @@ class ModelIndex:
 def read_index(path: Path) -> ModelIndex:
     """Read an index file.
 
-    Raises:
+    Raises
     ------
     ModelError
         The file is missing, not valid, or lists a version twice.

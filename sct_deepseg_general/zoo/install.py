@@ -78,12 +78,12 @@ def fetch(
     files : sequence of Path
         The model's archives in the order of the index, if they were copied here by other means.
 
-    Returns:
+    Returns
     -------
     Model
         The installed model.
 
-    Raises:
+    Raises
     ------
     ModelError
         The network is forbidden, an archive needs trust, no mirror provides it, or its content
@@ -108,7 +108,7 @@ def install_file(
     An archive whose SHA-256 is in the index is the model of that entry. Any other archive must
     be a bundle of this program, names its model itself, and needs `options.trust`.
 
-    Raises:
+    Raises
     ------
     ModelError
         As `fetch`.

@@ -63,7 +63,7 @@ class LabelScheme:
     def label(self, name: str) -> Label:
         """The label of this name.
 
-        Raises:
+        Raises
         ------
         ModelError
             There is none.
@@ -93,7 +93,7 @@ def label_scheme(
     where : str
         The name of the file, for messages.
 
-    Raises:
+    Raises
     ------
     ModelError
         The labels have no background 0, are not consecutive, or regions lack their order.

@@ -56,12 +56,12 @@ class Model(ModelRecord):
             Hash every file. Otherwise, a file is hashed at the first load, and again when its
             size or modification time has changed since.
 
-        Returns:
+        Returns
         -------
         Model
             The checked model.
 
-        Raises:
+        Raises
         ------
         ModelError
             The folder is not a model, its record is not valid, or a file is missing or differs
@@ -82,7 +82,7 @@ class Model(ModelRecord):
     def path(self, name: str) -> Path:
         """The path of one of the model's files.
 
-        Raises:
+        Raises
         ------
         ModelError
             The model has no such file.
@@ -95,12 +95,12 @@ class Model(ModelRecord):
 def split_key(name: str) -> tuple[str, str | None]:
     """Split "id@version" into (id, version); the version of a bare "id" is None.
 
-    Raises:
+    Raises
     ------
     ModelError
         The text is neither.
 
-    Examples:
+    Examples
     --------
     >>> split_key("sct-epi@0.2")
     ('sct-epi', '0.2')
@@ -122,7 +122,7 @@ def sorted_version(version: str) -> tuple[int, ...]:
 def read_manifest(folder: Path) -> Mapping[str, str]:
     """Read the SHA-256 of each file from a folder's `MANIFEST`, in the format of `sha256sum`.
 
-    Raises:
+    Raises
     ------
     ModelError
         There is no manifest, or a line of it is not a hash and a plain file name.

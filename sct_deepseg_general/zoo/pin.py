@@ -54,7 +54,7 @@ def entry_of(model: Model, urls: Sequence[str] = (), archive: Path | None = None
 def embed(model: Model, package: Path) -> Model:
     """Put a model into the folder of embedded models, in place of the one of its id, and pin it.
 
-    Raises:
+    Raises
     ------
     ModelError
         The folder has no index, or cannot be written to.
@@ -84,7 +84,7 @@ def pin(package: Path) -> tuple[str, ...]:
 
     An older version that was only embedded leaves the index, and the default follows.
 
-    Raises:
+    Raises
     ------
     ModelError
         A model is damaged, or the index is not valid or cannot be written.

@@ -93,12 +93,12 @@ def read_plans(path: Path, configuration: str = CONFIGURATION) -> Plans:
     configuration : str
         "2d" or "3d_fullres".
 
-    Returns:
+    Returns
     -------
     Plans
         What inference needs.
 
-    Raises:
+    Raises
     ------
     ModelError
         The file is not a plan, has no such configuration, names a network or a layer that is

@@ -139,7 +139,7 @@ class ModelRecord:
     folds: Annotated[tuple[_Weights, ...], Length(1)]
     """The weights, one safetensors file for each fold."""
     intervals: Mapping[str, Any] | None = field(hash=False)
-    """Calibration of the confidence interval of the area, as `uncertainty.IntervalFactors` reads it."""
+    """Calibration of the area's interval, as `uncertainty.IntervalFactors` reads it."""
     licence: str
     citation: str
     date: Date

@@ -54,7 +54,7 @@ class Zoo:
     def find(self, name: str | None = None) -> str:
         """The id@version of a name; a bare id stands for its newest known version.
 
-        Raises:
+        Raises
         ------
         ModelError
             No such model is on this machine or in the index.
@@ -68,7 +68,7 @@ class Zoo:
     def here(self, name: str | None = None) -> Model:
         """Load the model of a name from this machine and check its files.
 
-        Raises:
+        Raises
         ------
         ModelError
             It is unknown, not installed, damaged, or differs from the hash in the index.
@@ -82,7 +82,7 @@ class Zoo:
     def obtain(self, name: str | None = None, options: FetchOptions | None = None) -> Model:
         """Load the model of a name; it is fetched first if it is not installed, or damaged.
 
-        Raises:
+        Raises
         ------
         ModelError
             As `here` and `fetch`.
@@ -104,7 +104,7 @@ class Zoo:
         options : FetchOptions
             How to install.
 
-        Raises:
+        Raises
         ------
         ModelError
             As `fetch` and `install_file`.
@@ -137,7 +137,7 @@ class Zoo:
     def remove(self, name: str) -> Path:
         """Remove an installed model from the disk, and return the folder where it was.
 
-        Raises:
+        Raises
         ------
         ModelError
             It is not installed, belongs to the package, or cannot be removed.
@@ -211,7 +211,7 @@ def resolve(
     A model of the index that is not on this machine is fetched, if its hash is pinned there
     and the network is allowed.
 
-    Raises:
+    Raises
     ------
     ModelError
         There is no such model, or it cannot be had or trusted.
