@@ -32,7 +32,7 @@ class FileStamp:
     def of(cls, path: Path) -> FileStamp:
         """The stamp of a file as it is now.
 
-        Raises
+        Raises:
         ------
         OSError
             The file is missing, or its folder may not be entered.
@@ -68,12 +68,12 @@ def write_whole(path: Path) -> Iterator[Path]:
     pathlib.Path
         The temporary file, which exists and is empty.
 
-    Raises
+    Raises:
     ------
     OutputError
         The folder does not exist, cannot be written to, or is full.
 
-    Examples
+    Examples:
     --------
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
@@ -124,7 +124,7 @@ def written_together(paths: Sequence[Path]) -> Iterator[Mapping[Path, Path]]:
     Mapping[pathlib.Path, pathlib.Path]
         The temporary file of each path.
 
-    Raises
+    Raises:
     ------
     OutputError
         As for `write_whole`.

@@ -34,7 +34,7 @@ def claimed(folder: Path, shard: Shard) -> Iterator[bool]:
     bool
         False where the system or the file system has no locks; nothing is locked then.
 
-    Raises
+    Raises:
     ------
     OutputError
         Another process works on this shard, or on another division of the same batch.
