@@ -84,7 +84,8 @@ def nnunet_image(
         target = (spacing[0], *target[1:])
     inside = _inside(data)
     window = _window(inside)
-    data, mask = data[(slice(None), *window)].copy(), inside[window]
+    inner = (slice(None), *window)
+    data, mask = data[inner].copy(), inside[window]
     for channel, how in zip(data, preprocessing.normalisations, strict=True):
         _normalise(channel, mask, how)
     shape = tuple(round(a / b * n) for a, b, n in zip(spacing, target, data.shape[1:], strict=True))

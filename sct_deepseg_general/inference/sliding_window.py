@@ -102,18 +102,21 @@ def blended_channels(
     total = np.zeros((0, *shape), np.float32)
 
     def run(start: Any) -> Float:
-        return forward(np.ascontiguousarray(image[(slice(None), *_window(start, tile))]))
+        seen = (slice(None), *_window(start, tile))
+        return forward(np.ascontiguousarray(image[seen]))
 
     for done, (start, logits) in enumerate(zip(starts, each(run, starts), strict=True)):
         if not len(total):  # the first tile tells how many channels there are
             total = np.zeros((len(logits), *shape), np.float32)
         window = _window(start, tile)
-        total[(slice(None), *window)] += logits * weight
+        seen = (slice(None), *window)
+        total[seen] += logits * weight
         weights[window] += weight
         if progress is not None:
             progress(done + 1, len(starts))
     total /= weights
-    return np.asarray(total[(slice(None), *inner[0])])
+    whole = (slice(None), *inner[0])
+    return np.asarray(total[whole])
 
 
 def positions(shape: Sequence[int], tile: Sequence[int], step: float = 0.5) -> list[Any]:
