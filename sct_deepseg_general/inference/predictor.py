@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
@@ -11,9 +12,10 @@ from sct_deepseg_general.errors import BackendError, ModelError
 from sct_deepseg_general.image.volume import Array, Probability, Volume
 from sct_deepseg_general.inference.devices import chosen_device
 from sct_deepseg_general.inference.engine import Engine, Progress
+from sct_deepseg_general.inference.label_engine import LabelEngine, label_engine
 from sct_deepseg_general.zoo.model import Model
 
-__all__ = ["ENGINES", "Predictor", "load_predictor"]
+__all__ = ["ENGINES", "Predictor", "embedded_locator", "load_predictor"]
 
 ENGINES = ("auto", "openvino", "torch", "nnunet")
 
@@ -23,8 +25,23 @@ class Predictor:
     """A model with its engines: the network itself and, where it has one, its locator."""
 
     model: Model
-    engine: Engine
+    engine: Engine | LabelEngine
     locator: Engine | None
+    located_by: Model | None = None
+    """The model whose locator this is; None without a locator."""
+
+    @property
+    def labels(self) -> LabelEngine:
+        """The engine of an imported model.
+
+        Raises
+        ------
+        ModelError
+            The model is one of this program's own.
+        """
+        if self.model.preprocessing is None:
+            raise ModelError(f"{self.model.key} is not an imported model.")
+        return cast("LabelEngine", self.engine)
 
     def probability(
         self, prepared: Volume, wanted: Array | None = None, progress: Progress | None = None
@@ -33,7 +50,7 @@ class Predictor:
 
         Tiles without a voxel of `wanted` (bool, same shape) are left out; there it is 0.
         """
-        return _probability(self.engine, prepared, wanted, progress)
+        return _probability(cast("Engine", self.engine), prepared, wanted, progress)
 
     def coarse_probability(self, prepared: Volume) -> Probability:
         """The locator's probability of cord on the grid of `prepared`.
@@ -46,7 +63,9 @@ class Predictor:
         return _probability(self.locator, prepared, None, None)
 
 
-def load_predictor(model: Model, engine: str = "auto", device: str = "auto") -> Predictor:
+def load_predictor(
+    model: Model, engine: str = "auto", device: str = "auto", precision: str = "f32"
+) -> Predictor:
     """The model, loaded once on an engine ("auto": OpenVINO on a CPU, torch on a GPU).
 
     Raises:
@@ -60,7 +79,30 @@ def load_predictor(model: Model, engine: str = "auto", device: str = "auto") -> 
         engine = "openvino" if device == "cpu" else "torch"
     if engine == "openvino" and device != "cpu":
         raise BackendError(f"OpenVINO runs on the CPU here, not on '{device}': use -engine torch.")
-    return Predictor(model, _ENGINES[engine](model, device), _locator(model))
+    if model.preprocessing is None:
+        own = model if model.locator else None
+        return Predictor(model, _ENGINES[engine](model, device), _locator(own), own)
+    by = None if model.whole_image else embedded_locator()
+    return Predictor(model, label_engine(model, engine, device, precision), _locator(by), by)
+
+
+def embedded_locator() -> Model:
+    """The package's own model, whose locator finds the cord for imported models.
+
+    Raises
+    ------
+    ModelError
+        It is missing or damaged, or has no locator.
+    """
+    from sct_deepseg_general.zoo.zoo import resolve
+
+    model = resolve(None, offline=True)
+    if model.locator is None:
+        raise ModelError(
+            f"The default model {model.key} has no locator, which imported models need: install "
+            "the package again, or look at the whole image with -exact."
+        )
+    return model
 
 
 def _openvino(model: Model, _: str) -> Engine:
@@ -88,9 +130,9 @@ _ENGINES: dict[str, Callable[[Model, str], Engine]] = {
 }
 
 
-def _locator(model: Model) -> Engine | None:
+def _locator(model: Model | None) -> Engine | None:
     """The coarse network, always on the CPU: it takes a tenth of a second."""
-    if model.locator is None:
+    if model is None or model.locator is None:
         return None
     from sct_deepseg_general.inference.openvino import OpenVinoEngine
 

@@ -300,6 +300,7 @@ def _record(
         "vote": entry.vote,
         "preprocessing": schema.as_json(preprocessing),
         "crop": None if results.crop is None else schema.as_json(results.crop),
+        "whole_image": entry.whole_image,
         "largest": None if entry.largest is None else list(entry.largest),
         "sources": dict(results.sources),
         "intervals": None,

@@ -82,6 +82,8 @@ class IndexEntry:
     """How SCT combines the folds of this release."""
     only_label: str | None = None
     """The name given to the only label, where the release names it after a contrast."""
+    whole_image: bool = False
+    """Whether the network needs more than the surroundings of the cord."""
     largest: tuple[str, ...] | None = None
     """Labels of which only the largest object is kept; None: the cord."""
     unknown: str = ""

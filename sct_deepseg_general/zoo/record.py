@@ -166,6 +166,8 @@ class ModelRecord:
     """Of imported networks: the image is prepared as nnU-Net does; None: as in training here."""
     crop: Crop | None = None
     """Of imported networks: distances kept around the cord, instead of `margin`."""
+    whole_image: bool = False
+    """Of imported networks: the whole image is looked at, as the cord may not be in it."""
     largest: tuple[str, ...] | None = None
     """Labels of which only the largest object is kept; None: the cord."""
     sources: Mapping[str, Hash] = field(default_factory=dict, hash=False)
