@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import samples
-from emulated_releases import BY_TASK, RELEASES, Release, archives, built, nnunet_labels
+from emulated_releases import RELEASES, Release, archives, built, nnunet_labels
 
 from sct_deepseg_general.image.volume import Volume, from_sct_letters
-from sct_deepseg_general.inference.imported import only_largest
 from sct_deepseg_general.inference.pipeline import Options, segment
 from sct_deepseg_general.inference.predictor import load_predictor
 from sct_deepseg_general.release.nnunet_results import import_results
