@@ -20,7 +20,7 @@ LAYERS = [
     "cli",
     "batch study",
     "release",
-    "job training evaluation",
+    "job change training evaluation",
     "augmentation",
     "inference csa quality qc norms datasets",
     "morphometry zoo cluster",
@@ -32,7 +32,7 @@ LAYERS = [
 ]
 """The folders and the root's modules from the top down: imports go from a layer to those below."""
 
-WITHIN = {"quality": {"inference"}}
+WITHIN = {"quality": {"inference"}, "norms": {"csa"}}
 """Folders of one layer that may import each other, each in one direction."""
 
 FACADE = "__init__"  # the package itself: hands out, lazily, what the layers make
@@ -49,7 +49,7 @@ DOORS = {
     },
 }
 """Foreign libraries, and the modules that may import them."""
-MOST_MODULES, MOST_AT_THE_ROOT = 14, 8
+MOST_MODULES, MOST_AT_THE_ROOT = 18, 8
 """Modules in a folder, and in the package's root, without the __init__.py."""
 HEAVY = ["torch", "nnunetv2", "openvino", "matplotlib", "pandas", "scipy", "nibabel", "numpy"]
 LONGEST_FUNCTION = 60

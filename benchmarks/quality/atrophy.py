@@ -16,7 +16,7 @@ __all__ = ["Visit", "motion_of", "visited"]
 
 Floats = NDArray[np.float64]
 
-INNER, OUTER = 0.5, 2.5
+INNER, OUTER = 1.5, 3.5
 """The cord and `INNER` mm around it shrink alike; beyond `OUTER` mm from its edge nothing does."""
 NEAR = 16.0
 """How far (mm) from the cord's centre its edge may be."""
@@ -80,8 +80,11 @@ def _distance(cord: Volume) -> Volume:
     from scipy import ndimage
 
     mask = cord.data > 0
-    distances = [ndimage.distance_transform_edt(m, sampling=cord.grid.spacing) for m in (~mask, mask)]
-    return Volume(distances[0] - distances[1], cord.grid)
+    half = min(cord.grid.spacing) / 2
+    outside, inside = (
+        ndimage.distance_transform_edt(m, sampling=cord.grid.spacing) for m in (~mask, mask)
+    )
+    return Volume(np.where(mask, half - inside, outside - half), cord.grid)
 
 
 def _widened(world: Floats, course: Course, outside: Volume, loss: float) -> Floats:

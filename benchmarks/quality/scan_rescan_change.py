@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import json
 from pathlib import Path
 
 import numpy as np
+from model_record import write_fields
 
 from sct_deepseg_general.change.measure import ALL, Scan, compared
 from sct_deepseg_general.errors import ImageError
@@ -38,6 +40,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("-root", type=Path, required=True)
     parser.add_argument("-m", default=None)
+    parser.add_argument("-write", type=Path, help="model folder to put the result into")
     given = parser.parse_args()
     predictor = load_predictor(resolve(given.m))
     images = sorted(given.root.glob("sub-*/ses-*/anat/*_T2star.nii.gz"))
@@ -58,10 +61,18 @@ def main() -> None:
         print(f"{names}\t{found.likeness:.3f}\t" + "\t".join(f"{v:+.2f}" for v in row)
               + ("" if same else "\tNOT ONE PERSON"), flush=True)  # fmt: skip
     table = np.array(rows)
+    fields: dict[str, float] = {}
     for name, column in zip(("area", "boundary", "plain"), table.T, strict=True):
         known = column[np.isfinite(column)]
+        fields[f"{name}_sd"] = round(float(np.sqrt(np.mean(known**2))), 2)
+        rms, largest = np.sqrt(np.mean(known**2)), np.abs(known).max()
         print(f"{name}: {known.size} pairs, root mean square of the change "
-              f"{np.sqrt(np.mean(known**2)):.2f} %, largest {np.abs(known).max():.2f} %")  # fmt: skip
+              f"{rms:.2f} %, largest {largest:.2f} %")  # fmt: skip
+    record = {"change": {"area_sd": fields["area_sd"], "boundary_sd": fields["boundary_sd"],
+                         "pairs": len(rows)}}  # fmt: skip
+    print(json.dumps(record, indent=2))
+    if given.write is not None:
+        write_fields(given.write, record)
 
 
 if __name__ == "__main__":

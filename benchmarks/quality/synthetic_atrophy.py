@@ -53,13 +53,13 @@ class Row:
     plain: float
 
 
-def discs_of(path: Path, image: str) -> Discs:
+def discs_of(path: Path, image: str, lowest: int = LOWEST) -> Discs:
     """The cervical discs of an image, mm in RAS, from the table of discs."""
     lines = [line.split("\t") for line in path.read_text().splitlines()[1:]]
     return {
         int(one[1]): np.array([float(v) for v in one[5:8]])
         for one in lines
-        if one[0] == image and HIGHEST <= int(one[1]) <= LOWEST
+        if one[0] == image and HIGHEST <= int(one[1]) <= lowest
     }
 
 
@@ -120,7 +120,7 @@ def plain(scans: list[Scan], predictor: Predictor, levels: int) -> float:
         else:
             held = table.slices
             area = area[held[1] : held[-1]]
-        means.append(np.nanmean(area))
+        means.append(np.nanmean(area) if np.isfinite(area).any() else np.nan)
     return float(200 * (means[1] - means[0]) / (means[0] + means[1]))
 
 

@@ -36,7 +36,7 @@ class Halfway:
         """Where a position (mm, RAS) beside the cord of image 0 or 1 lies along the grid, mm."""
         sampler, sign = ((self.pair.first, 1), (self.pair.second, -1))[image]
         own = np.array([0.0, 0.0, sampler.course.along(point)])
-        return float(moved(own, np.linalg.inv(self.motion.half(sign)))[2])
+        return float(moved(own, self.motion.from_half(sign))[2])
 
 
 def halfway(pair: Pair, motion: Motion) -> Halfway:
@@ -80,5 +80,5 @@ def _shared(pair: Pair, motion: Motion) -> tuple[float, float]:
     for image, sign in ((pair.first, 1), (pair.second, -1)):
         reach = image.course.length / 2
         own = np.array([[0.0, 0.0, -reach], [0.0, 0.0, reach]])
-        ends.append(moved(own, np.linalg.inv(motion.half(sign)))[:, 2])
+        ends.append(moved(own, motion.from_half(sign))[:, 2])
     return float(max(e[0] for e in ends)), float(min(e[1] for e in ends))

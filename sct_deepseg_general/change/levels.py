@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 
 import numpy as np
@@ -79,7 +80,7 @@ def levels_of(positions: Floats, discs: Mapping[int, float]) -> NDArray[np.int64
     if np.any(np.diff(heights) <= 0):
         raise ImageError(f"The discs {_listed(discs)} are not in order along the cord: check them.")
     levels = np.zeros(positions.size, np.int64)
-    for low, high in zip(numbers[:-1], numbers[1:], strict=True):
+    for low, high in itertools.pairwise(numbers):
         if low == high + 1:
             levels[(positions > discs[low]) & (positions <= discs[high])] = high
     return levels

@@ -84,7 +84,7 @@ class Change:
 
     @property
     def percent(self) -> float:
-        """Change in per cent of the mean of both areas, so that exchanging them changes the sign."""
+        """Change in per cent of the mean of both areas: exchanging them changes the sign alone."""
         return 200 * self.difference / (self.first + self.second)
 
     @property

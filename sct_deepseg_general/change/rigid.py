@@ -41,6 +41,10 @@ class Motion:
         """Half the motion (sign 1) or half of its inverse (-1), as a 4 x 4 matrix."""
         return _exponential(sign * self.vector / 2)
 
+    def from_half(self, sign: int) -> Floats:
+        """The inverse of `half`."""
+        return _exponential(-sign * self.vector / 2)
+
 
 @dataclass(frozen=True, eq=False)
 class Pair:

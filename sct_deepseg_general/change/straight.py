@@ -12,10 +12,10 @@ import numpy as np
 from nibabel.affines import apply_affine
 from numpy.typing import NDArray
 
-from sct_deepseg_general.morphometry.centreline import CentrelineFit, centres, fitted
 from sct_deepseg_general.errors import ImageError
 from sct_deepseg_general.image.las import AXES, upright
 from sct_deepseg_general.image.volume import Volume
+from sct_deepseg_general.morphometry.centreline import CentrelineFit, centres, fitted
 
 __all__ = ["Course", "Sampler", "course_of", "sampler_of"]
 
@@ -121,7 +121,9 @@ def sampler_of(image: Volume, course: Course) -> Sampler:
 
     spacing = image.grid.reoriented(AXES).spacing
     coefficients = ndimage.spline_filter(np.asarray(image.data, np.float64), mode="nearest")
-    return Sampler(course, coefficients, np.linalg.inv(image.grid.affine), spacing)
+    return Sampler(
+        course, coefficients, np.asarray(np.linalg.inv(image.grid.affine), np.float64), spacing
+    )
 
 
 def _even(points: Floats) -> Course:

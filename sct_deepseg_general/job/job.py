@@ -26,6 +26,9 @@ from sct_deepseg_general.inference.predictor import Predictor
 from sct_deepseg_general.job.outputs import Outputs, Provenance, write_sidecar
 from sct_deepseg_general.morphometry.morphometrics import Morphometrics
 from sct_deepseg_general.morphometry.soft_area import areas_around, surroundings
+from sct_deepseg_general.norms.assess import Assessment, NormRequest, assessed
+from sct_deepseg_general.norms.centile import Calibrations
+from sct_deepseg_general.norms.columns import with_norms
 from sct_deepseg_general.qc.entry import QcEntry, SliceArea, add_entry
 from sct_deepseg_general.quality.assess import Evidence, Quality, assess
 from sct_deepseg_general.quality.uncertainty import Doubt, IntervalFactors, doubt, with_interval
@@ -63,6 +66,8 @@ class Request:
     """The command line, for the QC page."""
     measures: CsaRequest = PER_SLICE
     """The rows of the table of areas, and how the areas are normalised."""
+    norms: NormRequest | None = None
+    """Among whom to place each level's area and diameters."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +93,8 @@ class Done:
     seconds: float
     """Time from reading the image to the last file written, without the QC page."""
     qc_page: Path | None = None
+    norms: Assessment | None = None
+    """Where the levels lie among the norms, if that was asked."""
 
     @property
     def table(self) -> Morphometrics:
@@ -153,6 +160,8 @@ def run(
     measured, doubted = _measured(result, body, request, (model, threshold))
     quality = judged(result, measured.morphometrics, doubted, model, threshold, body)
     done = Done(job, result, measured, doubted, quality, 0.0)
+    if request.norms is not None:
+        done = _among_norms(done, request.norms, model)
     if FileStamp.if_present(job.image) != stamp:
         raise ImageError(f"{job.image} changed while it was worked on: run again.")
     _write(done, predictor, request)
@@ -227,6 +236,15 @@ def judged(
     )
 
 
+def _among_norms(done: Done, norms: NormRequest, model: Model) -> Done:
+    """The result with each level's place among the norms, and its columns in a table of levels."""
+    found = assessed(done.table, done.measured.levels, norms, Calibrations.from_record(model.norms))
+    rows = done.measured.table
+    if found.places and any(len(row.slices) > 1 for row in rows.rows):
+        rows = with_norms(rows, found)
+    return replace(done, norms=found, measured=replace(done.measured, table=rows))
+
+
 def _write(done: Done, predictor: Predictor, request: Request) -> None:
     outputs, result = done.job.outputs, done.result
     with written_together(outputs.wanted(request.csa, request.soft)) as temporary:
@@ -260,6 +278,7 @@ def _provenance(done: Done, predictor: Predictor, request: Request) -> Provenanc
             "uncertainty": options.uncertainty,
         },
         area=_area(done, IntervalFactors.from_record(model.intervals)),
+        norms={} if done.norms is None else done.norms.summary(),
     )
 
 

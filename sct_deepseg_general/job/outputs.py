@@ -62,6 +62,8 @@ class Provenance:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     area: Mapping[str, Any] = field(default_factory=dict)
     """The mean area and its interval in mm², under the names that the sidecar uses."""
+    norms: Mapping[str, Any] = field(default_factory=dict)
+    """Where the levels lie among the norms; left out of the sidecar where it is empty."""
 
 
 def outputs_for(image: Path, target: Path | None = None) -> Outputs:
@@ -172,6 +174,7 @@ def _sidecar(made: Provenance) -> dict[str, Any]:
         "AveragedVolumes": made.frames,
         "Parameters": dict(made.parameters),
         "Area": dict(made.area),
+        **({"AmongNorms": dict(made.norms)} if made.norms else {}),
         "Status": made.status,
         "Reasons": list(made.reasons),
     }

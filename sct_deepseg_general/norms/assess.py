@@ -60,7 +60,8 @@ class LevelPlace:
 @dataclass(frozen=True)
 class Band:
     """The norm's 5th centile, median and 95th centile of a level's area, as the model would
-    measure them (mm²)."""
+    measure them (mm²).
+    """
 
     low: float
     median: float
@@ -82,6 +83,17 @@ class Assessment:
         """The place of a measure at a level, if there is one."""
         found = (p.place for p in self.places if (p.measure, p.level) == (measure, level))
         return next(found, None)
+
+    def plotted(self) -> dict[int, tuple[float, float, float]]:
+        """The bands as 5th centile, median, 95th centile by level, for `csa.plot`."""
+        return {level: (band.low, band.median, band.high) for level, band in self.bands.items()}
+
+    @property
+    def whose(self) -> str:
+        """Whose norm it is, in a few words."""
+        who = self.request.subject
+        people = "women" if who.sex == "F" else "men"
+        return f"5th to 95th centile, {people} of {who.age:g} ({self.request.family})"
 
     def summary(self) -> dict[str, Any]:
         """For a JSON file; age and sex are those that were given."""
@@ -119,7 +131,7 @@ def assessed(
     if reason or levels is None:
         return Assessment(request, (), {}, reason)
     whole = whole_levels(table, levels)
-    places = []
+    places: list[LevelPlace] = []
     for key in ("C2-C3", *AREA_LEVELS):
         if key in whole:
             places.extend(
@@ -185,9 +197,7 @@ def _placed(
         return LevelPlace(measure, level, value, None, norm.reason)
     people = norm.family.people[request.subject.sex]
     interval = _interval(table, slices) if measure == "area" else None
-    return LevelPlace(
-        measure, level, value, place_of(value, interval, norm, calibration, people)
-    )
+    return LevelPlace(measure, level, value, place_of(value, interval, norm, calibration, people))
 
 
 def _mean(values: NDArray[np.float64], slices: Slices) -> float:
@@ -200,9 +210,7 @@ def _interval(table: Morphometrics, slices: Slices) -> tuple[float, float] | Non
     return _mean(table.area_lower, slices), _mean(table.area_upper, slices)
 
 
-def _bands(
-    request: NormRequest, calibrations: Calibrations, levels: Levels
-) -> dict[int, Band]:
+def _bands(request: NormRequest, calibrations: Calibrations, levels: Levels) -> dict[int, Band]:
     calibration = calibrations.get(request.family, "area")
     if calibration is None:
         return {}

@@ -152,6 +152,10 @@ class ModelRecord:
         default=None, hash=False
     )
     """Ranges of image properties (`quality.appearance`) in the training images, by name."""
+    norms: Mapping[str, Any] | None = field(default=None, hash=False)
+    """How its areas become the norms', as `norms.centile.Calibrations` reads it; None: not known."""
+    change: Mapping[str, Any] | None = field(default=None, hash=False)
+    """Repeat error of its changes of area, as `change.repeat` reads it; None: not known."""
     region_order: tuple[int, ...] | None = None
     """Values painted for overlapping regions, in order; None where classes exclude each other."""
     cord: str | None = None
