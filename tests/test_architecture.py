@@ -42,6 +42,7 @@ DOORS = {
     "torch": {
         "inference.devices",
         "inference.torch_engine",
+        "inference.label_engine",
         "inference.nnunet",
         "augmentation.*",
         "training.*",

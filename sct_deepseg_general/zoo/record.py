@@ -153,7 +153,7 @@ class ModelRecord:
     )
     """Ranges of image properties (`quality.appearance`) in the training images, by name."""
     norms: Mapping[str, Any] | None = field(default=None, hash=False)
-    """How its areas become the norms', as `norms.centile.Calibrations` reads it; None: not known."""
+    """How its areas become the norms', as `norms.centile.Calibrations` reads it."""
     change: Mapping[str, Any] | None = field(default=None, hash=False)
     """Repeat error of its changes of area, as `change.repeat` reads it; None: not known."""
     region_order: tuple[int, ...] | None = None
