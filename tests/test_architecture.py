@@ -25,7 +25,7 @@ LAYERS = [
     "inference csa quality qc norms datasets",
     "morphometry zoo cluster",
     "image",
-    "bids schema json_schema",
+    "bids schema",
     "files",
     "locks",
     "errors",
