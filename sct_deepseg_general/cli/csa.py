@@ -108,7 +108,7 @@ def _draw(found: Measured, mask: Path, path: Path) -> None:
 
 def _warn(found: Measured, request: CsaRequest, mask: Path) -> None:
     """What the numbers alone would not say."""
-    from sct_deepseg_general.csa.levels import missing_discs
+    from sct_deepseg_general.levels.slices import missing_discs
 
     held = found.morphometrics.slices
     if not held.size:

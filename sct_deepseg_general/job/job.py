@@ -14,15 +14,20 @@ import numpy as np
 
 from sct_deepseg_general import __version__
 from sct_deepseg_general.csa import table as csa_table
+from sct_deepseg_general.csa.c2c3 import C2C3, c2c3_of
 from sct_deepseg_general.csa.measure import PER_SLICE, CsaRequest, Measured, shapes, tabulated
 from sct_deepseg_general.csa.plot import level_name
 from sct_deepseg_general.errors import ImageError
 from sct_deepseg_general.files import written_together
 from sct_deepseg_general.image import nifti
 from sct_deepseg_general.image.las import AXES
+from sct_deepseg_general.image.volume import Volume
 from sct_deepseg_general.inference.pipeline import Options, Result, segment
 from sct_deepseg_general.inference.predictor import Predictor
 from sct_deepseg_general.job.outputs import Outputs, Provenance, write_sidecar
+from sct_deepseg_general.levels.answer import Given, LevelAnswer, LevelRequest, answered
+from sct_deepseg_general.levels.discs import Disc
+from sct_deepseg_general.levels.responses import embedded_network
 from sct_deepseg_general.morphometry.morphometrics import Morphometrics
 from sct_deepseg_general.morphometry.soft_area import soft_areas
 from sct_deepseg_general.qc.display import box_on
@@ -58,6 +63,8 @@ class Request:
     command: str = ""
     measures: CsaRequest = PER_SLICE
     """The rows of the table of areas, and what they are divided by."""
+    levels: LevelRequest | None = None
+    """Find the vertebral levels in the image, or check and complete those of `measures`."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +90,10 @@ class Done:
     seconds: float
     """From reading to the last file written, QC page left out."""
     qc_page: Path | None = None
+    levels: LevelAnswer | None = None
+    """The vertebral levels, where they were asked for and there is a cord."""
+    c2c3: C2C3 | None = None
+    """The area of C2-C3, where it was asked for."""
 
     @property
     def table(self) -> Morphometrics:
@@ -124,9 +135,13 @@ def run(
     result = segment(image, predictor, request.options, progress)
     model = predictor.model
     threshold = request.options.cleaning(model.threshold).threshold
+    answer = _levels(result, request)
+    request = replace(request, measures=_with_levels(request, result, answer))
     measured, doubted = _measured(result, model, request, threshold)
     quality = judged(result, measured.morphometrics, doubted, model, threshold)
-    done = Done(job, result, measured, doubted, quality, 0.0)
+    done = Done(job, result, measured, doubted, quality, 0.0, None, answer)
+    if request.levels is not None and request.levels.c2c3:
+        done = replace(done, c2c3=_c2c3(measured, answer))
     if _stamp(job.image) != stamp:
         raise ImageError(f"{job.image} changed while it was worked on: run again.")
     _write(done, predictor, request)
@@ -145,12 +160,40 @@ def _stamp(image: Path) -> tuple[int, int] | None:
     return found.st_size, found.st_mtime_ns
 
 
+def _levels(result: Result, request: Request) -> LevelAnswer | None:
+    """The levels of an image with a cord, where they are asked for."""
+    if request.levels is None or not result.segmentation.data.any():
+        return None
+    measures = request.measures
+    given = Given(measures.discs, measures.level_map, request.levels.anchor)
+    return answered(result.image, result.segmentation, embedded_network(), given)
+
+
+def _with_levels(request: Request, result: Result, answer: LevelAnswer | None) -> CsaRequest:
+    """What to measure: of every slice where there is no cord, or its levels were withheld."""
+    measures = request.measures
+    if not result.segmentation.data.any():
+        return PER_SLICE
+    if answer is None or measures.level_map is not None:
+        return measures
+    if answer.discs is not None:
+        return replace(measures, discs=answer.discs)
+    kept = replace(measures.selection, levels=(), per_level=False, per_slice=True)
+    return replace(measures, selection=kept, to_pam50=False)
+
+
+def _c2c3(measured: Measured, answer: LevelAnswer | None) -> C2C3:
+    if answer is None:
+        return C2C3("withheld", reasons=("no cord was found",))
+    return c2c3_of(measured, answer.withheld if measured.levels is None else ())
+
+
 def _measured(
     result: Result, model: Model, request: Request, threshold: float
 ) -> tuple[Measured, Doubt]:
     """The areas with their interval, and how far they are in doubt."""
     mask = result.segmentation
-    wanted = request.measures if mask.data.any() else PER_SLICE  # no level without a cord
+    wanted = request.measures
     table = shapes(mask, wanted)
     table = replace(table, soft_area=soft_areas(result.probability, mask, table))
     other = result.other_probabilities()
@@ -183,8 +226,12 @@ def judged(
 
 def _write(done: Done, predictor: Predictor, request: Request) -> None:
     outputs, result = done.job.outputs, done.result
-    with written_together(outputs.wanted(request.csa, request.soft)) as temporary:
+    discs = _disc_file(done)
+    paths = outputs.wanted(request.csa, request.soft)
+    with written_together((*paths, *discs)) as temporary:
         nifti.save(result.segmentation, temporary[outputs.segmentation])
+        for path, labels in discs.items():
+            nifti.save(labels, temporary[path], np.uint8)
         if request.soft:
             nifti.save(result.probability, temporary[outputs.soft])
         if request.csa:
@@ -192,6 +239,14 @@ def _write(done: Done, predictor: Predictor, request: Request) -> None:
             status = done.quality.status
             csa_table.write(temporary[outputs.csa], rows, source, PRODUCER, status=status)
         write_sidecar(_provenance(done, predictor, request), temporary[outputs.sidecar])
+
+
+def _disc_file(done: Done) -> dict[Path, Volume]:
+    """The labels of the discs found, by their file, where there are any."""
+    path, answer = done.job.outputs.discs, done.levels
+    if path is None or answer is None or answer.discs is None or not answer.written:
+        return {}
+    return {path: replace(answer.discs, header=done.result.image.header)}
 
 
 def _provenance(done: Done, predictor: Predictor, request: Request) -> Provenance:
@@ -214,7 +269,40 @@ def _provenance(done: Done, predictor: Predictor, request: Request) -> Provenanc
             "uncertainty": options.uncertainty,
         },
         area=_area(done, Calibration.from_record(model.intervals)),
+        levels=_levels_record(done),
     )
+
+
+def _levels_record(done: Done) -> dict[str, Any]:
+    """What the sidecar says of levels; empty where they were not asked for."""
+    record: dict[str, Any] = {}
+    if done.levels is not None and done.levels.found is not None:
+        found = done.levels.found
+        record["Levels"] = {
+            "Status": found.status,
+            "Reasons": list(found.reasons),
+            "Warnings": list(done.levels.warnings),
+            "Model": found.model,
+            "Evidence": dict(found.evidence),
+            "Discs": [_disc_record(disc, found.status == "ok") for disc in found.discs],
+        }
+    if done.c2c3 is not None:
+        one = done.c2c3
+        figures = {"Area": one.area, "Lower": one.lower, "Upper": one.upper}
+        rounded = {name: v if v is None else round(v, 3) for name, v in figures.items()}
+        reasons = {"Status": one.status, "Reasons": list(one.reasons)}
+        record["C2C3"] = {**rounded, "Slices": list(one.slices), **reasons}
+    return record
+
+
+def _disc_record(disc: Disc, numbered: bool) -> dict[str, Any]:
+    """A disc of the sidecar; without its number where numbers are withheld."""
+    return {
+        "Number": disc.number if numbered else None,
+        "Point": [round(mm, 2) for mm in disc.point],
+        "Origin": disc.origin,
+        "Response": disc.response,
+    }
 
 
 def _area(done: Done, calibration: Calibration) -> dict[str, Any]:

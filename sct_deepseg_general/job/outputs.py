@@ -34,6 +34,8 @@ class Outputs:
     sidecar: Path
     csa: Path
     soft: Path
+    discs: Path | None = None
+    """The discs found, as labelled voxels; written where levels are asked for and not withheld."""
 
     def wanted(self, csa: bool, soft: bool) -> tuple[Path, ...]:
         """The files of a run that writes the area, and the probability, or not."""
@@ -58,6 +60,8 @@ class Provenance:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     area: Mapping[str, Any] = field(default_factory=dict)
     """The mean area and its interval, as the sidecar says them."""
+    levels: Mapping[str, Any] = field(default_factory=dict)
+    """The discs, the status of their numbers and the area of C2-C3, where they were asked for."""
 
 
 def outputs_for(image: Path, asked: Path | None = None) -> Outputs:
@@ -76,6 +80,7 @@ def outputs_for(image: Path, asked: Path | None = None) -> Outputs:
         folder / f"{base}.json",
         folder / f"{base}_csa.csv",
         folder / f"{base.removesuffix('_seg')}_softseg{ending}",
+        folder / f"{base.removesuffix('_seg')}_label-discs{ending}",
     )
 
 
@@ -145,6 +150,7 @@ def _sidecar(made: Provenance) -> dict[str, Any]:
         "AveragedVolumes": made.frames,
         "Parameters": dict(made.parameters),
         "Area": dict(made.area),
+        **made.levels,
         "Status": made.status,
         "Reasons": list(made.reasons),
     }
