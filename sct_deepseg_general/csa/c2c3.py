@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sct_deepseg_general.csa.aggregate import Selection, aggregated, profiles
 from sct_deepseg_general.csa.measure import Measured
@@ -13,6 +14,8 @@ from sct_deepseg_general.csa.measure import Measured
 __all__ = ["C2C3", "LEVELS", "c2c3_of"]
 
 LEVELS = (2, 3)
+
+_COLUMNS = ("MEAN(area)", "MEAN(area_lower)", "MEAN(area_upper)")
 
 
 @dataclass(frozen=True)
@@ -45,22 +48,18 @@ def c2c3_of(measured: Measured, reasons: tuple[str, ...] = ()) -> C2C3:
         return C2C3("withheld", reasons=(f"{' and '.join(missing)} is not in the mask",))
     row = aggregated(profiles(measured.morphometrics), Selection(levels=LEVELS), levels)
     cut = _cut(held)
-    return C2C3(
-        "partial" if cut else "ok",
-        *(_first(row.column(name)) if name in row.columns else None for name in _COLUMNS),
-        slices=tuple(int(z) for z in row.rows[0].slices),
-        reasons=cut,
+    area, lower, upper = (
+        _first(row.column(name)) if name in row.columns else None for name in _COLUMNS
     )
+    slices = tuple(int(z) for z in row.rows[0].slices)
+    return C2C3("partial" if cut else "ok", area, lower, upper, slices, cut)
 
 
-_COLUMNS = ("MEAN(area)", "MEAN(area_lower)", "MEAN(area_upper)")
-
-
-def _first(column: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> float | None:
+def _first(column: NDArray[np.float64]) -> float | None:
     return float(column[0]) if np.isfinite(column[0]) else None
 
 
-def _cut(held: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> tuple[str, ...]:
+def _cut(held: NDArray[np.int64]) -> tuple[str, ...]:
     """What of C2 and C3 the mask may lack: a level is whole where it goes on beyond it."""
     if held.max() <= LEVELS[1]:
         return ("C3 may be cut: the mask ends in it",)
