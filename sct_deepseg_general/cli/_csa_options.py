@@ -160,6 +160,18 @@ def check_measures(rest: Mapping[str, Any], *, image: bool) -> None:
     Raises:
         click.UsageError: flags that need or exclude each other.
     """
+    _check_levels(rest, image=image)
+    if rest["centerline_exclude_missing"] and not rest["centerline"]:
+        raise click.UsageError("-centerline-exclude-missing needs -centerline.")
+    if rest["pam50"] and not rest["perslice"]:
+        raise click.UsageError("-normalize-PAM50 needs -perslice 1.")
+    if rest["pmj_distance"] is not None and rest["pmj"] is None:
+        raise click.UsageError("-pmj-distance needs -pmj.")
+    if rest["pmj"] and rest["pmj_distance"] is None and not rest["perslice"]:
+        raise click.UsageError("-pmj needs -pmj-distance or -perslice 1.")
+
+
+def _check_levels(rest: Mapping[str, Any], *, image: bool) -> None:
     known = image or rest["vertfile"] or rest["discfile"]
     if rest["vertfile"] and rest["discfile"]:
         raise click.UsageError("Levels come from -vertfile or from -discfile: give one of them.")
@@ -178,14 +190,6 @@ def check_measures(rest: Mapping[str, Any], *, image: bool) -> None:
             raise click.UsageError(f"{name} needs -anat: the image to find levels in.")
     if rest["disc_at"] and (rest["vertfile"] or rest["discfile"]):
         raise click.UsageError("-disc-at is for images without -vertfile and -discfile.")
-    if rest["centerline_exclude_missing"] and not rest["centerline"]:
-        raise click.UsageError("-centerline-exclude-missing needs -centerline.")
-    if rest["pam50"] and not rest["perslice"]:
-        raise click.UsageError("-normalize-PAM50 needs -perslice 1.")
-    if rest["pmj_distance"] is not None and rest["pmj"] is None:
-        raise click.UsageError("-pmj-distance needs -pmj.")
-    if rest["pmj"] and rest["pmj_distance"] is None and not rest["perslice"]:
-        raise click.UsageError("-pmj needs -pmj-distance or -perslice 1.")
 
 
 def csa_request(rest: Mapping[str, Any]) -> CsaRequest:
@@ -216,17 +220,8 @@ def csa_request(rest: Mapping[str, Any]) -> CsaRequest:
 
 def level_request(rest: Mapping[str, Any]) -> LevelRequest | None:
     """What is wanted of the levels; None where nothing needs them."""
-    asked = (
-        "vertfile",
-        "discfile",
-        "levels",
-        "perlevel",
-        "pam50",
-        "level_source",
-        "disc_at",
-        "c2c3",
-    )
-    if not any(rest[name] for name in asked):
+    files = ("vertfile", "discfile", "level_source", "disc_at")
+    if not any(rest[name] for name in (*files, "levels", "perlevel", "pam50", "c2c3")):
         return None
     from sct_deepseg_general.levels.answer import LevelRequest
     from sct_deepseg_general.levels.detect import Anchor
@@ -240,7 +235,7 @@ def c2c3_line(name: str, found: C2C3, mask: str, answer: LevelAnswer | None) -> 
     area = "withheld" if found.area is None else f"{found.area:.1f} mm²"
     if found.lower is not None and found.upper is not None:
         area += f" ({found.lower:.1f} to {found.upper:.1f})"
-    source = "as given" if answer is None or answer.found is None else found.status
+    source: str = "as given" if answer is None or answer.found is None else found.status
     if answer is not None and answer.discs is not None and not answer.written:
         source = f"{found.status}, from the file given"
     words = [f"{name}: C2-C3 area {area}", *([f"mask {mask}"] if mask else []), f"levels {source}"]

@@ -14,7 +14,7 @@ import numpy as np
 
 from sct_deepseg_general import __version__
 from sct_deepseg_general.csa import table as csa_table
-from sct_deepseg_general.csa.c2c3 import C2C3, c2c3_of
+from sct_deepseg_general.csa.c2c3 import C2C3
 from sct_deepseg_general.csa.measure import PER_SLICE, CsaRequest, Measured, shapes, tabulated
 from sct_deepseg_general.csa.plot import level_name
 from sct_deepseg_general.errors import ImageError
@@ -24,10 +24,17 @@ from sct_deepseg_general.image.las import AXES
 from sct_deepseg_general.image.volume import Volume
 from sct_deepseg_general.inference.pipeline import Options, Result, segment
 from sct_deepseg_general.inference.predictor import Predictor
+from sct_deepseg_general.job.levels import (
+    c2c3_area,
+    c2c3_words,
+    discs_shown,
+    level_answer,
+    levels_record,
+    levels_words,
+    with_levels,
+)
 from sct_deepseg_general.job.outputs import Outputs, Provenance, write_sidecar
-from sct_deepseg_general.levels.answer import Given, LevelAnswer, LevelRequest, answered
-from sct_deepseg_general.levels.discs import Disc
-from sct_deepseg_general.levels.responses import embedded_network
+from sct_deepseg_general.levels.answer import LevelAnswer, LevelRequest
 from sct_deepseg_general.morphometry.morphometrics import Morphometrics
 from sct_deepseg_general.morphometry.soft_area import soft_areas
 from sct_deepseg_general.qc.display import box_on
@@ -135,13 +142,14 @@ def run(
     result = segment(image, predictor, request.options, progress)
     model = predictor.model
     threshold = request.options.cleaning(model.threshold).threshold
-    answer = _levels(result, request)
-    request = replace(request, measures=_with_levels(request, result, answer))
+    mask = result.segmentation
+    answer = level_answer(image, mask, request.measures, request.levels)
+    request = replace(request, measures=with_levels(request.measures, mask, answer))
     measured, doubted = _measured(result, model, request, threshold)
     quality = judged(result, measured.morphometrics, doubted, model, threshold)
     done = Done(job, result, measured, doubted, quality, 0.0, None, answer)
     if request.levels is not None and request.levels.c2c3:
-        done = replace(done, c2c3=_c2c3(measured, answer))
+        done = replace(done, c2c3=c2c3_area(measured, answer))
     if _stamp(job.image) != stamp:
         raise ImageError(f"{job.image} changed while it was worked on: run again.")
     _write(done, predictor, request)
@@ -158,34 +166,6 @@ def _stamp(image: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_size, found.st_mtime_ns
-
-
-def _levels(result: Result, request: Request) -> LevelAnswer | None:
-    """The levels of an image with a cord, where they are asked for."""
-    if request.levels is None or not result.segmentation.data.any():
-        return None
-    measures = request.measures
-    given = Given(measures.discs, measures.level_map, request.levels.anchor)
-    return answered(result.image, result.segmentation, embedded_network(), given)
-
-
-def _with_levels(request: Request, result: Result, answer: LevelAnswer | None) -> CsaRequest:
-    """What to measure: of every slice where there is no cord, or its levels were withheld."""
-    measures = request.measures
-    if not result.segmentation.data.any():
-        return PER_SLICE
-    if answer is None or measures.level_map is not None:
-        return measures
-    if answer.discs is not None:
-        return replace(measures, discs=answer.discs)
-    kept = replace(measures.selection, levels=(), per_level=False, per_slice=True)
-    return replace(measures, selection=kept, to_pam50=False)
-
-
-def _c2c3(measured: Measured, answer: LevelAnswer | None) -> C2C3:
-    if answer is None:
-        return C2C3("withheld", reasons=("no cord was found",))
-    return c2c3_of(measured, answer.withheld if measured.levels is None else ())
 
 
 def _measured(
@@ -269,40 +249,8 @@ def _provenance(done: Done, predictor: Predictor, request: Request) -> Provenanc
             "uncertainty": options.uncertainty,
         },
         area=_area(done, Calibration.from_record(model.intervals)),
-        levels=_levels_record(done),
+        levels=levels_record(done.levels, done.c2c3),
     )
-
-
-def _levels_record(done: Done) -> dict[str, Any]:
-    """What the sidecar says of levels; empty where they were not asked for."""
-    record: dict[str, Any] = {}
-    if done.levels is not None and done.levels.found is not None:
-        found = done.levels.found
-        record["Levels"] = {
-            "Status": found.status,
-            "Reasons": list(found.reasons),
-            "Warnings": list(done.levels.warnings),
-            "Model": found.model,
-            "Evidence": dict(found.evidence),
-            "Discs": [_disc_record(disc, found.status == "ok") for disc in found.discs],
-        }
-    if done.c2c3 is not None:
-        one = done.c2c3
-        figures = {"Area": one.area, "Lower": one.lower, "Upper": one.upper}
-        rounded = {name: v if v is None else round(v, 3) for name, v in figures.items()}
-        reasons = {"Status": one.status, "Reasons": list(one.reasons)}
-        record["C2C3"] = {**rounded, "Slices": list(one.slices), **reasons}
-    return record
-
-
-def _disc_record(disc: Disc, numbered: bool) -> dict[str, Any]:
-    """A disc of the sidecar; without its number where numbers are withheld."""
-    return {
-        "Number": disc.number if numbered else None,
-        "Point": [round(mm, 2) for mm in disc.point],
-        "Origin": disc.origin,
-        "Response": disc.response,
-    }
 
 
 def _area(done: Done, calibration: Calibration) -> dict[str, Any]:
@@ -341,6 +289,9 @@ def _show(done: Done, predictor: Predictor, request: Request, place: QcPlace) ->
         contrast=done.job.contrast or contrast,
         seconds=done.seconds,
         version=__version__,
+        discs=discs_shown(done.levels),
+        levels=levels_words(done.levels),
+        c2c3=c2c3_words(done.c2c3),
     )
     return add_entry(place.folder, entry, at_once=place.at_once)
 

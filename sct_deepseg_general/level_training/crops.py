@@ -186,7 +186,7 @@ def _told(strip: Floats, placed: _Placed, exact: bool, what: str, known: Mask) -
         c2c3=_bumps(rows, top if what == "numbers" else nothing, spread),
         level=placed.level / LEVEL_UNIT,
         front=placed.front / LEVEL_UNIT,
-        weight=(in_view(np.isfinite(strip)) & known) * (1.0 if exact else 0.5),
+        weight=np.where(in_view(np.isfinite(strip)) & known, 1.0 if exact else 0.5, 0.0),
         numbered=float(what == "numbers"),
     )
 

@@ -97,7 +97,8 @@ def fit(
         if tell is not None and iteration % 50 == 0:
             mean = np.mean(recent[-50:], axis=0)
             tell(Step(iteration, float(mean[0]), float(mean[1])))
-    return network.eval()
+    network.eval()
+    return network
 
 
 def _loss(network: DiscNet, examples: Sequence[Example]) -> tuple[Tensor, Tensor]:

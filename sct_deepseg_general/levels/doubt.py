@@ -68,10 +68,16 @@ def number_reasons(evidence: Evidence, limits: Limits, *, anchored: bool) -> tup
         return ()
     if evidence.c2c3 < limits.c2c3 or evidence.above < limits.above:
         return (NO_C2C3,)
-    if evidence.margin < limits.margin or evidence.spread > limits.spread:
+    if evidence.margin < _least_margin(evidence, limits) or evidence.spread > limits.spread:
         figures = f"margin {evidence.margin:.1f}, spread {evidence.spread:.2f}"
         return (f"the numbers are in doubt ({figures}): look at the discs, give -disc-at",)
     return ()
+
+
+def _least_margin(evidence: Evidence, limits: Limits) -> float:
+    """Less is asked of the margin where C2/C3 is clear."""
+    clear = evidence.c2c3 >= limits.clear_c2c3 and evidence.above >= limits.clear_above
+    return limits.clear_margin if clear else limits.margin
 
 
 def _proven(tissue: Tissue, limits: Limits) -> bool:

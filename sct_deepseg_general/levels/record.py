@@ -42,6 +42,10 @@ class Limits:
     """Least mm of spine in view above C2/C3: below it, the shape of C2 is not seen."""
     margin: float = 5.0
     """Least margin against the best other numbering, in log odds."""
+    clear_c2c3: float = 0.7
+    clear_above: float = 12.0
+    clear_margin: float = 2.5
+    """Margin that is enough with a response of `clear_c2c3` and `clear_above` mm in view above."""
     spread: float = 0.6
     """Largest median spread of the level at the discs."""
     discs: int = 3

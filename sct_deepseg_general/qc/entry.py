@@ -20,7 +20,7 @@ import numpy as np
 
 from sct_deepseg_general.errors import ImageError
 from sct_deepseg_general.image.volume import Box, Probability, Segmentation, Volume, to_sct_letters
-from sct_deepseg_general.qc.display import displayed
+from sct_deepseg_general.qc.display import Disc, displayed
 from sct_deepseg_general.qc.folder import PAGE, Attachment, Row, new_id, publish
 from sct_deepseg_general.qc.mosaic import Mosaic, axial_mosaic, thumbnail
 from sct_deepseg_general.qc.raster import heat_png, webp
@@ -66,7 +66,8 @@ class Entry:
     areas. `confidence` in [0, 1] is, where left out, the mean probability inside the mask.
     `input_name` is written as it stands into the lists of marked files; `mask_name` and
     `other_name` are the masks' files; `model` is the model's key (id@version); `seconds` the
-    time the result took; `version` the program's.
+    time the result took; `version` the program's. `discs` are drawn with their numbers on the
+    sagittal section; `levels` and `c2c3` say in words how sure these are, and the area of C2-C3.
     """
 
     image: Volume
@@ -90,6 +91,9 @@ class Entry:
     site: str = ""
     seconds: float | None = None
     version: str = ""
+    discs: tuple[Disc, ...] = ()
+    levels: str = ""
+    c2c3: str = ""
 
     def __post_init__(self) -> None:
         shape = self.image.grid.shape
@@ -175,7 +179,9 @@ def _level_means(csa: Sequence[SliceArea]) -> tuple[tuple[str, float], ...]:
 
 
 def _views(entry: Entry, name: str, volume: bool) -> tuple[Attachment, ...]:
-    display = displayed(entry.image, entry.segmentation, entry.probability, entry.other, entry.box)
+    display = displayed(
+        entry.image, entry.segmentation, entry.probability, entry.other, entry.box, entry.discs
+    )
     mosaic = axial_mosaic(display)
     sagittal, coronal = sagittal_section(display), coronal_section(display)
     facts = _script("view", name, _view(entry, mosaic, sagittal, coronal, volume))
@@ -224,6 +230,8 @@ def _view(
         "otherMask": entry.other_name,
         "command": entry.command,
         "version": entry.version,
+        "levels": entry.levels,
+        "c2c3": entry.c2c3,
         "heat": entry.probability is not None,
         "other": entry.other is not None,
         "volume": volume,
@@ -237,6 +245,7 @@ def _section(section: Section) -> dict[str, Any]:
         "contour": section.contour,
         "other": section.other,
         "box": section.box,
+        "discs": section.discs,
     }
 
 
