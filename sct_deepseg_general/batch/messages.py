@@ -35,6 +35,8 @@ class WorkerSettings:
     uncertainty: bool = False
     soft: bool = False
     csa: bool = True
+    levels: bool = False
+    """Find the vertebral levels, or take the discs of the dataset, and sum up C2 and C3."""
     qc: str = ""
     """Folder of the QC page; "" for none."""
     qc_dataset: str = ""
@@ -44,7 +46,8 @@ class WorkerSettings:
     def parameters(self) -> dict[str, Any]:
         """What changes the result: another value makes earlier results out of date."""
         names = ("threshold", "largest", "fill_holes", "exact", "uncertainty")
-        return {name: getattr(self, name) for name in names}
+        wanted = {"levels": True} if self.levels else {}
+        return {**{name: getattr(self, name) for name in names}, **wanted}
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,9 @@ class Task:
     sidecar: str
     csa: str
     soft: str
+    discs: str = ""
+    given_discs: str = ""
+    """A label map of the dataset; "" where there is none."""
     participant: str = ""
     session: str = ""
     contrast: str = ""
@@ -65,7 +71,8 @@ class Task:
 
     @property
     def outputs(self) -> Outputs:
-        return Outputs(Path(self.segmentation), Path(self.sidecar), Path(self.csa), Path(self.soft))
+        mask, sidecar, csa, soft = map(Path, (self.segmentation, self.sidecar, self.csa, self.soft))
+        return Outputs(mask, sidecar, csa, soft, Path(self.discs) if self.discs else None)
 
 
 @dataclass(frozen=True)
@@ -86,6 +93,10 @@ class Outcome:
     seconds: float = 0.0
     mean_area: float | None = None
     slices: int = 0
+    c2c3: tuple[float | None, float | None, float | None] = (None, None, None)
+    """Mean area of C2 and C3 and the ends of its interval, in mm², where they are known."""
+    levels: str = ""
+    """How the vertebral levels are known, or why they are not, in words."""
     image: Stamp = field(default_factory=Stamp)
     outputs: Mapping[str, str] = field(default_factory=dict)
     """SHA-256 of each file written, by its path."""
@@ -117,6 +128,7 @@ def decoded(line: str) -> WorkerSettings | Task | Outcome | Failure:
         kind = _TYPES[fields.pop("type")]
         if kind is Outcome:
             fields |= {"image": Stamp(**fields["image"]), "reasons": tuple(fields["reasons"])}
+            fields["c2c3"] = tuple(fields.get("c2c3", (None, None, None)))
         return kind(**fields)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"not a message: {line[:80]!r}") from error

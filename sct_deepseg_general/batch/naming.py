@@ -57,7 +57,7 @@ def check_names(found: dict[str, Outputs]) -> None:
     """
     owners: dict[Path, str] = {}
     for key, outputs in found.items():
-        for path in (outputs.segmentation, outputs.sidecar, outputs.csa, outputs.soft):
+        for path in outputs.every:
             other = owners.setdefault(path, key)
             if other != key:
                 raise DatasetError(
@@ -102,6 +102,7 @@ def _bids_outputs(item: Item, folder: Path) -> Outputs:
         sidecar=stem.with_name(f"{base}_mask.json"),
         csa=stem.with_name(f"{base}_csa.csv"),
         soft=stem.with_name(f"{base}_probseg.nii.gz"),
+        discs=stem.with_name(f"{base.replace('label-SC', 'label-discs')}_dseg.nii.gz"),
     )
 
 

@@ -107,6 +107,13 @@ def _joined(folder: Path, merged: MergedTables) -> int:
     type=click.IntRange(0, 1),
     help="Write areas: a CSV an image, csa.tsv for all.",
 )
+@option(
+    "-levels",
+    type=click.Choice(["auto"]),
+    help="auto: find the vertebral levels in each image, or take the discs (_label-discs) of the "
+    "dataset's derivatives/labels; adds levels and the area of C2-C3 to the tables.",
+)
+@flag("-c2c3", help="The same as -levels auto.")
 @option("-qc", type=PATH, help="Folder of the QC page.  [default: qc in the output folder]")
 @flag("-no-qc", help="No QC page.")
 @option(
@@ -228,6 +235,7 @@ def _settings(
         **mask_wishes(rest),
         soft=rest["soft"],
         csa=bool(rest["csa"]),
+        levels=bool(rest["levels"] or rest["c2c3"]),
         qc="" if rest["no_qc"] else os.path.abspath(qc),  # noqa: PTH100 - as the output folder
         qc_dataset=worklist.name,
         command=shlex.join([PROGRAM, *sys.argv[1:]]),

@@ -270,7 +270,7 @@ def _tell(done: Done, predictor: Predictor, request: Request, verbose: int) -> N
     )
     for reason in done.quality.reasons:
         print(f"  {done.quality.status}: {reason}")
-    for path in (*outputs.wanted(request.csa, request.soft), *_discs_written(done)):
+    for path in (*outputs.wanted(request.csa, request.soft), *done.disc_file):
         print(f"  {printable(path)}")
     if done.qc_page is not None:
         print(f"  QC page: {done.qc_page}")
@@ -279,11 +279,6 @@ def _tell(done: Done, predictor: Predictor, request: Request, verbose: int) -> N
     print("View it with:")
     names = (shlex.quote(printable(path)) for path in (image, outputs.segmentation))
     print("fsleyes {} -cm greyscale {} -cm red -a 70.0 &".format(*names))
-
-
-def _discs_written(done: Done) -> tuple[Path, ...]:
-    path, answer = done.job.outputs.discs, done.levels
-    return (path,) if path is not None and answer is not None and answer.written else ()
 
 
 def _area(done: Done) -> str:

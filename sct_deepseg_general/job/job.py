@@ -21,12 +21,12 @@ from sct_deepseg_general.errors import ImageError
 from sct_deepseg_general.files import written_together
 from sct_deepseg_general.image import nifti
 from sct_deepseg_general.image.las import AXES
-from sct_deepseg_general.image.volume import Volume
 from sct_deepseg_general.inference.pipeline import Options, Result, segment
 from sct_deepseg_general.inference.predictor import Predictor
 from sct_deepseg_general.job.levels import (
     c2c3_area,
     c2c3_words,
+    disc_labels,
     discs_shown,
     level_answer,
     levels_record,
@@ -101,6 +101,13 @@ class Done:
     """The vertebral levels, where they were asked for and there is a cord."""
     c2c3: C2C3 | None = None
     """The area of C2-C3, where it was asked for."""
+
+    @property
+    def disc_file(self) -> tuple[Path, ...]:
+        """The file of the discs, where some were found."""
+        path = self.job.outputs.discs
+        found = self.levels is not None and self.levels.written and path is not None
+        return (path,) if found and path is not None else ()
 
     @property
     def table(self) -> Morphometrics:
@@ -206,12 +213,11 @@ def judged(
 
 def _write(done: Done, predictor: Predictor, request: Request) -> None:
     outputs, result = done.job.outputs, done.result
-    discs = _disc_file(done)
     paths = outputs.wanted(request.csa, request.soft)
-    with written_together((*paths, *discs)) as temporary:
+    with written_together((*paths, *done.disc_file)) as temporary:
         nifti.save(result.segmentation, temporary[outputs.segmentation])
-        for path, labels in discs.items():
-            nifti.save(labels, temporary[path], np.uint8)
+        for path in done.disc_file:
+            nifti.save(disc_labels(done.levels, result.image), temporary[path], np.uint8)
         if request.soft:
             nifti.save(result.probability, temporary[outputs.soft])
         if request.csa:
@@ -219,14 +225,6 @@ def _write(done: Done, predictor: Predictor, request: Request) -> None:
             status = done.quality.status
             csa_table.write(temporary[outputs.csa], rows, source, PRODUCER, status=status)
         write_sidecar(_provenance(done, predictor, request), temporary[outputs.sidecar])
-
-
-def _disc_file(done: Done) -> dict[Path, Volume]:
-    """The labels of the discs found, by their file, where there are any."""
-    path, answer = done.job.outputs.discs, done.levels
-    if path is None or answer is None or answer.discs is None or not answer.written:
-        return {}
-    return {path: replace(answer.discs, header=done.result.image.header)}
 
 
 def _provenance(done: Done, predictor: Predictor, request: Request) -> Provenance:

@@ -7,6 +7,7 @@ from typing import Any
 
 from sct_deepseg_general.csa.c2c3 import C2C3, c2c3_of
 from sct_deepseg_general.csa.measure import PER_SLICE, CsaRequest, Measured
+from sct_deepseg_general.errors import ImageError
 from sct_deepseg_general.image.volume import Segmentation, Volume
 from sct_deepseg_general.levels.answer import Given, LevelAnswer, LevelRequest, answered
 from sct_deepseg_general.levels.discs import Disc
@@ -16,6 +17,7 @@ from sct_deepseg_general.qc.display import Disc as ShownDisc
 __all__ = [
     "c2c3_area",
     "c2c3_words",
+    "disc_labels",
     "discs_shown",
     "level_answer",
     "levels_record",
@@ -86,6 +88,17 @@ def _disc_record(disc: Disc, numbered: bool) -> dict[str, Any]:
         "Origin": disc.origin,
         "Response": disc.response,
     }
+
+
+def disc_labels(answer: LevelAnswer | None, image: Volume) -> Volume:
+    """The label map to write, with the geometry of the image.
+
+    Raises:
+        ImageError: there are no discs.
+    """
+    if answer is None or answer.discs is None:
+        raise ImageError("There are no discs to write: their numbers were withheld.")
+    return replace(answer.discs, header=image.header)
 
 
 def discs_shown(answer: LevelAnswer | None) -> tuple[ShownDisc, ...]:

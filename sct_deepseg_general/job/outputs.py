@@ -37,6 +37,12 @@ class Outputs:
     discs: Path | None = None
     """The discs found, as labelled voxels; written where levels are asked for and not withheld."""
 
+    @property
+    def every(self) -> tuple[Path, ...]:
+        """All files that may be written."""
+        discs = () if self.discs is None else (self.discs,)
+        return (self.segmentation, self.sidecar, self.csa, self.soft, *discs)
+
     def wanted(self, csa: bool, soft: bool) -> tuple[Path, ...]:
         """The files of a run that writes the area, and the probability, or not."""
         extra = [(self.csa, csa), (self.soft, soft)]
