@@ -57,13 +57,13 @@ class Record:
     seconds: float = 0.0
     mean_area: float | None = None
     slices: int = 0
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of each file, by its path below the output folder."""
+    qc: str = ""
     c2c3_area: float | None = None
     c2c3_lower: float | None = None
     c2c3_upper: float | None = None
     levels: str = ""
-    outputs: Mapping[str, str] = field(default_factory=dict)
-    """SHA-256 of each file, by its path below the output folder."""
-    qc: str = ""
 
 
 @dataclass(frozen=True)

@@ -60,14 +60,15 @@ class Task:
     sidecar: str
     csa: str
     soft: str
-    discs: str = ""
-    given_discs: str = ""
-    """A label map of the dataset; "" where there is none."""
     participant: str = ""
     session: str = ""
     contrast: str = ""
     source: str = ""
     """The image as a BIDS URI, where it is in a dataset."""
+    discs: str = ""
+    """Where the discs found go; "" for nowhere."""
+    given_discs: str = ""
+    """A label map of the dataset's; "" where there is none."""
 
     @property
     def outputs(self) -> Outputs:
@@ -93,14 +94,14 @@ class Outcome:
     seconds: float = 0.0
     mean_area: float | None = None
     slices: int = 0
-    c2c3: tuple[float | None, float | None, float | None] = (None, None, None)
-    """Mean area of C2 and C3 and the ends of its interval, in mm², where they are known."""
-    levels: str = ""
-    """How the vertebral levels are known, or why they are not, in words."""
     image: Stamp = field(default_factory=Stamp)
     outputs: Mapping[str, str] = field(default_factory=dict)
     """SHA-256 of each file written, by its path."""
     qc: str = ""
+    c2c3: tuple[float | None, float | None, float | None] = (None, None, None)
+    """Mean area of C2 and C3 and the ends of its interval, in mm², where they are known."""
+    levels: str = ""
+    """How the vertebral levels are known, or why they are not, in words."""
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,11 @@ class Drawn:
     subject: Subject
     share: float
 
+    @property
+    def person(self) -> str:
+        """The participant of the image's name."""
+        return Path(self.image).name.split("_")[0]
+
 
 def subjects_of(
     recipe: LevelRecipe, folders: Sequence[Path], segment: Callable[[Volume], Volume]

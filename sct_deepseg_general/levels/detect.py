@@ -22,7 +22,7 @@ from sct_deepseg_general.image.volume import Volume
 from sct_deepseg_general.levels import doubt
 from sct_deepseg_general.levels.course import STEP, Course, course_of
 from sct_deepseg_general.levels.discs import Disc, Origin, rows_given
-from sct_deepseg_general.levels.numbering import FIRST, LAST, Numbering, numbered
+from sct_deepseg_general.levels.numbering import FIRST, LAST, SEEN, Numbering, numbered
 from sct_deepseg_general.levels.responses import DiscNetwork, Responses
 from sct_deepseg_general.levels.strip import Strip, strip_of, tissue
 
@@ -30,9 +30,6 @@ __all__ = ["Anchor", "FoundLevels", "Status", "find_levels"]
 
 Floats = NDArray[np.float64]
 Status = Literal["ok", "withheld"]
-
-SEEN = 0.3
-"""Response from which a disc counts as seen, not as interpolated."""
 
 _C2, _C1 = 15.5, 23.0  # mm from disc 3 up to the top of C2, and from there to the top of C1 (PAM50)
 _FRONT = (2.0, 14.0)  # mm before the centreline between which a disc's tip lies

@@ -7,20 +7,23 @@ to disc against the population's, and discs that should be in view and are not.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sct_deepseg_general.levels.responses import Responses
 
-__all__ = ["FIRST", "LAST", "SPACING", "Numbering", "Place", "Weights", "numbered"]
+__all__ = ["FIRST", "LAST", "SEEN", "SPACING", "Numbering", "Place", "Weights", "numbered"]
 
 Floats = NDArray[np.float64]
 
 FIRST, LAST = 3, 20
 """Discs that are looked for: C2/C3 is the uppermost disc, 20 is T12/L1."""
+
+SEEN = 0.3
+"""Response from which a disc counts as seen; between seen ones, others are interpolated."""
 
 SPACING: tuple[float, ...] = (
     *(18.3, 17.3, 16.3, 15.9, 16.1, 19.4, 21.5, 22.9, 23.1),
@@ -87,13 +90,21 @@ def numbered(
         Numbers without a gap, from the uppermost disc down; empty where no row is in view.
     """
     weights = weights or Weights()
+    if given:  # the user's word counts, not what the network reads
+        weights = replace(weights, level=0.0, c2c3=0.0)
     if not found.visible.any():
         return Numbering((), 0.0, 1.0)
     evidence = _held(_evidence(found, weights), given or {})
     best = _best(evidence, found.visible, weights)
     other = _best(_without(evidence, best.path), found.visible, weights)
-    places = tuple(_place(number, row, found.disc) for number, row in best.path)
-    return Numbering(places, best.score - other.score, best.scale)
+    places = [_place(number, row, found.disc) for number, row in best.path]
+    return Numbering(_seen(places, given or {}), best.score - other.score, best.scale)
+
+
+def _seen(places: Sequence[Place], given: Mapping[int, float]) -> tuple[Place, ...]:
+    """The places without those at the two ends where no disc was seen."""
+    kept = [n for n, one in enumerate(places) if one.response >= SEEN or one.number in given]
+    return tuple(places[kept[0] : kept[-1] + 1]) if kept else ()
 
 
 @dataclass(frozen=True)
@@ -126,7 +137,9 @@ def _held(evidence: Floats, given: Mapping[int, float]) -> Floats:
     evidence = evidence.copy()
     for number, row in given.items():
         here = _around(row, evidence.shape[1])
-        kept = evidence[number - FIRST, here].clip(min=0) + 50.0
+        if here.start >= here.stop:
+            continue
+        kept = evidence[number - FIRST, here] + 50.0
         evidence[number - FIRST] = _NEVER
         evidence[:, here] = _NEVER
         evidence[number - FIRST, here] = kept
