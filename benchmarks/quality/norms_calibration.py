@@ -20,11 +20,11 @@ from model_record import write_fields
 from nibabel.affines import apply_affine
 from synthetic_atrophy import discs_of
 
-from sct_deepseg_general.csa.levels import from_discs
 from sct_deepseg_general.image import nifti
 from sct_deepseg_general.image.volume import Volume
 from sct_deepseg_general.inference.pipeline import segment
 from sct_deepseg_general.inference.predictor import load_predictor
+from sct_deepseg_general.levels.slices import from_discs
 from sct_deepseg_general.morphometry.morphometrics import Morphometrics, measure
 from sct_deepseg_general.norms.assess import whole_levels
 from sct_deepseg_general.zoo.zoo import resolve

@@ -65,6 +65,10 @@ class Record:
     outputs: Mapping[str, str] = field(default_factory=dict)
     """SHA-256 of each file, by its path below the output folder."""
     qc: str = ""
+    c2c3_area: float | None = None
+    c2c3_lower: float | None = None
+    c2c3_upper: float | None = None
+    levels: str = ""
 
 
 @dataclass(frozen=True)

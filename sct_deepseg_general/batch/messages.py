@@ -38,6 +38,8 @@ class WorkerSettings:
     uncertainty: bool = False
     soft: bool = False
     csa: bool = True
+    levels: bool = False
+    """Find the vertebral levels, or take the discs of the dataset, and sum up C2 and C3."""
     qc: str = ""
     """Folder of the QC page; "" for none."""
     qc_dataset: str = ""
@@ -47,7 +49,8 @@ class WorkerSettings:
     def parameters(self) -> dict[str, Any]:
         """The settings that change the mask: if one differs, earlier results are out of date."""
         names = ("threshold", "largest", "fill_holes", "exact", "uncertainty")
-        return {name: getattr(self, name) for name in names}
+        wanted = {"levels": True} if self.levels else {}
+        return {**{name: getattr(self, name) for name in names}, **wanted}
 
 
 @dataclass(frozen=True)
@@ -65,11 +68,16 @@ class Task:
     contrast: str = ""
     source: str = ""
     """The image as a BIDS URI, where it is in a dataset."""
+    discs: str = ""
+    """Where the discs found go; "" for nowhere."""
+    given_discs: str = ""
+    """A label map of the dataset's; "" where there is none."""
 
     @property
     def outputs(self) -> Outputs:
         """The paths of the outputs as one value."""
-        return Outputs(Path(self.segmentation), Path(self.sidecar), Path(self.csa), Path(self.soft))
+        mask, sidecar, csa, soft = map(Path, (self.segmentation, self.sidecar, self.csa, self.soft))
+        return Outputs(mask, sidecar, csa, soft, Path(self.discs) if self.discs else None)
 
 
 @dataclass(frozen=True)
@@ -92,6 +100,10 @@ class Outcome:
     """SHA-256 of each file written, by its path."""
     qc: str = ""
     """Name of the entry's folder on the QC page."""
+    c2c3: tuple[float | None, float | None, float | None] = (None, None, None)
+    """Mean area of C2 and C3 and the ends of its interval, in mm², where they are known."""
+    levels: str = ""
+    """How the vertebral levels are known, or why they are not, in words."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +133,7 @@ def decoded(line: str) -> WorkerSettings | Task | Outcome | Failure:
         kind = _TYPES[fields.pop("type")]
         if kind is Outcome:
             fields |= {"image": FileStamp(**fields["image"]), "reasons": tuple(fields["reasons"])}
+            fields["c2c3"] = tuple(fields.get("c2c3", (None, None, None)))
         return kind(**fields)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"not a message: {line[:80]!r}") from error

@@ -61,7 +61,7 @@ def check_names(outputs: dict[str, Outputs]) -> None:
     """
     owners: dict[Path, str] = {}
     for key, one in outputs.items():
-        for path in (one.segmentation, one.sidecar, one.csa, one.soft):
+        for path in one.every:
             other = owners.setdefault(path, key)
             if other != key:
                 raise DatasetError(
@@ -108,6 +108,7 @@ def _bids_outputs(item: Item, folder: Path) -> Outputs:
         sidecar=stem.with_name(f"{base}_mask.json"),
         csa=stem.with_name(f"{base}_csa.csv"),
         soft=stem.with_name(f"{base}_probseg.nii.gz"),
+        discs=stem.with_name(f"{base.replace('label-SC', 'label-discs')}_dseg.nii.gz"),
     )
 
 

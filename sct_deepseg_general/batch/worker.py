@@ -37,7 +37,10 @@ from sct_deepseg_general.files import FileStamp, sha256
 from sct_deepseg_general.job.outputs import Outputs
 
 if TYPE_CHECKING:
+    from sct_deepseg_general.csa.c2c3 import C2C3
+    from sct_deepseg_general.csa.measure import CsaRequest
     from sct_deepseg_general.job.job import Request
+    from sct_deepseg_general.levels.answer import LevelRequest
 
 __all__ = ["SEGMENTING", "Work", "main", "segmenting"]
 
@@ -70,6 +73,7 @@ def segmenting(settings: WorkerSettings) -> Work:
     """
     from sct_deepseg_general.inference.predictor import load_predictor
     from sct_deepseg_general.job import job
+    from sct_deepseg_general.job.levels import levels_words
     from sct_deepseg_general.zoo.zoo import resolve
 
     model = resolve(settings.model, offline=settings.offline)
@@ -88,7 +92,9 @@ def segmenting(settings: WorkerSettings) -> Work:
             seconds=round(done.seconds, 3),
             mean_area=round(done.mean_area, 4) if slices else None,
             slices=slices,
-            outputs=_written(task.outputs.wanted(settings.csa, settings.soft)),
+            c2c3=_c2c3(done.c2c3),
+            levels=levels_words(done.levels),
+            outputs=_written((*task.outputs.wanted(settings.csa, settings.soft), *done.disc_file)),
             qc=done.qc_page.name if done.qc_page else "",
         )
 
@@ -110,7 +116,29 @@ def _request(settings: WorkerSettings, task: Task) -> Request:
         settings.exact,
         settings.uncertainty,
     )
-    return Request(options, settings.soft, settings.csa, place, settings.command)
+    measures, levels = _levels(settings, task)
+    return Request(
+        options, settings.soft, settings.csa, place, settings.command, measures, levels=levels
+    )
+
+
+def _levels(settings: WorkerSettings, task: Task) -> tuple[CsaRequest, LevelRequest | None]:
+    """The rows of the table, with the dataset's discs where there are some."""
+    from sct_deepseg_general.csa.measure import PER_SLICE
+    from sct_deepseg_general.image.nifti import load_map
+    from sct_deepseg_general.levels.answer import LevelRequest
+
+    if not settings.levels:
+        return PER_SLICE, None
+    discs = load_map(Path(task.given_discs)) if task.given_discs else None
+    return replace(PER_SLICE, discs=discs), LevelRequest(c2c3=True)
+
+
+def _c2c3(found: C2C3 | None) -> tuple[float | None, float | None, float | None]:
+    """The area of C2-C3 and the ends of its interval, rounded."""
+    values = (None, None, None) if found is None else (found.area, found.lower, found.upper)
+    area, lower, upper = (None if value is None else round(value, 4) for value in values)
+    return area, lower, upper
 
 
 def _written(paths: tuple[Path, ...]) -> dict[str, str]:
@@ -203,7 +231,7 @@ def _failure(kind: FailureKind, sentence: str, error: BaseException) -> Failure:
 
 
 def _remove(outputs: Outputs) -> None:
-    for path in (outputs.segmentation, outputs.sidecar, outputs.csa, outputs.soft):
+    for path in outputs.every:
         path.unlink(missing_ok=True)
 
 

@@ -28,6 +28,9 @@ __all__ = [
     "read_yaml",
 ]
 
+DISC_SUFFIXES = ("_label-discs", "_label-discs_dlabel", "_label-disc", "_labels-disc*")
+"""What follows the image's name in the name of its labelled discs, below derivatives/labels."""
+
 _NO_IMAGES = {"mask", "dseg", "probseg", "defacemask", "B0map", "fieldmap"}
 _NIFTI = (".nii", ".nii.gz")
 
@@ -72,6 +75,8 @@ class Item:
     """"ses-1", or ""."""
     contrast: str = ""
     """The last word of the BIDS name ("T2w"), "MTon" or "MToff", or ""."""
+    discs: Path | None = None
+    """A label map of the image's discs among the dataset's derivatives."""
 
     @property
     def stem(self) -> str:
@@ -105,6 +110,8 @@ class Worklist:
 def from_bids(root: Path, filters: Filters | None = None) -> Worklist:
     """The images of a BIDS dataset, from its `anat`, `func` and `dwi` folders.
 
+    The labelled discs that its derivatives hold go with their images.
+
     Parameters
     ----------
     root
@@ -124,7 +131,10 @@ def from_bids(root: Path, filters: Filters | None = None) -> Worklist:
     """
     filters = filters or Filters()
     selection = bids.DatasetSelection(
-        contrasts=filters.contrasts, participants=filters.participants, sessions=filters.sessions
+        label_suffixes=DISC_SUFFIXES,
+        contrasts=filters.contrasts,
+        participants=filters.participants,
+        sessions=filters.sessions,
     )
     found = bids.index(root, selection)
     items = [
@@ -216,7 +226,7 @@ def _item_of(image: Path, key: str, case: bids.Case | None = None) -> Item:
         case = bids.case_of(image, "")
     if case is None or "sub" not in case.entities:
         return Item(key, image)
-    return Item(key, image, case.participant, case.session, case.contrast)
+    return Item(key, image, case.participant, case.session, case.contrast, case.label)
 
 
 def _filtered(

@@ -44,6 +44,8 @@ class BatchOptions:
     soft: bool
     uncertainty: bool
     csa: bool
+    levels: Literal["auto"] | None
+    c2c3: bool
     qc: Path | None
     no_qc: bool
     rerun: Literal["failed", "warn", "all"] | None
@@ -104,6 +106,13 @@ _OUTPUTS: tuple[Callable[[Any], Any], ...] = (
         type=click.IntRange(0, 1),
         help="Write areas: a CSV file for each image, and csa.tsv for all.",
     ),
+    option(
+        "-levels",
+        type=click.Choice(["auto"]),
+        help="auto: find the vertebral levels in each image, or take the discs (_label-discs) of "
+        "the dataset's derivatives/labels; adds levels and the area of C2-C3 to the tables.",
+    ),
+    flag("-c2c3", help="The same as -levels auto."),
     option("-qc", type=PATH, help="Folder of the QC page.  [default: qc in the output folder]"),
     flag("-no-qc", help="Do not write a QC page."),
     option(

@@ -14,10 +14,21 @@ from sct_deepseg_general.cli._click import option
 
 if TYPE_CHECKING:
     from sct_deepseg_general.csa.aggregate import Selection
+    from sct_deepseg_general.csa.c2c3 import C2C3
     from sct_deepseg_general.csa.measure import CsaRequest
     from sct_deepseg_general.image.volume import Volume
+    from sct_deepseg_general.levels.answer import LevelAnswer, LevelRequest
 
-__all__ = ["FILE", "MEASURING", "ON_OFF", "check_measures", "csa_request", "measuring"]
+__all__ = [
+    "FILE",
+    "MEASURING",
+    "ON_OFF",
+    "c2c3_line",
+    "check_measures",
+    "csa_request",
+    "level_request",
+    "measuring",
+]
 
 ON_OFF = click.IntRange(0, 1)
 FILE = click.Path(path_type=Path)
@@ -42,6 +53,22 @@ class _Numbers(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # gene
             self.fail(str(error), param, ctx)
 
 
+class _Anchor(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic from 8.2
+    """Two whole numbers Z,N."""
+
+    name = "slice,disc"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int]:
+        if isinstance(value, tuple):
+            return value
+        place, comma, number = value.partition(",")
+        if not (comma and place.strip().isdigit() and number.strip().isdigit()):
+            self.fail(f"'{value}' is no disc: write slice,number, such as 120,3.", param, ctx)
+        return int(place), int(number)
+
+
 MEASURING: dict[str, dict[str, Any]] = {
     "-perlevel": {"default": 0, "type": ON_OFF, "help": "A row for each vertebral level."},
     "-z": {"to": "slices", "type": _Numbers(), "help": "Only these slices, such as 5:23."},
@@ -52,6 +79,21 @@ MEASURING: dict[str, dict[str, Any]] = {
     },
     "-vertfile": {"type": FILE, "help": "Map with the number of the level in each voxel."},
     "-discfile": {"type": FILE, "help": "Single voxels: disc n is the top of vertebra n."},
+    "-levels": {
+        "to": "level_source",
+        "type": click.Choice(["auto"]),
+        "help": "auto: find the levels in the image; so too where levels are asked for and no "
+        "file is given.",
+    },
+    "-disc-at": {
+        "type": _Anchor(),
+        "help": "A known disc: slice and number, such as 120,3 (C2/C3 in slice 120).",
+    },
+    "-c2c3": {
+        "is_flag": True,
+        "show_default": False,
+        "help": "Print one line: the mean area of C2 and C3, its interval, and what is in doubt.",
+    },
     "-pmj": {"type": FILE, "help": "Single voxel: the pontomedullary junction."},
     "-pmj-distance": {
         "type": float,
@@ -93,38 +135,32 @@ MEASURING: dict[str, dict[str, Any]] = {
 """The flags by name, and what they are."""
 
 
+_SHOWN = ("-levels", "-disc-at", "-c2c3")
+
+
 def measuring(*, per_slice: int, hidden: bool = False) -> Callable[[_F], _F]:
     """The flags that say which rows the table has; `per_slice` is what -perslice is by itself.
 
-    Hidden flags work, but -h does not list them.
+    Hidden flags work, but -h lists of them only those of the levels.
     """
 
     def decorated(command: _F) -> _F:
         made: Any = command
         rows = {"default": per_slice, "type": ON_OFF, "help": "A row for each slice."}
         for name, settings in reversed([("-perslice", rows), *MEASURING.items()]):
-            made = option(name, hidden=hidden, **settings)(made)
+            made = option(name, hidden=hidden and name not in _SHOWN, **settings)(made)
         return made  # type: ignore[no-any-return]
 
     return decorated
 
 
-def check_measures(rest: Mapping[str, Any]) -> None:
-    """Refuse at once what cannot be meant.
+def check_measures(rest: Mapping[str, Any], *, image: bool) -> None:
+    """Refuse at once what cannot be meant; with an `image` levels need no file.
 
     Raises:
         click.UsageError: flags that need or exclude each other.
     """
-    known = rest["vertfile"] or rest["discfile"]
-    if rest["vertfile"] and rest["discfile"]:
-        raise click.UsageError("Levels come from -vertfile or from -discfile: give one of them.")
-    for name, given in (
-        ("-vert", rest["levels"]),
-        ("-perlevel", rest["perlevel"]),
-        ("-normalize-PAM50", rest["pam50"]),
-    ):
-        if given and not known:
-            raise click.UsageError(f"{name} needs -vertfile or -discfile.")
+    _check_levels(rest, image=image)
     if rest["centerline_exclude_missing"] and not rest["centerline"]:
         raise click.UsageError("-centerline-exclude-missing needs -centerline.")
     if rest["pam50"] and not rest["perslice"]:
@@ -133,6 +169,27 @@ def check_measures(rest: Mapping[str, Any]) -> None:
         raise click.UsageError("-pmj-distance needs -pmj.")
     if rest["pmj"] and rest["pmj_distance"] is None and not rest["perslice"]:
         raise click.UsageError("-pmj needs -pmj-distance or -perslice 1.")
+
+
+def _check_levels(rest: Mapping[str, Any], *, image: bool) -> None:
+    known = image or rest["vertfile"] or rest["discfile"]
+    if rest["vertfile"] and rest["discfile"]:
+        raise click.UsageError("Levels come from -vertfile or from -discfile: give one of them.")
+    for name, given in (
+        ("-vert", rest["levels"]),
+        ("-perlevel", rest["perlevel"]),
+        ("-normalize-PAM50", rest["pam50"]),
+        ("-c2c3", rest["c2c3"]),
+    ):
+        if given and not known:
+            raise click.UsageError(
+                f"{name} needs -vertfile or -discfile, or -anat with the image to find levels in."
+            )
+    for name, given in (("-levels", rest["level_source"]), ("-disc-at", rest["disc_at"])):
+        if given and not image:
+            raise click.UsageError(f"{name} needs -anat: the image to find levels in.")
+    if rest["disc_at"] and (rest["vertfile"] or rest["discfile"]):
+        raise click.UsageError("-disc-at is for images without -vertfile and -discfile.")
 
 
 def csa_request(rest: Mapping[str, Any]) -> CsaRequest:
@@ -159,6 +216,31 @@ def csa_request(rest: Mapping[str, Any]) -> CsaRequest:
         to_pam50=bool(rest["pam50"]),
         person=_person(rest["normalize"]),
     )
+
+
+def level_request(rest: Mapping[str, Any]) -> LevelRequest | None:
+    """What is wanted of the levels; None where nothing needs them."""
+    files = ("vertfile", "discfile", "level_source", "disc_at")
+    if not any(rest[name] for name in (*files, "levels", "perlevel", "pam50", "c2c3")):
+        return None
+    from sct_deepseg_general.levels.answer import LevelRequest
+    from sct_deepseg_general.levels.detect import Anchor
+
+    anchor = Anchor(*rest["disc_at"]) if rest["disc_at"] else None
+    return LevelRequest(anchor, rest["c2c3"])
+
+
+def c2c3_line(name: str, found: C2C3, mask: str, answer: LevelAnswer | None) -> str:
+    """The area of C2-C3 in one line, with the status of mask (where it is known) and levels."""
+    area = "withheld" if found.area is None else f"{found.area:.1f} mm²"
+    if found.lower is not None and found.upper is not None:
+        area += f" ({found.lower:.1f} to {found.upper:.1f})"
+    source: str = "as given" if answer is None or answer.found is None else found.status
+    if answer is not None and answer.discs is not None and not answer.written:
+        source = f"{found.status}, from the file given"
+    words = [f"{name}: C2-C3 area {area}", *([f"mask {mask}"] if mask else []), f"levels {source}"]
+    reasons = "; ".join(found.reasons)
+    return ", ".join(words) + (f": {reasons}" if reasons else "")
 
 
 def _selection(rest: Mapping[str, Any]) -> Selection:

@@ -180,6 +180,7 @@ def _settings(options: BatchOptions, worklist: Worklist, model: Model, qc: str) 
         uncertainty=options.uncertainty,
         soft=options.soft,
         csa=options.csa,
+        levels=options.levels == "auto" or options.c2c3,
         qc=qc,
         qc_dataset=worklist.name,
         command=shlex.join([PROGRAM, *sys.argv[1:]]),

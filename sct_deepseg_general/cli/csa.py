@@ -15,8 +15,10 @@ from sct_deepseg_general.cli._click import PROGRAM, SctCommand, flag, option
 from sct_deepseg_general.cli._csa_options import (
     FILE,
     ON_OFF,
+    c2c3_line,
     check_measures,
     csa_request,
+    level_request,
     measuring,
 )
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from sct_deepseg_general.csa.aggregate import Table
     from sct_deepseg_general.csa.measure import CsaRequest, Measured
     from sct_deepseg_general.image.volume import Volume
+    from sct_deepseg_general.levels.answer import LevelAnswer, LevelRequest
 
 __all__ = ["command"]
 
@@ -31,6 +34,8 @@ _EPILOG = f"""\
 Examples:
   {PROGRAM} csa -i t2_seg.nii.gz -perslice 1
   {PROGRAM} csa -i t2_seg.nii.gz -vert 2:4 -perlevel 1 -discfile discs.nii.gz -plot csa.png
+  {PROGRAM} csa -i t2_seg.nii.gz -anat t2.nii.gz -c2c3
+  {PROGRAM} csa -i t2_seg.nii.gz -anat t2.nii.gz -levels auto -perlevel 1
   {PROGRAM} csa -i t2_seg.nii.gz -pmj pmj.nii.gz -pmj-distance 60
   {PROGRAM} csa -i t2_seg.nii.gz -perslice 1 -soft t2_softseg.nii.gz
 
@@ -42,7 +47,11 @@ The columns and their values are those of SCT's sct_process_segmentation.
 @option("-i", to="mask", required=True, type=FILE, show_default=False, help="Mask, or soft mask.")
 @option("-o", to="output", type=FILE, help="CSV file.  [default: MASK_csa.csv beside the mask]")
 @measuring(per_slice=0)
-@option("-anat", type=FILE, help="The image: adds areas of the quarters, and symmetry.")
+@option(
+    "-anat",
+    type=FILE,
+    help="The image: adds areas of the quarters, and symmetry; levels are found in it.",
+)
 @option("-soft", type=FILE, help="Probability map: adds the soft area.")
 @option("-append", default=0, type=ON_OFF, help="Add the rows to an existing file.")
 @option("-plot", type=FILE, help="Also draw the area along the cord (PNG).")
@@ -78,7 +87,9 @@ def _check(path: Path, rest: Mapping[str, Any]) -> None:
     from sct_deepseg_general.files import clear_abandoned
     from sct_deepseg_general.job.outputs import check_writable
 
-    check_measures(rest)
+    check_measures(rest, image=bool(rest["anat"]))
+    if rest["backend"] == "sct" and (rest["c2c3"] or rest["level_source"] or rest["disc_at"]):
+        raise click.UsageError("-c2c3, -levels and -disc-at need -backend native.")
     if rest["plot"] and rest["backend"] == "sct":
         raise click.UsageError("-plot needs -backend native.")
     check_writable((path,), overwrite=rest["overwrite"] or bool(rest["append"]))
@@ -92,12 +103,50 @@ def _native(
 ) -> Table:
     from sct_deepseg_general.csa.measure import measured
 
+    wanted = level_request(rest)
+    answer = None
+    if wanted is not None and request.image is not None:
+        request, answer = _with_levels(segmentation, request, wanted)
     found = measured(segmentation, request)
     if rest["plot"]:
         _draw(found, mask, rest["plot"])
     if rest["verbose"]:
         _warn(found, request, mask)
+    if rest["c2c3"]:
+        from sct_deepseg_general.csa.c2c3 import c2c3_of
+
+        print(c2c3_line(mask.name, c2c3_of(found), "", answer))
     return found.table
+
+
+def _with_levels(
+    segmentation: Volume, request: CsaRequest, wanted: LevelRequest
+) -> tuple[CsaRequest, LevelAnswer]:
+    """The request with the levels found in the image, or the user's, checked and completed.
+
+    Raises:
+        ImageError: levels are asked for, no file is given, and those found are in doubt.
+    """
+    from sct_deepseg_general.errors import ImageError
+    from sct_deepseg_general.levels.answer import Given, answered
+    from sct_deepseg_general.levels.responses import embedded_network
+
+    assert request.image is not None  # noqa: S101 - for the type checker
+    given = Given(request.discs, request.level_map, wanted.anchor)
+    answer = answered(request.image, segmentation, embedded_network(), given)
+    for sentence in answer.warnings:
+        print(f"Warning: {sentence}", file=sys.stderr)
+    if request.level_map is not None:
+        return request, answer
+    if answer.withheld:
+        raise ImageError(
+            f"The levels are withheld: {'; '.join(answer.withheld)}. Without levels, use "
+            "-perslice 1 or -z."
+        )
+    selection = request.selection
+    if wanted.c2c3 and not (selection.levels or selection.per_level or selection.per_slice):
+        selection = replace(selection, levels=(2, 3))
+    return replace(request, discs=answer.discs, selection=selection), answer
 
 
 def _draw(found: Measured, mask: Path, path: Path) -> None:
@@ -108,7 +157,7 @@ def _draw(found: Measured, mask: Path, path: Path) -> None:
 
 def _warn(found: Measured, request: CsaRequest, mask: Path) -> None:
     """What the numbers alone would not say."""
-    from sct_deepseg_general.csa.levels import missing_discs
+    from sct_deepseg_general.levels.slices import missing_discs
 
     held = found.morphometrics.slices
     if not held.size:

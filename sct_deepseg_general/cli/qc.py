@@ -155,9 +155,9 @@ def _areas(
 
 def _level_names(mask: Segmentation, rest: Mapping[str, Any]) -> list[str]:
     """The level's name of each slice from the lowest up; empty where no labels were given."""
-    from sct_deepseg_general.csa import levels
-    from sct_deepseg_general.csa.levels import level_name
     from sct_deepseg_general.image import nifti
+    from sct_deepseg_general.levels import slices as levels
+    from sct_deepseg_general.levels.slices import level_name
 
     if rest["vertfile"] and rest["discfile"]:
         raise click.UsageError("Levels come from -vertfile or from -discfile: give one of them.")

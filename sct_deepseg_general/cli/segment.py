@@ -21,7 +21,13 @@ from sct_deepseg_general.cli._click import (
     print_version,
     printable,
 )
-from sct_deepseg_general.cli._csa_options import check_measures, csa_request, measuring
+from sct_deepseg_general.cli._csa_options import (
+    c2c3_line,
+    check_measures,
+    csa_request,
+    level_request,
+    measuring,
+)
 from sct_deepseg_general.cli._norm_options import among_norms, norm_lines, norm_request
 from sct_deepseg_general.cli._segment_options import ending, mask_wishes, segmenting, verbosity
 from sct_deepseg_general.errors import DeepsegError
@@ -36,12 +42,14 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-_OF_ONE_IMAGE = ("-vertfile", "-discfile", "-pmj", "-centerline", "-plot")
+_OF_ONE_IMAGE = ("-vertfile", "-discfile", "-disc-at", "-pmj", "-centerline", "-plot")
 _EPILOG = f"""\
 Examples:
   {PROGRAM} -i t2.nii.gz
   {PROGRAM} -i t2.nii.gz -o results/ -soft -qc qc
   {PROGRAM} -i sub-*/anat/*_T2w.nii.gz -qc qc
+  {PROGRAM} -i t2.nii.gz -c2c3
+  {PROGRAM} -i t2.nii.gz -perlevel 1 -qc qc
   {PROGRAM} -i t2.nii.gz -discfile discs.nii.gz -perlevel 1
   {PROGRAM} -i sub-01_T2w.nii.gz -discfile discs.nii.gz -age 34 -sex F -plot csa.png
 
@@ -117,14 +125,15 @@ def _request(images: tuple[Path, ...], rest: Mapping[str, Any]) -> Request:
         qc=qc,
         command=shlex.join([PROGRAM, *sys.argv[1:]]),
         measures=_measures(images, rest),
+        levels=level_request(rest),
         norms=_norms(images, rest),
     )
 
 
 def _measures(images: tuple[Path, ...], rest: Mapping[str, Any]) -> CsaRequest:
     """The rows of the table: of every slice, unless levels or regions are asked for."""
-    check_measures(rest)
-    of_one = [name for name in _OF_ONE_IMAGE if rest[name.lstrip("-")]]
+    check_measures(rest, image=True)
+    of_one = [name for name in _OF_ONE_IMAGE if rest[name.lstrip("-").replace("-", "_")]]
     if of_one and len(images) > 1:
         raise click.UsageError(f"{of_one[0]} belongs to one image: give one with -i.")
     return csa_request(rest)
@@ -146,7 +155,7 @@ def _jobs(
     if output is not None and len(images) > 1 and output.name.endswith((".nii", ".nii.gz")):
         raise click.UsageError("-o names one file for several images: give a folder.")
     jobs = [Job(image, outputs_for(image, output)) for image in images]
-    wanted = [job.outputs.wanted(request.csa, request.soft) for job in jobs]
+    wanted = [_wanted(job, request) for job in jobs]
     _check_apart(images, [path for paths in wanted for path in paths])
     if request.qc is not None:
         check_folder(request.qc.folder)
@@ -156,6 +165,13 @@ def _jobs(
     for folder in {path.parent for paths in wanted for path in paths}:
         clear_abandoned(folder)
     return jobs
+
+
+def _wanted(job: Job, request: Request) -> tuple[Path, ...]:
+    """The files of a job, with that of the discs where they may be found."""
+    outputs, given = job.outputs, request.measures.level_map is not None
+    discs = () if request.levels is None or given or outputs.discs is None else (outputs.discs,)
+    return (*outputs.wanted(request.csa, request.soft), *discs)
 
 
 def _check_apart(images: tuple[Path, ...], outputs: list[Path]) -> None:
@@ -193,7 +209,13 @@ def _several(
 
 
 def _ended(done: list[Done], rest: Mapping[str, Any]) -> int:
-    return int(rest["strict"] and any(one.quality.status == "fail" for one in done))
+    return int(rest["strict"] and any(map(_failed, done)))
+
+
+def _failed(done: Done) -> bool:
+    """Whether the mask is not to be believed, or the area asked for is withheld."""
+    withheld = done.c2c3 is not None and done.c2c3.status == "withheld"
+    return withheld or done.quality.status == "fail"
 
 
 def _one(job: Job, predictor: Predictor, request: Request, rest: Mapping[str, Any]) -> Done:
@@ -203,9 +225,29 @@ def _one(job: Job, predictor: Predictor, request: Request, rest: Mapping[str, An
         done = run(job, predictor, request, progress)
     if rest["plot"]:
         _draw(done, rest["plot"])
-    if rest["verbose"]:
+    _warn(done)
+    if done.c2c3 is not None:
+        name = printable(job.image.name)
+        print(c2c3_line(name, done.c2c3, done.quality.status, done.levels))
+    elif rest["verbose"]:
         _tell(done, predictor, request, rest["verbose"])
     return done
+
+
+def _warn(done: Done) -> None:
+    """What is in doubt of the levels, on standard error."""
+    answer = done.levels
+    if answer is None:
+        return
+    for sentence in answer.warnings:
+        print(f"Warning: {printable(sentence)}", file=sys.stderr)
+    if answer.withheld and done.c2c3 is None:
+        reasons = "; ".join(answer.withheld)
+        print(
+            f"Warning: {printable(done.job.image)}: levels withheld: {reasons}. The table has a "
+            "row for each slice, without levels.",
+            file=sys.stderr,
+        )
 
 
 def _draw(done: Done, path: Path) -> None:
@@ -248,7 +290,7 @@ def _tell(done: Done, predictor: Predictor, request: Request, verbose: int) -> N
         print(f"  {done.quality.status}: {reason}")
     for line in norm_lines(done.norms) if done.norms else ():
         print(line)
-    for path in outputs.wanted(request.csa, request.soft):
+    for path in (*outputs.wanted(request.csa, request.soft), *done.disc_file):
         print(f"  {printable(path)}")
     if done.qc_page is not None:
         print(f"  QC page: {done.qc_page}")

@@ -1,4 +1,4 @@
-"""`train`: rebuild a model from a recipe."""
+"""`train`: rebuild a model from a recipe: of the cord's segmentation, or of the discs."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ _EPILOG = f"""\
 Examples:
   {PROGRAM} train -recipe model_zoo/sc-general/recipe.json -data datasets/ -o trained/
   {PROGRAM} train -recipe recipe.json -data a/ -data b/ -o trained/ -minutes 120 -device cuda
+  {PROGRAM} train -what levels -recipe model_zoo/vertebral-discs/recipe.json -data data/ -o discs/
   {PROGRAM} train -recipe recipe.json -data datasets/ -start sc-general -o trained/
 
 Stopped at any moment, the same command goes on from the last finished epoch.
@@ -28,6 +29,12 @@ Stopped at any moment, the same command goes on from the last finished epoch.
 
 
 @click.command(cls=SctCommand, epilog=_EPILOG)
+@option(
+    "-what",
+    default="cord",
+    type=click.Choice(["cord", "levels"]),
+    help="cord: the segmentation; levels: the disc network, from the recipe's disc table.",
+)
 @option("-recipe", type=click.Path(path_type=Path), required=True, help="Recipe (JSON).")
 @option(
     "-data",
@@ -50,9 +57,18 @@ Stopped at any moment, the same command goes on from the last finished epoch.
 @option("-minutes", type=click.FloatRange(min=0), help="Time budget of each network.")
 @option("-jobs", default=1, type=click.IntRange(1), help="Processes for the conversion.")
 def command(
-    recipe: Path, data: tuple[Path, ...], output: Path, model: str, device: str, **rest: Any
+    what: str,
+    recipe: Path,
+    data: tuple[Path, ...],
+    output: Path,
+    model: str,
+    device: str,
+    **rest: Any,
 ) -> None:
     """Rebuild a model: convert the datasets, plan, train network and locator, assemble."""
+    if what == "levels":
+        _train_levels(recipe, data, output)
+        return
     from sct_deepseg_general.datasets import recipe as recipes
     from sct_deepseg_general.errors import BackendError
 
@@ -90,6 +106,42 @@ def command(
         trained, built.recipe, identity, card, output / model / "model", output / FILE
     )
     print(f"{made.key}: {output / model / 'model'}")
+
+
+def _train_levels(recipe: Path, data: tuple[Path, ...], output: Path) -> None:
+    """The disc network, on one thread; cords are found by the embedded model."""
+    from sct_deepseg_general.errors import BackendError
+    from sct_deepseg_general.inference.pipeline import segment
+    from sct_deepseg_general.inference.predictor import load_predictor
+    from sct_deepseg_general.zoo.zoo import resolve
+
+    try:
+        from sct_deepseg_general.level_training import assemble, fit
+        from sct_deepseg_general.level_training.recipe import read_recipe
+    except ImportError as error:
+        raise BackendError(
+            f"Training needs {error.name}: pip install 'sct-deepseg-general[train]'."
+        ) from error
+    wanted = read_recipe(recipe)
+    predictor = load_predictor(resolve(None), "openvino", "cpu")
+    drawn = fit.subjects_of(wanted, data, lambda image: segment(image, predictor).segmentation)
+    print(f"{len(drawn)} images, {len({one.person for one in drawn})} people")
+    steps: list[fit.Step] = []
+
+    def report(step: fit.Step) -> None:
+        steps.append(step)
+        share = step.iteration / wanted.iterations
+        print(
+            f"discs {share:4.0%} iteration {step.iteration}: loss {step.loss:.3f}, "
+            f"of the level {step.level:.3f}",
+            file=sys.stderr,
+            flush=True,
+        )
+
+    network = fit.fit(wanted, drawn, report)
+    print(
+        f"{wanted.id}@{wanted.version}: {assemble.assemble(network, wanted, drawn, steps, output)}"
+    )
 
 
 def _budgeted(recipe: Recipe, minutes: float | None) -> Recipe:

@@ -7,13 +7,15 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from sct_deepseg_general.csa import levels, pam50, pmj
+from sct_deepseg_general.csa import pam50
 from sct_deepseg_general.csa import person as area_norm
 from sct_deepseg_general.csa.aggregate import Selection, Table, aggregated, profiles
-from sct_deepseg_general.csa.pmj import EXTENT
 from sct_deepseg_general.errors import ImageError
 from sct_deepseg_general.image.las import AXES
 from sct_deepseg_general.image.volume import Probability, Segmentation, Volume
+from sct_deepseg_general.levels import pmj
+from sct_deepseg_general.levels import slices as slice_levels
+from sct_deepseg_general.levels.pmj import EXTENT
 from sct_deepseg_general.morphometry import symmetry as anatomy
 from sct_deepseg_general.morphometry.centreline import CentrelineFit
 from sct_deepseg_general.morphometry.morphometrics import Morphometrics, measure
@@ -127,8 +129,8 @@ def _levels(segmentation: Volume, request: CsaRequest) -> Levels | None:
     if request.level_map is not None and request.discs is not None:
         raise ImageError("Levels come from a level map or from discs: give one of them.")
     if request.discs is not None:
-        return levels.from_discs(request.discs, segmentation, request.centreline)
-    return levels.from_levels(request.level_map) if request.level_map is not None else None
+        return slice_levels.from_discs(request.discs, segmentation, request.centreline)
+    return slice_levels.from_levels(request.level_map) if request.level_map is not None else None
 
 
 def _selection(table: Morphometrics, request: CsaRequest, distances: Floats | None) -> Selection:

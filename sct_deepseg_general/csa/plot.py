@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from sct_deepseg_general.csa.levels import level_name
 from sct_deepseg_general.files import write_whole
+from sct_deepseg_general.levels.slices import level_name
 from sct_deepseg_general.morphometry.morphometrics import Morphometrics
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from sct_deepseg_general import __version__
-from sct_deepseg_general.csa.levels import level_name
+from sct_deepseg_general.csa.c2c3 import C2C3
 from sct_deepseg_general.csa.measure import PER_SLICE, CsaRequest, Measured, shapes, tabulated
 from sct_deepseg_general.csa.table import write as write_csa
 from sct_deepseg_general.errors import ImageError
@@ -23,7 +23,19 @@ from sct_deepseg_general.image import nifti
 from sct_deepseg_general.image.las import AXES, InLas
 from sct_deepseg_general.inference.pipeline import Options, Result, segment
 from sct_deepseg_general.inference.predictor import Predictor
+from sct_deepseg_general.job.levels import (
+    c2c3_area,
+    c2c3_words,
+    disc_labels,
+    discs_shown,
+    level_answer,
+    levels_record,
+    levels_words,
+    with_levels,
+)
 from sct_deepseg_general.job.outputs import Outputs, Provenance, write_sidecar
+from sct_deepseg_general.levels.answer import LevelAnswer, LevelRequest
+from sct_deepseg_general.levels.slices import level_name
 from sct_deepseg_general.morphometry.morphometrics import Morphometrics
 from sct_deepseg_general.morphometry.soft_area import areas_around, surroundings
 from sct_deepseg_general.norms.assess import Assessment, NormRequest, assessed
@@ -68,6 +80,8 @@ class Request:
     """The rows of the table of areas, and how the areas are normalised."""
     norms: NormRequest | None = None
     """Among whom to place each level's area and diameters."""
+    levels: LevelRequest | None = None
+    """Find the vertebral levels in the image, or check and complete those of `measures`."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +109,17 @@ class Done:
     qc_page: Path | None = None
     norms: Assessment | None = None
     """Where the levels lie among the norms, if that was asked."""
+    levels: LevelAnswer | None = None
+    """The vertebral levels, where they were asked for and there is a cord."""
+    c2c3: C2C3 | None = None
+    """The area of C2-C3, where it was asked for."""
+
+    @property
+    def disc_file(self) -> tuple[Path, ...]:
+        """The file of the discs, where some were found."""
+        path = self.job.outputs.discs
+        found = self.levels is not None and self.levels.written and path is not None
+        return (path,) if found and path is not None else ()
 
     @property
     def table(self) -> Morphometrics:
@@ -156,10 +181,15 @@ def run(
     result = segment(image, predictor, request.options, progress)
     model = predictor.model
     threshold = request.options.cleaning(model.threshold).threshold
+    mask = result.segmentation
+    answer = level_answer(image, mask, request.measures, request.levels)
+    request = replace(request, measures=with_levels(request.measures, mask, answer))
     body = in_las(result)
     measured, doubted = _measured(result, body, request, (model, threshold))
     quality = judged(result, measured.morphometrics, doubted, model, threshold, body)
-    done = Done(job, result, measured, doubted, quality, 0.0)
+    done = Done(job, result, measured, doubted, quality, 0.0, levels=answer)
+    if request.levels is not None and request.levels.c2c3:
+        done = replace(done, c2c3=c2c3_area(measured, answer))
     if request.norms is not None:
         done = _among_norms(done, request.norms, model)
     if FileStamp.if_present(job.image) != stamp:
@@ -182,7 +212,7 @@ def _measured(
     """The areas with their interval, and the uncertainty; `by` is the model and threshold."""
     model, threshold = by
     mask = body.segmentation
-    wanted = request.measures if mask.data.any() else PER_SLICE  # no level without a cord
+    wanted = request.measures
     table = shapes(mask, wanted)
     around = surroundings(mask, table)
     table = replace(table, soft_area=areas_around(around, body.probability, table))
@@ -247,8 +277,11 @@ def _among_norms(done: Done, norms: NormRequest, model: Model) -> Done:
 
 def _write(done: Done, predictor: Predictor, request: Request) -> None:
     outputs, result = done.job.outputs, done.result
-    with written_together(outputs.wanted(request.csa, request.soft)) as temporary:
+    paths = outputs.wanted(request.csa, request.soft)
+    with written_together((*paths, *done.disc_file)) as temporary:
         nifti.save(result.segmentation, temporary[outputs.segmentation])
+        for path in done.disc_file:
+            nifti.save(disc_labels(done.levels, result.image), temporary[path], np.uint8)
         if request.soft:
             nifti.save(result.probability, temporary[outputs.soft])
         if request.csa:
@@ -279,6 +312,7 @@ def _provenance(done: Done, predictor: Predictor, request: Request) -> Provenanc
         },
         area=_area(done, IntervalFactors.from_record(model.intervals)),
         norms={} if done.norms is None else done.norms.summary(),
+        levels=levels_record(done.levels, done.c2c3),
     )
 
 
@@ -322,6 +356,9 @@ def _show(done: Done, predictor: Predictor, request: Request, place: QcPlace, bo
         contrast=done.job.contrast or contrast,
         seconds=done.seconds,
         version=__version__,
+        discs=discs_shown(done.levels),
+        levels=levels_words(done.levels),
+        c2c3=c2c3_words(done.c2c3),
     )
     return add_entry(place.folder, entry, at_once=place.at_once)
 

@@ -37,6 +37,14 @@ class Outputs:
     """The CSV file with the areas."""
     soft: Path
     """The probability map."""
+    discs: Path | None = None
+    """The discs found, as labelled voxels; written where levels are asked for and not withheld."""
+
+    @property
+    def every(self) -> tuple[Path, ...]:
+        """All files that may be written."""
+        discs = () if self.discs is None else (self.discs,)
+        return (self.segmentation, self.sidecar, self.csa, self.soft, *discs)
 
     def wanted(self, csa: bool, soft: bool) -> tuple[Path, ...]:
         """The files that are written, with or without areas and probability map."""
@@ -64,6 +72,8 @@ class Provenance:
     """The mean area and its interval in mm², under the names that the sidecar uses."""
     norms: Mapping[str, Any] = field(default_factory=dict)
     """Where the levels lie among the norms; left out of the sidecar where it is empty."""
+    levels: Mapping[str, Any] = field(default_factory=dict)
+    """The discs, the status of their numbers and the area of C2-C3, where they were asked for."""
 
 
 def outputs_for(image: Path, target: Path | None = None) -> Outputs:
@@ -96,6 +106,7 @@ def outputs_for(image: Path, target: Path | None = None) -> Outputs:
         folder / f"{base}.json",
         folder / f"{base}_csa.csv",
         folder / f"{base.removesuffix('_seg')}_softseg{ending}",
+        folder / f"{base.removesuffix('_seg')}_label-discs{ending}",
     )
 
 
@@ -175,6 +186,7 @@ def _sidecar(made: Provenance) -> dict[str, Any]:
         "Parameters": dict(made.parameters),
         "Area": dict(made.area),
         **({"AmongNorms": dict(made.norms)} if made.norms else {}),
+        **made.levels,
         "Status": made.status,
         "Reasons": list(made.reasons),
     }

@@ -8,9 +8,10 @@ as in SCT's reports.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from nibabel.affines import apply_affine
 from numpy.typing import NDArray
 
 from sct_deepseg_general.image.las import AXES
@@ -18,16 +19,29 @@ from sct_deepseg_general.image.volume import (
     Array,
     Axcodes,
     Box,
+    Grid,
     Probability,
     Segmentation,
     Volume,
 )
 
-__all__ = ["Display", "Mask", "centres", "displayed"]
+__all__ = ["Disc", "Display", "Mask", "centres", "displayed"]
 
 Mask = NDArray[np.bool_]
 
 _CODES: Axcodes = ("R", "P", "I")
+
+
+@dataclass(frozen=True)
+class Disc:
+    """A disc to draw: its number, its place, and whether it was seen in the image.
+
+    The place is in mm (RAS) where a disc is given, and in voxels within a `Display`.
+    """
+
+    number: int
+    place: tuple[float, float, float]
+    seen: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +59,7 @@ class Display:
     box: Box | None
     spacing: tuple[float, float, float]
     centres: NDArray[np.float64]
+    discs: tuple[Disc, ...] = ()
 
     @property
     def slices(self) -> int:
@@ -61,6 +76,7 @@ def displayed(
     probability: Probability | None = None,
     other: Segmentation | None = None,
     box: Box | None = None,
+    discs: tuple[Disc, ...] = (),
 ) -> Display:
     """The values in display axes; all on one grid, in any axis order."""
     mask = _shown(segmentation) > 0
@@ -74,12 +90,18 @@ def displayed(
         box=None if box is None else box.on_axes(image.grid, grid),
         spacing=grid.spacing,
         centres=centres(mask if mask.any() or second is None else second),
+        discs=tuple(_disc_on(disc, grid) for disc in discs),
     )
 
 
 def _shown(volume: Volume) -> Array:
     """A volume's data in display axes, which are opposite to LAS on each axis."""
     return volume.reoriented(AXES).data[::-1, ::-1, ::-1]
+
+
+def _disc_on(disc: Disc, grid: Grid) -> Disc:
+    x, y, z = (float(v) for v in apply_affine(np.linalg.inv(grid.affine), disc.place))
+    return replace(disc, place=(x, y, z))
 
 
 def centres(mask: Mask) -> NDArray[np.float64]:

@@ -21,7 +21,7 @@ import numpy as np
 from sct_deepseg_general.errors import ImageError
 from sct_deepseg_general.image.las import InLas
 from sct_deepseg_general.image.volume import Box, Probability, Segmentation, Volume, to_sct_letters
-from sct_deepseg_general.qc.display import Display, displayed
+from sct_deepseg_general.qc.display import Disc, Display, displayed
 from sct_deepseg_general.qc.folder import PAGE, Attachment, QcRow, new_id, publish
 from sct_deepseg_general.qc.mosaic import Mosaic, axial_mosaic, thumbnail
 from sct_deepseg_general.qc.raster import heat_png, webp
@@ -68,7 +68,8 @@ class QcEntry:
     areas. `confidence` in [0, 1] is, where left out, the mean probability inside the mask.
     `input_name` is written as it stands into the lists of marked files; `mask_name` and
     `other_name` are the masks' files; `model` is the model's key (id@version); `seconds` the
-    time the result took; `version` the program's.
+    time the result took; `version` the program's. `discs` are drawn with their numbers on the
+    sagittal section; `levels` and `c2c3` say in words how sure these are, and the area of C2-C3.
     """
 
     image: Volume
@@ -93,6 +94,9 @@ class QcEntry:
     site: str = ""
     seconds: float | None = None
     version: str = ""
+    discs: tuple[Disc, ...] = ()
+    levels: str = ""
+    c2c3: str = ""
 
     def __post_init__(self) -> None:
         shape = self.image.grid.shape
@@ -198,9 +202,11 @@ def _display(entry: QcEntry) -> Display:
     """Everything in display axes, from the volumes in LAS where there are some."""
     body, box = entry.body, entry.box
     if body is None:
-        return displayed(entry.image, entry.segmentation, entry.probability, entry.other, box)
+        return displayed(
+            entry.image, entry.segmentation, entry.probability, entry.other, box, entry.discs
+        )
     box = None if box is None else box.on_axes(entry.image.grid, body.image.grid)
-    return displayed(body.image, body.segmentation, body.probability, entry.other, box)
+    return displayed(body.image, body.segmentation, body.probability, entry.other, box, entry.discs)
 
 
 def _fitting(mosaic: Mosaic, room: int) -> bytes:
@@ -236,6 +242,8 @@ def _view(
         "otherMask": entry.other_name,
         "command": entry.command,
         "version": entry.version,
+        "levels": entry.levels,
+        "c2c3": entry.c2c3,
         "heat": entry.probability is not None,
         "other": entry.other is not None,
         "volume": volume,
@@ -249,6 +257,7 @@ def _section(section: Section) -> dict[str, Any]:
         "contour": section.contour,
         "other": section.other,
         "box": section.box,
+        "discs": section.discs,
     }
 
 

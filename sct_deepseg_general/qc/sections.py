@@ -8,7 +8,7 @@ import numpy as np
 
 from sct_deepseg_general.image.volume import Array
 from sct_deepseg_general.qc.contours import svg_path
-from sct_deepseg_general.qc.display import Display
+from sct_deepseg_general.qc.display import Disc, Display
 from sct_deepseg_general.qc.raster import Bytes2D, grey, resized, window
 
 __all__ = ["Section", "coronal_section", "sagittal_section"]
@@ -33,6 +33,8 @@ class Section:
     heat: Bytes2D | None
     contour: str
     other: str
+    discs: tuple[tuple[float, float, int, bool], ...]
+    """Column and row (voxels), number and whether it was seen, of each disc; sagittal only."""
     box: tuple[int, int, int, int] | None
 
 
@@ -60,8 +62,14 @@ def _section(display: Display, across: int) -> Section:
         heat=_heat(display, across, (first, last), size),
         contour=svg_path(mask),
         other="" if other is None else svg_path(_rows(other, display, across)[:, first:last]),
+        discs=tuple(_mark(disc, across, first) for disc in display.discs) if across else (),
         box=_rectangle(display, across, first),
     )
+
+
+def _mark(disc: Disc, across: int, first: int) -> tuple[float, float, int, bool]:
+    column, row = disc.place[across] - first + 0.5, disc.place[2] + 0.5
+    return round(column, 1), round(row, 1), disc.number, disc.seen
 
 
 def _rows(data: Array, display: Display, across: int) -> Array:

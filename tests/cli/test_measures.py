@@ -9,15 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from samples import MODEL_VARIABLE, image_path
-from sct_reference import SCT
+from samples import LABELS, MODEL_VARIABLE, image_path
 
 from sct_deepseg_general import cli
 from sct_deepseg_general.cli._click import PROGRAM
 from sct_deepseg_general.cli._csa_options import MEASURING
 from sct_deepseg_general.csa import table as csa_table
 
-DISCS = SCT / "labels.nii.gz"
+DISCS = LABELS / "sub-sct_T2w_label-discs.nii.gz"
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *words: object) -> int:
@@ -38,15 +37,15 @@ def t2(tmp_path: Path) -> Path:
 def test_levels_come_with_the_segmentation(
     t2: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    words = ("-discfile", DISCS, "-vert", "2:4", "-perlevel", 1, "-qc", tmp_path / "qc")
+    words = ("-discfile", DISCS, "-vert", "4:6", "-perlevel", 1, "-qc", tmp_path / "qc")
     assert run(monkeypatch, "-i", t2, *words) == 0
     found = csa_table.read(tmp_path / "t2_seg_csa.csv")
-    assert sorted(row.levels for row in found.rows) == [(2,), (3,)]  # no disc 4 is labelled
+    assert sorted(row.levels for row in found.rows) == [(4,), (5,), (6,)]
     lower, area, upper = (found.column(f"MEAN({n})") for n in ("area_lower", "area", "area_upper"))
     assert (lower < area).all()
     assert (area < upper).all()
     texts = "".join(p.read_text(errors="ignore") for p in (tmp_path / "qc").rglob("*.js*"))
-    assert "C3" in texts
+    assert "C4" in texts
     again = tmp_path / "again.csv"
     mask = tmp_path / "t2_seg.nii.gz"
     assert run(monkeypatch, "csa", "-i", mask, "-o", again, *words[:-2]) == 0
@@ -69,7 +68,6 @@ def test_the_other_views_are_asked_for_by_name(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("-perlevel", 1), "-perlevel needs -vertfile or -discfile"),
         (("-vertfile", DISCS, "-discfile", DISCS), "give one of them"),
         (("-pmj-distance", 60), "-pmj-distance needs -pmj"),
         (("-i", "other.nii.gz", "-discfile", DISCS), "belongs to one image"),

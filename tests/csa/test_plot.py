@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from sct_reference import CORD, LEVEL_MAP, mask
 
-from sct_deepseg_general.csa import levels
 from sct_deepseg_general.csa.plot import PlotOptions, figure, save_plot
 from sct_deepseg_general.errors import OutputError
+from sct_deepseg_general.levels import slices as levels
 from sct_deepseg_general.morphometry.morphometrics import Morphometrics, measure
 
 

@@ -13,10 +13,10 @@ from nibabel.affines import apply_affine
 from numpy.typing import NDArray
 
 from sct_deepseg_general.csa.aggregate import Selection, aggregated, profiles
-from sct_deepseg_general.csa.levels import from_levels
 from sct_deepseg_general.errors import ImageError
 from sct_deepseg_general.image.companion import brought_over, described, points_of, same_grid
 from sct_deepseg_general.image.volume import Box, Grid, Segmentation, Volume
+from sct_deepseg_general.levels.slices import from_levels
 from sct_deepseg_general.morphometry.morphometrics import Morphometrics, measure
 from tests.support.phantoms import affine_of
 

@@ -50,6 +50,7 @@ qc.entry = (() => {
       const [x, y, w, t] = part.box;
       svg.append(s("rect.box", { x, y, width: w, height: t }, s("title", {}, "crop box")));
     }
+    discs(svg, part, height / rows);
     svg.append(s("line.cursor", { x1: 0, x2: columns, visibility: "hidden" }));
     svg.addEventListener("pointermove", (event) => {
       const frame = svg.getBoundingClientRect();
@@ -57,6 +58,16 @@ qc.entry = (() => {
     });
     return h(`figure.section`, {}, h("div.frame", {}, svg, h("span.side.start", {}, sides[0]), h("span.side.end", {}, sides[1])),
       h("figcaption", {}, plane));
+  }
+
+  // The discs at their posterior tips, with their numbers beside them; those not seen are hollow.
+  function discs(svg, part, scale) {
+    const across = scale * (part.mm[0] / part.mm[1]) * (part.voxels[1] / part.voxels[0]); // pixels a column
+    for (const [x, y, number, seen] of part.discs || []) {
+      if (x < 0 || x > part.voxels[0]) continue;
+      svg.append(s(`ellipse.disc${seen ? "" : ".unseen"}`, { cx: x, cy: y, rx: 2.5 / across, ry: 2.5 / scale }, s("title", {}, `disc ${number}${seen ? "" : ", not seen in the image"}`)),
+        s("text.disc", { transform: `translate(${x - 7 / across} ${y + 3.5 / scale}) scale(${1 / across} ${1 / scale})` }, String(number)));
+    }
   }
 
   function tile(entry, view, index) {
@@ -114,6 +125,8 @@ qc.entry = (() => {
       entry.csa === null ? null : ["Slices' SD", `${qc.fixed(entry.csa_sd, 1)} mm²`],
       ["Confidence", qc.fixed(entry.confidence, 3)],
       entry.dice === null ? null : ["Dice", qc.fixed(entry.dice, 3)],
+      view.c2c3 && ["C2–C3", view.c2c3],
+      view.levels && ["Levels", view.levels],
       ["Contrast", entry.contrast || "–"],
       ["Voxel", `${view.spacing.map((v) => String(+v.toFixed(2))).join(" × ")} mm`],
       ["Matrix", `${view.shape.join(" × ")}  ${view.orientation}${view.frames > 1 ? `, mean of ${view.frames}` : ""}`],

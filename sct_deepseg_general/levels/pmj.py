@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sct_deepseg_general.csa.levels import placed_centreline
 from sct_deepseg_general.errors import ImageError
 from sct_deepseg_general.image.las import upright
 from sct_deepseg_general.image.volume import NEAR_ZERO, Volume
+from sct_deepseg_general.levels.slices import placed_centreline
 from sct_deepseg_general.morphometry.centreline import CentrelineFit, centres, fitted
 
 __all__ = ["EXTENT", "distances", "slices_at"]

@@ -7,9 +7,10 @@ import pytest
 from phantoms import affine_of, cylinder
 from sct_reference import CORD, LEVEL_MAP, mask
 
-from sct_deepseg_general.csa import levels, pmj
 from sct_deepseg_general.errors import ImageError
 from sct_deepseg_general.image.volume import Grid, Volume
+from sct_deepseg_general.levels import pmj
+from sct_deepseg_general.levels import slices as levels
 
 SPACING = (1.0, 1.0, 2.0)
 SHAPE = (30, 40, 50)

@@ -1,0 +1,131 @@
+"""The vertebral levels of a job: found or given, and what files and pages say of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from sct_deepseg_general.csa.c2c3 import C2C3, c2c3_of
+from sct_deepseg_general.csa.measure import PER_SLICE, CsaRequest, Measured
+from sct_deepseg_general.errors import ImageError
+from sct_deepseg_general.image.volume import Segmentation, Volume
+from sct_deepseg_general.levels.answer import Given, LevelAnswer, LevelRequest, answered
+from sct_deepseg_general.levels.discs import Disc
+from sct_deepseg_general.levels.responses import embedded_network
+from sct_deepseg_general.qc.display import Disc as ShownDisc
+
+__all__ = [
+    "c2c3_area",
+    "c2c3_words",
+    "disc_labels",
+    "discs_shown",
+    "level_answer",
+    "levels_record",
+    "levels_words",
+    "with_levels",
+]
+
+
+def level_answer(
+    image: Volume, mask: Segmentation, measures: CsaRequest, wanted: LevelRequest | None
+) -> LevelAnswer | None:
+    """The levels of an image with a cord, where they are asked for.
+
+    Raises:
+        ImageError: the disc that is said to be known is not in the cord.
+    """
+    if wanted is None or not mask.data.any():
+        return None
+    given = Given(measures.discs, measures.level_map, wanted.anchor)
+    return answered(image, mask, embedded_network(), given)
+
+
+def with_levels(measures: CsaRequest, mask: Segmentation, answer: LevelAnswer | None) -> CsaRequest:
+    """What to measure: every slice where there is no cord, or its levels were withheld."""
+    if not mask.data.any():
+        return PER_SLICE
+    if answer is None or measures.level_map is not None:
+        return measures
+    if answer.discs is not None:
+        return replace(measures, discs=answer.discs)
+    kept = replace(measures.selection, levels=(), per_level=False, per_slice=True)
+    return replace(measures, selection=kept, to_pam50=False)
+
+
+def c2c3_area(measured: Measured, answer: LevelAnswer | None) -> C2C3:
+    """The area of C2-C3, or why there is none."""
+    if answer is None:
+        return C2C3("withheld", reasons=("no cord was found",))
+    return c2c3_of(measured, answer.withheld if measured.levels is None else ())
+
+
+def levels_record(answer: LevelAnswer | None, c2c3: C2C3 | None) -> dict[str, Any]:
+    """What the sidecar says of levels; empty where they were not asked for."""
+    record: dict[str, Any] = {}
+    if answer is not None and answer.found is not None:
+        found = answer.found
+        record["Levels"] = {
+            "Status": found.status,
+            "Reasons": list(found.reasons),
+            "Warnings": list(answer.warnings),
+            "Model": found.model,
+            "Evidence": dict(found.evidence),
+            "Discs": [_disc_record(disc, found.status == "ok") for disc in found.discs],
+        }
+    if c2c3 is not None:
+        figures = {"Area": c2c3.area, "Lower": c2c3.lower, "Upper": c2c3.upper}
+        rounded = {name: v if v is None else round(v, 3) for name, v in figures.items()}
+        reasons = {"Status": c2c3.status, "Reasons": list(c2c3.reasons)}
+        record["C2C3"] = {**rounded, "Slices": list(c2c3.slices), **reasons}
+    return record
+
+
+def _disc_record(disc: Disc, numbered: bool) -> dict[str, Any]:
+    """A disc of the sidecar; without its number where numbers are withheld."""
+    return {
+        "Number": disc.number if numbered else None,
+        "Point": [round(mm, 2) for mm in disc.point],
+        "Origin": disc.origin,
+        "Response": disc.response,
+    }
+
+
+def disc_labels(answer: LevelAnswer | None, image: Volume) -> Volume:
+    """The label map to write, with the geometry of the image.
+
+    Raises:
+        ImageError: there are no discs.
+    """
+    if answer is None or answer.discs is None:
+        raise ImageError("There are no discs to write: their numbers were withheld.")
+    return replace(answer.discs, header=image.header)
+
+
+def discs_shown(answer: LevelAnswer | None) -> tuple[ShownDisc, ...]:
+    """The discs to draw, where their numbers are known."""
+    found = answer.found if answer is not None else None
+    if found is None or found.status != "ok":
+        return ()
+    return tuple(
+        ShownDisc(disc.number, disc.point, disc.origin in ("found", "given"))
+        for disc in found.discs
+    )
+
+
+def levels_words(answer: LevelAnswer | None) -> str:
+    """How the levels are known, for people; "" where they were not asked for."""
+    if answer is None or answer.found is None:
+        return ""
+    if answer.withheld:
+        return f"withheld: {'; '.join(answer.withheld)}"
+    words = "found in the image" if answer.written else "from the file given"
+    return "; ".join([words, *answer.warnings])
+
+
+def c2c3_words(found: C2C3 | None) -> str:
+    """The area of C2-C3 with its interval, for people; "" where it was not asked for."""
+    if found is None or found.area is None:
+        return "" if found is None else "withheld"
+    known = found.lower is not None and found.upper is not None
+    interval = f" ({found.lower:.1f} to {found.upper:.1f})" if known else ""
+    return f"{found.area:.1f} mm²{interval}{', partial' if found.status == 'partial' else ''}"

@@ -1,0 +1,111 @@
+"""A trained disc network as a folder of the model zoo.
+
+Imports torch at once: import this module only where torch is meant to be used.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sct_deepseg_general.files import sha256, write_whole
+from sct_deepseg_general.inference.openvino import import_openvino
+from sct_deepseg_general.level_training.fit import Drawn, Step
+from sct_deepseg_general.level_training.network import DiscNet
+from sct_deepseg_general.level_training.recipe import LevelRecipe
+from sct_deepseg_general.levels.record import RECORD
+from sct_deepseg_general.levels.responses import OUTPUTS
+from sct_deepseg_general.levels.strip import COLUMNS
+
+__all__ = ["assemble"]
+
+_FILES = ("network.xml", "network.bin", "network.safetensors")
+
+
+def assemble(
+    network: DiscNet,
+    recipe: LevelRecipe,
+    drawn: Sequence[Drawn],
+    steps: Sequence[Step],
+    folder: Path,
+) -> Path:
+    """Write weights (safetensors, and OpenVINO IR in float16), record, recipe, images, curve.
+
+    Gives the folder. The same network gives the same bytes with the same OpenVINO.
+
+    Raises:
+        OutputError: the folder cannot be written to.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    _save_weights(network, folder / "network.safetensors")
+    _export_ir(network, folder)
+    _write_json(folder / "recipe.json", recipe.as_dict())
+    curve = [f"{one.iteration},{one.loss:.4f},{one.level:.4f}" for one in steps]
+    _write(folder / "curve.csv", "\n".join(["iteration,loss,level", *curve]) + "\n")
+    _write(folder / "images.txt", "".join(f"{one.image}\n" for one in drawn))
+    record = {
+        "format": 1,
+        "id": recipe.id,
+        "version": recipe.version,
+        "title": recipe.title,
+        "licence": recipe.licence,
+        "outputs": list(OUTPUTS),
+        "limits": dict(recipe.limits),
+        "sha256": {name: sha256(folder / name) for name in _FILES},
+    }
+    _write_json(folder / RECORD, record)
+    return folder
+
+
+def _save_weights(network: DiscNet, path: Path) -> None:
+    from safetensors.torch import save
+
+    weights = {
+        name: value.detach().half().contiguous()
+        for name, value in sorted(network.state_dict().items())
+        if not name.endswith("num_batches_tracked")
+    }
+    with write_whole(path) as temporary:
+        temporary.write_bytes(save(weights))
+
+
+def _export_ir(network: DiscNet, folder: Path) -> None:
+    """network.xml and network.bin: input (1, 3, rows, columns of a strip), any number of rows."""
+    openvino = import_openvino()
+    columns = COLUMNS[1] - COLUMNS[0] + 1
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # tracing warns of what OpenVINO handles
+        model = openvino.convert_model(
+            network.eval(),
+            example_input=torch.zeros(1, 3, 64, columns),
+            input=[openvino.PartialShape([1, 3, -1, columns])],
+        )
+    model.set_friendly_name("discs")
+    model.get_results()[0].set_friendly_name("rows")
+    model.inputs[0].tensor.set_names({"strip"})
+    model.outputs[0].tensor.set_names({"rows"})
+    scratch = folder / ".part-network"
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir()
+    try:
+        openvino.save_model(model, str(scratch / "network.xml"), compress_to_fp16=True)
+        for name in ("network.xml", "network.bin"):
+            with write_whole(folder / name) as temporary:
+                temporary.write_bytes((scratch / name).read_bytes())
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    _write(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def _write(path: Path, text: str) -> None:
+    with write_whole(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")

@@ -1,0 +1,146 @@
+"""Training the disc network: seeded, on one thread, so that the same recipe on the same data and
+machine gives the same weights.
+
+Imports torch at once: import this module only where torch is meant to be used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as nnf
+
+from sct_deepseg_general.errors import DatasetError
+from sct_deepseg_general.image import nifti
+from sct_deepseg_general.image.volume import Volume
+from sct_deepseg_general.level_training.crops import Example, example
+from sct_deepseg_general.level_training.network import DiscNet
+from sct_deepseg_general.level_training.recipe import LevelRecipe
+from sct_deepseg_general.level_training.subjects import Subject, subject_of
+from sct_deepseg_general.level_training.table import read_table
+
+__all__ = ["Drawn", "Step", "fit", "subjects_of"]
+
+_DISC, _C2C3, _LEVEL = 3.0, 3.0, 0.3  # weights of the losses; the tips' place has 1
+_RARE, _RAREST = 3.0, 5.0  # a row with a disc, and with C2/C3, against one without
+
+
+@dataclass(frozen=True)
+class Step:
+    """Iterations so far, mean loss over the last ones, and the loss of the level alone."""
+
+    iteration: int
+    loss: float
+    level: float
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """A subject, its image's path in the table, and how often it is drawn against others."""
+
+    image: str
+    subject: Subject
+    share: float
+
+    @property
+    def person(self) -> str:
+        """The participant of the image's name."""
+        return Path(self.image).name.split("_")[0]
+
+
+def subjects_of(
+    recipe: LevelRecipe, folders: Sequence[Path], segment: Callable[[Volume], Volume]
+) -> tuple[Drawn, ...]:
+    """The recipe's images, straightened along the cord that `segment` finds in them.
+
+    The table and its images are looked for below `folders`.
+
+    Raises:
+        DatasetError: the table or an image is missing, or none is left to train on.
+    """
+    drawn = []
+    for discs in read_table(_found(recipe.table, folders)):
+        source = recipe.source_of(discs.image)
+        if source is not None:
+            image = nifti.load(_found(discs.image, folders))
+            subject = subject_of(image, segment(image), discs, exact=source.exact)
+            drawn.append(Drawn(discs.image, subject, source.share))
+    if not drawn:
+        raise DatasetError("The recipe leaves no image to train on: look at its sources.")
+    return tuple(drawn)
+
+
+def fit(
+    recipe: LevelRecipe, drawn: Sequence[Drawn], tell: Callable[[Step], None] | None = None
+) -> DiscNet:
+    """The trained network, ready to be exported; `tell` hears of every fiftieth iteration."""
+    torch.manual_seed(recipe.seed)
+    torch.set_num_threads(1)
+    rng = np.random.default_rng(recipe.seed)
+    shares = np.array([one.share for one in drawn])
+    network = DiscNet()
+    optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, recipe.rate, recipe.iterations, pct_start=0.15
+    )
+    recent: list[tuple[float, float]] = []
+    for iteration in range(1, recipe.iterations + 1):
+        chosen = rng.choice(len(drawn), size=recipe.batch, p=shares / shares.sum())
+        examples = [example(drawn[n].subject, recipe.mix, rng) for n in chosen]
+        loss, level = _loss(network, examples)
+        optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 2.0)
+        optimiser.step()
+        schedule.step()
+        recent.append((float(loss.detach()), float(level.detach())))
+        if tell is not None and iteration % 50 == 0:
+            mean = np.mean(recent[-50:], axis=0)
+            tell(Step(iteration, float(mean[0]), float(mean[1])))
+    network.eval()
+    return network
+
+
+def _loss(network: DiscNet, examples: Sequence[Example]) -> tuple[Tensor, Tensor]:
+    """The loss of a batch, and the part of it that is the level's."""
+    answer = network(torch.from_numpy(np.stack([one.image for one in examples])))
+    disc, c2c3, level, front, weight = (
+        torch.from_numpy(np.stack([getattr(one, name) for one in examples])).float()
+        for name in ("disc", "c2c3", "level", "front", "weight")
+    )
+    numbered = torch.tensor([one.numbered for one in examples])[:, None].float() * weight
+    spread = answer[:, 3].clamp(-4, 3)
+    off = (answer[:, 2] - level).abs() * 10 * torch.exp(-spread) + spread
+    of_level = _mean(off, numbered)
+    total = (
+        _DISC * _mean(_unlikely(answer[:, 0], disc, _RARE), weight)
+        + _C2C3 * _mean(_unlikely(answer[:, 1], c2c3, _RAREST), weight)
+        + _LEVEL * of_level
+        + _mean((answer[:, 4] - front).abs(), numbered)
+    )
+    return total, of_level
+
+
+def _unlikely(log_odds: Tensor, target: Tensor, rare: float) -> Tensor:
+    answer: Tensor = nnf.binary_cross_entropy_with_logits(
+        log_odds, target, reduction="none", pos_weight=torch.tensor(rare)
+    )
+    return answer
+
+
+def _mean(values: Tensor, weight: Tensor) -> Tensor:
+    answer: Tensor = (values * weight).sum() / weight.sum().clamp(min=1)
+    return answer
+
+
+def _found(name: str, folders: Sequence[Path]) -> Path:
+    for folder in folders:
+        if (folder / name).is_file():
+            return folder / name
+    places = ", ".join(map(str, folders))
+    raise DatasetError(f"{name} is in none of the data folders {places}: give its parent's folder.")

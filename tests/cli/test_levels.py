@@ -1,0 +1,196 @@
+"""Levels at the command line: one line for C2-C3, files, warnings, and refusals."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from necks import IMAGE, MASK, below, cord, known_discs, labelled
+
+from sct_deepseg_general import cli
+from sct_deepseg_general.cli._click import PROGRAM
+from sct_deepseg_general.csa import table as csa_table
+from sct_deepseg_general.image import nifti
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *words: object) -> int:
+    monkeypatch.setattr(sys, "argv", [PROGRAM, *map(str, words)])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    return int(end.value.code or 0)
+
+
+@pytest.fixture
+def neck(tmp_path: Path) -> Path:
+    return Path(shutil.copy(IMAGE, tmp_path / "t2.nii.gz"))
+
+
+@pytest.fixture
+def low(tmp_path: Path) -> Path:
+    """The neck without C2/C3."""
+    path = tmp_path / "low.nii.gz"
+    nifti.save(below(known_discs()[3][2] - 6)[0], path, np.int16)
+    return path
+
+
+def test_c2c3_is_one_line_and_in_the_sidecar(
+    neck: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "-i", neck, "-c2c3") == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("t2.nii.gz: C2-C3 area ")
+    assert line.endswith("levels ok")
+    record = json.loads((neck.parent / "t2_seg.json").read_text(encoding="utf-8"))
+    one = record["C2C3"]
+    assert one["Lower"] < one["Area"] < one["Upper"]
+    assert f"{one['Area']:.1f} mm² ({one['Lower']:.1f} to {one['Upper']:.1f})" in line
+    assert record["Levels"]["Status"] == "ok"
+    assert [disc["Number"] for disc in record["Levels"]["Discs"]] == [1, 2, 3, 4, 5, 6, 7]
+
+
+def test_the_disc_file_gives_the_same_levels_again(
+    neck: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run(monkeypatch, "-i", neck, "-perlevel", 1, "-vert", "2:5", "-v", 0) == 0
+    first = csa_table.read(tmp_path / "t2_seg_csa.csv")
+    assert [row.levels for row in first.rows] == [(5,), (4,), (3,), (2,)]
+    discs = tmp_path / "t2_label-discs.nii.gz"
+    assert nifti.load_map(discs).grid.matches(nifti.load(neck).grid)
+    words = ("-i", tmp_path / "t2_seg.nii.gz", "-o", tmp_path / "again.csv", "-discfile", discs)
+    assert run(monkeypatch, "csa", *words, "-perlevel", 1, "-vert", "2:5") == 0
+    again = csa_table.read(tmp_path / "again.csv")
+    np.testing.assert_allclose(again.column("MEAN(area)"), first.column("MEAN(area)"))
+
+
+def test_levels_in_doubt_are_withheld_with_a_reason(
+    low: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "-i", low, "-c2c3") == 0
+    line = capsys.readouterr().out
+    assert "C2-C3 area withheld" in line
+    assert "C2/C3 is not in the field of view: levels are relative, give -disc-at" in line
+    assert not (low.parent / "low_label-discs.nii.gz").exists()
+    record = json.loads((low.parent / "low_seg.json").read_text(encoding="utf-8"))
+    assert record["Levels"]["Status"] == "withheld"
+    assert {disc["Number"] for disc in record["Levels"]["Discs"]} == {None}
+    assert record["C2C3"]["Area"] is None
+    assert run(monkeypatch, "-i", low, "-c2c3", "-overwrite", "-strict") == 1
+
+
+def test_withheld_levels_leave_a_table_of_slices_and_a_warning(
+    low: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "-i", low, "-perlevel", 1) == 0
+    assert "levels withheld" in capsys.readouterr().err
+    with (low.parent / "low_seg_csa.csv").open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    assert {row["VertLevel"] for row in rows} == {""}
+    assert len(rows) > 30
+
+
+def test_a_known_disc_gives_the_levels(
+    low: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = nifti.load(low)
+    z = round((known_discs()[5][2] - image.grid.affine[2, 3]) / image.grid.affine[2, 2])
+    assert run(monkeypatch, "-i", low, "-disc-at", f"{z},5", "-perlevel", 1) == 0
+    assert "withheld" not in capsys.readouterr().err
+    labels = nifti.load_map(low.parent / "low_label-discs.nii.gz").data
+    assert sorted(labels[labels > 0].tolist()) == [4, 5, 6, 7]
+
+
+def test_csa_finds_levels_for_any_mask(
+    neck: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = tmp_path / "levels.csv"
+    words = ("-i", MASK, "-anat", neck, "-o", table)
+    assert run(monkeypatch, "csa", *words, "-levels", "auto", "-perslice", 1) == 0
+    levels = {level for row in csa_table.read(table).rows for level in row.levels}
+    assert levels >= {2, 3, 4, 5, 6}
+    capsys.readouterr()
+    assert run(monkeypatch, "csa", *words, "-c2c3", "-overwrite") == 0
+    assert capsys.readouterr().out.startswith("neck_T2w_seg.nii.gz: C2-C3 area ")
+    (row,) = csa_table.read(table).rows
+    assert row.levels == (2, 3)
+
+
+def test_csa_does_not_number_in_doubt(
+    low: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mask = tmp_path / "low_seg.nii.gz"
+    nifti.save(below(known_discs()[3][2] - 6)[1], mask)
+    words = ("-i", mask, "-anat", low, "-o", tmp_path / "t.csv", "-perlevel", 1)
+    assert run(monkeypatch, "csa", *words) == 1
+    assert "levels are withheld" in capsys.readouterr().err
+    assert not (tmp_path / "t.csv").exists()
+
+
+def test_a_file_with_wrong_numbers_is_used_with_a_warning(
+    neck: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    discs = tmp_path / "low.nii.gz"
+    nifti.save(labelled({n - 1: p for n, p in known_discs().items()}), discs, np.uint8)
+    assert run(monkeypatch, "-i", neck, "-discfile", discs, "-perlevel", 1) == 0
+    assert "disagree with the file given" in capsys.readouterr().err
+    levels = {row.levels[0] for row in csa_table.read(tmp_path / "t2_seg_csa.csv").rows}
+    assert levels == {1, 2, 3, 4, 5, 6}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("-disc-at", "7"), "write slice,number"),
+        (("-disc-at", "50,5", "-discfile", IMAGE), "without -vertfile and -discfile"),
+        (("-levels", "yes"), "auto"),
+        (("-disc-at", "50,5", "-i", "b.nii.gz"), "belongs to one image"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_at_once(
+    words: tuple[object, ...],
+    said: str,
+    neck: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(monkeypatch, "-i", neck, *words) == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [("-perlevel", 1), ("-c2c3",), ("-levels", "auto")])
+def test_csa_needs_a_file_or_the_image(
+    words: tuple[object, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(monkeypatch, "csa", "-i", MASK, "-o", tmp_path / "t.csv", *words) == 2
+    assert "-anat" in capsys.readouterr().err
+
+
+def test_a_batch_finds_levels_and_takes_those_of_the_dataset(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for person in ("sub-01", "sub-02"):
+        folder = tmp_path / "data" / person / "anat"
+        folder.mkdir(parents=True)
+        shutil.copy(IMAGE, folder / f"{person}_T2w.nii.gz")
+    labels = tmp_path / "data/derivatives/labels/sub-02/anat/sub-02_T2w_label-discs.nii.gz"
+    labels.parent.mkdir(parents=True)
+    nifti.save(labelled(known_discs(), cord()), labels, np.uint8)
+    out = tmp_path / "out"
+    words = ("-bids", tmp_path / "data", "-o", out, "-c2c3", "-no-qc", "-jobs", 1)
+    assert run(monkeypatch, "batch", *words) == 0
+    with (out / "images.tsv").open(newline="", encoding="utf-8") as stream:
+        first, second = csv.DictReader(stream, delimiter="\t")
+    assert first["levels"] == "found in the image"
+    assert second["levels"] == "from the file given"
+    assert float(first["c2c3_lower"]) < float(first["c2c3_area"]) < float(first["c2c3_upper"])
+    found = [path.name for path in out.rglob("*label-discs*")]
+    assert found == ["sub-01_label-discs_desc-T2w_dseg.nii.gz"]
+    with (out / "csa.tsv").open(newline="", encoding="utf-8") as stream:
+        assert {"3", "4"} <= {row["level"] for row in csv.DictReader(stream, delimiter="\t")}

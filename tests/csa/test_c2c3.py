@@ -1,0 +1,62 @@
+"""The area of C2-C3: the mean over its slices, or a reason why there is none."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from phantoms import affine_of, cylinder
+
+from sct_deepseg_general.csa.c2c3 import c2c3_of
+from sct_deepseg_general.csa.measure import PER_SLICE, Measured, measured
+from sct_deepseg_general.image.volume import Grid, Segmentation, Volume
+
+SPACING = (1.0, 1.0, 2.0)
+SHAPE = (40, 40, 40)
+GRID = Grid(SHAPE, affine_of("LAS", SPACING, SHAPE))
+
+
+def found(discs: dict[int, int]) -> Measured:
+    """A cord that is thinner below slice 20, with discs at slices."""
+    data = cylinder(SHAPE, SPACING, 6.0).astype(np.uint8)
+    data[:, :, :20] = cylinder(SHAPE, SPACING, 4.0).astype(np.uint8)[:, :, :20]
+    labels = np.zeros(SHAPE, np.uint8)
+    for z, number in discs.items():
+        labels[20, 30, z] = number
+    from dataclasses import replace
+
+    return measured(Segmentation(data, GRID), replace(PER_SLICE, discs=Volume(labels, GRID)))
+
+
+def test_the_area_is_the_mean_over_c2_and_c3() -> None:
+    made = found({10: 4, 25: 3, 33: 2})
+    one = c2c3_of(made)
+    assert one.status == "ok"
+    assert one.slices == tuple(range(11, 34))
+    areas = made.morphometrics.area[11:34]
+    assert one.area == pytest.approx(areas.mean())
+    assert areas.min() < one.area < areas.max()
+    assert (one.lower, one.upper) == (None, None)  # no probability was given
+
+
+@pytest.mark.parametrize(
+    ("discs", "said"),
+    [({10: 4, 25: 3}, "C2 may be cut"), ({25: 3, 33: 2}, "C3 may be cut")],
+)
+def test_a_level_that_goes_to_the_end_of_the_mask_is_partial(
+    discs: dict[int, int], said: str
+) -> None:
+    one = c2c3_of(found(discs))
+    assert one.status == "partial"
+    assert said in one.reasons[0]
+    assert one.area is not None
+
+
+def test_levels_that_are_not_there_have_no_area() -> None:
+    one = c2c3_of(found({10: 8, 20: 7}))
+    assert (one.status, one.area) == ("withheld", None)
+    assert "C2 and C3" in one.reasons[0]
+
+
+def test_a_reason_to_withhold_is_passed_on() -> None:
+    one = c2c3_of(found({10: 4, 25: 3, 33: 2}), ("contrast not proven",))
+    assert (one.status, one.area, one.reasons) == ("withheld", None, ("contrast not proven",))
