@@ -1,4 +1,4 @@
-"""An image and its masks as they are looked at: patient's left on the left, anterior up.
+"""An image and its masks as they are displayed: patient's left on the left, anterior up.
 
 Every array here has axes (x, y, z) that run to the patient's Right, Posterior and Inferior
 (nibabel's letters), so that `array[:, :, z].T` is an axial slice with anterior up and
@@ -48,6 +48,7 @@ class Display:
 
     @property
     def slices(self) -> int:
+        """The number of axial slices."""
         return int(self.mask.shape[2])
 
     def number(self, z: int) -> int:
@@ -62,7 +63,9 @@ def displayed(
     other: Segmentation | None = None,
     box: Box | None = None,
 ) -> Display:
-    """The values in display axes; all on one grid, in any axis order."""
+    """Image, masks and probability (x, y, z), all on one grid, in display axes; `box` in voxels
+    of that grid.
+    """
     mask = _shown(segmentation) > 0
     second = None if other is None else _shown(other) > 0
     grid = image.grid.reoriented(_CODES)
@@ -83,7 +86,9 @@ def _shown(volume: Volume) -> Array:
 
 
 def centres(mask: Mask) -> NDArray[np.float64]:
-    """The centre of mass (x, y) of each slice of `mask`, see `Display.centres`."""
+    """The centre of mass of each slice of `mask` (x, y, z), an array (slices, 2) in voxels; see
+    `Display.centres`.
+    """
     shape = mask.shape
     area = mask.sum(axis=(0, 1))
     present = np.flatnonzero(area)

@@ -1,4 +1,4 @@
-"""Whether a result can be believed, and the interval of its area.
+"""Whether a result is plausible, and the interval of its area.
 
 May import: inference, morphometry, image and what lies below.
 Main functions: `assess.assess`, `uncertainty.with_interval`.

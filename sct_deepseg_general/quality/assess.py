@@ -1,8 +1,8 @@
-"""Is the result believable? A status with reasons in words, for a person to act on.
+"""Whether a result is plausible: a status, and the reasons in words.
 
-Each check looks at one thing a wrong segmentation gets wrong. `Limits` holds the numbers, in
-mm and mm²; `fail` means that the result should not be used, `warn` that it should be looked
-at first.
+Each check concerns one property that a wrong segmentation lacks. `Limits` holds the numbers, in
+mm and mm²; `fail` means that the result should not be used, `warn` that it should be inspected
+first.
 """
 
 from __future__ import annotations
@@ -31,37 +31,37 @@ _RANK: tuple[Status, ...] = ("ok", "warn", "fail")
 _WORDS = {
     "confidence": "mean probability",
     "entropy": "entropy at the outline",
-    "evenness": "spread inside over outside",
+    "evenness": "variation inside over outside",
     "flatness": "depth over width",
     "in_plane": "voxel size in mm",
-    "coarse": "confidence of the coarse pass",
+    "coarse": "probability of the first detection",
 }
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Where believable ends. A pair is (fail, warn) where nothing else is said."""
+    """The limits of a plausible result. A pair is (fail, warn) unless stated otherwise."""
 
     least_confidence: tuple[float, float] = (0.6, 0.75)
     """Mean probability inside the mask."""
     least_coarse: float = 0.65
-    """Mean coarse probability inside what the coarse pass found: warn."""
+    """Mean coarse probability inside the first detection: warn."""
     overlap: tuple[float, float] = (0.3, 0.7)
-    """Share of the mask that the coarse pass saw."""
+    """Share of the mask that lies in the first detection."""
     covered: tuple[float, float] = (0.4, 0.75)
-    """Share of what the coarse pass saw that the mask covers. Of a cord it is nearly all; in a
-    brain the coarse pass sees some cord, and the network, looking closely, leaves most out."""
+    """Share of the first detection that the mask covers. It is nearly 1 for a cord; in a brain
+    the locator detects some cord, most of which the network then leaves out."""
     volume: tuple[float, float] = (0.4, 2.5)
-    """Volume of the mask over that of the coarse one, outside: warn. Voxels of 3 mm may double
-    a thin cord's volume or halve it."""
+    """Volume of the mask over that of the first detection, outside: warn. Voxels of 3 mm may
+    double a thin cord's volume or halve it."""
     agreement: tuple[float, float] = (0.6, 0.85)
-    """Dice of the mask and the mask seen in another view."""
+    """Dice of the mask and the mask of an altered copy of the image."""
     evenness: tuple[float, float] = (1.2, 0.5)
-    """Spread of the intensities inside over that outside: the cord is one tissue, what is around
-    it (CSF, fat, bone) is not; above one, the mask holds the more mixed side."""
+    """Standard deviation of the intensities inside over that around the mask: the cord is one
+    tissue, its surroundings (CSF, fat, bone) are several. Above 1, the mask is the more varied."""
     mixed_length: tuple[float, int] = (30.0, 4)
-    """Spread above the second of `evenness` in a stretch of as many mm and slices: warn. In images
-    of the neck and chest stretches of up to 25 mm occur, where the signal fades."""
+    """Length (mm, slices) of a stretch above the second of `evenness`: warn. In images of neck
+    and chest stretches of up to 25 mm occur where the signal fades."""
     median_area: tuple[float, float] = (20.0, 160.0)
     """Median area in mm² outside this band: fail. Cords have 30 (thoracic) to 110 mm²."""
     usual_area: tuple[float, float] = (35.0, 130.0)
@@ -81,8 +81,8 @@ class Limits:
     """Median extent from front to back over that from side to side, outside: warn. A cord is
     wider than deep, round at its lower end; half a cord is deeper than wide."""
     fragment: tuple[float, float] = (0.1, 0.5)
-    """A second object from the first share of the largest one's volume on: warn; from the second
-    on, which of the two is the cord is anybody's guess: fail."""
+    """Volume of a second object as a share of the largest one's: from the first on, warn; from
+    the second on, fail, as either may be the cord."""
     least_length: float = 4.0
     """Extent along the cord: shorter fails unless the image itself is as thin."""
     solidity: tuple[float, float] = (0.85, 0.75)
@@ -92,29 +92,33 @@ class Limits:
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What is judged; all volumes on the image's grid, `box` on the grid `oriented`."""
+    """What is assessed: volumes (x, y, z) on one grid, best in LAS, which saves turning them.
+
+    `table` is the shape of each slice (mm, mm²), `threshold` the probability from which a voxel
+    is cord, and `box` the crop in voxels of the grid `oriented` (model axes).
+    """
 
     segmentation: Segmentation
     probability: Probability
     table: Morphometrics
     threshold: float
     found: bool
-    """Whether the coarse pass saw a cord."""
+    """Whether the locator detected a cord."""
     box: Box
     oriented: Grid
     image: Volume | None = None
     coarse: Volume | None = None
-    """The mask of the coarse pass, on a grid of its own."""
+    """The mask of the first detection, on a grid of its own."""
     coarse_confidence: float = float("nan")
     agreement: tuple[float, ...] = ()
-    """Dice with what other views of the image gave, where they were looked at."""
+    """Dice with the mask of each altered copy of the image, if there were any."""
     typical: Mapping[str, tuple[float, float]] | None = None
     """The model's ranges of `appearance`; None: not known."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One reason, how bad it is, and the slices that it is about, where it is about some."""
+    """One reason, its status, and the slices (LAS, from the lowest up) that it concerns."""
 
     status: Status
     reason: str
@@ -135,7 +139,32 @@ class Quality:
 
 
 def assess(evidence: Evidence, limits: Limits | None = None) -> Quality:
-    """All checks on one result; nothing found ends the questions at once."""
+    """Check whether a result is plausible.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        The segmentation with the image, the probability (0 to 1) and the table it was measured
+        to.
+    limits : Limits, optional
+        The limits of what is plausible, in mm and mm².
+
+    Returns
+    -------
+    Quality
+        "ok", "warn" or "fail", with the reasons, the mean probability inside the mask and the
+        slices that the reasons name. An empty mask is "fail" without further checks.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from sct_deepseg_general.image import nifti
+    >>> from sct_deepseg_general.morphometry.morphometrics import measure
+    >>> mask = nifti.load_segmentation(Path("t2_seg.nii.gz"))
+    >>> certain = Probability(mask.data.astype(np.float32), mask.grid)
+    >>> assess(Evidence(mask, certain, measure(mask), 0.5, True, mask.grid.box, mask.grid)).status
+    'ok'
+    """
     limits = limits or Limits()
     if not evidence.segmentation.data.any():
         return Quality("fail", ("no cord was found in the image",), 0.0)
@@ -176,58 +205,64 @@ def _on_probability(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     least = min(evidence.agreement, default=1.0)
     status = _below(least, limits.agreement)
     if status != "ok":
-        yield Finding(status, f"other views of the image disagree: Dice {least:.2f}")
+        yield Finding(status, f"altered copies of the image give another mask: Dice {least:.2f}")
 
 
 def _on_coarse(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
-    """The coarse pass is another network: where the two differ, one is wrong."""
+    """The first detection is made by another network: where the two differ, one is wrong."""
     if not evidence.found:
-        yield Finding("warn", "the coarse pass saw no cord in the image")
+        yield Finding("warn", "the first detection found no cord in the image")
     elif evidence.coarse_confidence < limits.least_coarse:
         sure = evidence.coarse_confidence
-        yield Finding("warn", f"the coarse pass was not sure that this is a cord ({sure:.2f})")
+        yield Finding(
+            "warn", f"the first detection of the cord is uncertain: probability {sure:.2f}"
+        )
     if evidence.coarse is None:
         return
     both = coarse_overlap(evidence.segmentation, evidence.coarse)
-    status = _below(both.seen, limits.overlap)
+    status = _below(both.detected, limits.overlap)
     if status != "ok":
-        text = f"only {both.seen:.0%} of the mask is where the coarse pass saw the cord"
+        text = f"only {both.detected:.0%} of the mask lies where the cord was first detected"
         yield Finding(status, text)
     status = _below(both.covered, limits.covered)
     if status != "ok":
-        yield Finding(status, f"the mask covers {both.covered:.0%} of what the coarse pass saw")
+        yield Finding(status, f"the mask covers {both.covered:.0%} of the first detection")
     least, most = limits.volume
     if not least <= both.volume <= most:
-        yield Finding("warn", f"the mask has {both.volume:.1f} of the coarse pass's volume")
+        yield Finding("warn", f"the mask is {both.volume:.1f} times the first detection's volume")
 
 
 def _on_appearance(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     if evidence.image is None:
         return
-    seen = appearance(evidence.image, evidence.probability, evidence.segmentation)
-    seen = replace(seen, coarse=evidence.coarse_confidence)
+    looks = appearance(evidence.image, evidence.probability, evidence.segmentation)
+    looks = replace(looks, coarse=evidence.coarse_confidence)
     mixed, uneven = limits.evenness
-    if seen.evenness > uneven:
-        status: Status = "fail" if seen.evenness > mixed else "warn"
-        yield Finding(status, f"the mask holds mixed tissue: {seen.evenness:.1f} of what is around")
-    elif stretch := _mixed_stretch(seen, evidence.table.spacing[2], limits):
+    if looks.evenness > uneven:
+        status: Status = "fail" if looks.evenness > mixed else "warn"
+        yield Finding(status, f"mixed tissue in the mask: {_varies(looks.evenness)}")
+    elif stretch := _mixed_stretch(looks, evidence.table.spacing[2], limits):
         place = f"slices {stretch[0]} to {stretch[-1]}"
         text = f"mixed tissue in {place}: roots below the cord's end, or something else"
         yield Finding("warn", text, stretch)
     least, most = limits.flatness
-    if not least <= seen.flatness <= most:
+    if not least <= looks.flatness <= most:
         yield Finding(
-            "warn", f"not a cord's shape: depth over width is {seen.flatness:.2f} in the median"
+            "warn", f"not the shape of a cord: the median depth over width is {looks.flatness:.2f}"
         )
-    for name, value in seen.unusual(evidence.typical or {}).items():
+    for name, value in looks.unusual(evidence.typical or {}).items():
         low, high = (evidence.typical or {})[name]
-        words = f"{_WORDS.get(name, name)} {value:.2f}, else {low:.2f} to {high:.2f}"
-        yield Finding("warn", f"unlike the images trained on: {words}")
+        words = f"{_WORDS.get(name, name)} {value:.2f}; training images {low:.2f} to {high:.2f}"
+        yield Finding("warn", f"unusual image: {words}")
 
 
-def _mixed_stretch(seen: Appearance, step: float, limits: Limits) -> tuple[int, ...]:
+def _varies(evenness: float) -> str:
+    return f"it varies {evenness:.1f} times as much as its surroundings"
+
+
+def _mixed_stretch(looks: Appearance, step: float, limits: Limits) -> tuple[int, ...]:
     """The slices, `step` mm apart, of the longest stretch of mixed tissue, where it is too long."""
-    stretch = longest_above(seen.along, limits.evenness[1], round(10 / step))
+    stretch = longest_above(looks.along, limits.evenness[1], round(10 / step))
     length, count = limits.mixed_length
     return stretch if len(stretch) >= max(count, length / step) else ()
 
@@ -336,7 +371,7 @@ def _on_borders(evidence: Evidence) -> Iterator[Finding]:
             yield Finding("warn", f"the cord is cut by the field of view ({name})")
     grid = evidence.segmentation.grid.reoriented(AXES)
     if _touches(upright, evidence.box.on_axes(evidence.oriented, grid), grid.shape):
-        yield Finding("warn", "the cord touches the border of the crop: look at it with -exact")
+        yield Finding("warn", "the cord touches the border of the crop: rerun with -exact")
 
 
 def _touches(data: Array, box: Box, shape: tuple[int, int, int]) -> bool:
