@@ -53,7 +53,7 @@ class IntervalFactors:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any] | None) -> IntervalFactors:
-        """From the `intervals` of a model's record: {"level", "edge", "views"} and perhaps "repeat".
+        """From the `intervals` of a model's record: "level", "edge", "views", perhaps "repeat".
 
         Raises
         ------
