@@ -139,4 +139,4 @@ def _as_volume(image: Any, affine: Any) -> Volume:
         return load(image)
     if affine is not None:
         image = nib.Nifti1Image(image, affine)
-    return nifti.volume_of(image)
+    return nifti.image_of(image)

@@ -25,6 +25,7 @@ from sct_deepseg_general.files import write_whole
 from sct_deepseg_general.image.volume import Array, Grid, Probability, Segmentation, Volume
 
 __all__ = [
+    "image_of",
     "load",
     "load_labels",
     "load_map",
@@ -60,13 +61,14 @@ def load(path: Path) -> Volume:
     -------
     Volume
         `data` (x, y, z) in the axis order and type of the file, `grid` with the affine to mm
-        (RAS+), the file's `header`, and `frames`, the number of volumes that were averaged.
+        (RAS+), the file's `header`, `frames`, the number of volumes that were averaged, and
+        `undefined`, the number of NaN, which become the lowest intensity.
 
     Raises
     ------
     ImageError
-        The file is missing, not NIfTI, damaged, not 3D or 4D, empty or constant, holds NaN or
-        infinite values, or has an affine that no scanner makes.
+        The file is missing, not NIfTI, damaged, not 3D or 4D, empty or constant, holds infinite
+        values, or has an affine that no scanner makes.
 
     Examples
     --------
@@ -75,9 +77,24 @@ def load(path: Path) -> Volume:
     (3, 1)
     """
     path = Path(path)
-    volume = volume_of(_opened(path), str(path))
-    _check_content(volume.data, str(path))
-    return volume
+    return image_of(_opened(path), str(path))
+
+
+def image_of(image: Any, name: str = "the image") -> Volume:
+    """A nibabel image as a `Volume` (x, y, z), with header, affine and intensities checked.
+
+    NaN marks background in some images (UNIT1, images that were masked): it becomes the lowest
+    intensity, and `Volume.undefined` counts it.
+
+    Raises
+    ------
+    ImageError
+        As `load`.
+    """
+    volume = volume_of(image, name)
+    data, undefined = _defined(volume.data)
+    _check_content(data, name)
+    return replace(volume, data=data, undefined=undefined)
 
 
 def load_segmentation(
@@ -385,10 +402,21 @@ def _one_volume(data: Array, shape: tuple[int, ...], name: str, volume: int | No
     return np.ascontiguousarray(volumes[..., volume])
 
 
+def _defined(data: Array) -> tuple[Array, int]:
+    """The data with their lowest finite value in place of NaN, and the number of NaN."""
+    if data.dtype.kind != "f":
+        return data, 0
+    undefined = np.isnan(data)
+    count = int(undefined.sum())
+    if not count or count == data.size:
+        return data, 0
+    return np.where(undefined, np.nanmin(data), data).astype(data.dtype), count
+
+
 def _check_content(data: Array, name: str) -> None:
     if data.dtype.kind == "f" and not np.isfinite(data).all():
         count = int(data.size - np.isfinite(data).sum())
-        raise ImageError(f"{name} holds {count} NaN or infinite values: replace them first.")
+        raise ImageError(f"{name} holds {count} infinite values or only NaN: replace them first.")
     low, high = data.min(), data.max()
     if low == high:
         raise ImageError(f"{name} is constant: every voxel is {low}.")

@@ -185,6 +185,8 @@ class Volume:
     grid: Grid
     header: nib.Nifti1Header | None = field(default=None, repr=False)
     frames: int = 1
+    undefined: int = 0
+    """Voxels that the file gives no value for (NaN), and that hold the lowest value instead."""
 
     order: ClassVar[int] = 1
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from sct_deepseg_general.errors import ImageError, ModelError
+from sct_deepseg_general.errors import DeepsegError, ImageError, ModelError
 from sct_deepseg_general.image.blank import blank_planes
 from sct_deepseg_general.image.volume import (
     Array,
@@ -48,6 +48,12 @@ class Options:
     the result varies. It takes seven times as long."""
     label: str | None = None
     """The label of an imported model to segment; None: the cord, or else all of them."""
+
+    def __post_init__(self) -> None:
+        if self.threshold is not None and not 0 < self.threshold <= 1:
+            raise DeepsegError(
+                f"A threshold of {self.threshold:g} makes no mask: give a number above 0, up to 1."
+            )
 
     def cleaning(self, model_threshold: float) -> Cleaning:
         """How the probability becomes a mask; `model_threshold`, in (0, 1), is the default."""
@@ -182,6 +188,10 @@ def _labelled(
     grid = channels[0].grid
     probability = _on_image(Probability(found.probability, grid), image)
     labels = _on_image(Segmentation(found.labels, grid), image)
+    blank = blank_planes(image, labels.data)
+    if blank.any:
+        labels = replace(labels, data=blank.cleared(labels.data))
+        probability = replace(probability, data=blank.cleared(probability.data))
     mask = np.isin(labels.data, wanted.values)
     if options.threshold is not None:
         mask = probability.data >= options.threshold

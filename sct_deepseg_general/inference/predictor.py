@@ -79,8 +79,8 @@ def load_predictor(
         "auto" is OpenVINO on a CPU and torch on a GPU.
     device : str
         "auto", "cpu", "cuda", "cuda:N" or "mps"; "auto" takes a GPU if torch can use one.
-    precision : {"f32", ...}
-        The precision in which an imported model is computed.
+    precision : {"f32", "bf16", "f16"}
+        The precision that OpenVINO computes an imported model in.
 
     Returns
     -------

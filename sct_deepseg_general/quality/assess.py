@@ -9,13 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from sct_deepseg_general.image.blank import blank_planes
 from sct_deepseg_general.image.las import AXES
-from sct_deepseg_general.image.volume import Array, Box, Grid, Probability, Segmentation, Volume
+from sct_deepseg_general.image.volume import (
+    NEAR_ZERO,
+    Array,
+    Box,
+    Grid,
+    Probability,
+    Segmentation,
+    Volume,
+)
 from sct_deepseg_general.morphometry.morphometrics import Morphometrics
 from sct_deepseg_general.quality.appearance import (
     Appearance,
@@ -23,11 +30,18 @@ from sct_deepseg_general.quality.appearance import (
     coarse_overlap,
     longest_above,
 )
+from sct_deepseg_general.quality.findings import (
+    Finding,
+    Limits,
+    Quality,
+    Status,
+    below,
+    summed_up,
+)
+from sct_deepseg_general.quality.mask_checks import mask_findings, on_fragments
 
-__all__ = ["Evidence", "Finding", "Limits", "Quality", "Status", "assess"]
+__all__ = ["Evidence", "assess", "assess_mask"]
 
-Status = Literal["ok", "warn", "fail"]
-_RANK: tuple[Status, ...] = ("ok", "warn", "fail")
 _WORDS = {
     "confidence": "mean probability",
     "entropy": "entropy at the outline",
@@ -36,58 +50,6 @@ _WORDS = {
     "in_plane": "voxel size in mm",
     "coarse": "probability of the first detection",
 }
-
-
-@dataclass(frozen=True)
-class Limits:
-    """The limits of a plausible result. A pair is (fail, warn) unless stated otherwise."""
-
-    least_confidence: tuple[float, float] = (0.6, 0.75)
-    """Mean probability inside the mask."""
-    least_coarse: float = 0.65
-    """Mean coarse probability inside the first detection: warn."""
-    overlap: tuple[float, float] = (0.3, 0.7)
-    """Share of the mask that lies in the first detection."""
-    covered: tuple[float, float] = (0.4, 0.75)
-    """Share of the first detection that the mask covers. It is nearly 1 for a cord; in a brain
-    the locator detects some cord, most of which the network then leaves out."""
-    volume: tuple[float, float] = (0.4, 2.5)
-    """Volume of the mask over that of the first detection, outside: warn. Voxels of 3 mm may
-    double a thin cord's volume or halve it."""
-    agreement: tuple[float, float] = (0.6, 0.85)
-    """Dice of the mask and the mask of an altered copy of the image."""
-    evenness: tuple[float, float] = (1.2, 0.5)
-    """Standard deviation of the intensities inside over that around the mask: the cord is one
-    tissue, its surroundings (CSF, fat, bone) are several. Above 1, the mask is the more varied."""
-    mixed_length: tuple[float, int] = (30.0, 4)
-    """Length (mm, slices) of a stretch above the second of `evenness`: warn. In images of neck
-    and chest stretches of up to 25 mm occur where the signal fades."""
-    median_area: tuple[float, float] = (20.0, 160.0)
-    """Median area in mm² outside this band: fail. Cords have 30 (thoracic) to 110 mm²."""
-    usual_area: tuple[float, float] = (35.0, 130.0)
-    """Median area outside this band: warn."""
-    slice_area: tuple[float, float] = (12.0, 150.0)
-    """Area of a slice outside this band: warn; of the two end slices, which may be partly cord,
-    only the larger end counts."""
-    jump: tuple[float, float, float] = (0.35, 30.0, 2.0)
-    """Change of area between neighbouring slices: relative, and in mm² the second for each mm of
-    the voxels in the slice (half a voxel more all round the one and less all round the other, of
-    an outline of 30 mm) and the third for each mm of slice (an enlargement): all exceeded warns."""
-    shift: float = 3.0
-    """Sideways step of the centre between neighbouring slices, in mm per mm of slice: warn."""
-    lean: float = 50.0
-    """Angle between the centreline and the slices' axis, in degrees, between the ends: warn."""
-    flatness: tuple[float, float] = (0.35, 1.1)
-    """Median extent from front to back over that from side to side, outside: warn. A cord is
-    wider than deep, round at its lower end; half a cord is deeper than wide."""
-    fragment: tuple[float, float] = (0.1, 0.5)
-    """Volume of a second object as a share of the largest one's: from the first on, warn; from
-    the second on, fail, as either may be the cord."""
-    least_length: float = 4.0
-    """Extent along the cord: shorter fails unless the image itself is as thin."""
-    solidity: tuple[float, float] = (0.85, 0.75)
-    """Median solidity (area over area of the convex hull) below the first: fail; of a slice
-    between the ends below the second: warn."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,30 +74,10 @@ class Evidence:
     coarse_confidence: float = float("nan")
     agreement: tuple[float, ...] = ()
     """Dice with the mask of each altered copy of the image, if there were any."""
+    placed: bool = True
+    """Whether the header of the image's file gives an orientation."""
     typical: Mapping[str, tuple[float, float]] | None = None
     """The model's ranges of `appearance`; None: not known."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One reason, its status, and the slices (LAS, from the lowest up) that it concerns."""
-
-    status: Status
-    reason: str
-    slices: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True)
-class Quality:
-    """The worst of the findings, and all reasons; `confidence` is a mean probability.
-
-    `flagged` are the slices (LAS, from the lowest up) that a reason names.
-    """
-
-    status: Status
-    reasons: tuple[str, ...]
-    confidence: float
-    flagged: tuple[int, ...] = ()
 
 
 def assess(evidence: Evidence, limits: Limits | None = None) -> Quality:
@@ -167,19 +109,96 @@ def assess(evidence: Evidence, limits: Limits | None = None) -> Quality:
     """
     limits = limits or Limits()
     if not evidence.segmentation.data.any():
-        return Quality("fail", ("no cord was found in the image",), 0.0)
-    findings = [
-        *_on_probability(evidence, limits),
-        *_on_coarse(evidence, limits),
-        *_on_appearance(evidence, limits),
-        *_on_area(evidence.table, limits),
-        *_on_shape(evidence.table, limits),
-        *_on_course(evidence, limits),
-        *_on_borders(evidence),
+        reasons = ("no cord was found in the image", *_cause(evidence, "fail"))
+        return Quality("fail", reasons, 0.0)
+    mask = evidence.segmentation.reoriented(AXES)
+    quality = summed_up(
+        [
+            *_on_probability(evidence, limits),
+            *_on_coarse(evidence, limits),
+            *_on_appearance(evidence, limits),
+            *mask_findings(mask, evidence.table, limits, _blank(evidence.image, mask)),
+            *_on_crop(evidence, mask),
+            *_on_undefined(evidence.image, mask),
+        ],
+        _confidence(evidence),
+    )
+    return replace(quality, reasons=(*quality.reasons, *_cause(evidence, quality.status)))
+
+
+def assess_mask(
+    mask: Volume,
+    table: Morphometrics,
+    image: Volume | None = None,
+    limits: Limits | None = None,
+) -> Quality:
+    """Check whether a mask, of any origin, is plausible as that of a spinal cord.
+
+    Parameters
+    ----------
+    mask : Volume
+        A mask or soft mask (x, y, z), in any axis order. Of a soft mask, what is at least half of
+        its maximum is cord.
+    table : Morphometrics
+        The shape of every slice of the mask, from `morphometrics.measure`.
+    image : Volume, optional
+        The image on the same grid: slices without signal are named.
+    limits : Limits, optional
+        The limits of what is plausible, in mm and mm².
+
+    Returns
+    -------
+    Quality
+        "ok", "warn" or "fail", with the reasons and the slices that they name; the confidence is
+        NaN, as there is no probability. An empty mask is "fail".
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from sct_deepseg_general.image import nifti
+    >>> from sct_deepseg_general.morphometry.morphometrics import measure
+    >>> mask = nifti.load_segmentation(Path("t2_seg.nii.gz"))
+    >>> assess_mask(mask, measure(mask)).status
+    'ok'
+    >>> inverted = Volume(1 - mask.data, mask.grid)
+    >>> assess_mask(inverted, measure(mask)).reasons[0]
+    'the mask may be inverted: it covers 99% of the image'
+    """
+    limits = limits or Limits()
+    nothing = float("nan")
+    highest = float(mask.data.max())
+    if not highest > NEAR_ZERO or not table.slices.size:
+        return Quality("fail", ("the mask is empty",), nothing)
+    binary = (mask.data >= highest / 2).astype(np.uint8)
+    upright = Segmentation(binary, mask.grid).reoriented(AXES)
+    blank = _blank(image.reoriented(AXES) if image else None, upright)
+    found = [
+        *mask_findings(upright, table, limits, blank),
+        *on_fragments(upright.data, limits),
     ]
-    status = max((f.status for f in findings), key=_RANK.index, default=_RANK[0])
-    flagged = tuple(sorted({z for finding in findings for z in finding.slices}))
-    return Quality(status, tuple(f.reason for f in findings), _confidence(evidence), flagged)
+    return summed_up(found, nothing)
+
+
+def _blank(image: Volume | None, mask: Segmentation) -> tuple[int, ...]:
+    """The slices (LAS) without signal, within the extent of a mask in LAS."""
+    return () if image is None else blank_planes(image.reoriented(AXES), mask.data).slices
+
+
+def _cause(evidence: Evidence, status: Status) -> tuple[str, ...]:
+    """What may have caused a failure, where the header tells."""
+    if status != "fail" or evidence.placed:
+        return ()
+    return ("the orientation may be wrong: the header gives none (sform and qform codes are 0)",)
+
+
+def _on_undefined(image: Volume | None, mask: Segmentation) -> Iterator[Finding]:
+    """Voxels of the mask that the file gives no value for (NaN), read as the lowest value."""
+    if image is None or not image.undefined:
+        return
+    inside = image.reoriented(AXES).data[mask.data > 0]
+    count = int((inside == image.data.min()).sum())
+    if count:
+        yield Finding("warn", f"{count} voxels of the mask have no value (NaN) in the image")
 
 
 def _confidence(evidence: Evidence) -> float:
@@ -187,23 +206,14 @@ def _confidence(evidence: Evidence) -> float:
     return float(evidence.probability.data[inside].mean())
 
 
-def _below(value: float, limits: tuple[float, float]) -> Status:
-    """What a value below the pair (fail, warn) means."""
-    return "fail" if value < limits[0] else "warn" if value < limits[1] else "ok"
-
-
 def _on_probability(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     confidence = _confidence(evidence)
-    status = _below(confidence, limits.least_confidence)
+    status = below(confidence, limits.least_confidence)
     if status != "ok":
         yield Finding(status, f"low confidence: mean probability {confidence:.2f} in the mask")
-    share = _second_object(evidence.probability.data >= evidence.threshold)
-    some, much = limits.fragment
-    if share >= some:
-        status = "fail" if share >= much else "warn"
-        yield Finding(status, f"fragments: a second object has {share:.0%} of the cord's volume")
+    yield from on_fragments(evidence.probability.data >= evidence.threshold, limits)
     least = min(evidence.agreement, default=1.0)
-    status = _below(least, limits.agreement)
+    status = below(least, limits.agreement)
     if status != "ok":
         yield Finding(status, f"altered copies of the image give another mask: Dice {least:.2f}")
 
@@ -220,11 +230,11 @@ def _on_coarse(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     if evidence.coarse is None:
         return
     both = coarse_overlap(evidence.segmentation, evidence.coarse)
-    status = _below(both.detected, limits.overlap)
+    status = below(both.detected, limits.overlap)
     if status != "ok":
         text = f"only {both.detected:.0%} of the mask lies where the cord was first detected"
         yield Finding(status, text)
-    status = _below(both.covered, limits.covered)
+    status = below(both.covered, limits.covered)
     if status != "ok":
         yield Finding(status, f"the mask covers {both.covered:.0%} of the first detection")
     least, most = limits.volume
@@ -267,110 +277,9 @@ def _mixed_stretch(looks: Appearance, step: float, limits: Limits) -> tuple[int,
     return stretch if len(stretch) >= max(count, length / step) else ()
 
 
-def _second_object(mask: Array) -> float:
-    """Volume of the second largest object as a share of the largest."""
-    from scipy import ndimage  # 0.2 s, not for -h
-
-    box = Box.around(mask)
-    held = mask if box is None else mask[box.slices]
-    labels, count = ndimage.label(held, np.ones((3, 3, 3)))
-    if count < 2:
-        return 0.0
-    sizes = np.sort(np.bincount(labels.ravel())[1:])
-    return float(sizes[-2] / sizes[-1])
-
-
-def _on_area(table: Morphometrics, limits: Limits) -> Iterator[Finding]:
-    area = table.area
-    median = float(np.nanmedian(area))
-    (low, high), (lowest, highest) = limits.usual_area, limits.median_area
-    if not low <= median <= high:
-        status: Status = "warn" if lowest <= median <= highest else "fail"
-        yield Finding(status, f"median area {median:.0f} mm², outside {low:.0f} to {high:.0f}")
-    small, large = limits.slice_area
-    odd = _inner(table, area < small) | (area > large)
-    if odd.any():
-        text = f"area outside {small:.0f} to {large:.0f} mm² in slices {_slices(odd)}"
-        yield Finding("warn", text, _numbers(odd))
-    jumps = _inner(table, _jumps(table, limits))
-    if jumps.any():
-        text = f"the area jumps between slices at {_slices(jumps)}"
-        yield Finding("warn", text, _numbers(jumps))
-
-
-def _jumps(table: Morphometrics, limits: Limits) -> NDArray[np.bool_]:
-    """Slices whose area differs much from the one below, that next to the lowest excepted."""
-    area = table.area
-    step = np.abs(np.diff(area, prepend=np.nan))
-    relative, outline, slope = limits.jump
-    most = outline * max(table.spacing[:2]) + slope * table.spacing[2]
-    with np.errstate(invalid="ignore"):
-        much = (step > most) & (step > relative * np.fmin(area, np.roll(area, 1)))
-    much[table.slices[:2]] = False
-    return np.asarray(much)
-
-
-def _on_shape(table: Morphometrics, limits: Limits) -> Iterator[Finding]:
-    solidity = table.column("solidity")
-    ragged, dented = limits.solidity
-    median = float(np.nanmedian(solidity))
-    if median < ragged:
-        yield Finding("fail", f"ragged outline: the median solidity is {median:.2f}")
-    odd = _inner(table, solidity < dented)
-    if odd.any():
-        text = f"the outline is dented in slices {_slices(odd)}"
-        yield Finding("warn", text, _numbers(odd))
-    lean = np.fmax(np.abs(table.column("angle_ap")), np.abs(table.column("angle_rl")))
-    bent = _inner(table, lean > limits.lean)
-    if bent.any():
-        text = f"the centreline is bent at slices {_slices(bent)}: {np.max(lean[bent]):.0f} degrees"
-        yield Finding("warn", text, _numbers(bent))
-
-
-def _inner(table: Morphometrics, chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The chosen slices but for the two at the ends of the cord."""
-    kept = np.zeros_like(chosen)
-    kept[table.slices[1:-1]] = True
-    return np.asarray(chosen & kept)
-
-
-def _on_course(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
-    data = evidence.segmentation.reoriented(AXES)
-    spacing = data.grid.spacing
-    filled = np.flatnonzero(data.data.any(axis=(0, 1)))
-    length = (int(filled[-1]) - int(filled[0]) + 1) * spacing[2]
-    if length < limits.least_length and len(filled) < data.grid.shape[2]:
-        yield Finding("fail", f"the cord found is only {length:.1f} mm long")
-    gaps = sorted(set(range(int(filled[0]), int(filled[-1]) + 1)) - set(filled.tolist()))
-    if gaps:
-        text = f"gap: no cord in slices {_spelled(gaps)} between others"
-        yield Finding("warn", text, tuple(gaps))
-    bends = _bends(data.data, spacing, limits)
-    if bends.any():
-        text = f"the centreline steps sideways at slices {_slices(bends)}"
-        yield Finding("warn", text, _numbers(bends))
-
-
-def _bends(data: Array, spacing: tuple[float, float, float], limits: Limits) -> NDArray[np.bool_]:
-    voxels = np.argwhere(data)
-    count = np.bincount(voxels[:, 2], minlength=data.shape[2])
-    with np.errstate(invalid="ignore", divide="ignore"):
-        centre = [
-            np.bincount(voxels[:, 2], voxels[:, a], data.shape[2]) / count * spacing[a]
-            for a in (0, 1)
-        ]
-    step = np.hypot(*(np.diff(c, prepend=np.nan) for c in centre))
-    return np.asarray(step > max(limits.shift * spacing[2], limits.shift))
-
-
-def _on_borders(evidence: Evidence) -> Iterator[Finding]:
-    upright = evidence.segmentation.reoriented(AXES).data
-    for axis, name in ((0, "left or right"), (1, "front or back")):
-        planes = np.moveaxis(upright, axis, 0)
-        if len(planes) > 1 and (planes[0].any() or planes[-1].any()):
-            yield Finding("warn", f"the cord is cut by the field of view ({name})")
-    grid = evidence.segmentation.grid.reoriented(AXES)
-    if _touches(upright, evidence.box.on_axes(evidence.oriented, grid), grid.shape):
+def _on_crop(evidence: Evidence, mask: Segmentation) -> Iterator[Finding]:
+    box = evidence.box.on_axes(evidence.oriented, mask.grid)
+    if _touches(mask.data, box, mask.grid.shape):
         yield Finding("warn", "the cord touches the border of the crop: rerun with -exact")
 
 
@@ -384,17 +293,3 @@ def _touches(data: Array, box: Box, shape: tuple[int, int, int]) -> bool:
         if box.stop[axis] < shape[axis] and planes[-1].any():
             return True
     return False
-
-
-def _numbers(chosen: NDArray[np.bool_]) -> tuple[int, ...]:
-    return tuple(int(z) for z in np.flatnonzero(chosen))
-
-
-def _slices(chosen: NDArray[np.bool_]) -> str:
-    return _spelled(list(_numbers(chosen)))
-
-
-def _spelled(numbers: list[int]) -> str:
-    """At most six numbers, then how many more."""
-    text = ", ".join(str(n) for n in numbers[:6])
-    return text + (f" and {len(numbers) - 6} more" if len(numbers) > 6 else "")

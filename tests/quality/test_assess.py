@@ -10,7 +10,8 @@ from phantoms import affine_of, cylinder
 
 from sct_deepseg_general.image.volume import Box, Grid, Probability, Segmentation, Volume
 from sct_deepseg_general.morphometry.morphometrics import measure
-from sct_deepseg_general.quality.assess import Evidence, Limits, assess
+from sct_deepseg_general.quality.assess import Evidence, assess
+from sct_deepseg_general.quality.findings import Limits
 
 SHAPE = (50, 50, 16)
 SPACING = (0.8, 0.8, 3.0)
