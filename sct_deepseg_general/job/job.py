@@ -20,6 +20,7 @@ from sct_deepseg_general.csa.table import write as write_csa
 from sct_deepseg_general.errors import ImageError
 from sct_deepseg_general.files import FileStamp, written_together
 from sct_deepseg_general.image import nifti
+from sct_deepseg_general.image.companion import has_position
 from sct_deepseg_general.image.las import AXES, InLas
 from sct_deepseg_general.inference.pipeline import Options, Result, segment
 from sct_deepseg_general.inference.predictor import Predictor
@@ -42,7 +43,8 @@ from sct_deepseg_general.norms.assess import Assessment, NormRequest, assessed
 from sct_deepseg_general.norms.centile import Calibrations
 from sct_deepseg_general.norms.columns import with_norms
 from sct_deepseg_general.qc.entry import QcEntry, SliceArea, add_entry
-from sct_deepseg_general.quality.assess import Evidence, Quality, assess
+from sct_deepseg_general.quality.assess import Evidence, assess
+from sct_deepseg_general.quality.findings import Quality
 from sct_deepseg_general.quality.uncertainty import Doubt, IntervalFactors, doubt, with_interval
 from sct_deepseg_general.zoo.model import Model
 
@@ -261,6 +263,7 @@ def judged(
             coarse=result.location.coarse,
             coarse_confidence=result.location.confidence,
             agreement=doubted.agreement,
+            placed=has_position(result.image),
             typical=model.typical,
         )
     )
@@ -302,6 +305,7 @@ def _provenance(done: Done, predictor: Predictor, request: Request) -> Provenanc
         status=done.quality.status,
         reasons=done.quality.reasons,
         frames=done.result.image.frames,
+        undefined=done.result.image.undefined,
         source=done.job.source,
         parameters={
             "threshold": options.cleaning(model.threshold).threshold,

@@ -65,6 +65,8 @@ class Provenance:
     reasons: tuple[str, ...]
     frames: int
     """Number of volumes of the image that were averaged."""
+    undefined: int = 0
+    """Number of voxels without a value (NaN) in the image."""
     source: str = ""
     """The BIDS URI of the image; "" for its file name."""
     parameters: Mapping[str, Any] = field(default_factory=dict)
@@ -183,6 +185,7 @@ def _sidecar(made: Provenance) -> dict[str, Any]:
         "Engine": made.engine,
         "Device": made.device,
         "AveragedVolumes": made.frames,
+        **({"UndefinedVoxels": made.undefined} if made.undefined else {}),
         "Parameters": dict(made.parameters),
         "Area": dict(made.area),
         **({"AmongNorms": dict(made.norms)} if made.norms else {}),

@@ -1,4 +1,4 @@
-"""An image and its masks as they are looked at: patient's left on the left, anterior up.
+"""An image and its masks as they are displayed: patient's left on the left, anterior up.
 
 Every array here has axes (x, y, z) that run to the patient's Right, Posterior and Inferior
 (nibabel's letters), so that `array[:, :, z].T` is an axial slice with anterior up and
@@ -63,6 +63,7 @@ class Display:
 
     @property
     def slices(self) -> int:
+        """The number of axial slices."""
         return int(self.mask.shape[2])
 
     def number(self, z: int) -> int:
@@ -78,7 +79,9 @@ def displayed(
     box: Box | None = None,
     discs: tuple[Disc, ...] = (),
 ) -> Display:
-    """The values in display axes; all on one grid, in any axis order."""
+    """Image, masks and probability (x, y, z), all on one grid, in display axes; `box` in voxels
+    of that grid.
+    """
     mask = _shown(segmentation) > 0
     second = None if other is None else _shown(other) > 0
     grid = image.grid.reoriented(_CODES)
@@ -105,7 +108,9 @@ def _disc_on(disc: Disc, grid: Grid) -> Disc:
 
 
 def centres(mask: Mask) -> NDArray[np.float64]:
-    """The centre of mass (x, y) of each slice of `mask`, see `Display.centres`."""
+    """The centre of mass of each slice of `mask` (x, y, z), an array (slices, 2) in voxels; see
+    `Display.centres`.
+    """
     shape = mask.shape
     area = mask.sum(axis=(0, 1))
     present = np.flatnonzero(area)
