@@ -153,12 +153,12 @@ def index(root: Path, selection: DatasetSelection | None = None, name: str = "")
     name
         The name of the dataset; by default the name of the folder.
 
-    Returns:
+    Returns
     -------
     DatasetIndex
         The cases, and the files that were left out with the reason for each.
 
-    Raises:
+    Raises
     ------
     DatasetError
         The folder is missing or has no `sub-*` folder in it.
@@ -184,7 +184,7 @@ def index(root: Path, selection: DatasetSelection | None = None, name: str = "")
 def roots(folder: Path) -> tuple[Path, ...]:
     """The folder itself if it is a BIDS dataset, otherwise the datasets directly in it.
 
-    Raises:
+    Raises
     ------
     DatasetError
         There is no dataset.

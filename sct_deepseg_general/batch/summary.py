@@ -75,7 +75,7 @@ def close(
     csa
         Whether the table of areas is written.
 
-    Raises:
+    Raises
     ------
     OutputError
         A table cannot be written, or the areas of an image cannot be read.
@@ -101,7 +101,7 @@ def merge(places: Sequence[Path], folder: Path, expected: Sequence[str] = ()) ->
     expected
         Names of the folders that a complete batch has.
 
-    Raises:
+    Raises
     ------
     OutputError
         There is no table to join, or one cannot be read or written.

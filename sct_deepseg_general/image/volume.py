@@ -98,7 +98,7 @@ class Box:
         return Box(start, _shape3(max(pair) for pair in zip(self.stop, other.stop, strict=True)))
 
     def on_axes(self, source: Grid, target: Grid) -> Box:
-        """This box of `source` as a box of `target`, the same grid in another axis order."""
+        """The box of `source` as a box of `target`, the same grid in another axis order."""
         to_target = np.linalg.inv(target.affine) @ source.affine
         ends = np.array([self.start, [stop - 1 for stop in self.stop]], dtype=float)
         voxels = np.rint(apply_affine(to_target, ends)).astype(int)

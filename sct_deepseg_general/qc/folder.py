@@ -290,7 +290,7 @@ def _sweep(folder: Path) -> None:
 
 
 def _machine() -> str:
-    """This host and, on Linux, this process namespace: within it a process id is unique."""
+    """The host and, on Linux, the process namespace: within it a process id is unique."""
     try:
         namespace = str(Path("/proc/self/ns/pid").readlink())
     except OSError:
