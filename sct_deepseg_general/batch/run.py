@@ -192,6 +192,7 @@ def _summary(
         kept=sum(one.act == "keep" for one in made),
         blocked=tuple((one.item.key, one.reason) for one in made if one.act == "blocked"),
         failed=tuple(failed),
+        left_out=tuple((one.key, one.reason) for one in plan.worklist.left_out),
         seconds=round(seconds, 1),
         model=plan.digest,
     )

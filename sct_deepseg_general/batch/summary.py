@@ -38,6 +38,8 @@ class BatchSummary:
     """Images that were not segmented because a file would be lost: key and reason."""
     failed: tuple[tuple[str, str], ...]
     """Images without a result ("error" and "missing"): key and reason."""
+    left_out: tuple[tuple[str, str], ...]
+    """Files that are no images to segment, such as masks: key and reason."""
     seconds: float
     """Duration of this run."""
     model: str

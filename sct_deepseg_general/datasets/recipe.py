@@ -269,7 +269,11 @@ def _index(dataset: Dataset, data: Sequence[Path]) -> DatasetIndex:
     skipped = tuple(one for part in parts for one in part.skipped)
     root = Path(os.path.commonpath([place.resolve() for place in places]))
     return DatasetIndex(
-        dataset.name, root, tuple(map(_resolved, cases)), tuple(map(_found, skipped))
+        dataset.name,
+        root,
+        tuple(map(_resolved, cases)),
+        tuple(map(_found, skipped)),
+        tuple(_resolved(case) for part in parts for case in part.missing),
     )
 
 

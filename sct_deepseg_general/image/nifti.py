@@ -20,6 +20,7 @@ from nibabel.imageglobals import logger as nibabel_logger
 from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
+from sct_deepseg_general.content import check_content
 from sct_deepseg_general.errors import ImageError, OutputError
 from sct_deepseg_general.files import write_whole
 from sct_deepseg_general.image.volume import Array, Grid, Probability, Segmentation, Volume
@@ -264,6 +265,7 @@ def _header_for(volume: Volume, kind: Any) -> nib.Nifti1Header:
 
 
 def _opened(path: Path) -> Any:
+    check_content(path)
     try:
         exists, is_file = path.exists(), path.is_file()
     except OSError as error:  # a name too long, a folder that may not be entered

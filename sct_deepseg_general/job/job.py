@@ -24,6 +24,7 @@ from sct_deepseg_general.image.companion import has_position
 from sct_deepseg_general.image.las import AXES, InLas
 from sct_deepseg_general.inference.pipeline import Options, Result, segment
 from sct_deepseg_general.inference.predictor import Predictor
+from sct_deepseg_general.job.inputs import check_is_image
 from sct_deepseg_general.job.levels import (
     c2c3_area,
     c2c3_words,
@@ -180,6 +181,7 @@ def run(
     started = time.perf_counter()
     stamp = FileStamp.if_present(job.image)
     image = nifti.load(job.image)
+    check_is_image(image, str(job.image))
     result = segment(image, predictor, request.options, progress)
     model = predictor.model
     threshold = request.options.cleaning(model.threshold).threshold

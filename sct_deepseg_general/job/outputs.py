@@ -15,14 +15,18 @@ from sct_deepseg_general.files import sha256, write_whole
 
 __all__ = [
     "CODE_URL",
+    "PROGRAM",
     "Outputs",
     "Provenance",
     "check_folder",
     "check_writable",
     "outputs_for",
+    "stem_of",
     "write_sidecar",
 ]
 
+PROGRAM = "sct_deepseg_sc_general"
+"""The name of the program in sidecars and dataset descriptions."""
 CODE_URL = "https://github.com/sct-pipeline/sct-deepseg-general"
 
 
@@ -94,13 +98,13 @@ def outputs_for(image: Path, target: Path | None = None) -> Outputs:
     >>> outputs_for(Path("t2.nii.gz"), Path("results")).segmentation.as_posix()
     'results/t2_seg.nii.gz'
     """
-    stem = image.name.removesuffix(".gz").removesuffix(".nii")
+    stem = stem_of(image)
     ending = ".nii.gz" if image.name.endswith(".gz") else ".nii"
     segmentation = image.parent / f"{stem}_seg{ending}"
     if target is not None:
         is_file = target.name.endswith((".nii", ".nii.gz"))
         segmentation = target if is_file else target / segmentation.name
-    base = segmentation.name.removesuffix(".gz").removesuffix(".nii")
+    base = stem_of(segmentation)
     ending = segmentation.name[len(base) :]
     folder = segmentation.parent
     return Outputs(
@@ -110,6 +114,11 @@ def outputs_for(image: Path, target: Path | None = None) -> Outputs:
         folder / f"{base.removesuffix('_seg')}_softseg{ending}",
         folder / f"{base.removesuffix('_seg')}_label-discs{ending}",
     )
+
+
+def stem_of(image: Path) -> str:
+    """The file name of an image without `.nii` or `.nii.gz`."""
+    return image.name.removesuffix(".gz").removesuffix(".nii")
 
 
 def check_writable(paths: tuple[Path, ...], *, overwrite: bool) -> None:
@@ -172,7 +181,7 @@ def _sidecar(made: Provenance) -> dict[str, Any]:
         "Type": "ROI",
         "GeneratedBy": [
             {
-                "Name": "sct_deepseg_sc_general",
+                "Name": PROGRAM,
                 "Version": __version__,
                 "CodeURL": CODE_URL,
                 "Model": made.model_key,
