@@ -19,11 +19,13 @@ from sct_deepseg_general.cli._csa_options import (
     csa_request,
     measuring,
 )
+from sct_deepseg_general.cli._norm_options import among_norms, norm_lines, norm_request
 
 if TYPE_CHECKING:
     from sct_deepseg_general.csa.aggregate import Table
     from sct_deepseg_general.csa.measure import CsaRequest, Measured
     from sct_deepseg_general.image.volume import Volume
+    from sct_deepseg_general.norms.assess import Assessment
 
 __all__ = ["command"]
 
@@ -44,6 +46,8 @@ The columns and their values are those of SCT's sct_process_segmentation.
 @measuring(per_slice=0)
 @option("-anat", type=FILE, help="The image: adds areas of the quarters, and symmetry.")
 @option("-soft", type=FILE, help="Probability map: adds the soft area.")
+@among_norms
+@option("-m", to="model", help="Model that made the mask, for -age.  [default: by its sidecar]")
 @option("-append", default=0, type=ON_OFF, help="Add the rows to an existing file.")
 @option("-plot", type=FILE, help="Also draw the area along the cord (PNG).")
 @option("-backend", default="native", type=click.Choice(["native", "sct"]), help="Who measures.")
@@ -79,8 +83,9 @@ def _check(path: Path, rest: Mapping[str, Any]) -> None:
     from sct_deepseg_general.job.outputs import check_writable
 
     check_measures(rest)
-    if rest["plot"] and rest["backend"] == "sct":
-        raise click.UsageError("-plot needs -backend native.")
+    for name in ("plot", "age"):
+        if rest[name] and rest["backend"] == "sct":
+            raise click.UsageError(f"-{name} needs -backend native.")
     check_writable((path,), overwrite=rest["overwrite"] or bool(rest["append"]))
     if rest["plot"]:
         check_writable((rest["plot"],), overwrite=rest["overwrite"])
@@ -93,17 +98,43 @@ def _native(
     from sct_deepseg_general.csa.measure import measured
 
     found = measured(segmentation, request)
+    norms = _among_norms(found, mask, rest)
     if rest["plot"]:
-        _draw(found, mask, rest["plot"])
+        _draw(found, mask, rest["plot"], norms)
     if rest["verbose"]:
         _warn(found, request, mask)
-    return found.table
+        print(*norm_lines(norms) if norms else (), sep="\n", end="\n" if norms else "")
+    if norms is None or not norms.places or rest["perslice"]:
+        return found.table
+    from sct_deepseg_general.norms.columns import with_norms
+
+    return with_norms(found.table, norms)
 
 
-def _draw(found: Measured, mask: Path, path: Path) -> None:
+def _among_norms(found: Measured, mask: Path, rest: Mapping[str, Any]) -> Assessment | None:
+    """Where the levels lie among the norms, by the record of the model that made the mask."""
+    asked = norm_request(mask, rest)
+    if asked is None:
+        return None
+    from sct_deepseg_general.norms.assess import assessed
+    from sct_deepseg_general.norms.centile import Calibrations
+    from sct_deepseg_general.norms.made_by import model_of_mask
+    from sct_deepseg_general.quality.uncertainty import IntervalFactors
+    from sct_deepseg_general.zoo.zoo import resolve
+
+    model = resolve(rest["model"] or model_of_mask(mask), offline=True)
+    asked = replace(asked, repeat=IntervalFactors.from_record(model.intervals).repeat)
+    calibrations = Calibrations.from_record(model.norms)
+    return assessed(found.morphometrics, found.levels, asked, calibrations)
+
+
+def _draw(found: Measured, mask: Path, path: Path, norms: Assessment | None) -> None:
     from sct_deepseg_general.csa.plot import PlotOptions, save_plot
 
-    save_plot(path, found.morphometrics, found.levels, PlotOptions(title=mask.name))
+    options = PlotOptions(title=mask.name)
+    if norms is not None:
+        options = replace(options, bands=norms.plotted(), band_label=norms.whose)
+    save_plot(path, found.morphometrics, found.levels, options)
 
 
 def _warn(found: Measured, request: CsaRequest, mask: Path) -> None:
