@@ -273,6 +273,7 @@ def judged(
 
 def _among_norms(done: Done, norms: NormRequest, model: Model) -> Done:
     """The result with each level's place among the norms, and its columns in a table of levels."""
+    norms = replace(norms, repeat=IntervalFactors.from_record(model.intervals).repeat)
     found = assessed(done.table, done.measured.levels, norms, Calibrations.from_record(model.norms))
     rows = done.measured.table
     if found.places and any(len(row.slices) > 1 for row in rows.rows):
@@ -398,6 +399,7 @@ def slice_areas(done: Done) -> tuple[SliceArea, ...]:
         raise ImageError("The table of areas belongs to another image: measure the mask again.")
     heights = grid.affine[2, 3] + grid.affine[2, 2] * np.arange(grid.shape[2])
     table, levels = done.table, done.measured.levels
+    bands = done.norms.plotted() if done.norms else {}
     return tuple(
         SliceArea(
             int(z),
@@ -407,6 +409,7 @@ def slice_areas(done: Done) -> tuple[SliceArea, ...]:
             None if table.area_upper is None else float(table.area_upper[z]),
             level_name(int(levels[z])) if levels is not None and levels[z] else "",
             int(z) in done.quality.flagged,
+            bands.get(int(levels[z])) if levels is not None else None,
         )
         for z in table.slices
     )
