@@ -199,7 +199,10 @@ def _qc_folder(options: BatchOptions, folder: Path, shard: Shard) -> str:
     """The folder of the QC page; each shard has its own, as one page would be too long."""
     if options.no_qc:
         return ""
+    from sct_deepseg_general.qc.folder import check_report
+
     default = folder / "qc" / shard.label if shard.count > 1 else folder / "qc"
+    check_report(options.qc or default)
     return os.path.abspath(options.qc or default)  # noqa: PTH100 - as the output folder
 
 

@@ -158,7 +158,10 @@ def _jobs(
     wanted = [_wanted(job, request) for job in jobs]
     _check_apart(images, [path for paths in wanted for path in paths])
     if request.qc is not None:
+        from sct_deepseg_general.qc.folder import check_report
+
         check_folder(request.qc.folder)
+        check_report(request.qc.folder)
     for image, paths in zip(images, wanted, strict=True):
         if os.access(image, os.F_OK):  # what is wrong with an image is said when it is read
             check_writable(paths, overwrite=overwrite)

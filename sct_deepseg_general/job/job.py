@@ -21,7 +21,7 @@ from sct_deepseg_general.errors import ImageError
 from sct_deepseg_general.files import FileStamp, written_together
 from sct_deepseg_general.image import nifti
 from sct_deepseg_general.image.companion import has_position
-from sct_deepseg_general.image.las import AXES, InLas
+from sct_deepseg_general.image.las import InLas
 from sct_deepseg_general.inference.pipeline import Options, Result, segment
 from sct_deepseg_general.inference.predictor import Predictor
 from sct_deepseg_general.job.inputs import check_is_image
@@ -36,8 +36,8 @@ from sct_deepseg_general.job.levels import (
     with_levels,
 )
 from sct_deepseg_general.job.outputs import Outputs, Provenance, write_sidecar
+from sct_deepseg_general.job.qc_files import areas_shown
 from sct_deepseg_general.levels.answer import LevelAnswer, LevelRequest
-from sct_deepseg_general.levels.slices import level_name
 from sct_deepseg_general.morphometry.morphometrics import Morphometrics
 from sct_deepseg_general.morphometry.soft_area import areas_around, surroundings
 from sct_deepseg_general.norms.assess import Assessment, NormRequest, assessed
@@ -394,22 +394,6 @@ def filed(image: Path) -> tuple[str, str, str]:
 
 def slice_areas(done: Done) -> tuple[SliceArea, ...]:
     """The area of each slice in mm² as the QC page shows it, from the lowest slice upwards."""
-    grid = done.result.image.grid.reoriented(AXES)
-    if len(done.table.shapes) != grid.shape[2]:
-        raise ImageError("The table of areas belongs to another image: measure the mask again.")
-    heights = grid.affine[2, 3] + grid.affine[2, 2] * np.arange(grid.shape[2])
-    table, levels = done.table, done.measured.levels
+    grid, levels = done.result.image.grid, done.measured.levels
     bands = done.norms.plotted() if done.norms else {}
-    return tuple(
-        SliceArea(
-            int(z),
-            float(heights[z]),
-            float(table.area[z]),
-            None if table.area_lower is None else float(table.area_lower[z]),
-            None if table.area_upper is None else float(table.area_upper[z]),
-            level_name(int(levels[z])) if levels is not None and levels[z] else "",
-            int(z) in done.quality.flagged,
-            bands.get(int(levels[z])) if levels is not None else None,
-        )
-        for z in table.slices
-    )
+    return areas_shown(grid, done.table, levels, done.quality.flagged, bands)
