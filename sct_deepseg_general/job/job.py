@@ -25,6 +25,13 @@ from sct_deepseg_general.image.las import InLas
 from sct_deepseg_general.inference.pipeline import Options, Result, segment
 from sct_deepseg_general.inference.predictor import Predictor
 from sct_deepseg_general.job.inputs import check_is_image
+from sct_deepseg_general.job.labels import (
+    has_no_cord,
+    label_paths,
+    labels_record,
+    unchecked,
+    write_labels,
+)
 from sct_deepseg_general.job.levels import (
     c2c3_area,
     c2c3_words,
@@ -96,6 +103,8 @@ class Job:
     contrast: str = ""
     source: str = ""
     """The image as a BIDS URI, for the sidecar; "" for its file name."""
+    channels: tuple[Path, ...] = ()
+    """Further images that the model takes together with the first."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,8 +191,11 @@ def run(
     stamp = FileStamp.if_present(job.image)
     image = nifti.load(job.image)
     check_is_image(image, str(job.image))
-    result = segment(image, predictor, request.options, progress)
+    others = [nifti.load(path) for path in job.channels]
+    result = segment(image, predictor, request.options, progress, others)
     model = predictor.model
+    if has_no_cord(model, request.options.label):
+        return _without_cord(job, result, predictor, request, (started, stamp))
     threshold = request.options.cleaning(model.threshold).threshold
     mask = result.segmentation
     answer = level_answer(image, mask, request.measures, request.levels)
@@ -203,6 +215,35 @@ def run(
     if request.qc is None:
         return done
     return replace(done, qc_page=_show(done, predictor, request, request.qc, body))
+
+
+def _without_cord(
+    job: Job,
+    result: Result,
+    predictor: Predictor,
+    request: Request,
+    began: tuple[float, FileStamp | None],
+) -> Done:
+    """The result of a model, or a label, that is not the cord: without areas and their checks."""
+    started, stamp = began
+    model = predictor.model
+    nothing = replace(
+        result,
+        segmentation=replace(result.segmentation, data=np.zeros_like(result.segmentation.data)),
+    )
+    request = replace(request, csa=False, measures=PER_SLICE, levels=None, norms=None)
+    body = in_las(nothing)
+    measured, doubted = _measured(nothing, body, request, (model, model.threshold))
+    inside = result.probability.data[result.segmentation.data > 0]
+    quality = Quality("warn", unchecked(result), float(inside.mean()) if inside.size else 0.0)
+    done = Done(job, result, measured, doubted, quality, 0.0)
+    if FileStamp.if_present(job.image) != stamp:
+        raise ImageError(f"{job.image} changed while it was worked on: run again.")
+    _write(done, predictor, request)
+    done = replace(done, seconds=time.perf_counter() - started)
+    if request.qc is None:
+        return done
+    return replace(done, qc_page=_show(done, predictor, request, request.qc, in_las(result)))
 
 
 def in_las(result: Result) -> InLas:
@@ -283,9 +324,11 @@ def _among_norms(done: Done, norms: NormRequest, model: Model) -> Done:
 
 def _write(done: Done, predictor: Predictor, request: Request) -> None:
     outputs, result = done.job.outputs, done.result
+    model, label = predictor.model, request.options.label
     paths = outputs.wanted(request.csa, request.soft)
-    with written_together((*paths, *done.disc_file)) as temporary:
-        nifti.save(result.segmentation, temporary[outputs.segmentation])
+    further = label_paths(model, label, outputs)
+    with written_together((*paths, *done.disc_file, *further)) as temporary:
+        write_labels(result, model, label, outputs, temporary, done.measured.levels)
         for path in done.disc_file:
             nifti.save(disc_labels(done.levels, result.image), temporary[path], np.uint8)
         if request.soft:
@@ -318,6 +361,7 @@ def _provenance(done: Done, predictor: Predictor, request: Request) -> Provenanc
             "uncertainty": options.uncertainty,
         },
         area=_area(done, IntervalFactors.from_record(model.intervals)),
+        **labels_record(done.result, model, options.label, done.job.outputs),
         norms={} if done.norms is None else done.norms.summary(),
         levels=levels_record(done.levels, done.c2c3),
     )

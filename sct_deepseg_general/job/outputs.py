@@ -78,11 +78,17 @@ class Provenance:
     """The mean area and its interval in mm², under the names that the sidecar uses."""
     norms: Mapping[str, Any] = field(default_factory=dict)
     """Where the levels lie among the norms; left out of the sidecar where it is empty."""
+    main: str = ""
+    """What an imported model's mask shows; "" for the spinal cord."""
+    labels: Mapping[str, Any] = field(default_factory=dict)
+    """The labels of an imported model: values, volumes in mm³ and files; left out where empty."""
+    region: Mapping[str, Any] = field(default_factory=dict)
+    """The part of the image that an imported model was run on; left out where empty."""
     levels: Mapping[str, Any] = field(default_factory=dict)
     """The discs, the status of their numbers and the area of C2-C3, where they were asked for."""
 
 
-def outputs_for(image: Path, target: Path | None = None) -> Outputs:
+def outputs_for(image: Path, target: Path | None = None, suffix: str = "_seg") -> Outputs:
     """The paths of the outputs of an image.
 
     Parameters
@@ -92,6 +98,8 @@ def outputs_for(image: Path, target: Path | None = None) -> Outputs:
     target
         A file name (.nii or .nii.gz) for the mask, or a folder; by default the folder of the
         image.
+    suffix
+        What follows the image's name in the mask's, where `target` is not a file.
 
     Examples
     --------
@@ -100,7 +108,7 @@ def outputs_for(image: Path, target: Path | None = None) -> Outputs:
     """
     stem = stem_of(image)
     ending = ".nii.gz" if image.name.endswith(".gz") else ".nii"
-    segmentation = image.parent / f"{stem}_seg{ending}"
+    segmentation = image.parent / f"{stem}{suffix}{ending}"
     if target is not None:
         is_file = target.name.endswith((".nii", ".nii.gz"))
         segmentation = target if is_file else target / segmentation.name
@@ -175,9 +183,15 @@ def write_sidecar(provenance: Provenance, path: Path) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def _described(made: Provenance) -> str:
+    if made.main == "":
+        return "The spinal cord: 1 inside, 0 outside"
+    return f"{made.main} of the model {made.model_key}"
+
+
 def _sidecar(made: Provenance) -> dict[str, Any]:
     return {
-        "Description": "The spinal cord: 1 inside, 0 outside, on the grid of the image.",
+        "Description": f"{_described(made)}, on the grid of the image.",
         "Type": "ROI",
         "GeneratedBy": [
             {
@@ -197,6 +211,8 @@ def _sidecar(made: Provenance) -> dict[str, Any]:
         **({"UndefinedVoxels": made.undefined} if made.undefined else {}),
         "Parameters": dict(made.parameters),
         "Area": dict(made.area),
+        **({"Labels": dict(made.labels)} if made.labels else {}),
+        **({"Region": dict(made.region)} if made.region else {}),
         **({"AmongNorms": dict(made.norms)} if made.norms else {}),
         **made.levels,
         "Status": made.status,

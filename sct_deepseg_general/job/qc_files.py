@@ -171,7 +171,7 @@ def areas_shown(
     table: Morphometrics,
     of_slices: NDArray[np.int64] | None,
     flagged: tuple[int, ...] = (),
-    bands: Mapping[int, tuple[float, float]] | None = None,
+    bands: Mapping[int, tuple[float, float, float]] | None = None,
 ) -> tuple[SliceArea, ...]:
     """The area (mm²) of each slice with cord as the QC page shows it, from the lowest up.
 
