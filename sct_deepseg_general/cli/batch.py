@@ -16,6 +16,7 @@ from sct_deepseg_general.cli._click import PATH, PROGRAM, SctCommand, option, pr
 if TYPE_CHECKING:
     from sct_deepseg_general.batch.messages import WorkerSettings
     from sct_deepseg_general.batch.plan import BatchPlan
+    from sct_deepseg_general.job.edited import Overwrite
     from sct_deepseg_general.batch.summary import MergedTables
     from sct_deepseg_general.batch.worklist import Worklist
     from sct_deepseg_general.cluster.shards import Shard
@@ -134,6 +135,7 @@ def _print_merged(folder: Path, merged: MergedTables) -> int:
 
 def _plan(options: BatchOptions) -> BatchPlan:
     from sct_deepseg_general.batch.plan import BatchPlan
+    from sct_deepseg_general.job.edited import Overwrite
     from sct_deepseg_general.zoo.zoo import resolve
 
     folder = Path(os.path.abspath(options.folder))  # noqa: PTH100 - the journal keeps links
@@ -148,7 +150,7 @@ def _plan(options: BatchOptions) -> BatchPlan:
         naming=options.naming or ("bids" if options.bids else "sct"),
         shard=shard,
         rerun=options.rerun or "",
-        overwrite=options.overwrite,
+        overwrite=Overwrite.of_words(options.overwrite),
     )
 
 

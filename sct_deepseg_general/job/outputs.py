@@ -15,18 +15,22 @@ from sct_deepseg_general.files import sha256, write_whole
 
 __all__ = [
     "CODE_URL",
+    "MASK_HASH",
     "PROGRAM",
     "Outputs",
     "Provenance",
     "check_folder",
     "check_writable",
     "outputs_for",
+    "read_sidecar",
     "stem_of",
     "write_sidecar",
 ]
 
 PROGRAM = "sct_deepseg_sc_general"
 """The name of the program in sidecars and dataset descriptions."""
+MASK_HASH = "MaskSHA256"
+"""The key of the sidecar that holds the SHA-256 of the mask file."""
 CODE_URL = "https://github.com/sct-pipeline/sct-deepseg-general"
 
 
@@ -80,6 +84,8 @@ class Provenance:
     """Where the levels lie among the norms; left out of the sidecar where it is empty."""
     levels: Mapping[str, Any] = field(default_factory=dict)
     """The discs, the status of their numbers and the area of C2-C3, where they were asked for."""
+    mask_sha256: str = ""
+    """SHA-256 of the mask file, by which a mask that was edited later is recognised."""
 
 
 def outputs_for(image: Path, target: Path | None = None) -> Outputs:
@@ -175,6 +181,15 @@ def write_sidecar(provenance: Provenance, path: Path) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def read_sidecar(path: Path) -> Mapping[str, Any]:
+    """The content of a JSON sidecar; empty if it is missing or is not a JSON object."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
 def _sidecar(made: Provenance) -> dict[str, Any]:
     return {
         "Description": "The spinal cord: 1 inside, 0 outside, on the grid of the image.",
@@ -191,6 +206,7 @@ def _sidecar(made: Provenance) -> dict[str, Any]:
         "Sources": [made.source or made.image.name],
         "SourcesSHA256": [sha256(made.image)],
         "SpatialReference": made.source or made.image.name,
+        MASK_HASH: made.mask_sha256,
         "Engine": made.engine,
         "Device": made.device,
         "AveragedVolumes": made.frames,
