@@ -18,7 +18,7 @@ from sct_deepseg_general.csa.c2c3 import C2C3
 from sct_deepseg_general.csa.measure import PER_SLICE, CsaRequest, Measured, shapes, tabulated
 from sct_deepseg_general.csa.table import write as write_csa
 from sct_deepseg_general.errors import ImageError
-from sct_deepseg_general.files import FileStamp, written_together
+from sct_deepseg_general.files import FileStamp, sha256, written_together
 from sct_deepseg_general.image import nifti
 from sct_deepseg_general.image.companion import has_position
 from sct_deepseg_general.image.las import InLas
@@ -337,7 +337,9 @@ def _write(done: Done, predictor: Predictor, request: Request) -> None:
             rows, source = done.measured.table, str(outputs.segmentation)
             status = done.quality.status
             write_csa(temporary[outputs.csa], rows, source, PRODUCER, status=status)
-        write_sidecar(_provenance(done, predictor, request), temporary[outputs.sidecar])
+        provenance = _provenance(done, predictor, request)
+        provenance = replace(provenance, mask_sha256=sha256(temporary[outputs.segmentation]))
+        write_sidecar(provenance, temporary[outputs.sidecar])
 
 
 def _provenance(done: Done, predictor: Predictor, request: Request) -> Provenance:

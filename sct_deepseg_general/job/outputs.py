@@ -15,18 +15,22 @@ from sct_deepseg_general.files import sha256, write_whole
 
 __all__ = [
     "CODE_URL",
+    "MASK_HASH",
     "PROGRAM",
     "Outputs",
     "Provenance",
     "check_folder",
     "check_writable",
     "outputs_for",
+    "read_sidecar",
     "stem_of",
     "write_sidecar",
 ]
 
 PROGRAM = "sct_deepseg_sc_general"
 """The name of the program in sidecars and dataset descriptions."""
+MASK_HASH = "MaskSHA256"
+"""The key of the sidecar that holds the SHA-256 of the mask file."""
 CODE_URL = "https://github.com/sct-pipeline/sct-deepseg-general"
 
 
@@ -86,6 +90,8 @@ class Provenance:
     """The part of the image that an imported model was run on; left out where empty."""
     levels: Mapping[str, Any] = field(default_factory=dict)
     """The discs, the status of their numbers and the area of C2-C3, where they were asked for."""
+    mask_sha256: str = ""
+    """SHA-256 of the mask file, by which a mask that was edited later is recognised."""
 
 
 def outputs_for(image: Path, target: Path | None = None, suffix: str = "_seg") -> Outputs:
@@ -189,6 +195,15 @@ def _described(made: Provenance) -> str:
     return f"{made.main} of the model {made.model_key}"
 
 
+def read_sidecar(path: Path) -> Mapping[str, Any]:
+    """The content of a JSON sidecar; empty if it is missing or is not a JSON object."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
 def _sidecar(made: Provenance) -> dict[str, Any]:
     return {
         "Description": f"{_described(made)}, on the grid of the image.",
@@ -205,6 +220,7 @@ def _sidecar(made: Provenance) -> dict[str, Any]:
         "Sources": [made.source or made.image.name],
         "SourcesSHA256": [sha256(made.image)],
         "SpatialReference": made.source or made.image.name,
+        MASK_HASH: made.mask_sha256,
         "Engine": made.engine,
         "Device": made.device,
         "AveragedVolumes": made.frames,
