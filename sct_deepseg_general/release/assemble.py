@@ -97,7 +97,7 @@ def _export(
         weights = read_checkpoint(results / fold / FINAL).weights
         networks.append(sharpened(fill(network, weights, str(results / fold)), sharpness))
         names.append(f"{fold}.safetensors" if name == "network" else f"{fold}_{name}.safetensors")
-        save_weights(networks[-1], folder / names[-1])
+        save_weights(networks[-1], folder / names[-1], half=True)
     export_ir(ensemble(networks), folder, name)
     return tuple(names)
 

@@ -21,13 +21,18 @@ from sct_deepseg_general.inference.openvino import import_openvino
 __all__ = ["ensemble", "export_ir", "save_weights", "sharpened"]
 
 
-def save_weights(network: torch.nn.Module, path: Path) -> None:
-    """The network's weights as float32 safetensors, each once; equal weights give equal bytes."""
+def save_weights(network: torch.nn.Module, path: Path, *, half: bool = False) -> None:
+    """The network's weights as safetensors, each once; equal weights give equal bytes.
+
+    float32, or with `half` float16, as an IR has them: half as large, and torch and OpenVINO
+    compute with the same numbers.
+    """
     from safetensors.torch import save
 
     weights = network.state_dict()
+    kind = torch.float16 if half else torch.float32
     once = sorted(set(first_names(network).values()))
-    plain = {name: weights[name].detach().cpu().float().contiguous() for name in once}
+    plain = {name: weights[name].detach().cpu().to(kind).contiguous() for name in once}
     with write_whole(path) as temporary:
         temporary.write_bytes(save(plain))
 
