@@ -160,6 +160,9 @@ class Training:
     sharpness: float = 1.0
     """What the trained network's logits are multiplied by, to make its probability true; above 1
     where it is too unsure, as after training on images worse than those it is meant for."""
+    shift: float = 0.0
+    """What is then added to them for cord; below 0 where the network draws the edge further out
+    than the labels, as after training on many images that show it poorly."""
     margin: float = 40.0
     """Millimetres around the label that training sees."""
     whole: tuple[str, ...] = ()

@@ -44,15 +44,18 @@ def ensemble(networks: Sequence[torch.nn.Module]) -> torch.nn.Module:
     return _Mean(networks).eval()
 
 
-def sharpened(network: torch.nn.Module, times: float) -> torch.nn.Module:
-    """The network with its last layer scaled, so that its logits are `times` as large.
+def sharpened(network: torch.nn.Module, times: float, shift: float = 0.0) -> torch.nn.Module:
+    """The network with its last layer scaled, so that its logits are `times` as large, and `shift`
+    added to those of the cord.
 
-    Source: temperature scaling, Guo et al., ICML 2017; `times` is one over their temperature.
+    Source: temperature scaling, Guo et al., ICML 2017 (`times` is one over their temperature); with
+    the shift it is Platt scaling (Platt, 1999).
     """
     last = network.decoder.seg_layers[-1]
     with torch.no_grad():
         for weight in last.parameters():
             weight.mul_(times)
+        last.bias[1:] += shift
     return network
 
 

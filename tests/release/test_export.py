@@ -122,6 +122,9 @@ def test_a_sharpened_network_is_surer_of_the_same(folder: Path) -> None:
     after = _logits(export.sharpened(_loaded(folder), 1.5), image)
     assert before.std() > 0.01
     np.testing.assert_allclose(after, 1.5 * before, rtol=1e-4, atol=1e-5)
+    moved = _logits(export.sharpened(_loaded(folder), 1.5, -0.3), image)
+    np.testing.assert_allclose(moved[:, 0], after[:, 0], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(moved[:, 1], after[:, 1] - 0.3, rtol=1e-4, atol=1e-5)
 
 
 def test_weights_that_do_not_fit_are_refused(folder: Path, tmp_path: Path) -> None:
