@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sct_deepseg_general.datasets.manifest import FILE, read_manifest, trained_on, write_manifest
 from sct_deepseg_general.datasets.recipe import Recipe
-from sct_deepseg_general.errors import BackendError
+from sct_deepseg_general.errors import required
 from sct_deepseg_general.evaluation.evaluate import Segmenter
 from sct_deepseg_general.inference.pipeline import segment
 from sct_deepseg_general.inference.predictor import load_predictor
@@ -31,13 +31,9 @@ def trainer(
     Raises:
         BackendError: what training needs is not installed.
     """
-    try:
+    with required("Training", "train"):
         from sct_deepseg_general.release import assemble
         from sct_deepseg_general.training import fit
-    except ImportError as error:
-        raise BackendError(
-            f"Training needs {error.name}: pip install 'sct-deepseg-general[train]'."
-        ) from error
 
     def train(recipe: Recipe, raw: Path, output: Path) -> Path:
         model = raw.name.split("_", 1)[1]
