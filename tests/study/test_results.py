@@ -57,7 +57,7 @@ def test_a_dice_of_zero_everywhere_gives_no_verdict() -> None:
         ({"one_one": 0.3}, "on one (in-domain) its own specific model"),
         (
             {"general_far": 0.4, "one_far": 0.1, "two_far": 0.2},
-            "the general model has a mean Dice of 0.40 and the best specific model, two, one of 0.20",
+            "has a mean Dice of 0.40 and the best specific model, two, one of 0.20",
         ),
     ],
 )
