@@ -325,13 +325,13 @@ def _check_trainers(recipe: Recipe, where: str) -> None:
                 f"{where}: {name}.gpus is {one.gpus}; {one.trainer} takes "
                 f"{'1' if one.trainer == Training.trainer else 'at least 1'}."
             )
-        if name == "locator" and (one.spacing is None or one.patch is None):
-            raise DatasetError(f"{where}: locator needs spacing (mm) and patch (voxels); add them.")
         if one.averaging and (name == "locator" or one.trainer != Training.trainer):
             raise DatasetError(
                 f"{where}: {name}.averaging is true, but images are averaged only for the network "
                 f"that {Training.trainer} trains; leave it out."
             )
+        if name == "locator" and (one.spacing is None or one.patch is None):
+            raise DatasetError(f"{where}: locator needs spacing (mm) and patch (voxels); add them.")
 
 
 def _check_training(training: Training, where: str, folds: int) -> None:
