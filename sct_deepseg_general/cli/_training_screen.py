@@ -17,6 +17,7 @@ _PHASES = {
     "dataset": "converting images",
     "plan": "planning (nnU-Net)",
     "prepare": "preparing images",
+    "epoch": "iterations of this epoch",
     "train": "models trained",
     "evaluate": "testing",
     "report": "writing the report",
@@ -51,7 +52,9 @@ class TrainingScreen:
         self._line(text, shown_in_log=done == first or done >= total, last=done >= total)
 
     def phase(self, network: str, phase: str, done: int, total: int) -> None:
-        """Show a phase before the training of a network."""
+        """Show a phase of a network's training; the iterations of an epoch on a terminal only."""
+        if phase == "epoch" and not sys.stderr.isatty():
+            return
         self.step(f"{network}: {phase}", done, total)
 
     def epoch(self, network: str, epoch: Epoch, share: float) -> None:

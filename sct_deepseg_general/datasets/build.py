@@ -35,7 +35,7 @@ from sct_deepseg_general.datasets.split import Split, split_people
 from sct_deepseg_general.errors import DatasetError, OutputError
 from sct_deepseg_general.files import write_whole
 
-__all__ = ["RAW", "RECIPE", "Built", "Exclusion", "build", "check_output"]
+__all__ = ["RAW", "RECIPE", "Built", "Exclusion", "build", "check_output", "with_stored_split"]
 
 RAW = "nnUNet_raw"
 RECIPE = "recipe.json"
@@ -86,7 +86,7 @@ def build(
     """
     found = index_datasets(recipe, data)
     check_output(output, found)
-    recipe = _with_stored_split(recipe, output)
+    recipe = with_stored_split(recipe, output)
     split = split_people(recipe, found)
     recipe = recipe.with_split({**recipe.split.assigned, **split.parts})
     todo = _jobs(recipe, split, found, output)
@@ -122,7 +122,7 @@ def check_output(output: Path, found: Iterable[DatasetIndex]) -> None:
         raise OutputError(f"{foreign[0]} was not made by this command: choose another folder.")
 
 
-def _with_stored_split(recipe: Recipe, output: Path) -> Recipe:
+def with_stored_split(recipe: Recipe, output: Path) -> Recipe:
     """The recipe with the places that an earlier run stored, unless its rule was another."""
     path = output / RECIPE
     if not path.is_file():

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from sct_deepseg_general.bids import DatasetIndex
-from sct_deepseg_general.datasets.build import check_output
+from sct_deepseg_general.datasets.build import check_output, with_stored_split
 from sct_deepseg_general.datasets.estimate import Estimate, estimate
 from sct_deepseg_general.datasets.recipe import Recipe
 from sct_deepseg_general.datasets.sources import index_datasets
@@ -51,7 +51,7 @@ def check_training(
         check_model_name(recipe, model)
     indexes = index_datasets(recipe, data)
     check_output(output, indexes)
-    split = split_people(recipe, indexes)
+    split = split_people(with_stored_split(recipe, output), indexes)
     if model is None:
         check_test_people(recipe, indexes, split)
     needs = estimate(recipe, indexes, 1 if model is not None else len(recipe.models))

@@ -27,7 +27,7 @@ __all__ = ["Trained", "fit", "train_network"]
 OnEpoch = Callable[[str, Epoch, float], None]
 """Called after each epoch with the network's name, the epoch and the share of training done."""
 OnPhase = Callable[[str, str, int, int], None]
-"""Called before training with network, phase ("plan" or "prepare"), steps done and their total."""
+"""Called with network, phase ("plan", "prepare" or "epoch"), steps done and their total."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,8 @@ def train_network(  # noqa: PLR0913, PLR0917  # what, from what, where to, and h
             preparation = _preparation(training, trainer)
             settings = _trainer_settings(recipe, raw, work, (training, preparation, fold), prepare)
             trainer.prepare(settings, start)
-            trainer.learn(partial(_report_epoch, trainer, work, on_epoch, name))
+            report = partial(_report_epoch, trainer, work, on_epoch, name)
+            trainer.learn(report, partial(phase, name, "epoch"))
             result = Path(trainer.output_folder_base)
     return result
 
