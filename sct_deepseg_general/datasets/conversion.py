@@ -97,7 +97,7 @@ def convert(job: Conversion) -> tuple[ConversionRecord, bool]:
     receipt = ConversionRecord(stamp, sha256(job.case.image), sha256(_label_path(job)))
     try:
         image, label = load(job.case.image), _load_label(_label_path(job))
-        reason = label_reason(image, label)
+        reason = label_reason(image.grid, label)
         receipt = replace(receipt, shape=_joined(image.grid.shape), spacing=_spacing(image.grid))
         if not reason:
             _write(job, image, label)
@@ -109,9 +109,9 @@ def convert(job: Conversion) -> tuple[ConversionRecord, bool]:
     return receipt, True
 
 
-def label_reason(image: Volume, label: Volume) -> str:
-    """Why this label cannot be used with this image; "" if it can."""
-    ours, theirs = image.grid.reoriented(_RAS), label.grid.reoriented(_RAS)
+def label_reason(grid: Grid, label: Volume) -> str:
+    """Why a label cannot be used with an image on this grid; "" if it can."""
+    ours, theirs = grid.reoriented(_RAS), label.grid.reoriented(_RAS)
     if ours.shape != theirs.shape:
         return f"label has {theirs.shape} voxels, its image {ours.shape} (both as RAS)"
     moved = corner_distance(ours, theirs)

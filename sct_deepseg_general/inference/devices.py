@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from sct_deepseg_general.errors import BackendError
+from sct_deepseg_general.errors import BackendError, required
 
 __all__ = ["DEVICES", "chosen_device", "import_torch", "thread_count"]
 
@@ -80,11 +80,6 @@ def import_torch() -> Any:
     BackendError
         It is not installed.
     """
-    try:
+    with required("The torch engine", "torch", ", or use -engine openvino -device cpu"):
         import torch
-    except ImportError as error:
-        raise BackendError(
-            "This needs torch: install it with 'pip install sct-deepseg-general[torch]', "
-            "or use -engine openvino -device cpu."
-        ) from error
     return torch

@@ -273,7 +273,7 @@ def test_a_label_on_other_axes_but_in_place_is_used() -> None:
     grid = Grid(MASK.shape, AFFINE)
     label = Segmentation(MASK.astype(np.uint8), grid).reoriented(("P", "S", "R"))
     image = Volume(MASK.astype(np.float32), grid)
-    assert label_reason(image, label) == ""
+    assert label_reason(image.grid, label) == ""
     assert corner_distance(grid, grid.cropped(grid.box)) == 0
 
 
