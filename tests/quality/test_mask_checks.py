@@ -91,6 +91,7 @@ def test_a_mask_in_slices_without_signal_and_a_gap_because_of_them_are_named() -
     gap = CORD.copy()
     gap[:, :, 10:15] = False
     held = assessed(gap, image)
+    assert held.status == "warn"
     assert held.flagged == (10, 11, 12, 13, 14)
     assert "no signal in slices 10 to 14: no area is measured" in held.reasons[0]
 
