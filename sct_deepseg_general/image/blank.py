@@ -34,7 +34,7 @@ class BlankPlanes:
 
     @property
     def any(self) -> bool:
-        """Whether there is one."""
+        """Whether any plane of any axis is blank."""
         return any(bool(one.any()) for one in self.planes)
 
     @property

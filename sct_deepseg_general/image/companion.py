@@ -156,11 +156,13 @@ def check_points(
 
 
 def _coincide(companion: Grid, grid: Grid) -> bool:
-    """Whether the voxels of two grids lie on each other, in any axis order and direction."""
+    """Whether voxels of one size lie on each other, in any axis order and direction."""
     matrix = np.linalg.inv(companion.affine) @ grid.affine
     turn, offset = matrix[:3, :3], matrix[:3, 3]
-    tilt = np.abs(turn - np.rint(turn)) @ np.array(grid.shape)
-    return bool((tilt <= SAME).all() and (np.abs(offset - np.rint(offset)) <= SAME).all())
+    axes = np.rint(turn)
+    one_to_one = (np.abs(axes).sum(axis=0) == 1).all() and (np.abs(axes).sum(axis=1) == 1).all()
+    apart = np.abs(turn - axes) @ np.array(grid.shape) + np.abs(offset - np.rint(offset))
+    return bool(one_to_one and (apart <= SAME).all())
 
 
 _HOW: dict[Kind, str] = {
