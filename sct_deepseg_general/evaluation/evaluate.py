@@ -277,7 +277,7 @@ def _refuse_training_cases(candidates: Iterable[Candidate], cases: Iterable[Test
 def _read(case: TestCase) -> tuple[Volume, Segmentation]:
     image = load(case.image)
     try:
-        label = load(case.label)
+        label = load(case.label, nan_background=False)
     except ImageError as error:
         raise DatasetError(f"{case.name} has no usable reference: {error}") from error
     return image, reference_of(image, label, str(case.label))
