@@ -31,7 +31,7 @@ from sct_deepseg_general.cli._csa_options import (
 from sct_deepseg_general.cli._norm_options import among_norms, norm_lines, norm_request
 from sct_deepseg_general.cli._segment_options import (
     ending,
-    mask_wishes,
+    mask_settings,
     overwriting,
     segmenting,
     verbosity,
@@ -125,7 +125,7 @@ def _request(images: tuple[Path, ...], rest: Mapping[str, Any]) -> Request:
 
     qc = rest["qc"] and QcPlace(rest["qc"], rest["qc_dataset"] or "", rest["qc_subject"] or "")
     return Request(
-        options=Options(**mask_wishes(rest)),
+        options=Options(**mask_settings(rest)),
         soft=rest["soft"],
         csa=bool(rest["csa"]),
         qc=qc,

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from nibabel.affines import apply_affine
 
 from sct_deepseg_general.bids import Case
 from sct_deepseg_general.errors import DatasetError, ImageError, SchemaError
 from sct_deepseg_general.files import sha256, write_whole
+from sct_deepseg_general.image.companion import corner_distance
 from sct_deepseg_general.image.nifti import load, save
 from sct_deepseg_general.image.volume import Grid, Probability, Segmentation, Volume
 from sct_deepseg_general.schema import as_json, read_record
@@ -31,7 +31,6 @@ __all__ = [
     "ConversionRecord",
     "Subset",
     "convert",
-    "corner_distance",
     "label_reason",
 ]
 
@@ -123,14 +122,6 @@ def label_reason(grid: Grid, label: Volume) -> str:
     return "" if (label.data > THRESHOLD).any() else "label is empty"
 
 
-def corner_distance(first: Grid, second: Grid) -> float:
-    """How far the same corner of two grids of one shape lies apart, at most, in mm."""
-    size = np.asarray(first.shape) - 1
-    corners = np.array(np.meshgrid(*([0, n] for n in size))).reshape(3, -1).T
-    placed = (apply_affine(grid.affine, corners) for grid in (first, second))
-    return float(np.linalg.norm(next(placed) - next(placed), axis=1).max())
-
-
 def _write(job: Conversion, image: Volume, label: Volume) -> None:
     image, label = image.reoriented(_RAS), label.reoriented(_RAS)
     for path in job.outputs:
@@ -145,7 +136,7 @@ def _write(job: Conversion, image: Volume, label: Volume) -> None:
 
 def _load_label(path: Path) -> Volume:
     try:
-        label = load(path)
+        label = load(path, nan_background=False)
     except ImageError as error:
         if "is constant" in str(error):
             raise ImageError("label is empty or constant") from error

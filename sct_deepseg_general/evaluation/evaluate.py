@@ -310,7 +310,7 @@ def _check_reference(grid: Grid, label: Volume, where: str) -> None:
 def _read(case: TestCase) -> tuple[Volume, Segmentation]:
     image = load(case.image)
     try:
-        label = load(case.label)
+        label = load(case.label, nan_background=False)
     except ImageError as error:
         raise DatasetError(f"{case.name} has no usable reference: {error}") from error
     return image, reference_of(image, label, str(case.label))

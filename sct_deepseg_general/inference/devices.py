@@ -63,7 +63,7 @@ def _checked_device(device: str) -> str:
 
 
 def thread_count() -> int:
-    """The number in OMP_NUM_THREADS, or else that of the cores this process may use."""
+    """The number of threads: OMP_NUM_THREADS, or else the cores that this process may use."""
     asked = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
     if asked.isdigit() and int(asked) > 0:
         return int(asked)

@@ -296,7 +296,7 @@ def _write_pictures(study: Study, built: Built, rows: Iterable[Measurement]) -> 
 
 def _picture(folder: Path, built: Built, case: TestCase, dice: float) -> bytes:
     image = load(case.image)
-    reference = reference_of(image, load(case.label), str(case.label))
+    reference = reference_of(image, load(case.label, nan_background=False), str(case.label))
     predictions = {
         model: load_segmentation(
             folder / "evaluation" / model / _key(built, model) / f"{case.name}.nii.gz"
