@@ -22,8 +22,8 @@ from sct_deepseg_general.cluster.progress import Progress
 from sct_deepseg_general.cluster.shards import Shard
 from sct_deepseg_general.errors import OutputError
 from sct_deepseg_general.files import FileStamp, sha256
-from sct_deepseg_general.job.edited import EDITED, Overwrite, mask_origin
 from sct_deepseg_general.job.outputs import Outputs
+from sct_deepseg_general.job.overwrite import EDITED, Overwrite, mask_origin
 
 __all__ = ["RERUNS", "STATE", "BatchPlan", "Decision", "Listener", "Rerun", "decided"]
 

@@ -134,7 +134,7 @@ def _print_merged(folder: Path, merged: MergedTables) -> int:
 
 def _plan(options: BatchOptions) -> BatchPlan:
     from sct_deepseg_general.batch.plan import BatchPlan
-    from sct_deepseg_general.job.edited import Overwrite
+    from sct_deepseg_general.job.overwrite import Overwrite
     from sct_deepseg_general.zoo.zoo import resolve
 
     folder = Path(os.path.abspath(options.folder))  # noqa: PTH100 - the journal keeps links

@@ -156,8 +156,8 @@ def _jobs(
     images: tuple[Path, ...], output: Path | None, request: Request, replaced: tuple[str, ...]
 ) -> list[Job]:
     """A job for each image, after checks that its outputs can be written and nothing is lost."""
-    from sct_deepseg_general.job.edited import Overwrite
     from sct_deepseg_general.job.job import Job
+    from sct_deepseg_general.job.overwrite import Overwrite
 
     if output is not None and len(images) > 1 and output.name.endswith((".nii", ".nii.gz")):
         raise click.UsageError("-o names one file for several images: give a folder.")

@@ -33,7 +33,7 @@ from sct_deepseg_general.batch.worklist import Filters, from_list
 from sct_deepseg_general.cluster.progress import read_progress
 from sct_deepseg_general.cluster.shards import Shard
 from sct_deepseg_general.errors import BackendError, DatasetError, OutputError
-from sct_deepseg_general.job.edited import Overwrite
+from sct_deepseg_general.job.overwrite import Overwrite
 from sct_deepseg_general.qc.folder import QcRow, new_id, publish
 
 KEY = "sub-{0:02}/anat/sub-{0:02}_T2w.nii.gz"
