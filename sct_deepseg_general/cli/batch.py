@@ -108,7 +108,8 @@ def _run(plan: BatchPlan, options: BatchOptions) -> int:
     finally:
         screen.clear()
     print_summary(summary, plan.tables, plan.settings.qc, options.verbose)
-    return int(bool(summary.failed) or (options.strict and summary.fail > 0))
+    incomplete = any(one.missing for one in plan.worklist.left_out)
+    return int(bool(summary.failed) or incomplete or (options.strict and summary.fail > 0))
 
 
 def _print_decisions(plan: BatchPlan) -> int:

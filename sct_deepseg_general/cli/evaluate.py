@@ -82,7 +82,7 @@ def command(
     if output is not None:
         tables.write_csv(rows, output)
         print(output)
-    return int(any(one.missing for one in datasets))
+    return int(any(one.incomplete for one in datasets))
 
 
 def _found(bids: tuple[Path, ...], rest: dict[str, Any]) -> list[DatasetIndex]:

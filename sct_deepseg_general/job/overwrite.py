@@ -18,8 +18,8 @@ from sct_deepseg_general.job.outputs import MASK_HASH, PROGRAM, Outputs, read_si
 __all__ = ["EDITED", "MaskOrigin", "Overwrite", "is_own", "mask_origin"]
 
 MaskOrigin = Literal["absent", "own", "edited", "foreign", "unknown"]
-"""There is no mask; this program wrote it; it was edited after that; its sidecar names another
-program; or it has no sidecar."""
+"""There is no mask; this program wrote it; it was edited after that; its sidecar is of another
+program; or no sidecar says whose it is."""
 
 EDITED = "edited"
 """The status of an edited mask in tables and sidecars."""
@@ -79,7 +79,7 @@ def mask_origin(outputs: Outputs) -> MaskOrigin:
     if not outputs.sidecar.exists():
         return "unknown"
     sidecar = read_sidecar(outputs.sidecar)
-    if not is_own(sidecar):
+    if sidecar and not is_own(sidecar):
         return "foreign"
     if MASK_HASH not in sidecar:
         return "unknown"
