@@ -219,7 +219,7 @@ def _requested(record: Record, plan: BatchPlan) -> str:
 
 
 def _paths(outputs: Outputs, plan: BatchPlan) -> tuple[Path, ...]:
-    return outputs.wanted(plan.settings.csa, plan.settings.soft)
+    return outputs.paths(plan.settings.csa, plan.settings.soft)
 
 
 def _changed_image(item: Item, record: Record) -> str:

@@ -103,7 +103,7 @@ def segmenting(settings: WorkerSettings) -> Work:
             slices=slices,
             c2c3=_c2c3(done.c2c3),
             levels=levels_words(done.levels),
-            outputs=_written((*task.outputs.wanted(settings.csa, settings.soft), *done.disc_file)),
+            outputs=_written((*task.outputs.paths(settings.csa, settings.soft), *done.disc_file)),
             qc=done.qc_page.name if done.qc_page else "",
         )
 
@@ -159,7 +159,7 @@ def _measured(settings: WorkerSettings, task: Task) -> Outcome:
     measures, levels = _levels(settings, task)
     started = time.perf_counter()
     mask = remeasured(Path(task.image), task.outputs, measures, levels, csa=settings.csa)
-    outputs = task.outputs.wanted(settings.csa, soft=False)
+    outputs = task.outputs.paths(settings.csa, soft=False)
     return Outcome(
         status=EDITED,
         reasons=mask.reasons,

@@ -185,7 +185,7 @@ def _wanted(job: Job, request: Request) -> tuple[Path, ...]:
     """The files of a job, with that of the discs where they may be found."""
     outputs, given = job.outputs, request.measures.level_map is not None
     discs = () if request.levels is None or given or outputs.discs is None else (outputs.discs,)
-    return (*outputs.wanted(request.csa, request.soft), *discs)
+    return (*outputs.paths(request.csa, request.soft), *discs)
 
 
 def _results(images: tuple[Path, ...]) -> set[Path]:
@@ -325,7 +325,7 @@ def _tell(done: Done, predictor: Predictor, request: Request, verbose: int) -> N
         print(f"  {done.quality.status}: {reason}")
     for line in norm_lines(done.norms) if done.norms else ():
         print(line)
-    for path in (*outputs.wanted(request.csa, request.soft), *done.disc_file):
+    for path in (*outputs.paths(request.csa, request.soft), *done.disc_file):
         print(f"  {printable(path)}")
     if done.qc_page is not None:
         print(f"  QC page: {done.qc_page}")
