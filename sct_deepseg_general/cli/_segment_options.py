@@ -87,7 +87,7 @@ def verbosity(at_one: str, at_two: str) -> Callable[[_F], _F]:
 
 
 def overwriting(text: str) -> Callable[[_F], _F]:
-    """`-overwrite`, alone or with the names of masks, as `job.edited.Overwrite` reads it."""
+    """`-overwrite`, alone or with the names of masks, as `job.overwrite.Overwrite` reads it."""
     return option(
         "-overwrite",
         cls=OptionalValues,

@@ -107,7 +107,7 @@ def command(options: EvaluateOptions) -> int:
     if options.output is not None:
         tables.write_csv(rows, options.output)
         print(options.output)
-    return int(any(one.missing for one in indexes))
+    return int(any(one.incomplete for one in indexes))
 
 
 def _indexes(options: EvaluateOptions) -> list[DatasetIndex]:

@@ -41,6 +41,7 @@ def _index(dataset: Dataset, data: Sequence[Path]) -> DatasetIndex:
         tuple(map(_resolved, cases)),
         tuple(map(_resolved_file, skipped)),
         tuple(_resolved(case) for part in parts for case in part.missing),
+        tuple(_resolved_file(one) for part in parts for one in part.absent),
     )
 
 
