@@ -105,7 +105,7 @@ class ModelCache:
             except SchemaError:
                 continue  # the error appears when the model is loaded by its folder
             key = f"{content.get('id')}@{content.get('version')}"
-            if _is_key(key):
+            if _is_key(key) and "labels" in content:  # not a network of another kind
                 yield ModelPlace(key, record.parent, embedded=True)
 
     def _installed(self) -> Iterator[ModelPlace]:
