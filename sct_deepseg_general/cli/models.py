@@ -322,13 +322,13 @@ def _print_lines(lines: Iterable[ModelStatus], *, as_json: bool) -> None:
     groups: dict[str, list[ModelStatus]] = {}
     for line in lines:
         groups.setdefault(line.segments or "other", []).append(line)
-    print(f"{'MODEL':32} {'TASK':20} {'STATE':10} {'SIZE':>9}  {'HASHES':12} CONTRASTS")
+    print(f"{'MODEL':34} {'TASK':20} {'STATE':10} {'SIZE':>9}  {'HASHES':12} CONTRASTS")
     for group in sorted(groups, key=lambda one: (one != "spinal cord", one == "other", one)):
         print(f"{group}:")
         for line in groups[group]:
             size = "" if line.size is None else f"{line.size / 1e6:.1f} MB"
             print(
-                f"  {line.key:30} {line.task or '':20} {line.state:10} {size:>9}  "
+                f"  {line.key:32} {line.task or '':20} {line.state:10} {size:>9}  "
                 f"{line.check:12} {', '.join(line.contrasts)}"
             )
 
