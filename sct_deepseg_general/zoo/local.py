@@ -100,12 +100,13 @@ def _content_hash(path: Path) -> str:
     """A hash of what is used of nnU-Net results; of an archive, of all of it."""
     if path.is_file():
         return sha256(path)
-    lines = [f"{name} {sha256(file)}" for name, file in sorted(_used(path))]
-    if not lines:
+    used = sorted(_used(path))
+    if not any(name.endswith(".pth") for name, _ in used):
         raise ModelError(
-            f"{path} is not a model: it has no {MANIFEST} of this program's models, and no "
-            "plans.json of nnU-Net results."
+            f"{path} is not a model folder: it has neither the {MANIFEST} of this program's models "
+            "nor the plans.json and fold_*/checkpoint_final.pth of nnU-Net results."
         )
+    lines = [f"{name} {sha256(file)}" for name, file in used]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
