@@ -14,7 +14,14 @@ from sct_deepseg_general.schema import read_json
 from sct_deepseg_general.zoo.hash_cache import forget, user_cache
 from sct_deepseg_general.zoo.model import MANIFEST, RECORD, Model, split_key
 
-__all__ = ["FOLDERS_VARIABLE", "ModelCache", "ModelPlace", "clear", "embedded_folders", "standard_cache"]
+__all__ = [
+    "FOLDERS_VARIABLE",
+    "ModelCache",
+    "ModelPlace",
+    "clear",
+    "embedded_folders",
+    "standard_cache",
+]
 
 FOLDERS_VARIABLE = "SCT_DEEPSEG_GENERAL_MODELS"
 
