@@ -9,7 +9,9 @@ __all__ = [
     "DeepsegError",
     "ImageError",
     "ModelError",
+    "NormsError",
     "OutputError",
+    "SchemaError",
 ]
 
 
@@ -33,5 +35,13 @@ class BackendError(DeepsegError):
     """An engine, a device or an external command is missing or failed."""
 
 
+class NormsError(DeepsegError):
+    """Norms cannot be read, fitted or applied to this person."""
+
+
 class OutputError(DeepsegError):
     """A result cannot be written where it was asked for."""
+
+
+class SchemaError(DeepsegError):
+    """A JSON file is unreadable, or a field of it is missing, unknown or not valid."""

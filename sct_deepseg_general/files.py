@@ -1,35 +1,86 @@
-"""Writing files whole: a reader sees the old file or the new one, never half of either."""
+"""Files: written completely or not at all, hashed, and compared with an earlier state."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from sct_deepseg_general.errors import OutputError
+from sct_deepseg_general.locks import try_lock
 
-if sys.platform != "win32":
-    import fcntl
-
-__all__ = ["clear_abandoned", "sha256", "write_whole", "written_together"]
+__all__ = ["FileStamp", "clear_abandoned", "sha256", "write_whole", "written_together"]
 
 _PART = ".part-"
 
 
+@dataclass(frozen=True)
+class FileStamp:
+    """Size and modification time of a file: if both are unchanged, so is its content."""
+
+    size: int = 0
+    """Bytes."""
+    mtime_ns: int = 0
+    """Modification time in nanoseconds since 1970."""
+
+    @classmethod
+    def of(cls, path: Path) -> FileStamp:
+        """The stamp of a file as it is now.
+
+        Raises:
+        ------
+        OSError
+            The file is missing, or its folder may not be entered.
+        """
+        status = path.stat()
+        return cls(status.st_size, status.st_mtime_ns)
+
+    @classmethod
+    def if_present(cls, path: Path) -> FileStamp:
+        """The stamp of a file as it is now; all zeros if the file is missing."""
+        try:
+            return cls.of(path)
+        except OSError:
+            return cls()
+
+
 @contextmanager
 def write_whole(path: Path) -> Iterator[Path]:
-    """A temporary file beside `path` that takes its place when the block ends well.
+    """Write a file through a temporary file that is renamed to `path` when the block succeeds.
 
-    The temporary file keeps every suffix of `path` (".nii.gz"), is synced to disk, gets the
-    permissions the umask allows and is renamed over `path`; if the block raises, or is
-    interrupted, it is removed and `path` stays as it was.
+    Readers see the old file or the new one, never half of either. The temporary file lies
+    beside `path` and keeps its suffixes (".nii.gz"). It is synced to disk, gets the permissions
+    that the umask allows, and replaces `path`. If the block raises or is interrupted, the
+    temporary file is removed and `path` is unchanged.
+
+    Parameters
+    ----------
+    path
+        The file to write.
+
+    Yields:
+    ------
+    pathlib.Path
+        The temporary file, which exists and is empty.
 
     Raises:
-        OutputError: the folder does not exist, cannot be written to, or is full.
+    ------
+    OutputError
+        The folder does not exist, cannot be written to, or is full.
+
+    Examples:
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> with write_whole(folder / "area.txt") as temporary:
+    ...     _ = temporary.write_text("75.4")
+    >>> [path.name for path in folder.iterdir()]
+    ['area.txt']
     """
     temporary, lock = _temporary_beside(path)
     try:
@@ -47,10 +98,11 @@ def write_whole(path: Path) -> Iterator[Path]:
 def clear_abandoned(folder: Path) -> None:
     """Remove the temporary files that killed processes left in a folder.
 
-    Whoever writes a temporary file holds a lock on it, which the operating system drops with
-    the process; a file that is locked, or whose file system knows no locks, stays.
+    A process holds a lock on each temporary file that it writes, and the operating system drops
+    the lock when the process ends. Files that are locked, or that lie on a file system without
+    locks, are left in place.
     """
-    if sys.platform == "win32":
+    if os.name == "nt":
         return
     with suppress(OSError), os.scandir(folder) as entries:
         for path in [Path(e) for e in entries if e.name.startswith(_PART)]:
@@ -60,11 +112,22 @@ def clear_abandoned(folder: Path) -> None:
 
 @contextmanager
 def written_together(paths: Sequence[Path]) -> Iterator[Mapping[Path, Path]]:
-    """A temporary file beside each path; when the block ends well they take their places, in
-    the order given, and if it raises none does.
+    """Write several files as `write_whole` does: all of them appear, or none.
+
+    Parameters
+    ----------
+    paths
+        The files to write. They are renamed into place in this order when the block succeeds.
+
+    Yields:
+    ------
+    Mapping[pathlib.Path, pathlib.Path]
+        The temporary file of each path.
 
     Raises:
-        OutputError: as `write_whole`.
+    ------
+    OutputError
+        As for `write_whole`.
     """
     with ExitStack() as stack:
         yield {path: stack.enter_context(write_whole(path)) for path in reversed(paths)}
@@ -97,19 +160,19 @@ def _temporary_beside(path: Path) -> tuple[Path, int]:
 
 
 def _locked(handle: int) -> bool:
-    """Take the lock on a new file; false if the file was removed meanwhile."""
-    if sys.platform == "win32":
+    """Lock a new file, where there are locks; False if the file was removed meanwhile."""
+    if os.name == "nt":
         return True
-    with suppress(OSError):  # a file system without locks
-        fcntl.flock(handle, fcntl.LOCK_EX)
+    while try_lock(handle) == "busy":  # `clear_abandoned` is about to remove it
+        time.sleep(0.001)
     return os.fstat(handle).st_nlink > 0
 
 
 def _remove_unlocked(path: Path) -> None:
     handle = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        path.unlink()
+        if try_lock(handle) == "held":
+            path.unlink()
     finally:
         os.close(handle)
 

@@ -1,4 +1,4 @@
-"""One process at a time: a lock that ends with its holder, however the holder ends."""
+"""Locks on files, which the operating system drops when the process that holds them ends."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 from sct_deepseg_general.errors import ModelError
 
@@ -17,31 +18,66 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-__all__ = ["locked"]
+__all__ = ["LockState", "locked", "try_lock"]
+
+LockState = Literal["held", "busy", "unsupported"]
+"""The lock is now ours; another process holds it; or the file system has no locks."""
 
 _BUSY = {errno.EACCES, errno.EAGAIN, errno.EDEADLK}
-_PAUSE = 0.1
+_POLL_SECONDS = 0.1
+
+
+def try_lock(handle: int, *, shared: bool = False) -> LockState:
+    """Lock an open file without waiting; the lock ends when the file is closed.
+
+    Parameters
+    ----------
+    handle
+        A file descriptor, as `os.open` returns it.
+    shared
+        Several processes may hold a shared lock at the same time; none may then hold an
+        exclusive one. Windows has no shared locks.
+
+    Returns:
+    -------
+    LockState
+        "held", "busy" if another process holds a lock that excludes this one, or
+        "unsupported".
+    """
+    try:
+        return _lock_on_windows(handle, shared) if os.name == "nt" else _flock(handle, shared)
+    except OSError as error:
+        return "busy" if error.errno in _BUSY else "unsupported"
 
 
 @contextmanager
-def locked(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Hold the lock file `path` while the block runs; `waiting` is called once if others hold it.
+def locked(path: Path, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Hold an exclusive lock on the file `path` while the block runs, waiting for it if needed.
 
-    The operating system drops the lock when its holder is killed. The file itself stays: if it
-    were removed, two processes could hold locks on two files of the same name.
+    The file is created if it is missing, and it is left in place: if it were removed, two
+    processes could hold locks on two files of the same name.
+
+    Parameters
+    ----------
+    path
+        The lock file.
+    on_wait
+        Called once if another process holds the lock.
 
     Raises:
-        ModelError: the file cannot be made, or its file system knows no locks.
+    ------
+    ModelError
+        The file cannot be created, or its file system has no locks.
     """
     try:
         handle = _opened(path)
     except OSError as error:
         raise ModelError(f"Cannot write {path}: {error.strerror or error}.") from error
     try:
-        if not _taken(handle, path):
-            waiting()
-            while not _taken(handle, path):
-                time.sleep(_PAUSE)
+        if not _acquired(handle, path):
+            on_wait()
+            while not _acquired(handle, path):
+                time.sleep(_POLL_SECONDS)
         yield
     finally:
         os.close(handle)
@@ -54,17 +90,25 @@ def _opened(path: Path) -> int:
         return os.open(path, os.O_RDONLY)  # made by another user of a shared folder
 
 
-def _taken(handle: int, path: Path) -> bool:
-    try:
-        if sys.platform == "win32":
-            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-        else:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno in _BUSY:
-            return False
+def _acquired(handle: int, path: Path) -> bool:
+    state = try_lock(handle)
+    if state == "unsupported":
         raise ModelError(
-            f"{path.parent} is on a file system without locks ({error.strerror}): choose another "
-            "folder with SCT_DEEPSEG_GENERAL_MODELS."
-        ) from error
-    return True
+            f"The file system of {path.parent} does not support locks: choose another folder "
+            "with SCT_DEEPSEG_GENERAL_MODELS."
+        )
+    return state == "held"
+
+
+def _flock(handle: int, shared: bool) -> LockState:
+    if sys.platform != "win32":
+        fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    return "held"
+
+
+def _lock_on_windows(handle: int, shared: bool) -> LockState:
+    if shared:
+        return "unsupported"
+    if sys.platform == "win32":
+        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+    return "held"

@@ -1,170 +1,198 @@
-"""Reading a JSON record field by field, with a sentence for whatever is wrong in it."""
+"""JSON records as frozen dataclasses: read, validated against the annotations, written back.
+
+A dataclass is the schema of a record. Its annotations say which JSON types are valid; `Pattern`,
+`Range`, `Length` and `Increasing` in an `Annotated` type narrow the values further. Supported are
+`str`, `int`, `float`, `bool`, `Any`, `Literal`, unions, tuples, mappings with text keys, and other
+dataclasses.
+"""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from math import isfinite
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from difflib import get_close_matches
+from math import inf, isfinite
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Annotated, Any, Literal, NoReturn, TypeVar
 
-from sct_deepseg_general.errors import ModelError
+from sct_deepseg_general.errors import DeepsegError, SchemaError
 
-__all__ = ["LARGEST", "Fields", "read_json"]
+__all__ = [
+    "LARGEST",
+    "Increasing",
+    "Length",
+    "Pattern",
+    "Range",
+    "as_json",
+    "from_json",
+    "raising",
+    "read_json",
+    "read_record",
+]
 
 LARGEST = 16 << 20
-"""Bytes of the largest JSON file read: plans and recipes are a thousand times smaller."""
+"""Size in bytes of the largest JSON file that is read; records are a thousand times smaller."""
+
+T = TypeVar("T")
+_PLAIN = {str: "text", int: "a whole number", bool: "true or false"}
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """Text must match this regular expression as a whole."""
+
+    regex: str
+    meaning: str
+    """What the text is, for messages: "a date, YYYY-MM-DD"."""
+
+    def accepts(self, value: Any) -> bool:
+        """Whether the text `value` matches."""
+        return re.fullmatch(self.regex, value) is not None
+
+    def __str__(self) -> str:
+        return self.meaning
+
+
+@dataclass(frozen=True)
+class Range:
+    """A number must lie in [least, most], or in (least, most] if `open_below`."""
+
+    least: float = -inf
+    most: float = inf
+    open_below: bool = False
+
+    def accepts(self, value: Any) -> bool:
+        """Whether the number `value` lies in the range."""
+        above = value > self.least if self.open_below else value >= self.least
+        return bool(above and value <= self.most)
+
+    def __str__(self) -> str:
+        if self.most == inf:
+            return f"{'above' if self.open_below else 'at least'} {self.least:g}"
+        return f"{'above' if self.open_below else 'from'} {self.least:g} to {self.most:g}"
+
+
+@dataclass(frozen=True)
+class Length:
+    """A list must have at least this many items."""
+
+    least: int
+
+    def accepts(self, value: Any) -> bool:
+        """Whether the list `value` is long enough."""
+        return len(value) >= self.least
+
+    def __str__(self) -> str:
+        return f"a list of at least {self.least}"
+
+
+@dataclass(frozen=True)
+class Increasing:
+    """Numbers of a list must not decrease."""
+
+    def accepts(self, value: Any) -> bool:
+        """Whether no number of the list `value` is smaller than the one before it."""
+        return list(value) == sorted(value)
+
+    def __str__(self) -> str:
+        return "numbers in increasing order"
 
 
 def read_json(path: Path) -> Mapping[str, Any]:
-    """The JSON object in a file; numbers must be finite and no field may be given twice.
+    """Read the JSON object in a file.
 
-    Raises:
-        ModelError: the file is missing, larger than `LARGEST`, or not one JSON object.
+    Parameters
+    ----------
+    path : Path
+        A UTF-8 text file of at most `LARGEST` bytes.
+
+    Returns
+    -------
+    Mapping[str, Any]
+        The object as Python values. All numbers are finite.
+
+    Raises
+    ------
+    SchemaError
+        The file is missing, too large, not one JSON object, or gives a field twice.
     """
     try:
         if path.stat().st_size > LARGEST:
-            raise ModelError(f"{path} is too large for a record: {path.stat().st_size} bytes.")
+            raise SchemaError(f"{path} is too large for a record: {path.stat().st_size} bytes.")
         text = path.read_text(encoding="utf-8")
         content = json.loads(text, object_pairs_hook=_distinct, parse_constant=_not_finite)
     except OSError as error:
-        raise ModelError(f"Cannot read {path}: {error.strerror or error}.") from error
+        raise SchemaError(f"Cannot read {path}: {error.strerror or error}.") from error
     except (ValueError, RecursionError) as error:
-        raise ModelError(f"{path} is not valid JSON: {error}.") from error
+        raise SchemaError(f"{path} is not valid JSON: {error}.") from error
     if not isinstance(content, dict):
-        raise ModelError(f"{path} must hold one JSON object, found {_kind(content)}.")
+        raise SchemaError(f"{path} must hold one JSON object, found {content!r:.60}.")
     return content
 
 
-class Fields:
-    """A JSON object whose fields are taken one by one; what is left at the end is an error.
+def from_json(kind: type[T], content: Any, where: str) -> T:
+    """Convert decoded JSON to a dataclass.
 
-    Each method takes a field by name and gives its value, typed.
+    Parameters
+    ----------
+    kind : type
+        The dataclass that is the schema.
+    content : Any
+        The decoded JSON object.
+    where : str
+        The name of the file or object, for messages.
 
-    Raises:
-        ModelError: a field is missing, of another type, out of range or unknown.
+    Returns
+    -------
+    kind
+        The record; lists have become tuples.
+
+    Raises
+    ------
+    SchemaError
+        A field is unknown, missing, of another type or out of range; the message names it.
+
+    Examples
+    --------
+    >>> from dataclasses import dataclass
+    >>> @dataclass(frozen=True)
+    ... class Voxel:
+    ...     size: tuple[float, float, float]
+    ...     unit: str = "mm"
+    >>> from_json(Voxel, {"size": [1, 1, 2.5]}, "voxel.json")
+    Voxel(size=(1.0, 1.0, 2.5), unit='mm')
     """
+    value: T = _record(kind, content, where)
+    return value
 
-    def __init__(self, content: Any, where: str) -> None:
-        self._where = where
-        if not isinstance(content, dict):
-            raise ModelError(f"{where} must be a JSON object, found {_kind(content)}.")
-        self._left = dict(content)
 
-    def text(self, name: str, pattern: str = r"(?s).*") -> str:
-        value = self.any(name)
-        if not isinstance(value, str) or not re.fullmatch(pattern, value):
-            self._wrong(name, "text" + (f" like {pattern}" if "(?s)" not in pattern else ""), value)
-        return value
+def read_record(kind: type[T], path: Path) -> T:
+    """Read a file that holds one record; `read_json` and `from_json` in one step."""
+    return from_json(kind, read_json(path), str(path))
 
-    def text_or_none(self, name: str, pattern: str = r"(?s).*") -> str | None:
-        return None if self._null(name) else self.text(name, pattern)
 
-    def choice(self, name: str, *allowed: Any) -> Any:
-        value = self.any(name)
-        if value not in allowed or type(value) not in {type(one) for one in allowed}:
-            self._wrong(name, " or ".join(repr(one) for one in allowed), value)
-        return value
+def as_json(value: Any) -> Any:
+    """Convert a dataclass to JSON content, fields in order; fields at their default are omitted."""
+    if is_dataclass(value):
+        named = ((field, getattr(value, field.name)) for field in fields(value))
+        return {field.name: as_json(one) for field, one in named if one != _default(field)}
+    if isinstance(value, Mapping):
+        return {key: as_json(one) for key, one in value.items()}
+    return [as_json(one) for one in value] if isinstance(value, (tuple, list)) else value
 
-    def flag(self, name: str) -> bool:
-        return bool(self.choice(name, True, False))
 
-    def whole(self, name: str, least: int = 0) -> int:
-        value = self.any(name)
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            self._wrong(name, f"a whole number of at least {least}", value)
-        return value
-
-    def whole_or_none(self, name: str, least: int = 0) -> int | None:
-        return None if self._null(name) else self.whole(name, least)
-
-    def number(self, name: str, least: float = 0.0, most: float = float("inf")) -> float:
-        value = self.any(name)
-        if not _is_number(value) or not least <= value <= most:
-            self._wrong(name, f"a number from {least} to {most}", value)
-        return float(value)
-
-    def range(self, name: str) -> tuple[float, float]:
-        """The least and the largest value of something."""
-        value = self.any(name)
-        if not _is_list(value, 2) or not all(map(_is_number, value)) or value[0] > value[1]:
-            self._wrong(name, "two numbers, the smaller first", value)
-        return (float(value[0]), float(value[1]))
-
-    def spacing(self, name: str) -> tuple[float, float, float]:
-        """Three positive lengths in millimetres."""
-        value = self.any(name)
-        if not _is_list(value, 3) or not all(_is_number(v) and 0 < v < 1e3 for v in value):
-            self._wrong(name, "three lengths in mm above 0", value)
-        return (float(value[0]), float(value[1]), float(value[2]))
-
-    def spacing_or_none(self, name: str) -> tuple[float, float, float] | None:
-        return None if self._null(name) else self.spacing(name)
-
-    def shape(self, name: str) -> tuple[int, int, int]:
-        """Three counts of voxels, 1 to 4096."""
-        value = self.any(name)
-        if not _is_list(value, 3) or not all(type(v) is int and 1 <= v <= 4096 for v in value):
-            self._wrong(name, "three whole numbers of voxels", value)
-        return (value[0], value[1], value[2])
-
-    def texts(self, name: str, pattern: str = r"(?s).+") -> tuple[str, ...]:
-        value = self.any(name)
-        if not isinstance(value, list) or not all(
-            isinstance(one, str) and re.fullmatch(pattern, one) for one in value
-        ):
-            self._wrong(name, "a list of texts", value)
-        return tuple(value)
-
-    def labels(self, name: str) -> tuple[tuple[str, int], ...]:
-        """Names of the labels with their values: background 0, the others 1, 2, 3..."""
-        value = self.any(name)
-        if not isinstance(value, dict) or sorted(map(repr, value.values())) != sorted(
-            map(repr, range(len(value)))
-        ):
-            self._wrong(name, 'labels numbered from 0, such as {"background": 0, "sc": 1}', value)
-        labels = tuple(sorted(value.items(), key=lambda item: item[1]))
-        if len(labels) < 2 or labels[0][0] != "background":
-            self._wrong(name, "background 0 and at least one more label", value)
-        return labels
-
-    def object(self, name: str) -> Fields:
-        return Fields(self.any(name), f"{name} in {self._where}")
-
-    def object_or_none(self, name: str) -> Fields | None:
-        return None if self._null(name) else self.object(name)
-
-    def objects(self, name: str) -> tuple[Fields, ...]:
-        value = self.any(name)
-        if not isinstance(value, list):
-            self._wrong(name, "a list of objects", value)
-        return tuple(
-            Fields(one, f"{name}[{number}] in {self._where}") for number, one in enumerate(value)
-        )
-
-    def names(self) -> tuple[str, ...]:
-        """The fields not yet taken."""
-        return tuple(self._left)
-
-    def any(self, name: str) -> Any:
-        if name not in self._left:
-            raise ModelError(f"{self._where} lacks the field '{name}'.")
-        return self._left.pop(name)
-
-    def done(self) -> None:
-        if self._left:
-            raise ModelError(
-                f"{self._where} has the unknown field '{next(iter(self._left))}': "
-                "it may come from a newer version of this program."
-            )
-
-    def _null(self, name: str) -> bool:
-        """Whether the field is there and null, which takes it."""
-        return self._left.get(name, 0) is None and self.any(name) is None
-
-    def _wrong(self, name: str, wanted: str, found: Any) -> NoReturn:
-        raise ModelError(f"'{name}' in {self._where} must be {wanted}, found {found!r:.80}.")
+@contextmanager
+def raising(error: type[DeepsegError]) -> Iterator[None]:
+    """Raise a `SchemaError` of the block as another error of the package, with the same text."""
+    try:
+        yield
+    except SchemaError as problem:
+        raise error(str(problem)) from problem
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -175,16 +203,116 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _not_finite(word: str) -> NoReturn:
-    raise ValueError(f"{word} is not a number JSON knows")
+    raise ValueError(f"{word} is not a number in JSON")
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and isfinite(value)
+def _default(field: Field[Any]) -> Any:
+    return field.default_factory() if field.default_factory is not MISSING else field.default
 
 
-def _is_list(value: Any, length: int) -> bool:
-    return isinstance(value, list) and len(value) == length
+def _record(kind: type[Any], content: Any, where: str) -> Any:
+    if not isinstance(content, Mapping):
+        _wrong(where, "an object with named fields", content)
+    hints = typing.get_type_hints(kind, include_extras=True)
+    known = {field.name: field for field in fields(kind)}
+    for name in content:
+        if name not in known:
+            _unknown(name, list(known), where)
+    for name, field in known.items():
+        if name not in content and _default(field) is MISSING:
+            raise SchemaError(f"{where}: '{name}' is missing; add it.")
+    return kind(
+        **{name: _value(hints[name], content[name], f"{where}: {name}") for name in content}
+    )
 
 
-def _kind(value: Any) -> str:
-    return {list: "a list", str: "text", type(None): "null"}.get(type(value), "a number")
+def _value(kind: Any, content: Any, where: str) -> Any:
+    origin = typing.get_origin(kind)
+    if kind is Any:
+        return content
+    if is_dataclass(kind) and isinstance(kind, type):
+        return _record(kind, content, where)
+    if origin is None:
+        return _number(content, where) if kind is float else _plain(kind, content, where)
+    return _composed(origin, kind, content, where)
+
+
+def _composed(origin: Any, kind: Any, content: Any, where: str) -> Any:
+    """The value of a kind with arguments, such as a list of numbers."""
+    if origin is Annotated:
+        return _narrowed(kind, content, where)
+    arguments = typing.get_args(kind)
+    if origin in {typing.Union, types.UnionType}:
+        return _union(arguments, content, where)
+    if origin is Literal:
+        return _choice(arguments, content, where)
+    if origin is tuple:
+        return _sequence(arguments, content, where)
+    return _mapping(arguments[1], content, where)
+
+
+def _narrowed(kind: Any, content: Any, where: str) -> Any:
+    inner, *limits = typing.get_args(kind)
+    value = _value(inner, content, where)
+    for limit in limits:
+        if not limit.accepts(value):
+            _wrong(where, str(limit), content)
+    return value
+
+
+def _union(kinds: tuple[Any, ...], content: Any, where: str) -> Any:
+    """The value as the first kind that it fits; null fits `None` only."""
+    if content is None and type(None) in kinds:
+        return None
+    given = [kind for kind in kinds if kind is not type(None)]
+    for kind in given[:-1]:
+        try:
+            return _value(kind, content, where)
+        except SchemaError:
+            continue
+    return _value(given[-1], content, where)
+
+
+def _choice(allowed: tuple[Any, ...], content: Any, where: str) -> Any:
+    if not any(type(content) is type(one) and content == one for one in allowed):
+        _wrong(where, " or ".join(repr(one) for one in allowed), content)
+    return content
+
+
+def _sequence(kinds: tuple[Any, ...], content: Any, where: str) -> tuple[Any, ...]:
+    if not isinstance(content, (list, tuple)):
+        _wrong(where, "a list", content)
+    if kinds[-1] is Ellipsis:
+        kinds = kinds[:1] * len(content)
+    if len(kinds) != len(content):
+        _wrong(where, f"a list of {len(kinds)}", content)
+    pairs = enumerate(zip(kinds, content, strict=True))
+    return tuple(_value(kind, one, f"{where}[{i}]") for i, (kind, one) in pairs)
+
+
+def _mapping(kind: Any, content: Any, where: str) -> Mapping[str, Any]:
+    if not isinstance(content, Mapping):
+        _wrong(where, "an object", content)
+    return {str(key): _value(kind, one, f"{where}.{key}") for key, one in content.items()}
+
+
+def _number(content: Any, where: str) -> float:
+    if isinstance(content, bool) or not isinstance(content, (int, float)) or not isfinite(content):
+        _wrong(where, "a number", content)
+    return float(content)
+
+
+def _plain(kind: Any, content: Any, where: str) -> Any:
+    if type(content) is not kind:
+        _wrong(where, _PLAIN[kind], content)
+    return content
+
+
+def _unknown(name: str, known: list[str], where: str) -> NoReturn:
+    near = get_close_matches(str(name), known, 1)
+    hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(known)}."
+    raise SchemaError(f"{where}: there is no field '{name}'; {hint}")
+
+
+def _wrong(where: str, expected: str, found: Any) -> NoReturn:
+    raise SchemaError(f"{where} must be {expected}, found {found!r:.60}.")

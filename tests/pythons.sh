@@ -35,10 +35,10 @@ for VERSION in "$@"; do
     "$PYTHON" -m venv "$PLACE/venv"
     BIN="$PLACE/venv/bin"
     "$BIN/python" -m pip install -q --disable-pip-version-check --require-hashes --no-deps -r requirements/run.lock
-    "$BIN/python" -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation .
+    "$BIN/python" -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
     # pytest and hypothesis in the pinned versions; nothing else of the test environment is needed
     "$BIN/python" -m pip install -q --disable-pip-version-check --no-deps --require-hashes \
-      -r <("$BIN/python" tests/support/part_of_lock.py requirements/test.lock pytest hypothesis sortedcontainers attrs iniconfig pluggy pygments exceptiongroup tomli execnet pytest-xdist packaging)
+      -r <("$BIN/python" tests/support/part_of_lock.py requirements/test.lock pytest hypothesis sortedcontainers attrs iniconfig pluggy pygments exceptiongroup tomli execnet pytest-xdist packaging scikit-image networkx imageio lazy-loader tifffile)
     "$BIN/python" benchmarks/accuracy/sample_run.py "$PLACE/output"
     "$BIN/python" -m pytest -q -n 2 -p no:cacheprovider -m "not slow and not gpu and not sct and not training" \
       tests/image tests/morphometry tests/csa tests/quality tests/job tests/inference tests/datasets tests/zoo

@@ -20,20 +20,21 @@ LAYERS = [
     "cli",
     "batch study",
     "release",
-    "job training level_training evaluation",
+    "job change training level_training evaluation",
     "augmentation",
-    "csa quality qc datasets",
+    "csa quality qc norms datasets",
     "levels",
     "inference",
     "morphometry zoo cluster",
     "image",
-    "bids locks schema json_schema",
+    "bids schema",
     "files",
+    "locks",
     "errors",
 ]
 """The folders and the root's modules from the top down: imports go from a layer to those below."""
 
-WITHIN: dict[str, set[str]] = {}
+WITHIN = {"norms": {"csa"}}
 """Folders of one layer that may import each other, each in one direction."""
 
 FACADE = "__init__"  # the package itself: hands out, lazily, what the layers make
@@ -41,7 +42,9 @@ DOORS = {
     "openvino": {"inference.openvino"},
     "nnunetv2": {"inference.nnunet", "training.*", "release.*"},
     "torch": {
-        "inference.predictor",
+        "inference.devices",
+        "inference.torch_engine",
+        "inference.label_engine",
         "inference.nnunet",
         "augmentation.*",
         "training.*",
@@ -50,10 +53,11 @@ DOORS = {
     },
 }
 """Foreign libraries, and the modules that may import them."""
-MOST_MODULES, MOST_AT_THE_ROOT = 14, 8
+MOST_MODULES, MOST_AT_THE_ROOT = 18, 8
 """Modules in a folder, and in the package's root, without the __init__.py."""
 HEAVY = ["torch", "nnunetv2", "openvino", "matplotlib", "pandas", "scipy", "nibabel", "numpy"]
 LONGEST_FUNCTION = 60
+"""Lines of the longest function, without its docstring."""
 
 
 @cache
@@ -219,14 +223,20 @@ def test_importing_the_package_is_light() -> None:
 
 def test_no_function_is_too_long() -> None:
     long = [
-        f"{module}.{node.name}: {node.end_lineno - node.lineno + 1} lines"
+        f"{module}.{node.name}: {length(node)} lines"
         for module, tree in modules().items()
         for node in ast.walk(tree)
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
-        and node.end_lineno is not None
-        and node.end_lineno - node.lineno + 1 > LONGEST_FUNCTION
+        and length(node) > LONGEST_FUNCTION
     ]
     assert long == []
+
+
+def length(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Lines of a function without its docstring."""
+    docstring = node.body[0] if ast.get_docstring(node) else None
+    described = (docstring.end_lineno or 0) - docstring.lineno + 1 if docstring else 0
+    return (node.end_lineno or 0) - node.lineno + 1 - described
 
 
 def test_no_code_contains_a_models_name() -> None:

@@ -17,7 +17,13 @@ from full_disk import full_after
 
 from sct_deepseg_general import files
 from sct_deepseg_general.errors import OutputError
-from sct_deepseg_general.files import clear_abandoned, sha256, write_whole, written_together
+from sct_deepseg_general.files import (
+    FileStamp,
+    clear_abandoned,
+    sha256,
+    write_whole,
+    written_together,
+)
 
 FULL = os.strerror(errno.EFBIG)
 
@@ -198,3 +204,24 @@ def test_sha256_is_that_of_the_bytes(tmp_path: Path) -> None:
     content = os.urandom(3 << 20)
     (tmp_path / "a").write_bytes(content)
     assert sha256(tmp_path / "a") == hashlib.sha256(content).hexdigest()
+
+
+def test_a_stamp_changes_with_size_or_time_and_with_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_text("one")
+    before = FileStamp.of(path)
+    path.read_text()
+    path.chmod(0o600)
+    assert FileStamp.of(path) == before == FileStamp(3, path.stat().st_mtime_ns)
+    os.utime(path, ns=(before.mtime_ns, before.mtime_ns + 1))
+    later = FileStamp.of(path)
+    assert later != before
+    path.write_text("three")
+    os.utime(path, ns=(before.mtime_ns, before.mtime_ns))
+    assert FileStamp.of(path) not in (before, later)
+
+
+def test_a_missing_file_has_an_empty_stamp_or_none(tmp_path: Path) -> None:
+    assert FileStamp.if_present(tmp_path / "absent") == FileStamp(0, 0)
+    with pytest.raises(FileNotFoundError):
+        FileStamp.of(tmp_path / "absent")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from sct_deepseg_general.errors import ModelError
-from sct_deepseg_general.locks import locked
+from sct_deepseg_general.locks import locked, try_lock
 
 HOLD = (
     "import sys, time; from pathlib import Path; from sct_deepseg_general.locks import locked\n"
@@ -85,4 +86,36 @@ def test_a_file_that_can_only_be_read_can_be_locked(tmp_path: Path) -> None:
     if os.geteuid() == 0:
         pytest.skip("root may write to everything")
     with locked(path):
+        pass
+
+
+def opened(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "state"),
+    [(False, False, "busy"), (False, True, "busy"), (True, False, "busy"), (True, True, "held")],
+)
+def test_only_shared_locks_go_together(
+    first: bool, second: bool, state: str, tmp_path: Path
+) -> None:
+    one, other = opened(tmp_path / "lock"), opened(tmp_path / "lock")
+    assert try_lock(one, shared=first) == "held"
+    assert try_lock(other, shared=second) == state
+    os.close(one)
+    assert try_lock(other, shared=second) == "held"
+    os.close(other)
+
+
+def test_a_file_system_without_locks_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fcntl = pytest.importorskip("fcntl")
+
+    def flock(_handle: int, _how: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with pytest.raises(ModelError, match="does not support locks"), locked(tmp_path / "lock"):
         pass

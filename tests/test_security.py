@@ -37,9 +37,9 @@ from sct_deepseg_general.inference.predictor import Predictor
 from sct_deepseg_general.job.job import Job, QcPlace, Request, run
 from sct_deepseg_general.job.outputs import outputs_for
 from sct_deepseg_general.qc.folder import PAGE, publish
-from sct_deepseg_general.zoo.cache import Shelf
+from sct_deepseg_general.zoo.cache import ModelCache
 from sct_deepseg_general.zoo.index import read_index
-from sct_deepseg_general.zoo.install import Manner
+from sct_deepseg_general.zoo.install import FetchOptions
 from sct_deepseg_general.zoo.zoo import Zoo
 
 ROOT = Path(__file__).parents[1]
@@ -100,7 +100,7 @@ def test_no_cell_is_a_formula(text: str, tmp_path: Path) -> None:
     assert cells[2][0] not in "=+-@"
     assert Path(cells[2]) == Path(f"{text}.nii.gz")
     item = Item(f"{text}.nii.gz", tmp_path / "x.nii.gz", text, text, text)
-    line = group_table.Line(item, RECORD)
+    line = group_table.ModelStatus(item, RECORD)
     group_table.write_images(tmp_path / "part.tsv", [line])
     _, shown = (tmp_path / "part.tsv").read_text().splitlines()
     assert not [cell for cell in shown.split("\t") if cell[0] in "=+-@"]
@@ -139,10 +139,10 @@ def test_an_index_without_https_fetches_nothing(
     pinned = {**ENTRY, "urls": [url]}
     zoo = Zoo(
         read_index(write_index(tmp_path / "index.json", pinned)),
-        Shelf(tmp_path / "package", (tmp_path / "models",)),
+        ModelCache(tmp_path / "package", (tmp_path / "models",)),
     )
     with pytest.raises(ModelError, match="https"):
-        zoo.obtain("toy", Manner())
+        zoo.obtain("toy", FetchOptions())
     assert asked == []
 
 

@@ -6,13 +6,14 @@ probability: of the voxels near the cord that were given a probability p, the sh
 cord in the label (expected calibration error: Guo et al., ICML 2017), and what the logits would
 have to be multiplied by to make it truer (a recipe's `sharpness`). Prints two tables.
 
-    python benchmarks/accuracy/label_bias.py [-m MODEL] [-processes N]
+    python benchmarks/accuracy/label_bias.py [-m MODEL] [-labels FOLDER ...] [-processes N]
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,8 +43,12 @@ class Agreement:
 
 
 def main() -> None:
-    options = asking(__doc__).parse_args()
-    images = labelled()
+    parser = asking(__doc__)
+    parser.add_argument(
+        "-labels", nargs="+", type=Path, default=[], help="other labels of the same images"
+    )
+    options = parser.parse_args()
+    images = labelled(options.labels)
     found = list(each(partial(compared, options.model), images, options.processes))
     print_bias(images, found)
     for part in sorted({image.part for image in images}):

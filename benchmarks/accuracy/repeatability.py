@@ -8,21 +8,26 @@ and off. The areas are compared slice by slice where both masks hold cord. Print
 
 from __future__ import annotations
 
+import json
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
 from benchmarks.support.labelled import SAMPLES, asking, each, predictor, shared_images
 from sct_deepseg_general.image import nifti
 from sct_deepseg_general.inference.pipeline import segment
 from sct_deepseg_general.morphometry.morphometrics import Morphometrics, measure
+from sct_deepseg_general.quality.uncertainty import LEVEL
+from sct_deepseg_general.zoo.archive import seal
 
-PAIRS = {"run 1, run 2": ("_run-1_", "_run-2_"), "MT on, MT off": ("_acq-MTon_", "_acq-MToff_")}
+RUNS = "run 1, run 2"
+PAIRS = {RUNS: ("_run-1_", "_run-2_"), "MT on, MT off": ("_acq-MTon_", "_acq-MToff_")}
 OUTERMOST = 2
 """Slices left out at each end, where a mask may hold part of the cord."""
 
@@ -37,7 +42,9 @@ class Pair:
 
 
 def main() -> None:
-    options = asking(__doc__).parse_args()
+    parser = asking(__doc__)
+    parser.add_argument("-write", type=Path, help="model folder to put the result into")
+    options = parser.parse_args()
     asked = list(pairs())
     rows = list(each(partial(compared, options.model), asked, options.processes))
     print(
@@ -57,6 +64,39 @@ def main() -> None:
                 f"\n{kind}: {len(shares)} pairs, mean difference {np.mean(shares):+.1f} %, "
                 f"mean absolute difference {np.mean(np.abs(shares)):.1f} %"
             )
+    share = repeat(
+        [
+            (person(pair.first), float(b.mean() / a.mean() - 1))
+            for pair, (a, b) in zip(asked, rows, strict=True)
+            if pair.kind == RUNS and a.size
+        ]
+    )
+    print(f"\nA second run lies within {100 * share:.1f} % at most {LEVEL:.0%} of the time.")
+    if options.write is not None:
+        write(options.write, share)
+
+
+def repeat(differences: Sequence[tuple[str, float]]) -> float:
+    """How far a second scan lies off at most `LEVEL` of the time, from (person, difference).
+
+    Differences have mean 0, and every person the same weight: t times the root of the mean over
+    people of their mean square difference, with as many degrees of freedom as people.
+    """
+    people = sorted({who for who, _ in differences})
+    squares = [np.mean([d**2 for who, d in differences if who == one]) for one in people]
+    return float(stats.t.ppf((1 + LEVEL) / 2, len(people)) * np.sqrt(np.mean(squares)))
+
+
+def person(image: Path) -> str:
+    return image.name.split("_", maxsplit=1)[0]
+
+
+def write(folder: Path, share: float) -> None:
+    before = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    intervals = {**(before["intervals"] or {}), "repeat": round(share, 4)}
+    kept = {key: value for key, value in before.items() if key != "files"}
+    seal(folder, {**kept, "intervals": intervals})
+    print(f"Written into {folder / 'model.json'} and sealed.")
 
 
 def pairs() -> Iterator[Pair]:

@@ -6,7 +6,8 @@ who were left out of the fit, one by one, and on the people of dev, whom neither
 network has seen. Prints the tables and the JSON for the record, with the ranges of the images'
 looks (`typical`) that the quality check knows; -write puts them into a model folder and seals it.
 
-    python benchmarks/quality/interval_coverage.py [-m MODEL] [-processes N] [-write FOLDER]
+    python benchmarks/quality/interval_coverage.py [-m MODEL] [-labels FOLDER ...]
+        [-processes N] [-write FOLDER]
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from benchmarks.support.labelled import Labelled, asking, each, labelled, people
 from sct_deepseg_general.image import nifti
 from sct_deepseg_general.inference.pipeline import Options, segment
 from sct_deepseg_general.morphometry.morphometrics import measure
+from sct_deepseg_general.morphometry.soft_area import surroundings
 from sct_deepseg_general.quality.appearance import Appearance, appearance
 from sct_deepseg_general.quality.uncertainty import LEVEL, doubt
 from sct_deepseg_general.zoo.archive import seal
@@ -55,9 +57,14 @@ class Found:
 
 def main() -> None:
     parser = asking(__doc__)
+    parser.add_argument(
+        "-labels", nargs="+", type=Path, default=[], help="other labels of the same images"
+    )
     parser.add_argument("-write", type=Path, help="model folder to put the result into")
     options = parser.parse_args()
-    found = list(each(partial(measured, options.model), labelled(), options.processes))
+    found = list(
+        each(partial(measured, options.model), labelled(options.labels), options.processes)
+    )
     print("\n".join(report(found)))
     record = {"intervals": intervals(found), "typical": typical(found)}
     print("\nFor model.json:\n" + json.dumps(record, indent=2))
@@ -71,8 +78,9 @@ def measured(model: str | None, one: Labelled) -> Found:
     result = segment(nifti.load(one.image), loaded, Options(uncertainty=True))
     mask, threshold = result.segmentation, loaded.model.threshold
     table, truth = measure(mask), measure(nifti.load_segmentation(one.label))
-    alone = doubt(result.probability, mask, table, threshold)
-    seen = doubt(result.probability, mask, table, threshold, result.other_probabilities())
+    around = surroundings(mask, table)
+    alone = doubt(result.probability, around, table, threshold)
+    seen = doubt(result.probability, around, table, threshold, result.other_probabilities())
     both = np.isfinite(table.area) & np.isfinite(truth.area)
     missed = int((np.isfinite(truth.area) & ~np.isfinite(table.area)).sum())
     scales = {"edge": alone.scale(table.area)[both], "views": seen.scale(table.area)[both]}
@@ -171,6 +179,7 @@ def typical(found: list[Found]) -> dict[str, list[float]]:
 def write(folder: Path, record: dict[str, Any]) -> None:
     path = folder / "model.json"
     before = json.loads(path.read_text(encoding="utf-8"))
+    record["intervals"] = {**(before["intervals"] or {}), **record["intervals"]}
     seal(folder, {**{k: v for k, v in before.items() if k != "files"}, **record})
     print(f"Written into {path} and sealed.")
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
@@ -83,15 +83,27 @@ def shared() -> Path:
     return Path(os.environ.get("SCT_DEEPSEG_GENERAL_SHARED", ROOT.parent / "shared")) / "data"
 
 
-def labelled() -> list[Labelled]:
-    """Every labelled image of a person, train first."""
+def labelled(others: Sequence[Path] = ()) -> list[Labelled]:
+    """Every labelled image of a person, train first.
+
+    `others` are folders of datasets with labels under the same names, as `harmonise_labels.py`
+    writes them: those are taken in place of the originals, and images without one are left out.
+    """
     found = [
         one
         for part in ("train", "dev")
         for folder in sorted((shared() / part).glob("*/derivatives/labels"))
         for one in _in(folder, part)
     ]
-    return found or _in(SAMPLES / "derivatives" / "labels", "dev")
+    found = found or _in(SAMPLES / "derivatives" / "labels", "dev")
+    return [one for image in found if (one := _relabelled(image, others))] if others else found
+
+
+def _relabelled(one: Labelled, others: Sequence[Path]) -> Labelled | None:
+    dataset = one.label.parts.index("derivatives") - 1
+    below = Path(*one.label.parts[dataset:])
+    found = next((path for other in others if (path := other / below).is_file()), None)
+    return None if found is None else replace(one, label=found)
 
 
 def people(images: list[Labelled]) -> list[str]:

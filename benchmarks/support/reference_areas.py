@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.support.labelled import shared
-from sct_deepseg_general.csa.levels import placed_centreline
 from sct_deepseg_general.csa.pam50 import template_levels
 from sct_deepseg_general.image.volume import Volume
+from sct_deepseg_general.levels.slices import placed_centreline
 from sct_deepseg_general.morphometry.centreline import CentrelineFit, centres, fitted
 from sct_deepseg_general.morphometry.morphometrics import AXES, measure
 

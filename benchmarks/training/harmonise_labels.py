@@ -15,9 +15,11 @@ How far each edge is moved, and by what:
 Unlabelled images get labels too: the mean probability of MODEL over the images of one session that
 share a grid, moved in the same way. Prints a table.
 
-    python benchmarks/training/harmonise_labels.py -o FOLDER [-m MODEL] [-without PERSON ...]
+    python benchmarks/training/harmonise_labels.py -o FOLDER [-m MODEL] [-without PERSON ...] [-dev]
 
-With `-without` neither areas nor images of these people are used, as for measuring on them.
+With `-without` neither areas nor images of these people are used, as for measuring on them. With
+`-dev` the labels are those of `shared/data/dev`, to measure on: all moved by the rule, with the
+edge that `datasets.harmonise` names.
 """
 
 from __future__ import annotations
@@ -38,7 +40,7 @@ from benchmarks.support.reference_areas import discs, placed, published, slopes
 from sct_deepseg_general.csa.pam50 import template_levels
 from sct_deepseg_general.datasets.border import half_way
 from sct_deepseg_general.datasets.contours import Contour, contour_of
-from sct_deepseg_general.datasets.harmonise import LONGEST, offsets_by_areas
+from sct_deepseg_general.datasets.harmonise import EDGE, LONGEST, offsets_by_areas
 from sct_deepseg_general.errors import DatasetError
 from sct_deepseg_general.image import nifti
 from sct_deepseg_general.image.volume import Probability, Volume
@@ -65,7 +67,8 @@ Reference = Callable[[str, Floats], Floats]
 class Labelling:
     """An image of a dataset, its label, and where the new label goes."""
 
-    dataset: str
+    source: Path
+    """The dataset's folder."""
     person: str
     image: Path
     below: Path
@@ -73,6 +76,10 @@ class Labelling:
     contour: Contour
     origin: str
     """What the label is of: equal for images that share one."""
+
+    @property
+    def dataset(self) -> str:
+        return self.source.name
 
     @property
     def name(self) -> str:
@@ -97,22 +104,26 @@ def main() -> None:
     parser = asking(__doc__ or "")
     parser.add_argument("-o", dest="output", type=Path, required=True)
     parser.add_argument("-without", nargs="+", default=[], metavar="PERSON")
+    parser.add_argument("-dev", action="store_true")
     options = parser.parse_args()
-    every = [one for one in labellings(options.model) if one.person not in options.without]
+    part = "dev" if options.dev else "train"
+    found = labellings(shared() / part, options.model, unlabelled=not options.dev)
+    every = [one for one in found if one.person not in options.without]
     borders = {one.name: half_way(one.contour, nifti.load(one.image)) for one in every}
-    edge = calibrated(every, borders)
+    edge = EDGE if options.dev else calibrated(every, borders)
     print(f"The edge lies {edge:.3f} mm inside the half-way point.\n")
     print("| image | by | offset mm | half-way mm | area |\n|---|---|---|---|---|")
     for one in every:
         moved = moved_by(one, nearest(one, every, borders), edge)
         write(one, moved, options.output)
         print(row(one, moved))
-    write_shapes(options.output, every, borders, edge)
+    if not options.dev:
+        write_shapes(options.output, every, borders, edge)
 
 
-def labellings(model: str | None) -> Iterator[Labelling]:
-    """All images of `train`, those without a label with one that the model makes."""
-    for dataset in sorted(path for path in (shared() / "train").iterdir() if path.is_dir()):
+def labellings(root: Path, model: str | None, *, unlabelled: bool) -> Iterator[Labelling]:
+    """All labelled images below `root`, and the others with a label that the model makes."""
+    for dataset in sorted(path for path in root.iterdir() if path.is_dir()):
         images = sorted(
             path
             for path in dataset.glob("sub-*/**/*.nii.gz")
@@ -124,7 +135,7 @@ def labellings(model: str | None) -> Iterator[Labelling]:
             if label is not None:
                 data = nifti.load(label)
                 yield labelling(dataset, image, label, data, drawing(data))
-        without = [image for image in images if labels[image] is None]
+        without = [image for image in images if unlabelled and labels[image] is None]
         yield from made_labels(dataset, without, model)
 
 
@@ -142,7 +153,7 @@ def label_of(dataset: Path, image: Path) -> Path | None:
 def labelling(dataset: Path, image: Path, label: Path, data: Volume, origin: str) -> Labelling:
     person = image.relative_to(dataset).parts[0]
     below = label.relative_to(dataset)
-    return Labelling(dataset.name, person, image, below, contour_of(data), origin)
+    return Labelling(dataset, person, image, below, contour_of(data), origin)
 
 
 def made_labels(dataset: Path, images: Sequence[Path], model: str | None) -> Iterator[Labelling]:
@@ -239,7 +250,7 @@ def second_mask(person: str) -> tuple[Floats, Floats]:
 def write(one: Labelling, moved: Moved, output: Path) -> None:
     """The new label, and a link to the image, as in the image's dataset."""
     root = output / one.dataset
-    label, image = root / one.below, root / one.image.relative_to(shared() / "train" / one.dataset)
+    label, image = root / one.below, root / one.image.relative_to(one.source)
     for path in (label, image):
         path.parent.mkdir(parents=True, exist_ok=True)
     grid = nifti.load(one.image).grid

@@ -1,9 +1,9 @@
-"""The record of a batch: a line of JSON for each image begun and each image ended.
+"""The journal of a batch: one line of JSON when an image is started, one when it has ended.
 
-Lines are only ever added, each in one write that is synced to the disk, so that a process
-killed at any moment leaves at most one torn line, which readers pass over. Every run of a
-batch has a turn one higher than what it read; of two records of an image the one of the later
-turn holds, whatever the clock says.
+Lines are only appended, each in one write that is synced to disk. A process that is killed
+therefore leaves at most one incomplete line, which is skipped when the journal is read. Each run
+of a batch has a number, its turn, one higher than the last turn in the journals. Of two records
+of an image, the one with the higher turn is valid; the clock is not used.
 """
 
 from __future__ import annotations
@@ -33,30 +33,35 @@ _HOST = socket.gethostname()
 
 @dataclass(frozen=True)
 class Record:
-    """One event of one image; what does not belong to the event is left empty."""
+    """One event of one image; fields that do not apply to the event are empty."""
 
     event: Event
     key: str
     turn: int = 1
     time: str = ""
-    """Universal time, for people: nothing is decided by it."""
+    """UTC, for information only."""
     host: str = _HOST
     version: str = ""
     model: str = ""
     """The model's digest."""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     status: str = ""
-    """"ok", "warn" or "fail" as the quality check says, or "error" where nothing was made."""
+    """The quality check's "ok", "warn" or "fail"; "error" if the image could not be segmented;
+    "missing" if its content is not on this machine."""
     reasons: tuple[str, ...] = ()
     kind: str = ""
-    """What failed, a `tasks.Kind`."""
+    """What failed, a `messages.FailureKind`."""
     size: int = 0
+    """Bytes of the image file."""
     mtime_ns: int = 0
+    """Modification time of the image file in nanoseconds since 1970."""
     sha256: str = ""
-    """Of the image."""
+    """SHA-256 of the image file."""
     seconds: float = 0.0
     mean_area: float | None = None
+    """Mm²."""
     slices: int = 0
+    """Number of slices with cord."""
     outputs: Mapping[str, str] = field(default_factory=dict)
     """SHA-256 of each file, by its path below the output folder."""
     qc: str = ""
@@ -68,20 +73,25 @@ class Record:
 
 @dataclass(frozen=True)
 class History:
-    """What the journals say: the last end of each image, and the images begun since then."""
+    """The content of one or several journals."""
 
     ended: Mapping[str, Record]
+    """The last record of each image that was done or has failed, by its key."""
     open: frozenset[str]
+    """Keys of the images that were started after that, or never ended."""
     turn: int = 0
+    """The highest turn."""
     torn: int = 0
-    """Lines that could not be read."""
+    """Number of incomplete lines."""
 
 
 class Journal:
-    """A journal open for adding, `with Journal(path) as journal: journal.add(record)`.
+    """A journal that is open for appending: `with Journal(path) as journal: journal.add(record)`.
 
     Raises:
-        OutputError: it cannot be opened, or a line cannot be written (a full disk).
+    ------
+    OutputError
+        The file cannot be opened, or a line cannot be written (a full disk).
     """
 
     def __init__(self, path: Path) -> None:
@@ -108,7 +118,7 @@ class Journal:
             self._handle = -1
 
     def add(self, *records: Record) -> None:
-        """Write the records; when this returns they are on the disk."""
+        """Append records; they are on the disk when this returns."""
         lines = "".join(_line(record) for record in records).encode()
         try:
             written = os.write(self._handle, lines)
@@ -130,29 +140,32 @@ class Journal:
 
 
 def now() -> str:
-    """The time as a record holds it."""
+    """The current time in UTC, in the format of a record."""
     return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def journals(folder: Path, shard: Shard | None = None) -> tuple[Path, ...]:
-    """The journals below a batch's folder; with a shard those that may speak of its images.
+    """The journals below a batch's state folder.
 
-    Shards of the same count never share an image, so the others of that count are left out.
+    With a shard, only those that may have records of its images: two shards of the same count
+    share no image.
     """
-    found = []
+    paths = []
     for path in sorted(folder.glob(f"*-of-*/{JOURNAL}")):
         match = _LABEL.fullmatch(path.parent.name)
         of = Shard(int(match[1]), int(match[2])) if match else None
         if of and (shard is None or of == shard or of.count != shard.count):
-            found.append(path)
-    return tuple(found)
+            paths.append(path)
+    return tuple(paths)
 
 
 def read(paths: Iterable[Path]) -> History:
-    """What the journals say of every image; torn lines are counted and passed over.
+    """Read journals into one history; incomplete lines are counted and skipped.
 
     Raises:
-        OutputError: a journal cannot be read.
+    ------
+    OutputError
+        A journal cannot be read.
     """
     ended: dict[str, Record] = {}
     begun: dict[str, int] = {}
@@ -167,8 +180,8 @@ def read(paths: Iterable[Path]) -> History:
                 begun[record.key] = max(record.turn, begun.get(record.key, 0))
             elif record.key not in ended or record.turn >= ended[record.key].turn:
                 ended[record.key] = record
-    still = (key for key, at in begun.items() if key not in ended or ended[key].turn < at)
-    return History(ended, frozenset(still), turn, torn)
+    unfinished = (key for key, at in begun.items() if key not in ended or ended[key].turn < at)
+    return History(ended, frozenset(unfinished), turn, torn)
 
 
 def _records(path: Path) -> Iterator[Record | None]:

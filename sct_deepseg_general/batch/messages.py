@@ -1,4 +1,4 @@
-"""What a batch and its workers say to each other, as values and as lines of JSON."""
+"""Messages between a batch and its worker processes, as values and as lines of JSON."""
 
 from __future__ import annotations
 
@@ -8,27 +8,30 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from sct_deepseg_general.files import FileStamp
 from sct_deepseg_general.job.outputs import Outputs
 
-__all__ = ["Failure", "Kind", "Outcome", "Stamp", "Task", "WorkerSettings", "decoded", "encoded"]
+__all__ = ["Failure", "FailureKind", "Outcome", "Task", "WorkerSettings", "decoded", "encoded"]
 
-Kind = Literal["image", "memory", "space", "output", "machine", "time", "program"]
-"""What failed: the image itself; too little memory; no space for any output; one output that
-cannot be written; the worker's process was killed, or took too long; a fault of ours."""
+FailureKind = Literal["missing", "image", "memory", "space", "output", "machine", "time", "program"]
+"""What failed: the image's content is not on this machine ("missing"); the image cannot be used;
+there was too little memory; the disk is full; one output could not be written; the worker process
+was killed ("machine"); the image took longer than allowed; or the program has a fault."""
 
 
 @dataclass(frozen=True)
 class WorkerSettings:
-    """What is wanted for every image of a batch."""
+    """How every image of a batch is segmented, and which outputs are written."""
 
     model: str | None = None
-    """A model's name or folder; None is the default model."""
+    """A model's name or folder; None for the default model."""
     digest: str = ""
-    """What the model's digest must be; "" for any."""
+    """The digest that the model must have; "" accepts any."""
     engine: str = "auto"
     device: str = "auto"
     offline: bool = False
     threshold: float | None = None
+    """Probability from 0 to 1 above which a voxel is cord; None for the model's own."""
     largest: bool = True
     fill_holes: bool = True
     exact: bool = False
@@ -44,7 +47,7 @@ class WorkerSettings:
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """What changes the result: another value makes earlier results out of date."""
+        """The settings that change the mask: if one differs, earlier results are out of date."""
         names = ("threshold", "largest", "fill_holes", "exact", "uncertainty")
         wanted = {"levels": True} if self.levels else {}
         return {**{name: getattr(self, name) for name in names}, **wanted}
@@ -52,7 +55,7 @@ class WorkerSettings:
 
 @dataclass(frozen=True)
 class Task:
-    """One image, by its key in the worklist, and where its results go."""
+    """One image, identified by its key in the worklist, and the paths of its outputs."""
 
     key: str
     image: str
@@ -72,32 +75,31 @@ class Task:
 
     @property
     def outputs(self) -> Outputs:
+        """The paths of the outputs as one value."""
         mask, sidecar, csa, soft = map(Path, (self.segmentation, self.sidecar, self.csa, self.soft))
         return Outputs(mask, sidecar, csa, soft, Path(self.discs) if self.discs else None)
 
 
 @dataclass(frozen=True)
-class Stamp:
-    """An image file as it was when it was read: bytes, time of change, SHA-256."""
-
-    size: int = 0
-    mtime_ns: int = 0
-    sha256: str = ""
-
-
-@dataclass(frozen=True)
 class Outcome:
-    """What was made of an image. `status` is the quality check's; `mean_area` in mm²."""
+    """The result of an image that was segmented."""
 
     status: str
+    """The status of the quality check: "ok", "warn" or "fail"."""
     reasons: tuple[str, ...] = ()
     seconds: float = 0.0
     mean_area: float | None = None
+    """Mean cross-sectional area in mm² over the slices with cord; None without cord."""
     slices: int = 0
-    image: Stamp = field(default_factory=Stamp)
+    """Number of slices with cord."""
+    image: FileStamp = field(default_factory=FileStamp)
+    """The image file when it was read."""
+    sha256: str = ""
+    """SHA-256 of the image file."""
     outputs: Mapping[str, str] = field(default_factory=dict)
     """SHA-256 of each file written, by its path."""
     qc: str = ""
+    """Name of the entry's folder on the QC page."""
     c2c3: tuple[float | None, float | None, float | None] = (None, None, None)
     """Mean area of C2 and C3 and the ends of its interval, in mm², where they are known."""
     levels: str = ""
@@ -106,29 +108,31 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why nothing was made of an image: a sentence, and what a developer needs."""
+    """The reason why an image has no result: one sentence, and details for developers."""
 
-    kind: Kind
+    kind: FailureKind
     sentence: str
     details: str = ""
 
 
 def encoded(value: WorkerSettings | Task | Outcome | Failure) -> str:
-    """One line of JSON that says what it is."""
+    """One line of JSON that names the type of the value and holds its fields."""
     return json.dumps({"type": type(value).__name__, **asdict(value)})
 
 
 def decoded(line: str) -> WorkerSettings | Task | Outcome | Failure:
-    """The value of such a line.
+    """The value of a line that `encoded` wrote.
 
     Raises:
-        ValueError: the line is not whole, or is something else.
+    ------
+    ValueError
+        The line is incomplete, or holds something else.
     """
     try:
         fields = json.loads(line)
         kind = _TYPES[fields.pop("type")]
         if kind is Outcome:
-            fields |= {"image": Stamp(**fields["image"]), "reasons": tuple(fields["reasons"])}
+            fields |= {"image": FileStamp(**fields["image"]), "reasons": tuple(fields["reasons"])}
             fields["c2c3"] = tuple(fields.get("c2c3", (None, None, None)))
         return kind(**fields)
     except (ValueError, KeyError, TypeError, AttributeError) as error:

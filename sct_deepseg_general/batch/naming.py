@@ -1,8 +1,8 @@
-"""Where a batch writes: BIDS derivative names or SCT's, and the description of the dataset.
+"""Names of the outputs of a batch, as BIDS derivatives or as SCT has them.
 
-BIDS leaves the contrast out of a mask's name, so that the T1w and the T2w mask of a person
-would be one file; here the contrast goes into `desc-`:
-`sub-01_T2w.nii.gz` gives `sub-01_label-SC_desc-T2w_mask.nii.gz`.
+BIDS leaves the contrast out of the name of a mask, so that the T1w and the T2w mask of a person
+would have the same name. Here the contrast is the value of `desc-`: the mask of
+`sub-01_T2w.nii.gz` is `sub-01_label-SC_desc-T2w_mask.nii.gz`.
 """
 
 from __future__ import annotations
@@ -38,26 +38,30 @@ _BEFORE_LABEL = (
 
 
 def places(items: Iterable[Item], folder: Path, naming: Naming) -> dict[str, Outputs]:
-    """What is written for each item (by its key), all below `folder` and each name once.
+    """The paths of the outputs of each image, by its key; all lie below `folder`.
 
     Raises:
-        DatasetError: two items would write the same file, or a name does not fit `naming`.
+    ------
+    DatasetError
+        Two images would be written to the same file, or a name is not a BIDS name.
     """
     make = _bids_outputs if naming == "bids" else _sct_outputs
-    found = {item.key: make(item, folder) for item in items}
-    check_names(found)
-    return found
+    outputs = {item.key: make(item, folder) for item in items}
+    check_names(outputs)
+    return outputs
 
 
-def check_names(found: dict[str, Outputs]) -> None:
-    """Refuse two outputs of one name.
+def check_names(outputs: dict[str, Outputs]) -> None:
+    """Check that no two images have an output of the same path.
 
     Raises:
-        DatasetError: two keys share a file.
+    ------
+    DatasetError
+        Two images share a path.
     """
     owners: dict[Path, str] = {}
-    for key, outputs in found.items():
-        for path in outputs.every:
+    for key, one in outputs.items():
+        for path in one.every:
             other = owners.setdefault(path, key)
             if other != key:
                 raise DatasetError(
@@ -67,12 +71,14 @@ def check_names(found: dict[str, Outputs]) -> None:
 
 
 def describe(folder: Path, worklist: Worklist, naming: Naming) -> None:
-    """Make `folder`, with BIDS names a derivative: description, README and `.bidsignore`.
+    """Create the output folder; with BIDS names also its description, README and `.bidsignore`.
 
-    Files that are there already are left as they are.
+    Existing files are not changed.
 
     Raises:
-        OutputError: the folder cannot be made or written to.
+    ------
+    OutputError
+        The folder cannot be created or written to.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -134,10 +140,10 @@ def _description(worklist: Worklist) -> dict[str, Any]:
 def _readme(worklist: Worklist) -> str:
     return (
         f"Spinal cord masks of {worklist.name}, made by {NAME} {__version__}.\n\n"
-        "Each mask (0/1, on the grid of its image) has a JSON file that says how it was made and\n"
+        "Each mask (0/1, on the grid of its image) has a JSON file that says how it was made, and\n"
         "a CSV file with its area in each slice. images.tsv has a row for each image, csa.tsv\n"
-        "for each slice. The folder batch/ holds the journal: with it, the same command goes on\n"
-        "where it stopped.\n"
+        "for each slice. The folder batch/ holds the journal, with which the same command\n"
+        "continues where it stopped.\n"
     )
 
 

@@ -1,7 +1,7 @@
-"""Worker processes that take images one by one, and are replaced when they die.
+"""A pool of worker processes that take images one by one and are replaced when they end.
 
-A worker is handed one image ahead, so that it reads the next while it works on this one. When
-it is killed, only the image it was at is lost; the one ahead goes to another.
+A worker is sent one image ahead, so that it reads the next image while it works on the current
+one. When a worker is killed, only the current image is lost; the one ahead goes to another.
 """
 
 from __future__ import annotations
@@ -30,79 +30,128 @@ from sct_deepseg_general.batch.messages import (
     encoded,
 )
 from sct_deepseg_general.batch.worker import SEGMENTING
+from sct_deepseg_general.cluster.resources import allotted, this_machine
 from sct_deepseg_general.errors import BackendError
 
-__all__ = ["PoolOptions", "TaskResult", "WorkerPool"]
+__all__ = ["PoolOptions", "TaskResult", "WorkerPool", "pool_options"]
 
-_STOP_SECONDS = 10.0  # seconds that a worker has to end when told to
+_STOP_SECONDS = 10.0  # that a worker has to end after it was asked to
+_LOG_TAIL = 4000  # bytes of a worker's standard error that are kept
 
 
 @dataclass(frozen=True)
 class PoolOptions:
-    """How workers are started: how many, with which environment, doing what."""
+    """How many worker processes are started, with which environment, and what they do."""
 
     workers: int = 1
     environment: Mapping[str, str] = field(default_factory=dict)
-    """Variables set for the workers, beside those of this process."""
+    """Variables of the workers, in addition to those of this process."""
     timeout: float | None = None
-    """Seconds an image may take before its worker is ended."""
+    """Seconds after which the worker of an image is killed; None for no limit."""
     work: str = SEGMENTING
-    """MODULE:FUNCTION, as `worker.main` takes it."""
+    """The function that makes the work, "module:function", as `worker.main` takes it."""
+
+
+def pool_options(
+    images: int,
+    *,
+    workers: int | None = None,
+    threads: int | None = None,
+    timeout: float | None = None,
+    gpu: bool = False,
+) -> PoolOptions:
+    """The worker processes for this machine and a number of images.
+
+    Parameters
+    ----------
+    images
+        Number of images in the batch.
+    workers, threads
+        The user's choice; None chooses from the cores and the free memory.
+    timeout
+        Seconds that an image may take; None for no limit.
+    gpu
+        Whether the network runs on a GPU.
+    """
+    machine = this_machine(os.environ)
+    allotment = allotted(machine, max(1, images), workers=workers, threads=threads, gpu=gpu)
+    return PoolOptions(allotment.workers, allotment.environment, timeout)
 
 
 @dataclass(frozen=True)
 class TaskResult:
-    """An image's end."""
+    """A task and its outcome or failure."""
 
     task: Task
     result: Outcome | Failure
 
 
 class WorkerPool:
-    """The workers of one batch.
+    """The worker processes of one batch.
 
-    Raises:
-        BackendError: no worker can be started.
-        ModelError: the workers cannot load the model.
+    Parameters
+    ----------
+    options
+        Number, environment and work of the processes.
+    settings
+        What every worker is sent first.
     """
 
-    def __init__(self, pool_options: PoolOptions, settings: WorkerSettings) -> None:
-        self._options = pool_options
+    def __init__(self, options: PoolOptions, settings: WorkerSettings) -> None:
+        self._options = options
         self._settings = settings
-        self._workers: list[WorkerProcess] = []
-        self._inbox: queue.Queue[tuple[WorkerProcess, str | None]] = queue.Queue()
+        self._workers: list[_WorkerProcess] = []
+        self._answers: queue.Queue[tuple[_WorkerProcess, str | None]] = queue.Queue()
 
     def work(
         self, tasks: Sequence[Task], on_start: Callable[[Task], None]
     ) -> Generator[TaskResult, None, None]:
-        """Every task's report, in the order in which they end; `on_start` before each begins."""
+        """Work on all tasks and yield their results in the order in which they end.
+
+        Parameters
+        ----------
+        tasks
+            The tasks; they are started in this order.
+        on_start
+            Called with each task before it is sent to a worker.
+
+        Yields:
+        ------
+        TaskResult
+            One for each task.
+
+        Raises:
+        ------
+        BackendError
+            No worker can be started, or none can load the model.
+        """
         waiting = deque(tasks)
         try:
-            self._start_workers(min(self._options.workers, len(waiting)))
+            self._start(min(self._options.workers, len(waiting)))
             while waiting or any(worker.tasks for worker in self._workers):
                 self._assign(waiting, on_start)
                 yield from self._receive(waiting)
         finally:
-            self._stop_workers()
+            self._stop()
 
-    def _start_workers(self, count: int) -> None:
+    def _start(self, count: int) -> None:
         for _ in range(count):
-            self._workers.append(WorkerProcess(self._options, self._settings, self._inbox))
+            self._workers.append(_WorkerProcess(self._options, self._settings, self._answers))
 
     def _assign(self, waiting: deque[Task], on_start: Callable[[Task], None]) -> None:
-        """One image for each idle worker, then, while there are plenty, one ahead for each."""
+        """One task for each idle worker; then, if there are enough, one ahead for each."""
         for depth in (1, 2):
             for worker in self._workers:
                 enough = depth == 1 or len(waiting) >= len(self._workers)
                 if waiting and enough and worker.ready and len(worker.tasks) < depth:
                     task = waiting.popleft()
                     on_start(task)
-                    worker.send(task)
+                    worker.send_task(task)
 
     def _receive(self, waiting: deque[Task]) -> Iterator[TaskResult]:
-        """One answer of one worker, or its end; nothing if there is none for a second."""
+        """The next answer of a worker, or its end; nothing if none comes within a second."""
         try:
-            worker, line = self._inbox.get(timeout=1.0)
+            worker, line = self._answers.get(timeout=1.0)
         except queue.Empty:
             self._kill_timed_out()
             return
@@ -114,20 +163,20 @@ class WorkerPool:
             with suppress(ValueError):
                 result = decoded(line)
                 if isinstance(result, (Outcome, Failure)) and worker.tasks:
-                    yield TaskResult(worker.finished(), result)
+                    yield TaskResult(worker.complete_task(), result)
 
-    def _replace_ended(self, worker: WorkerProcess, waiting: deque[Task]) -> Iterator[TaskResult]:
-        """A worker has gone: report the image it was at, hand on the rest, hire another."""
+    def _replace_ended(self, worker: _WorkerProcess, waiting: deque[Task]) -> Iterator[TaskResult]:
+        """Report the image that an ended worker was at, return the other, start a new worker."""
         self._workers.remove(worker)
-        code, last_words = worker.reap()
+        exit_text, log = worker.reap()
         if not worker.ready and not self._workers:
-            raise BackendError(f"A worker ended before it could begin ({code}): {last_words}")
+            raise BackendError(f"A worker process ended while it started ({exit_text}): {log}")
         lost, ahead = worker.tasks[:1], worker.tasks[1:]
         waiting.extendleft(reversed(ahead))
         if worker.ready and waiting:
-            self._start_workers(1)
+            self._start(1)
         for task in lost:
-            yield TaskResult(task, _end_of(worker, code, last_words))
+            yield TaskResult(task, _failure_of(worker, exit_text, log))
 
     def _kill_timed_out(self) -> None:
         limit = self._options.timeout
@@ -136,42 +185,42 @@ class WorkerPool:
                 worker.timed_out = True
                 worker.process.kill()
 
-    def _stop_workers(self) -> None:
+    def _stop(self) -> None:
         for worker in self._workers:
             worker.request_stop()
-        until = time.monotonic() + _STOP_SECONDS
+        deadline = time.monotonic() + _STOP_SECONDS
         for worker in self._workers:
-            worker.wait(until)
+            worker.wait(deadline)
         self._workers.clear()
 
 
-def _end_of(worker: WorkerProcess, code: str, last_words: str) -> Failure:
+def _failure_of(worker: _WorkerProcess, exit_text: str, log: str) -> Failure:
     if worker.timed_out:
-        return Failure("time", "It took longer than -timeout allows.", last_words)
-    return Failure("machine", f"Its worker ended ({code}).", last_words)
+        return Failure("time", "It took longer than -timeout allows.", log)
+    return Failure("machine", f"Its worker process ended ({exit_text}).", log)
 
 
-class WorkerProcess:
-    """One worker process, and the thread that listens to it."""
+class _WorkerProcess:
+    """One worker process, and the thread that reads its answers."""
 
     def __init__(
         self,
-        pool_options: PoolOptions,
+        options: PoolOptions,
         settings: WorkerSettings,
-        inbox: queue.Queue[tuple[WorkerProcess, str | None]],
+        answers: queue.Queue[tuple[_WorkerProcess, str | None]],
     ) -> None:
         self.tasks: list[Task] = []
         self.ready = self.timed_out = False
         self.since = time.monotonic()
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by reap and wait
-        self._inbox = inbox
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by reap and wait
+        self._answers = answers
         try:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "sct_deepseg_general.batch.worker", pool_options.work],
+                [sys.executable, "-m", "sct_deepseg_general.batch.worker", options.work],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=self._errors,
-                env={**os.environ, **pool_options.environment},
+                stderr=self._log,
+                env={**os.environ, **options.environment},
                 encoding="utf-8",
             )
         except OSError as error:
@@ -180,22 +229,24 @@ class WorkerProcess:
         self._reader = threading.Thread(target=self._read_answers, daemon=True)
         self._reader.start()
 
-    def send(self, task: Task) -> None:
+    def send_task(self, task: Task) -> None:
         if not self.tasks:
             self.since = time.monotonic()
         self.tasks.append(task)
         self._send(encoded(task))
 
-    def finished(self) -> Task:
-        """The task that has just ended; the one ahead begins."""
+    def complete_task(self) -> Task:
+        """The task that has just ended; the one ahead is now the current one."""
         self.since = time.monotonic()
         return self.tasks.pop(0)
 
     def check_ready(self, line: str) -> None:
-        """The worker's first word: ready, or why not.
+        """Read the worker's first message, which says that it is ready, or why it is not.
 
         Raises:
-            BackendError: it cannot work.
+        ------
+        BackendError
+            The worker cannot work.
         """
         message = json.loads(line)
         if message["type"] != "ready":
@@ -203,28 +254,29 @@ class WorkerProcess:
         self.ready = True
 
     def reap(self) -> tuple[str, str]:
-        """How the process ended, and the last of what it had to say."""
+        """How the ended process ended, and the end of its standard error."""
         code = self.process.wait()
-        name = f"exit code {code}"
+        exit_text = f"exit code {code}"
         if code < 0:
-            name = f"killed by {signal.Signals(-code).name}"
-        self._errors.seek(0, os.SEEK_END)
-        self._errors.seek(max(0, self._errors.tell() - 4000))
-        text = self._errors.read().decode("utf-8", "replace").strip()
+            exit_text = f"killed by {signal.Signals(-code).name}"
+        self._log.seek(0, os.SEEK_END)
+        self._log.seek(max(0, self._log.tell() - _LOG_TAIL))
+        text = self._log.read().decode("utf-8", "replace").strip()
         self._close()
-        return name, text
+        return exit_text, text
 
     def request_stop(self) -> None:
-        """End now, cleaning up, if it is at work; after this word if it is idle."""
+        """Ask the process to end: by a signal if it is working, by a message if it is idle."""
         if self.tasks or not self.ready:
             with suppress(OSError):
                 self.process.terminate()
         else:
             self._send("end")
 
-    def wait(self, until: float) -> None:
+    def wait(self, deadline: float) -> None:
+        """Wait for the process to end, and kill it at the deadline (`time.monotonic`)."""
         try:
-            self.process.wait(max(0.0, until - time.monotonic()))
+            self.process.wait(max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
@@ -232,23 +284,23 @@ class WorkerProcess:
 
     def _send(self, line: str) -> None:
         stream = self._input()
-        with suppress(OSError, ValueError):  # its end is heard from the listening thread
+        with suppress(OSError, ValueError):  # the reader thread notices that the worker ended
             stream.write(line + "\n")
             stream.flush()
 
     def _read_answers(self) -> None:
-        assert self.process.stdout is not None  # noqa: S101 - asked for as a pipe above
+        assert self.process.stdout is not None  # noqa: S101 - opened as a pipe above
         with suppress(OSError, ValueError), self.process.stdout as stream:
             for line in stream:
-                self._inbox.put((self, line))
-        self._inbox.put((self, None))
+                self._answers.put((self, line))
+        self._answers.put((self, None))
 
     def _input(self) -> IO[str]:
-        assert self.process.stdin is not None  # noqa: S101 - asked for as a pipe above
+        assert self.process.stdin is not None  # noqa: S101 - opened as a pipe above
         return self.process.stdin
 
     def _close(self) -> None:
         with suppress(OSError, ValueError):
             self._input().close()
         self._reader.join(_STOP_SECONDS)
-        self._errors.close()
+        self._log.close()

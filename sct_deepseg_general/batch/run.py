@@ -1,9 +1,8 @@
-"""Many images: what is missing or changed is worked on by a crew of processes, and every step
-is in a journal, so that a run that was cut off goes on where it stopped.
+"""A batch from its plan to its tables: images that are missing or out of date are segmented.
 
-    FOLDER/sub-01/anat/...          masks, sidecars, areas
-    FOLDER/images.tsv, csa.tsv      the tables (a shard's own lie in its folder)
-    FOLDER/batch/0001-of-0001/      journal, progress, logs of failures: a folder a shard
+FOLDER/sub-01/anat/...          masks, sidecars, areas
+FOLDER/images.tsv, csa.tsv      the tables (those of a shard lie in its folder)
+FOLDER/batch/0001-of-0001/      journal, progress, logs of failures: one folder for each shard
 """
 
 from __future__ import annotations
@@ -16,9 +15,8 @@ from pathlib import Path
 
 from sct_deepseg_general.batch.journal import History, Record, journals, read
 from sct_deepseg_general.batch.naming import describe, places
-from sct_deepseg_general.batch.plan import STATE, BatchPlan, Listener
+from sct_deepseg_general.batch.plan import STATE, BatchPlan, Decision, Listener, decided
 from sct_deepseg_general.batch.pool import PoolOptions
-from sct_deepseg_general.batch.resume import Decision, decided
 from sct_deepseg_general.batch.runner import BatchRunner
 from sct_deepseg_general.batch.summary import BatchSummary, MergedTables, close, merge
 from sct_deepseg_general.batch.tables import ImageResult
@@ -30,62 +28,97 @@ from sct_deepseg_general.qc.folder import refresh
 
 __all__ = ["decisions", "join", "run"]
 
-_OLD = 600.0  # seconds after which a temporary file is nobody's
+_ABANDONED = 600.0  # seconds after which a temporary file of another process is removed
 
 
 def decisions(plan: BatchPlan) -> tuple[Decision, ...]:
     """What a run would do with each image of its shard, and why; nothing is written.
 
     Raises:
-        DatasetError: two images would be written to one file.
-        OutputError: a journal cannot be read.
+    ------
+    DatasetError
+        Two images would be written to one file.
+    OutputError
+        A journal cannot be read.
     """
-    return _decisions(plan, _outputs(plan), read(journals(plan.state, plan.shard)))
+    history = read(journals(plan.state, plan.shard))
+    return _decisions(plan, _outputs(plan), history)
 
 
-def run(
-    plan: BatchPlan, pool_options: PoolOptions, listener: Listener | None = None
-) -> BatchSummary:
-    """Work on what is missing or changed, and write the tables of all.
+def run(plan: BatchPlan, options: PoolOptions, listener: Listener | None = None) -> BatchSummary:
+    """Segment the images that are missing or out of date, and write the tables of all.
 
-    An image that fails is recorded and the run goes on. One whose worker died, or that had too
-    little memory, is tried once more at the end, alone.
+    An image that fails is recorded, and the run continues. An image whose worker process was
+    killed, or that had too little memory, is tried once more at the end, without others beside
+    it.
+
+    Parameters
+    ----------
+    plan
+        The images, the settings and the output folder.
+    options
+        Number, environment and time limit of the worker processes.
+    listener
+        Functions that are called with the plan, with each image's end and with warnings.
+
+    Returns:
+    -------
+    BatchSummary
+        The number of images by status, and what failed or was left out.
 
     Raises:
-        DatasetError: two images would be written to one file.
-        OutputError: another batch works there, or nothing can be written any more (a full
-            disk); what is done so far is kept, and the same call goes on from there.
-        BackendError: no worker can be started, or none can load the model.
+    ------
+    DatasetError
+        Two images would be written to one file.
+    OutputError
+        Another batch works in the output folder, or nothing can be written any more (a full
+        disk). What is done so far is kept, and the same call continues from there.
+    BackendError
+        No worker can be started, or none can load the model.
     """
     listener = listener or Listener()
     started = time.monotonic()
     outputs = _outputs(plan)
     describe(plan.folder, plan.worklist, plan.naming)
-    with claimed(plan.state, plan.shard) as held:
-        if not held:
-            listener.warned("This file system knows no locks: run one batch at a time here.")
+    with claimed(plan.state, plan.shard) as locked:
+        if not locked:
+            listener.on_warning("This file system has no locks: run one batch at a time here.")
         history = read(journals(plan.state, plan.shard))
-        decided_on = _decisions(plan, outputs, history)
-        listener.planned(decided_on)
+        made = _decisions(plan, outputs, history)
+        listener.on_plan(made)
         _remove_temporary_files(plan, outputs, history)
-        runner = BatchRunner(plan, pool_options, listener, history)
+        runner = BatchRunner(plan, options, listener, history)
         try:
-            runner.work([one.item for one in decided_on if one.act == "do"], outputs)
+            runner.work([one.item for one in made if one.act == "do"], outputs)
         finally:
             if plan.settings.qc:
                 refresh(Path(plan.settings.qc))
-        summary = _summary(plan, decided_on, runner, time.monotonic() - started)
-        lines = _lines(plan, runner.records)
-        close(plan.folder, plan.tables, lines, summary, csa=plan.settings.csa)
-        runner.write_progress_file("finished")
+        summary = _summary(plan, made, runner, time.monotonic() - started)
+        results = _results(plan, runner.records)
+        close(plan.folder, plan.tables, results, summary, csa=plan.settings.csa)
+        runner.write_progress("finished")
     return summary
 
 
 def join(folder: Path, sources: Iterable[Path] = ()) -> MergedTables:
-    """Join in `folder` the tables of its shards, or those in the folders `sources`.
+    """Join the tables of all shards of an output folder, or those in the folders `sources`.
+
+    Parameters
+    ----------
+    folder
+        The output folder; the joined tables are written there.
+    sources
+        Folders that hold tables; by default the folders of the shards in `folder`.
+
+    Returns:
+    -------
+    MergedTables
+        The number of images and rows, and the shards that have no table yet.
 
     Raises:
-        OutputError: there is nothing to join, or it cannot be read or written.
+    ------
+    OutputError
+        There is nothing to join, or it cannot be read or written.
     """
     given = list(sources)
     if given:
@@ -101,35 +134,34 @@ def join(folder: Path, sources: Iterable[Path] = ()) -> MergedTables:
 
 
 def _outputs(plan: BatchPlan) -> dict[str, Outputs]:
-    """The outputs of all images, those of other shards too: no two may have one name."""
+    """The outputs of the images of all shards, so that no two have one name."""
     return places(plan.worklist.items, plan.folder, plan.naming)
 
 
 def _decisions(
     plan: BatchPlan, outputs: Mapping[str, Outputs], history: History
 ) -> tuple[Decision, ...]:
-    wanted = plan.wanted
-    return tuple(decided(item, outputs[item.key], history, wanted) for item in plan.items)
+    return tuple(decided(item, outputs[item.key], history, plan) for item in plan.items)
 
 
 def _remove_temporary_files(
     plan: BatchPlan, outputs: Mapping[str, Outputs], history: History
 ) -> None:
-    """Remove temporary files that a killed run has left where nobody else writes now."""
+    """Remove the temporary files that a killed run left where no other process writes now."""
     single = plan.shard.count == 1
     folders = {plan.shard_folder: True, plan.folder: single}
     for item in plan.items:
         if item.key in history.open:
             folders[outputs[item.key].segmentation.parent] = single or bool(item.participant)
-    for folder, mine in folders.items():
+    for folder, ours in folders.items():
         for path in folder.glob(".part-*"):
             with suppress(OSError):
-                if path.is_file() and (mine or time.time() - path.stat().st_mtime > _OLD):
+                if path.is_file() and (ours or time.time() - path.stat().st_mtime > _ABANDONED):
                     path.unlink()
 
 
-def _lines(plan: BatchPlan, records: Mapping[str, Record]) -> list[ImageResult]:
-    """A line for every image of this shard ever ended, those of earlier worklists too."""
+def _results(plan: BatchPlan, records: Mapping[str, Record]) -> list[ImageResult]:
+    """The result of every image of this shard that was ever run, in this worklist or not."""
     items = {item.key: item for item in plan.items}
     for key in records:
         if key not in items:
@@ -140,24 +172,25 @@ def _lines(plan: BatchPlan, records: Mapping[str, Record]) -> list[ImageResult]:
 
 
 def _summary(
-    plan: BatchPlan, decided_on: tuple[Decision, ...], runner: BatchRunner, seconds: float
+    plan: BatchPlan, made: tuple[Decision, ...], runner: BatchRunner, seconds: float
 ) -> BatchSummary:
-    ended = {one.item.key: runner.records.get(one.item.key) for one in decided_on}
+    ended = {one.item.key: runner.records.get(one.item.key) for one in made}
     status = Counter(record.status for record in ended.values() if record)
     failed = [
         (key, "; ".join(record.reasons))
         for key, record in ended.items()
-        if record and record.status == "error"
+        if record and record.status in ("error", "missing")
     ]
     return BatchSummary(
-        images=len(decided_on),
+        images=len(made),
         ok=status["ok"],
         warn=status["warn"],
         fail=status["fail"],
         error=status["error"],
+        missing=status["missing"],
         done=runner.done,
-        kept=sum(one.act == "keep" for one in decided_on),
-        blocked=tuple((o.item.key, o.reason) for o in decided_on if o.act == "blocked"),
+        kept=sum(one.act == "keep" for one in made),
+        blocked=tuple((one.item.key, one.reason) for one in made if one.act == "blocked"),
         failed=tuple(failed),
         seconds=round(seconds, 1),
         model=plan.digest,

@@ -1,4 +1,4 @@
-"""One run's work: the crew works, the journal is written, the progress is told."""
+"""One run of a batch: the worker pool works, the journal and the progress file are written."""
 
 from __future__ import annotations
 
@@ -10,23 +10,40 @@ from pathlib import Path
 
 from sct_deepseg_general import __version__
 from sct_deepseg_general.batch.journal import JOURNAL, History, Journal, Record, now
-from sct_deepseg_general.batch.messages import Failure, Outcome, Stamp, Task
+from sct_deepseg_general.batch.messages import Failure, Outcome, Task
 from sct_deepseg_general.batch.plan import BatchPlan, Listener
 from sct_deepseg_general.batch.pool import PoolOptions, TaskResult, WorkerPool
 from sct_deepseg_general.batch.worklist import Item
 from sct_deepseg_general.cluster.progress import PROGRESS, Meter, State, write_progress
 from sct_deepseg_general.errors import OutputError
-from sct_deepseg_general.files import write_whole
+from sct_deepseg_general.files import FileStamp, write_whole
 from sct_deepseg_general.job.outputs import Outputs
 
 __all__ = ["BatchRunner"]
 
-_PAUSE = 2.0  # seconds between two writings of the progress file
-_AGAIN = ("machine", "memory")  # failures that may be due to what ran beside
+_PROGRESS_SECONDS = 2.0  # between two writings of the progress file
+_RETRIED = ("machine", "memory")  # failures that other processes may have caused
 
 
 class BatchRunner:
-    """The images of one run, from the first begun to the last ended; `records` grows with it."""
+    """Runs the images of one batch plan, and keeps the record of each.
+
+    Parameters
+    ----------
+    plan
+        The batch.
+    pool_options
+        How the worker processes are started.
+    listener
+        Called when an image is done or has failed.
+    history
+        What the journals say of earlier runs.
+    """
+
+    records: dict[str, Record]
+    """The last record of each image ever run, by its key; it grows during the run."""
+    done: int
+    """Images that this run has finished, with or without success."""
 
     def __init__(
         self, plan: BatchPlan, pool_options: PoolOptions, listener: Listener, history: History
@@ -37,82 +54,93 @@ class BatchRunner:
         self._turn = history.turn + 1
         self._items = {item.key: item for item in plan.items}
         self._meter = Meter(0)
-        self._written_at = 0.0
+        self._progress_time = 0.0
 
     def work(self, items: list[Item], outputs: Mapping[str, Outputs]) -> None:
-        """All items, then once more, alone, those that may have failed for what ran beside.
+        """Work on all items; then retry, one at a time, those that others may have made fail.
+
+        Parameters
+        ----------
+        items
+            The images to segment.
+        outputs
+            The paths of the outputs by the key of the image.
 
         Raises:
-            OutputError: nothing can be written any more.
-            BackendError, ModelError: no worker can be started.
+        ------
+        OutputError
+            The disk is full, or the journal cannot be written.
+        BackendError
+            No worker can be started, or none can load the model.
         """
         self._meter = Meter(len(items), len(self._items) - len(items))
         raw = "bids:raw:" if self._plan.naming == "bids" else ""
         tasks = [_task(item, outputs[item.key], raw) for item in items]
         try:
-            self.write_progress_file("running")
+            self.write_progress("running")
             with Journal(self._plan.shard_folder / JOURNAL) as journal:
-                again = self._round(tasks, self._pool_options, journal, last=False)
-                self._round(again, replace(self._pool_options, workers=1), journal, last=True)
+                failed = self._round(tasks, self._pool_options, journal, last=False)
+                self._round(failed, replace(self._pool_options, workers=1), journal, last=True)
         except BaseException:
             with suppress(OutputError):
-                self.write_progress_file("stopped")
+                self.write_progress("stopped")
             raise
 
-    def write_progress_file(self, state: State) -> None:
-        """Write the progress file."""
+    def write_progress(self, state: State) -> None:
+        """Write the progress file of this shard."""
         progress = replace(self._meter.progress, state=state)
         write_progress(self._plan.shard_folder / PROGRESS, progress)
-        self._written_at = time.monotonic()
+        self._progress_time = time.monotonic()
 
     def _round(
-        self, tasks: list[Task], pool_options: PoolOptions, journal: Journal, *, last: bool
+        self, tasks: list[Task], options: PoolOptions, journal: Journal, *, last: bool
     ) -> list[Task]:
-        """Work on the tasks; gives back those to be tried once more."""
-        again: list[Task] = []
+        """Work on the tasks; returns those that are to be tried once more."""
+        retried: list[Task] = []
 
-        def announce(task: Task) -> None:
+        def record_start(task: Task) -> None:
             self._meter.begin()
             journal.add(Record("begun", task.key, self._turn, now()))
 
-        crew = WorkerPool(pool_options, self._plan.settings)
-        with closing(crew.work(tasks, announce)) as reports:
-            for report in reports:
-                if _may_succeed_alone(report) and not last:
-                    again.append(report.task)
+        pool = WorkerPool(options, self._plan.settings)
+        with closing(pool.work(tasks, record_start)) as results:
+            for result in results:
+                if _may_succeed_alone(result) and not last:
+                    retried.append(result.task)
                 else:
-                    self._end(report, journal)
-        return again
+                    self._finish(result, journal)
+        return retried
 
-    def _end(self, report: TaskResult, journal: Journal) -> None:
-        """An image's end: its log, its record, and the progress."""
-        key, result = report.task.key, report.result
+    def _finish(self, ended: TaskResult, journal: Journal) -> None:
+        """Write the log, the record and the progress of an image."""
+        key, result = ended.task.key, ended.result
         if isinstance(result, Failure) and result.kind == "space":
             raise OutputError(f"{result.sentence} Make room, then give the same command again.")
-        self._log(key, result)
+        self._write_log(key, result)
         record = self._record(key, result)
         journal.add(record)
         self.records[key] = record
         self.done += 1
-        self._listener.ended(self._items[key], record, self._meter.count(record.status))
-        if time.monotonic() - self._written_at > _PAUSE:
-            self.write_progress_file("running")
+        self._listener.on_image(self._items[key], record, self._meter.count(record.status))
+        if time.monotonic() - self._progress_time > _PROGRESS_SECONDS:
+            self.write_progress("running")
 
     def _record(self, key: str, result: Outcome | Failure) -> Record:
-        made = self._plan
+        plan = self._plan
         base = Record(
             "failed",
             key,
             self._turn,
             now(),
             version=__version__,
-            model=made.digest,
-            parameters=made.settings.parameters,
+            model=plan.digest,
+            parameters=plan.settings.parameters,
         )
         if isinstance(result, Failure):
-            stamp = asdict(_stamp(self._items[key].image))
+            stamp = FileStamp.if_present(self._items[key].image)
+            status = "missing" if result.kind == "missing" else "error"
             reasons = (result.sentence,)
-            return replace(base, status="error", reasons=reasons, kind=result.kind, **stamp)
+            return replace(base, status=status, reasons=reasons, kind=result.kind, **asdict(stamp))
         return replace(
             base,
             event="done",
@@ -125,26 +153,27 @@ class BatchRunner:
             c2c3_lower=result.c2c3[1],
             c2c3_upper=result.c2c3[2],
             levels=result.levels,
-            outputs=_below(made.folder, result.outputs),
+            outputs=_below(plan.folder, result.outputs),
             qc=result.qc,
+            sha256=result.sha256,
             **asdict(result.image),
         )
 
-    def _log(self, key: str, result: Outcome | Failure) -> None:
-        """The log of a failure; gone when the image is done after all."""
+    def _write_log(self, key: str, result: Outcome | Failure) -> None:
+        """Write the log of a failure; remove that of an image which has succeeded now."""
         path = self._plan.shard_folder / "logs" / f"{key.replace('/', '__')[-200:]}.txt"
         if isinstance(result, Outcome):
             path.unlink(missing_ok=True)
             return
-        with suppress(OSError):  # what follows says so
+        with suppress(OSError):  # write_whole reports it
             path.parent.mkdir(exist_ok=True)
         text = f"{self._items[key].image}\n{now()}\n{result.sentence}\n\n{result.details}\n"
         with write_whole(path) as temporary:
             temporary.write_text(text, encoding="utf-8", errors="replace")
 
 
-def _may_succeed_alone(report: TaskResult) -> bool:
-    return isinstance(report.result, Failure) and report.result.kind in _AGAIN
+def _may_succeed_alone(ended: TaskResult) -> bool:
+    return isinstance(ended.result, Failure) and ended.result.kind in _RETRIED
 
 
 def _task(item: Item, outputs: Outputs, raw: str) -> Task:
@@ -162,14 +191,6 @@ def _task(item: Item, outputs: Outputs, raw: str) -> Task:
         contrast=item.contrast,
         source=f"{raw}{item.key}" if raw else "",
     )
-
-
-def _stamp(image: Path) -> Stamp:
-    try:
-        found = image.stat()
-    except OSError:
-        return Stamp()
-    return Stamp(found.st_size, found.st_mtime_ns)
 
 
 def _below(folder: Path, outputs: Mapping[str, str]) -> dict[str, str]:

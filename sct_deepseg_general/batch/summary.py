@@ -1,4 +1,4 @@
-"""The end of a batch: its tables, its numbers, the list of what failed; and shards joined."""
+"""The tables and the summary at the end of a batch, and the tables of several shards joined."""
 
 from __future__ import annotations
 
@@ -20,58 +20,91 @@ IMAGES, CSA, SUMMARY, FAILED = "images.tsv", "csa.tsv", "summary.json", "failed.
 
 @dataclass(frozen=True)
 class BatchSummary:
-    """A batch in numbers: images in all and by status, and what this run did."""
+    """The number of images of a batch, in all and by status, and what this run did."""
 
     images: int
     ok: int
     warn: int
     fail: int
     error: int
+    """Images that could not be segmented."""
+    missing: int
+    """Images whose content is not on this machine."""
     done: int
     """Images that this run worked on."""
     kept: int
+    """Images whose earlier results are up to date, and earlier failures that would recur."""
     blocked: tuple[tuple[str, str], ...]
-    """Images left out so that no file of another hand is lost, and why."""
+    """Images that were not segmented because a file would be lost: key and reason."""
     failed: tuple[tuple[str, str], ...]
-    """Images of this batch without a result, and why."""
+    """Images without a result ("error" and "missing"): key and reason."""
     seconds: float
-    """Of this run."""
+    """Duration of this run."""
     model: str
+    """Digest of the model."""
 
 
 @dataclass(frozen=True)
 class MergedTables:
-    """What was joined: images, rows of the CSA table, and shards that are not there yet."""
+    """The content of joined tables."""
 
     images: int
     rows: int
+    """Rows of the table of areas."""
     missing: tuple[str, ...]
+    """Names of the shards that have no table yet."""
     failed: int
+    """Images without a result."""
 
 
 def close(
-    folder: Path, place: Path, lines: Sequence[ImageResult], summary: BatchSummary, *, csa: bool
+    folder: Path, place: Path, results: Sequence[ImageResult], summary: BatchSummary, *, csa: bool
 ) -> None:
-    """Write the tables and the summary into `place`; the outputs lie below `folder`.
+    """Write the tables, the summary and the list of failed images.
+
+    Parameters
+    ----------
+    folder
+        The output folder of the batch, which the masks lie below.
+    place
+        Where the tables are written.
+    results
+        One for each image, sorted by key.
+    summary
+        The numbers for `summary.json`.
+    csa
+        Whether the table of areas is written.
 
     Raises:
-        OutputError: something cannot be written.
+    ------
+    OutputError
+        A table cannot be written, or the areas of an image cannot be read.
     """
-    write_images(place / IMAGES, lines)
+    write_images(place / IMAGES, results)
     if csa:
-        write_csa(place / CSA, lines, folder)
+        write_csa(place / CSA, results, folder)
     _write_text(place / SUMMARY, json.dumps(asdict(summary), indent=2, ensure_ascii=False) + "\n")
-    _write_failed(place / FAILED, [line.item.image for line in lines if _is_failed(line)])
+    _write_failed(place / FAILED, [result.item.image for result in results if _is_failed(result)])
 
 
 def merge(places: Sequence[Path], folder: Path, expected: Sequence[str] = ()) -> MergedTables:
-    """Join the tables in `places` (one a shard) into `folder`.
+    """Join the tables of several folders, one for each shard.
 
-    Where an image is in several, the row of its latest run counts. `expected` are names of
-    places that should be there; those that are not are told.
+    If an image is in several tables, the row of its latest run is taken.
+
+    Parameters
+    ----------
+    places
+        The folders with tables.
+    folder
+        Where the joined tables are written.
+    expected
+        Names of the folders that a complete batch has.
 
     Raises:
-        OutputError: there is no table to join, or one cannot be read or written.
+    ------
+    OutputError
+        There is no table to join, or one cannot be read or written.
     """
     once = {place.resolve(): place for place in places}.values()
     here = [place for place in once if (place / IMAGES).exists()]
@@ -103,7 +136,7 @@ def _winners(places: Sequence[Path]) -> tuple[dict[str, int], int]:
                 key = row["image"].removeprefix("'")
                 best[key] = max(candidate, best.get(key, candidate))
     statuses = Counter(status for _, _, status in best.values())
-    return {key: at for key, (_, at, _) in best.items()}, statuses["error"]
+    return {key: at for key, (_, at, _) in best.items()}, statuses["error"] + statuses["missing"]
 
 
 def _copy_descriptions(place: Path, folder: Path) -> None:
@@ -113,12 +146,12 @@ def _copy_descriptions(place: Path, folder: Path) -> None:
             _write_text((folder / name).with_suffix(".json"), source.read_text("utf-8"))
 
 
-def _is_failed(line: ImageResult) -> bool:
-    return line.record.status == "error"
+def _is_failed(result: ImageResult) -> bool:
+    return result.record.status in ("error", "missing")
 
 
 def _write_failed(path: Path, images: Sequence[Path]) -> None:
-    """The images as `-list` takes them; no file where none failed."""
+    """Write the images in the form that `-list` reads; no file if none failed."""
     if images:
         _write_text(path, "".join(f"{image}\n" for image in images))
     else:

@@ -1,7 +1,7 @@
-"""The tables of a whole batch: `images.tsv`, a row an image, and `csa.tsv`, a row a slice.
+"""The tables of a batch: `images.tsv` has a row for each image, `csa.tsv` for each slice.
 
-Both are made from the journal and the CSV files of the images, sorted by image, so that they
-say the same whatever the order, the number of workers or the division into shards.
+Both are made from the journal and the CSV files of the images and are sorted by image, so that
+they do not depend on the order of the work, the number of workers or the number of shards.
 """
 
 from __future__ import annotations
@@ -21,14 +21,15 @@ from sct_deepseg_general.files import write_whole
 
 __all__ = ["CSA_COLUMNS", "IMAGE_COLUMNS", "ImageResult", "joined", "write_csa", "write_images"]
 
-_WHOSE = ("participant_id", "session_id", "contrast", "image")
+_IDENTITY = ("participant_id", "session_id", "contrast", "image")
 IMAGE_COLUMNS = {
     "participant_id": "The participant.",
     "session_id": "The session, where there is one.",
     "contrast": "The contrast, the last word of the image's name.",
     "image": "The image, by its path in the dataset.",
-    "status": "ok, warn or fail as the quality check says; error where nothing was made.",
-    "reasons": "Why it is not ok, in words.",
+    "status": "ok, warn or fail: the quality check. error: the image could not be segmented. "
+    "missing: its content is not on this machine.",
+    "reasons": "Why the status is not ok.",
     "mean_area": "Mean cross-sectional area over the slices with cord, mm2.",
     "slices": "Number of slices with cord.",
     "c2c3_area": "Mean cross-sectional area of the levels C2 and C3, mm2.",
@@ -42,7 +43,7 @@ IMAGE_COLUMNS = {
     "turn": "The run of the batch that made it, counted from 1.",
 }
 CSA_COLUMNS = {
-    **{name: IMAGE_COLUMNS[name] for name in _WHOSE},
+    **{name: IMAGE_COLUMNS[name] for name in _IDENTITY},
     "slice": "Number of the axial slice, 0 for the lowest.",
     "level": "Vertebral level, where it is known.",
     "area": "Cross-sectional area perpendicular to the cord, mm2.",
@@ -67,59 +68,78 @@ _MOST_OPEN = 128
 
 @dataclass(frozen=True)
 class ImageResult:
-    """An item with the record of its last end."""
+    """An image of a batch and the record of its last run."""
 
     item: Item
     record: Record
 
     @property
     def mask(self) -> str:
-        """The mask's path below the output folder, "" where nothing was made."""
+        """The path of the mask below the output folder, "" without a result."""
         return next(iter(self.record.outputs), "")
 
     @property
     def csa(self) -> str:
-        """The path of the areas below the output folder, "" where there are none."""
+        """The path of the areas below the output folder, "" without areas."""
         return next((name for name in self.record.outputs if name.endswith("_csa.csv")), "")
 
 
-def write_images(path: Path, lines: Iterable[ImageResult]) -> None:
-    """The table of images and its description.
+def write_images(path: Path, results: Iterable[ImageResult]) -> None:
+    """Write the table of images, and its description (`images.json`).
 
     Raises:
-        OutputError: the table cannot be written.
+    ------
+    OutputError
+        The table cannot be written.
     """
     with _table(path, IMAGE_COLUMNS) as add:
-        for line in lines:
-            add(_image_row(line))
+        for result in results:
+            add(_image_row(result))
 
 
-def write_csa(path: Path, lines: Iterable[ImageResult], folder: Path) -> None:
-    """The table of slices and its description; an image without cord or result has one row.
+def write_csa(path: Path, results: Iterable[ImageResult], folder: Path) -> None:
+    """Write the table of slices, and its description (`csa.json`).
+
+    An image without cord or without a result has one row, without numbers.
 
     Raises:
-        OutputError: the table cannot be written, or the areas of an image below `folder` not
-            be read.
+    ------
+    OutputError
+        The table cannot be written, or the areas of an image below `folder` cannot be read.
     """
     with _table(path, CSA_COLUMNS) as add:
-        for line in lines:
-            whose = _whose(line.item)
-            for values in _measured(line, folder):
-                add([*whose, *values, line.record.status])
+        for result in results:
+            whose = _identity(result.item)
+            for values in _measured(result, folder):
+                add([*whose, *values, result.record.status])
 
 
 def joined(path: Path, parts: Sequence[Path], winners: dict[str, int]) -> int:
-    """Write to `path` the rows of several tables, sorted by image; returns their number.
+    """Join several tables into one that is sorted by image.
 
-    `winners` says, by image, which of the `parts` (by its place) the rows are taken from.
+    Parameters
+    ----------
+    path
+        The joined table.
+    parts
+        The tables to join; they have the same columns.
+    winners
+        For each image, the index in `parts` of the table whose rows are taken.
+
+    Returns:
+    -------
+    int
+        The number of rows.
 
     Raises:
-        OutputError: a part cannot be read, has other columns, or the table cannot be written.
+    ------
+    OutputError
+        A part cannot be read or has other columns, or the table cannot be written.
     """
     spans = [_spans(part) for part in parts]
     heads = {_head(part) for part in parts}
     if len(heads) > 1:
-        raise OutputError(f"{parts[0]} and other tables have different columns: run them again.")
+        raise OutputError(f"{parts[0]} and other tables have different columns: rerun all shards.")
     rows = 0
     opened: dict[int, IO[bytes]] = {}
     try:
@@ -138,7 +158,7 @@ def joined(path: Path, parts: Sequence[Path], winners: dict[str, int]) -> int:
 
 @contextmanager
 def _table(path: Path, columns: dict[str, str]) -> Iterator[Callable[[Sequence[object]], None]]:
-    """A function that adds a row; the table is whole at the end, its description beside it."""
+    """A function that adds a row; the table and its description are written at the end."""
     with write_whole(path) as temporary, temporary.open("w", encoding="utf-8") as stream:
 
         def add(values: Sequence[object]) -> None:
@@ -151,10 +171,10 @@ def _table(path: Path, columns: dict[str, str]) -> Iterator[Callable[[Sequence[o
         temporary.write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
 
 
-def _image_row(line: ImageResult) -> list[object]:
-    record, made = line.record, line.record.event == "done"
+def _image_row(result: ImageResult) -> list[object]:
+    record, made = result.record, result.record.event == "done"
     return [
-        *_whose(line.item),
+        *_identity(result.item),
         record.status,
         "; ".join(record.reasons),
         record.mean_area,
@@ -164,29 +184,29 @@ def _image_row(line: ImageResult) -> list[object]:
         record.c2c3_upper,
         record.levels,
         record.seconds if made else None,
-        line.mask,
+        result.mask,
         record.model[:12],
         record.version,
         record.turn,
     ]
 
 
-def _whose(item: Item) -> list[object]:
+def _identity(item: Item) -> list[object]:
     return [item.participant, item.session, item.contrast, item.key]
 
 
-def _measured(line: ImageResult, folder: Path) -> list[list[str]]:
-    """The measures of each slice with cord as texts; one empty row where there is none."""
+def _measured(result: ImageResult, folder: Path) -> list[list[str]]:
+    """The measures of each slice with cord as text; one empty row if there is none."""
     nothing = [[""] * len(_SOURCES)]
-    if not line.csa:
+    if not result.csa:
         return nothing
     try:
-        with (folder / line.csa).open(newline="", encoding="utf-8") as stream:
+        with (folder / result.csa).open(newline="", encoding="utf-8") as stream:
             rows = csv.reader(stream)
             places = _columns_of(next(rows, []))
             measured = [[row[place] if place >= 0 else "" for place in places] for row in rows]
     except (OSError, ValueError, IndexError, csv.Error) as error:
-        raise OutputError(f"Cannot read the areas in {folder / line.csa}: {error}.") from error
+        raise OutputError(f"Cannot read the areas in {folder / result.csa}: {error}.") from error
     return [values for values in measured if values[_AREA]] or nothing
 
 
@@ -203,7 +223,7 @@ def _cell(value: object) -> str:
 
 
 def _is_formula(text: str) -> bool:
-    """Whether a spreadsheet would run the text; a quote before it, as here, stops that."""
+    """Whether a spreadsheet would run the text as a formula, which a leading quote prevents."""
     return text[:1] in {"=", "@", "'"} or (text[:1] in {"+", "-"} and not _is_number(text))
 
 
@@ -221,7 +241,7 @@ def _head(part: Path) -> bytes:
 
 
 def _spans(part: Path) -> dict[str, list[tuple[int, int, int]]]:
-    """Where in a table the rows of each image lie: (start, stop, rows), in bytes."""
+    """Where the rows of each image lie in a table: first byte, end, and number of rows."""
     spans: dict[str, list[tuple[int, int, int]]] = {}
     try:
         with part.open("rb") as stream:

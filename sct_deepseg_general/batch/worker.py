@@ -1,8 +1,9 @@
-"""The process that works on images: `python -m sct_deepseg_general.batch.worker MODULE:FUNCTION`.
+"""A worker process of a batch: `python -m sct_deepseg_general.batch.worker MODULE:FUNCTION`.
 
-The batch writes lines to its input and reads lines from its output (see `tasks`): the settings
-first, then images, one after the other. FUNCTION makes, from the settings, the function that
-does an image's work; the model is loaded there, once. When the batch goes away, so does this.
+The batch writes lines to the worker's standard input and reads lines from its standard output
+(see `messages`): first the settings, then one line for each image. FUNCTION takes the settings
+and returns the function that works on an image; it loads the model, once. The worker ends when
+the batch ends.
 """
 
 from __future__ import annotations
@@ -17,23 +18,22 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, TextIO
 
 from sct_deepseg_general.batch.messages import (
     Failure,
-    Kind,
+    FailureKind,
     Outcome,
-    Stamp,
     Task,
     WorkerSettings,
     decoded,
     encoded,
 )
 from sct_deepseg_general.errors import DeepsegError, ImageError, ModelError, OutputError
-from sct_deepseg_general.files import sha256
+from sct_deepseg_general.files import FileStamp, sha256
 from sct_deepseg_general.job.outputs import Outputs
 
 if TYPE_CHECKING:
@@ -45,13 +45,32 @@ if TYPE_CHECKING:
 __all__ = ["SEGMENTING", "Work", "main", "segmenting"]
 
 Work = Callable[[Task], Outcome]
+"""Segments one image and writes its outputs."""
 SEGMENTING = "sct_deepseg_general.batch.worker:segmenting"
 
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 
 def segmenting(settings: WorkerSettings) -> Work:
-    """The real work: the model loaded once, then `job.run` on each image."""
+    """The work of a real batch: the model is loaded once, then `job.run` is called per image.
+
+    Parameters
+    ----------
+    settings
+        The model, the engine and the outputs.
+
+    Returns:
+    -------
+    Work
+        The function that segments one image and writes its outputs.
+
+    Raises:
+    ------
+    ModelError
+        The model is missing, damaged, or another one than when the batch started.
+    BackendError
+        The engine or the device is not available.
+    """
     from sct_deepseg_general.inference.predictor import load_predictor
     from sct_deepseg_general.job import job
     from sct_deepseg_general.job.levels import levels_words
@@ -98,7 +117,9 @@ def _request(settings: WorkerSettings, task: Task) -> Request:
         settings.uncertainty,
     )
     measures, levels = _levels(settings, task)
-    return Request(options, settings.soft, settings.csa, place, settings.command, measures, levels)
+    return Request(
+        options, settings.soft, settings.csa, place, settings.command, measures, levels=levels
+    )
 
 
 def _levels(settings: WorkerSettings, task: Task) -> tuple[CsaRequest, LevelRequest | None]:
@@ -125,48 +146,67 @@ def _written(paths: tuple[Path, ...]) -> dict[str, str]:
 
 
 def main() -> None:
-    """Work until told to end, or until the batch is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the batch's to answer
-    signal.signal(signal.SIGTERM, _stop)
+    """Work on the images that the batch sends, until it says "end" or is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the batch handles Ctrl-C
+    signal.signal(signal.SIGTERM, _exit)
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what a library prints is no answer
+    os.dup2(2, 1)  # what a library prints is not an answer
     settings = decoded(sys.stdin.readline())
     if not isinstance(settings, WorkerSettings):
         raise SystemExit(2)
     try:
-        work = _made(sys.argv[1], settings)
+        work = _loaded(sys.argv[1], settings)
     except DeepsegError as error:
-        _say(answers, {"type": "broken", "sentence": str(error)})
+        _send(answers, {"type": "broken", "sentence": str(error)})
         raise SystemExit(1) from None
-    _say(answers, {"type": "ready"})
-    tasks: queue.Queue[tuple[Task, Stamp] | None] = queue.Queue()
-    threading.Thread(target=_listen, args=(tasks,), daemon=True).start()
-    while (given := tasks.get()) is not None:
-        answers.write(encoded(_done(work, *given)) + "\n")
+    _send(answers, {"type": "ready"})
+    tasks: queue.Queue[_TaskAhead | None] = queue.Queue()
+    threading.Thread(target=_read_tasks, args=(tasks,), daemon=True).start()
+    while (ahead := tasks.get()) is not None:
+        answers.write(encoded(_result(work, ahead)) + "\n")
         answers.flush()
 
 
-def _listen(tasks: queue.Queue[tuple[Task, Stamp] | None]) -> None:
-    """Take the tasks, and read each image while the one before it is being worked on."""
+@dataclass(frozen=True)
+class _TaskAhead:
+    """A task whose image has been read once: the state of the file, and its hash."""
+
+    task: Task
+    stamp: FileStamp
+    sha256: str
+
+
+def _read_tasks(tasks: queue.Queue[_TaskAhead | None]) -> None:
+    """Receive the tasks, and read each image while the one before it is being worked on."""
     for line in sys.stdin:
         if line.strip() == "end":
             tasks.put(None)
             return
         task = decoded(line)
         if isinstance(task, Task):
-            tasks.put((task, _stamp(Path(task.image))))
-    os._exit(1)  # the batch is gone: finish nothing that another run may begin
+            tasks.put(_read_ahead(task))
+    os._exit(1)  # the batch is gone: another run may begin the same image
 
 
-def _done(work: Work, task: Task, stamp: Stamp) -> Outcome | Failure:
-    """One image's outcome or failure; nothing that an image does ends the worker."""
+def _read_ahead(task: Task) -> _TaskAhead:
+    """Hash the image, which also brings it into the file system's cache."""
+    image = Path(task.image)
+    try:
+        return _TaskAhead(task, FileStamp.of(image), sha256(image))
+    except OSError:
+        return _TaskAhead(task, FileStamp(), "")
+
+
+def _result(work: Work, ahead: _TaskAhead) -> Outcome | Failure:
+    """The outcome or the failure of one image; no error of an image ends the worker."""
+    task = ahead.task
     try:
         task.outputs.segmentation.parent.mkdir(parents=True, exist_ok=True)
         outcome = work(task)
-        if _size_and_time(Path(task.image)) != (stamp.size, stamp.mtime_ns):
+        if FileStamp.if_present(Path(task.image)) != ahead.stamp:
             _remove(task.outputs)
             raise ImageError(f"{task.image} changed while it was read: run again.")
-        return replace(outcome, image=stamp)
+        return replace(outcome, image=ahead.stamp, sha256=ahead.sha256)
     except MemoryError as error:
         return _failure("memory", "There was not enough memory for this image.", error)
     except (DeepsegError, OSError) as error:
@@ -177,7 +217,7 @@ def _done(work: Work, task: Task, stamp: Stamp) -> Outcome | Failure:
         return _failure("program", f"Unexpected {type(error).__name__}: {error}", error)
 
 
-def _kind(error: Exception) -> Kind:
+def _kind(error: Exception) -> FailureKind:
     cause = error if isinstance(error, OSError) else error.__cause__
     if isinstance(cause, OSError) and cause.errno in _NO_SPACE:
         return "space"
@@ -186,25 +226,8 @@ def _kind(error: Exception) -> Kind:
     return "image"
 
 
-def _failure(kind: Kind, sentence: str, error: BaseException) -> Failure:
+def _failure(kind: FailureKind, sentence: str, error: BaseException) -> Failure:
     return Failure(kind, sentence, "".join(traceback.format_exception(error)))
-
-
-def _stamp(image: Path) -> Stamp:
-    """The image's stamp; reading it all here brings it into memory ahead of the work."""
-    try:
-        size, mtime_ns = _size_and_time(image)
-        return Stamp(size, mtime_ns, sha256(image))
-    except OSError:
-        return Stamp()
-
-
-def _size_and_time(image: Path) -> tuple[int, int]:
-    try:
-        found = image.stat()
-    except OSError:
-        return 0, 0
-    return found.st_size, found.st_mtime_ns
 
 
 def _remove(outputs: Outputs) -> None:
@@ -212,18 +235,18 @@ def _remove(outputs: Outputs) -> None:
         path.unlink(missing_ok=True)
 
 
-def _made(name: str, settings: WorkerSettings) -> Work:
+def _loaded(name: str, settings: WorkerSettings) -> Work:
     module, _, function = name.partition(":")
     work: Work = getattr(importlib.import_module(module), function)(settings)
     return work
 
 
-def _say(answers: TextIO, message: dict[str, str]) -> None:
+def _send(answers: TextIO, message: dict[str, str]) -> None:
     answers.write(json.dumps(message) + "\n")
     answers.flush()
 
 
-def _stop(_number: int, _frame: FrameType | None) -> None:
+def _exit(_number: int, _frame: FrameType | None) -> None:
     raise SystemExit(143)
 
 

@@ -1,14 +1,14 @@
-"""The images of a batch: from a BIDS dataset or a list, with what the user wants of them.
+"""The images of a batch, from a BIDS dataset or a list, after the user's filters.
 
-Every image gets a name that is its alone, its path below the folder of all; whatever is kept
-about it is kept under that name.
+Every image has a unique key, its path below the common folder. The journal and the tables refer
+to an image by its key.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -37,10 +37,10 @@ _NIFTI = (".nii", ".nii.gz")
 
 @dataclass(frozen=True)
 class Filters:
-    """Which images to take; an empty tuple takes all.
+    """Which images are taken; an empty tuple takes all.
 
     `include` and `exclude` hold shell patterns, subjects ("sub-01", "sub-01/ses-1", "ses-1")
-    and files, as SCT's lists do; what is excluded is left out even where it is included.
+    and file names, as the lists of SCT do. An image that is in both is left out.
     """
 
     participants: tuple[str, ...] = ()
@@ -49,52 +49,85 @@ class Filters:
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
 
+    def with_lists(self, include: Path | None, exclude: Path | None) -> Filters:
+        """The filters together with the entries of YAML lists; None stands for no list.
+
+        Raises:
+        ------
+        DatasetError
+            A list cannot be read.
+        """
+        included = read_yaml(include) if include else ()
+        excluded = read_yaml(exclude) if exclude else ()
+        return replace(self, include=(*self.include, *included), exclude=(*self.exclude, *excluded))
+
 
 @dataclass(frozen=True)
 class Item:
-    """One image to work on."""
+    """One image of a batch."""
 
     key: str
     """Its path below `Worklist.root`, with forward slashes: "sub-01/anat/sub-01_T2w.nii.gz"."""
     image: Path
     participant: str = ""
-    """"sub-01", or "" where the name does not say."""
+    """"sub-01", or "" if the name is not a BIDS name."""
     session: str = ""
+    """"ses-1", or ""."""
     contrast: str = ""
+    """The last word of the BIDS name ("T2w"), "MTon" or "MToff", or ""."""
     discs: Path | None = None
     """A label map of the image's discs among the dataset's derivatives."""
 
     @property
     def stem(self) -> str:
+        """The file name without `.nii.gz`."""
         return _stem(PurePosixPath(self.key).name)
 
     @property
     def owner(self) -> str:
-        """What a shard goes by: a participant's images stay together."""
+        """What the shard is chosen by, so that the images of a participant stay together."""
         return self.participant or self.key
 
 
 @dataclass(frozen=True)
 class Worklist:
-    """The images of a batch, sorted by name, and how many were left out for which reason."""
+    """The images of a batch, sorted by key."""
 
     root: Path
+    """The common folder; keys are paths below it."""
     name: str
+    """The name of the dataset."""
     items: tuple[Item, ...]
     left_out: tuple[tuple[str, int], ...] = field(default=())
+    """How many images were left out for each reason."""
 
     def part(self, shard: Shard) -> Worklist:
-        """The items of one shard."""
+        """The images of one shard."""
         items = tuple(item for item in self.items if shard.holds(item.owner))
         return Worklist(self.root, self.name, items, self.left_out)
 
 
 def from_bids(root: Path, filters: Filters | None = None) -> Worklist:
-    """The images of a BIDS dataset (`anat`, `func`, `dwi`; masks and field maps left out), with
-    the labelled discs that its derivatives hold.
+    """The images of a BIDS dataset, from its `anat`, `func` and `dwi` folders.
+
+    Labelled discs in `derivatives/labels` (`DISC_SUFFIXES`) go with their images.
+
+    Parameters
+    ----------
+    root
+        The folder that holds the `sub-*` folders.
+    filters
+        Which images to take; by default all. Masks and field maps are never taken.
+
+    Returns:
+    -------
+    Worklist
+        The images, and how many were left out for which reason.
 
     Raises:
-        DatasetError: the folder is missing, no dataset, or nothing in it is wanted.
+    ------
+    DatasetError
+        The folder is missing or not a dataset, or no image matches the filters.
     """
     filters = filters or Filters()
     selection = bids.DatasetSelection(
@@ -114,15 +147,31 @@ def from_bids(root: Path, filters: Filters | None = None) -> Worklist:
 def from_list(
     images: Sequence[Path], filters: Filters | None = None, root: Path | None = None
 ) -> Worklist:
-    """A list of images, each once; `root` is by default the deepest folder that holds all.
+    """The images of a list, each once.
+
+    Parameters
+    ----------
+    images
+        Paths of the images.
+    filters
+        Which images to take; by default all.
+    root
+        The common folder; by default the deepest folder that holds all images.
+
+    Returns:
+    -------
+    Worklist
+        The images, and how many were left out for which reason.
 
     Raises:
-        DatasetError: nothing is left, or an image lies outside `root`.
+    ------
+    DatasetError
+        No image is left, or one lies outside `root`.
     """
     filters = filters or Filters()
     full = sorted({_full(image) for image in images})
     if not full:
-        raise DatasetError("The list holds no image: give at least one.")
+        raise DatasetError("The list is empty: give at least one image.")
     root = _full(root or Path(os.path.commonpath([image.parent for image in full])))
     items = []
     for image in full:
@@ -134,22 +183,26 @@ def from_list(
 
 
 def read_list(path: Path) -> tuple[Path, ...]:
-    """The images that a text file names, one a line; `#` begins a comment.
+    """Read a text file with one image path per line; lines that begin with `#` are comments.
 
-    Relative names are taken from the folder of the file.
+    Relative paths are relative to the folder of the file.
 
     Raises:
-        DatasetError: the file cannot be read.
+    ------
+    DatasetError
+        The file cannot be read.
     """
     lines = [line.strip() for line in _read(path).splitlines()]
     return tuple(path.parent / line for line in lines if line and not line.startswith("#"))
 
 
 def read_yaml(path: Path) -> tuple[str, ...]:
-    """The subjects and files of one of SCT's YAML lists, of all its categories.
+    """Read a YAML list of subjects and files, as SCT writes them; categories are joined.
 
     Raises:
-        DatasetError: the file cannot be read, is not YAML, or is not lists of names.
+    ------
+    DatasetError
+        The file cannot be read, or does not hold lists of names.
     """
     entries = _parsed_yaml(path)
     groups = list(entries.values()) if isinstance(entries, dict) else [entries]
@@ -158,13 +211,13 @@ def read_yaml(path: Path) -> tuple[str, ...]:
         isinstance(name, str) for name in names
     ):
         raise DatasetError(
-            f"{path} is no list of subjects or files: write one name a line after '- '."
+            f"{path} is not a list of subjects or files: write one name per line after '- '."
         )
     return tuple(dict.fromkeys(names))
 
 
 def item_named(root: Path, key: str) -> Item:
-    """The item that a key of an earlier run stands for."""
+    """The image that a key of an earlier run refers to."""
     return _item_of(root / key, key)
 
 
@@ -189,7 +242,7 @@ def _filtered(
     }
     if not kept:
         why = ", ".join(f"{count} {reason}" for reason, count in left.items()) or "it is empty"
-        raise DatasetError(f"No image of {root} is to be segmented ({why}): look at the filters.")
+        raise DatasetError(f"No image in {root} matches ({why}): check the filters.")
     return Worklist(root, name, tuple(sorted(kept, key=lambda item: item.key)), tuple(left.items()))
 
 
@@ -215,9 +268,9 @@ def _any(item: Item, entries: Iterable[str]) -> bool:
 
 
 def _matches(item: Item, entry: str) -> bool:
-    """Whether an entry of a list means this image: a file, a folder on its way, or a pattern.
+    """Whether an entry of a list matches an image: as a file, a folder above it, or a pattern.
 
-    A file is meant by its name, its path, or the name of the mask made of it (`_seg`).
+    A file matches by its name, its path, or the name of its mask (`_seg`).
     """
     entry = entry.strip().rstrip("/")
     if entry.endswith(_NIFTI):

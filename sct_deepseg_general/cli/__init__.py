@@ -20,6 +20,8 @@ SUBCOMMANDS = {
     "train": "rebuild a model from a recipe",
     "batch": "a whole BIDS dataset, or a list; resumable, on one machine or a cluster",
     "evaluate": "compare models with reference masks",
+    "change": "how much the area changed between two images of a person",
+    "norms": "area and diameters of healthy people, by age and sex",
     "compare": "one general against N specific models, whole study",
 }
 

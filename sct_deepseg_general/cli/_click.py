@@ -11,14 +11,18 @@ import difflib
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import fields, is_dataclass
+from functools import wraps
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from types import UnionType
+from typing import Any, Literal, NoReturn, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import click
 
 from sct_deepseg_general import __version__
-from sct_deepseg_general.errors import DeepsegError
+from sct_deepseg_general.errors import BackendError, DeepsegError
 
 __all__ = [
     "EXISTING",
@@ -27,9 +31,12 @@ __all__ = [
     "SctGroup",
     "fail",
     "flag",
+    "needing_torch",
     "option",
+    "options_of",
     "printable",
     "run",
+    "takes",
 ]
 
 PROGRAM = "sct_deepseg_sc_general"
@@ -39,6 +46,7 @@ SETTINGS = {"help_option_names": ["-h", "-help", "--help"], "max_content_width":
 
 _NUMBER = re.compile(r"-\d*\.?\d+([eE][-+]?\d+)?$")
 _F = TypeVar("_F", bound=Callable[..., Any])
+_O = TypeVar("_O")
 
 
 def option(name: str, **settings: Any) -> Callable[[_F], _F]:
@@ -51,6 +59,85 @@ def option(name: str, **settings: Any) -> Callable[[_F], _F]:
 def flag(name: str, **settings: Any) -> Callable[[_F], _F]:
     """A switch `-name`; SCT's `-name 1` and `-name 0` are understood too."""
     return option(name, is_flag=True, show_default=False, **settings)
+
+
+def takes(kind: type[_O]) -> Callable[[Callable[[_O], int]], Callable[..., int]]:
+    """Call the command with one value, a frozen dataclass of all its options' values.
+
+    The decorator stands directly above the function and below its options:
+
+        @click.command(cls=SctCommand)
+        @option("-i", to="image", required=True, type=PATH)
+        @flag("-overwrite")
+        @takes(ExampleOptions)
+        def command(options: ExampleOptions) -> int: ...
+    """
+
+    def decorated(command: Callable[[_O], int]) -> Callable[..., int]:
+        @wraps(command)
+        def called(**values: Any) -> int:
+            return command(options_of(kind, values))
+
+        return called
+
+    return decorated
+
+
+def options_of(kind: type[_O], values: Mapping[str, Any]) -> _O:
+    """The values of a command's options as the dataclass `kind`, by the names of its fields.
+
+    A field whose type is a dataclass takes its own fields from the same values, so that options
+    which several commands share are one value. 0 and 1 become a bool where the field is one.
+
+    Raises
+    ------
+    TypeError
+        A field has no option, an option has no field, or a value is not of the field's type.
+    """
+    unknown = sorted(set(values) - set(_field_names(kind)))
+    if unknown:
+        raise TypeError(f"{kind.__name__} has no field for the options {', '.join(unknown)}.")
+    return _built(kind, values)
+
+
+def _field_names(kind: Any) -> Iterator[str]:
+    for name, hint in get_type_hints(kind).items():
+        yield from _field_names(hint) if is_dataclass(hint) else (name,)
+
+
+def _built(kind: type[_O], values: Mapping[str, Any]) -> _O:
+    hints = get_type_hints(kind)
+    made: dict[str, Any] = {}
+    for name in (field.name for field in fields(kind)):  # type: ignore[arg-type]
+        if is_dataclass(hints[name]):
+            made[name] = _built(hints[name], values)
+        elif name not in values:
+            raise TypeError(f"There is no option for the field {name} of {kind.__name__}.")
+        else:
+            made[name] = _typed(values[name], hints[name], f"{kind.__name__}.{name}")
+    return kind(**made)
+
+
+def _typed(value: Any, hint: Any, where: str) -> Any:
+    """The value as the type `hint`; 0 and 1 are a bool, a whole number may be a float."""
+    if hint is bool and value in (0, 1):
+        return bool(value)
+    if hint is float and type(value) is int:
+        return float(value)
+    if not _fits(value, hint):
+        raise TypeError(f"{where} is {value!r}, which is not of the type {hint}.")
+    return value
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    origin, parts = get_origin(hint), get_args(hint)
+    if origin in (Union, UnionType):
+        return any(_fits(value, part) for part in parts)
+    if origin is Literal:
+        return value in parts
+    if origin is tuple:
+        return isinstance(value, tuple) and all(_fits(one, parts[0]) for one in value)
+    return hint is Any or (isinstance(value, hint) and (hint is bool) == isinstance(value, bool))
 
 
 class SctCommand(click.Command):
@@ -105,6 +192,18 @@ def run(command: click.Command, name: str, words: Sequence[str]) -> NoReturn:
     except MemoryError:
         fail("There is not enough memory: crop the image, or close other programs.", code=1)
     sys.exit(result if isinstance(result, int) else 0)
+
+
+@contextmanager
+def needing_torch(purpose: str) -> Iterator[None]:
+    """Imports of torch or nnU-Net; where they are missing, an error that names the extra."""
+    try:
+        yield
+    except ImportError as error:
+        raise BackendError(
+            f"{purpose} needs {error.name}, which is in the extra 'torch': run "
+            "pip install 'sct-deepseg-general[torch]'."
+        ) from error
 
 
 def fail(sentence: str, code: int = 2) -> NoReturn:

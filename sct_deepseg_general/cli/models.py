@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from sct_deepseg_general.cli._click import PATH, PROGRAM, SctGroup, flag, option
+from sct_deepseg_general.cli._click import PATH, PROGRAM, SctGroup, flag, needing_torch, option
 
 if TYPE_CHECKING:
     from sct_deepseg_general.evaluation.drift import Drift
-    from sct_deepseg_general.zoo.index import Entry
-    from sct_deepseg_general.zoo.install import Manner
+    from sct_deepseg_general.zoo.index import IndexEntry
+    from sct_deepseg_general.zoo.install import FetchOptions
     from sct_deepseg_general.zoo.model import Model
-    from sct_deepseg_general.zoo.zoo import Line, Zoo
+    from sct_deepseg_general.zoo.zoo import ModelStatus, Zoo
 
 __all__ = ["command"]
 
@@ -40,6 +41,36 @@ def command() -> None:
     """List, fetch, verify, remove, import, release and compare models."""
 
 
+@dataclass(frozen=True)
+class _Import:
+    """The options of `models import`."""
+
+    sources: tuple[Path, ...]
+    key: str
+    output: Path
+    cord: str | None
+    orientation: str | None
+    title: str
+    contrasts: tuple[str, ...]
+    licence: str
+    citation: str
+    as_json: bool
+
+
+@dataclass(frozen=True)
+class _Release:
+    """The options of `models release`."""
+
+    trained: Path
+    key: str
+    output: Path
+    previous: str | None
+    urls: tuple[str, ...]
+    accept: str | None
+    embed: bool
+    as_json: bool
+
+
 _JSON = flag("-json", to="as_json", help="Print JSON.")
 _NAME = option("-m", to="name", help="Model: id (its newest version) or id@version.")
 _ONE = option("-m", to="name", required=True, help="Model: id (its newest version) or id@version.")
@@ -49,7 +80,7 @@ _OFFLINE = flag("-offline", help="Never use the network.")
 @command.command("list", help="Models in the package, on this machine, and to be had.")
 @_JSON
 def list_models(as_json: bool) -> None:
-    lines = _zoo().lines()
+    lines = _zoo().statuses()
     _print_lines(lines, as_json=as_json)
 
 
@@ -60,7 +91,7 @@ def info(name: str | None, as_json: bool) -> None:
     zoo = _zoo()
     key = zoo.find(name)
     entry = zoo.index.find(key)
-    if entry is not None and zoo.shelf.load(key) is None:
+    if entry is not None and zoo.cache.load(key) is None:
         _print_entry(entry, as_json=as_json)
         return
     _print_model(zoo.here(name), as_json=as_json)
@@ -77,9 +108,9 @@ def fetch(
 ) -> None:
     if name is None and archive is None:
         raise click.UsageError("Name a model with -m, or a file with -from.")
-    with _manner(trust=trust, offline=offline) as manner:
+    with _fetch_options(trust=trust, offline=offline) as options:
         zoo = _zoo()
-        model = zoo.install(archive, name, manner) if archive else zoo.obtain(name, manner)
+        model = zoo.install((archive,), name, options) if archive else zoo.obtain(name, options)
     _print_place(model, as_json=as_json)
 
 
@@ -108,18 +139,37 @@ def path_of(name: str | None, as_json: bool) -> None:
     print(json.dumps(_place(model)) if as_json else model.folder)
 
 
-@command.command("import", help="Make a model of nnU-Net results, such as SCT's releases.")
-@option("-i", to="source", type=PATH, required=True, help="Results folder, or a zip of it.")
+@command.command("import", help="Convert nnU-Net results, such as SCT's releases, to a model.")
+@option(
+    "-i",
+    to="sources",
+    type=PATH,
+    multiple=True,
+    required=True,
+    help="Results folder, or zip of it; or one for each fold.",
+)
 @option("-id", to="key", required=True, help="Name of the model: id@version.")
 @option("-o", to="output", type=PATH, required=True, help="New folder for the model.")
-@option("-label", default="sc", help="Name of the cord's label in its dataset.json.")
+@option("-label", to="cord", help="Label that is the spinal cord.  [default: sc or the like]")
+@option("-orientation", help="Orientation in SCT's letters.  [default: the release's]")
 @option("-title", default="Imported model", help="Title in listings.")
-@option("-contrast", multiple=True, help="Contrasts it is for.")
+@option("-contrast", to="contrasts", multiple=True, help="Contrasts that it is for.")
 @option("-licence", default="unknown", help="Its licence.")
 @option("-citation", default="unknown", help="How to cite it.")
 @_JSON
-def import_model(source: Path, key: str, output: Path, as_json: bool, **told: Any) -> None:
-    _print_place(_converted(source, output, _entry(key, told)), as_json=as_json)
+def import_model(**options: Any) -> None:
+    given = _Import(**options)
+    with needing_torch("Converting nnU-Net results"):
+        from sct_deepseg_general.release.nnunet_results import ImportOptions, import_results
+    with click.progressbar(length=1, label="Converting", file=sys.stderr) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.length = total
+            bar.update(done - bar.pos)
+
+        chosen = ImportOptions(given.cord, given.orientation, progress)
+        model = import_results(given.sources, given.output, _entry(given), chosen)
+    _print_imported(model, as_json=given.as_json)
 
 
 @command.command(help="Pack a trained model as a release: bundle, SCT's layout, index entry.")
@@ -131,19 +181,26 @@ def import_model(source: Path, key: str, output: Path, as_json: bool, **told: An
 @option("-accept", help="Why a release that is worse than the previous one is right.")
 @flag("-embed", help="Also put it into the package in place of the one of its id, and pin it.")
 @_JSON
-def release(trained: Path, key: str, output: Path, embed: bool, as_json: bool, **rest: Any) -> None:
-    module = _training("release.release")
-    previous = _previous(key, rest["previous"])
-    urls, accept = rest["urls"], rest["accept"]
-    made = module.release(trained, key, output, previous=previous, urls=urls, accept=accept)
+def release(**options: Any) -> None:
+    given = _Release(**options)
+    with needing_torch("Making a release"):
+        from sct_deepseg_general.release import release as releasing
+    made = releasing.release(
+        given.trained,
+        given.key,
+        given.output,
+        previous=_previous(given),
+        urls=given.urls,
+        accept=given.accept,
+    )
     paths = {name: str(getattr(made, name)) for name in ("bundle", "sct", "entry", "checksums")}
     shown = {"id": made.model.key, "digest": made.model.digest, **paths}
-    if embed:
+    if given.embed:
         from sct_deepseg_general.zoo import pin as pinning
 
-        embedded = pinning.embed(made.model, _zoo().shelf.package)
+        embedded = pinning.embed(made.model, _zoo().cache.package)
         shown["embedded"] = str(embedded.folder)
-    _print_pairs(shown, as_json=as_json)
+    _print_pairs(shown, as_json=given.as_json)
 
 
 @command.command("pin", help="Write the embedded models' hashes into the package's index.")
@@ -151,7 +208,7 @@ def release(trained: Path, key: str, output: Path, embed: bool, as_json: bool, *
 def pin_models(as_json: bool) -> None:
     from sct_deepseg_general.zoo.pin import pin
 
-    package = _zoo().shelf.package
+    package = _zoo().cache.package
     changed = pin(package)
     if as_json:
         print(json.dumps({"package": str(package), "pinned": changed}))
@@ -194,14 +251,14 @@ def _zoo() -> Zoo:
     from sct_deepseg_general.zoo.zoo import standard_zoo
 
     zoo = standard_zoo()
-    zoo.shelf.sweep()
+    zoo.cache.sweep()
     return zoo
 
 
 @contextmanager
-def _manner(*, trust: bool, offline: bool) -> Iterator[Manner]:
+def _fetch_options(*, trust: bool, offline: bool) -> Iterator[FetchOptions]:
     """How to fetch from a terminal, with a progress bar while it lasts."""
-    from sct_deepseg_general.zoo.install import Manner
+    from sct_deepseg_general.zoo.install import FetchOptions
     from sct_deepseg_general.zoo.zoo import is_offline
 
     with click.progressbar(length=0, label="Downloading", file=sys.stderr) as bar:
@@ -210,7 +267,7 @@ def _manner(*, trust: bool, offline: bool) -> Iterator[Manner]:
             bar.length = size or max(done, bar.length or 0)
             bar.update(done - bar.pos)
 
-        yield Manner(
+        yield FetchOptions(
             offline=is_offline(flag=offline),
             trust=trust,
             converter=_converted,
@@ -219,68 +276,35 @@ def _manner(*, trust: bool, offline: bool) -> Iterator[Manner]:
         )
 
 
-def _converted(source: Path, folder: Path, entry: Entry) -> Model:
-    model: Model = _training("release.nnunet_results").import_results(source, folder, entry)
-    return model
+def _converted(sources: Sequence[Path], folder: Path, entry: IndexEntry) -> Model:
+    with needing_torch("Converting nnU-Net results"):
+        from sct_deepseg_general.release.nnunet_results import import_results
+    return import_results(sources, folder, entry)
 
 
-def _training(name: str) -> Any:
-    """A module that needs torch."""
-    from importlib import import_module
-
-    from sct_deepseg_general.errors import BackendError
-
-    try:
-        return import_module(f"sct_deepseg_general.{name}")
-    except ImportError as error:
-        raise BackendError(
-            f"This needs {error.name}: pip install 'sct-deepseg-general[torch]'."
-        ) from error
-
-
-def _entry(key: str, told: dict[str, Any]) -> Entry:
-    from sct_deepseg_general.zoo.index import Entry
+def _entry(given: _Import) -> IndexEntry:
+    from sct_deepseg_general.zoo.index import file_entry
     from sct_deepseg_general.zoo.model import split_key
 
-    name, version = split_key(key)
+    name, version = split_key(given.key)
     if version is None:
         raise click.UsageError(f"-id needs a version: {name}@1.0 or the like.")
-    return Entry(
-        id=name,
-        version=version,
-        kind="nnunet",
-        title=told["title"],
-        contrasts=told["contrast"],
-        orientation=None,
-        spacing=None,
-        labels=(("background", 0), (told["label"], 1)),
-        size=None,
-        urls=(),
-        sha256=None,
-        digest=None,
-        licence=told["licence"],
-        citation=told["citation"],
-        date=None,
-        replaces=None,
-        embedded=False,
+    return replace(
+        file_entry(name, version),
+        title=given.title,
+        contrasts=given.contrasts,
+        licence=given.licence,
+        citation=given.citation,
     )
 
 
-def _previous(key: str, name: str | None) -> Model | None:
+def _previous(given: _Release) -> Model | None:
     """The model that a release replaces: the named one, or the newest older one of its id."""
-    from sct_deepseg_general.zoo.model import sorted_version, split_key
     from sct_deepseg_general.zoo.zoo import resolve
 
-    if name is not None:
-        return resolve(name, offline=True)
-    zoo, (wanted, version) = _zoo(), split_key(key)
-    places = (place.key.split("@") for place in zoo.shelf.places())
-    older = [
-        found
-        for one, found in places
-        if one == wanted and sorted_version(found) < sorted_version(version or "0")
-    ]
-    return zoo.here(f"{wanted}@{max(older, key=sorted_version)}") if older else None
+    if given.previous is not None:
+        return resolve(given.previous, offline=True)
+    return _zoo().previous(given.key)
 
 
 def _images(bids: Iterable[Path], contrasts: tuple[str, ...]) -> Iterator[tuple[str, str, Path]]:
@@ -291,7 +315,7 @@ def _images(bids: Iterable[Path], contrasts: tuple[str, ...]) -> Iterator[tuple[
             yield case.name, case.contrast, case.image
 
 
-def _print_lines(lines: Iterable[Line], *, as_json: bool) -> None:
+def _print_lines(lines: Iterable[ModelStatus], *, as_json: bool) -> None:
     if as_json:
         print(json.dumps([{**vars(line), "folder": _text(line.folder)} for line in lines]))
         return
@@ -313,7 +337,7 @@ def _print_model(model: Model, *, as_json: bool) -> None:
     print(_printable(card))
 
 
-def _print_entry(entry: Entry, *, as_json: bool) -> None:
+def _print_entry(entry: IndexEntry, *, as_json: bool) -> None:
     from sct_deepseg_general.zoo.index import as_json as entry_as_json
 
     if as_json:
@@ -330,6 +354,29 @@ def _print_entry(entry: Entry, *, as_json: bool) -> None:
 
 def _print_place(model: Model, *, as_json: bool) -> None:
     print(json.dumps(_place(model)) if as_json else f"{model.key} is in {model.folder}")
+
+
+def _print_imported(model: Model, *, as_json: bool) -> None:
+    """What was found in the results, and where the model is."""
+    scheme = model.scheme
+    kind = "regions" if scheme.painted else "classes"
+    shown = {
+        **_place(model),
+        "configuration": model.configuration,
+        "folds": ", ".join(fold.removesuffix(".safetensors") for fold in model.folds),
+        "labels": f"{', '.join(scheme.names)} ({kind})",
+        "cord": model.cord_label or "none of them",
+        "channels": ", ".join(model.channels),
+        "orientation": model.orientation,
+        "spacing": " x ".join(f"{mm:g}" for mm in model.spacing) + " mm",
+        "size": f"{model.size / 1e6:.1f} MB",
+    }
+    if as_json:
+        print(json.dumps({**shown, "sources": dict(model.sources)}))
+        return
+    _print_pairs(shown, as_json=False)
+    for name, hashed in model.sources.items():
+        print(f"from       {_printable(name)}  SHA-256 {hashed}")
 
 
 def _print_pairs(shown: dict[str, str], *, as_json: bool) -> None:

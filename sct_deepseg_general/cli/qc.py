@@ -17,7 +17,7 @@ from sct_deepseg_general.errors import ImageError
 if TYPE_CHECKING:
     from sct_deepseg_general.image.volume import Segmentation, Volume
     from sct_deepseg_general.morphometry.morphometrics import Morphometrics
-    from sct_deepseg_general.qc.entry import Entry, SliceArea
+    from sct_deepseg_general.qc.entry import QcEntry, SliceArea
     from sct_deepseg_general.quality.assess import Quality
 
 __all__ = ["command"]
@@ -68,10 +68,10 @@ def command(image: Path, mask: Path, folder: Path, **rest: Any) -> int:
     return 0
 
 
-def _entry(image: Path, mask: Path, rest: Mapping[str, Any]) -> Entry:
+def _entry(image: Path, mask: Path, rest: Mapping[str, Any]) -> QcEntry:
     from sct_deepseg_general.image import nifti
     from sct_deepseg_general.morphometry.morphometrics import measure
-    from sct_deepseg_general.qc.entry import Entry
+    from sct_deepseg_general.qc.entry import QcEntry
 
     volume = nifti.load(image)
 
@@ -83,7 +83,7 @@ def _entry(image: Path, mask: Path, rest: Mapping[str, Any]) -> Entry:
     table = measure(segmentation)
     quality = _quality(segmentation, table)
     dataset, subject, contrast = _names(image, rest)
-    return Entry(
+    return QcEntry(
         image=volume,
         segmentation=segmentation,
         probability=given(rest["soft"], nifti.load_probability),
@@ -155,9 +155,9 @@ def _areas(
 
 def _level_names(mask: Segmentation, rest: Mapping[str, Any]) -> list[str]:
     """The level's name of each slice from the lowest up; empty where no labels were given."""
-    from sct_deepseg_general.csa.plot import level_name
     from sct_deepseg_general.image import nifti
     from sct_deepseg_general.levels import slices as levels
+    from sct_deepseg_general.levels.slices import level_name
 
     if rest["vertfile"] and rest["discfile"]:
         raise click.UsageError("Levels come from -vertfile or from -discfile: give one of them.")

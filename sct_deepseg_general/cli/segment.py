@@ -28,6 +28,7 @@ from sct_deepseg_general.cli._csa_options import (
     level_request,
     measuring,
 )
+from sct_deepseg_general.cli._norm_options import among_norms, norm_lines, norm_request
 from sct_deepseg_general.cli._segment_options import ending, mask_wishes, segmenting, verbosity
 from sct_deepseg_general.errors import DeepsegError
 from sct_deepseg_general.files import clear_abandoned
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from sct_deepseg_general.csa.measure import CsaRequest
     from sct_deepseg_general.inference.predictor import Predictor
     from sct_deepseg_general.job.job import Done, Job, Request
+    from sct_deepseg_general.norms.assess import NormRequest
 
 __all__ = ["command"]
 
@@ -49,6 +51,7 @@ Examples:
   {PROGRAM} -i t2.nii.gz -c2c3
   {PROGRAM} -i t2.nii.gz -perlevel 1 -qc qc
   {PROGRAM} -i t2.nii.gz -discfile discs.nii.gz -perlevel 1
+  {PROGRAM} -i sub-01_T2w.nii.gz -discfile discs.nii.gz -age 34 -sex F -plot csa.png
 
 The flags of csa work here too (-perlevel, -vert, -vertfile, -discfile, -pmj and so on; csa -h).
 
@@ -80,6 +83,7 @@ Subcommands ({PROGRAM} NAME -h):
     help="Write the cross-sectional area per slice (_seg_csa.csv).",
 )
 @measuring(per_slice=1, hidden=True)
+@among_norms
 @option(
     "-plot",
     type=click.Path(path_type=Path),
@@ -121,6 +125,7 @@ def _request(images: tuple[Path, ...], rest: Mapping[str, Any]) -> Request:
         qc=qc,
         command=shlex.join([PROGRAM, *sys.argv[1:]]),
         measures=_measures(images, rest),
+        norms=_norms(images, rest),
         levels=level_request(rest),
     )
 
@@ -132,6 +137,13 @@ def _measures(images: tuple[Path, ...], rest: Mapping[str, Any]) -> CsaRequest:
     if of_one and len(images) > 1:
         raise click.UsageError(f"{of_one[0]} belongs to one image: give one with -i.")
     return csa_request(rest)
+
+
+def _norms(images: tuple[Path, ...], rest: Mapping[str, Any]) -> NormRequest | None:
+    found = norm_request(images[0], rest)
+    if found is not None and len(images) > 1:
+        raise click.UsageError("-age belongs to one image: give one with -i.")
+    return found
 
 
 def _jobs(
@@ -241,7 +253,13 @@ def _warn(done: Done) -> None:
 def _draw(done: Done, path: Path) -> None:
     from sct_deepseg_general.csa.plot import PlotOptions, save_plot
 
-    options = PlotOptions(title=done.job.image.name, flagged=done.quality.flagged)
+    norms = done.norms
+    options = PlotOptions(
+        title=done.job.image.name,
+        flagged=done.quality.flagged,
+        bands=norms.plotted() if norms else {},
+        band_label=norms.whose if norms else "",
+    )
     save_plot(path, done.table, done.measured.levels, options)
 
 
@@ -270,6 +288,8 @@ def _tell(done: Done, predictor: Predictor, request: Request, verbose: int) -> N
     )
     for reason in done.quality.reasons:
         print(f"  {done.quality.status}: {reason}")
+    for line in norm_lines(done.norms) if done.norms else ():
+        print(line)
     for path in (*outputs.wanted(request.csa, request.soft), *done.disc_file):
         print(f"  {printable(path)}")
     if done.qc_page is not None:

@@ -1,11 +1,7 @@
-"""An output folder belongs to one batch at a time, or to the shards of one batch.
-
-The claim is a lock of the operating system, so it ends with its holder, however that ends.
-"""
+"""The right to work in an output folder: one batch at a time, or the shards of one batch."""
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -13,30 +9,45 @@ from pathlib import Path
 
 from sct_deepseg_general.cluster.shards import Shard
 from sct_deepseg_general.errors import OutputError
+from sct_deepseg_general.locks import LockState, try_lock
 
 __all__ = ["claimed"]
-
-_BUSY = {errno.EACCES, errno.EAGAIN}
 
 
 @contextmanager
 def claimed(folder: Path, shard: Shard) -> Iterator[bool]:
-    """Hold the shard's place in a batch's `folder` while the block runs.
+    """Lock a shard's part of a batch while the block runs.
 
-    Gives False where the system or its file system knows no locks: nothing is held then.
+    A shard holds an exclusive lock on its own folder and a shared lock on the number of shards,
+    so that shards of the same number may run at the same time, and no others. The operating
+    system drops the locks when the process ends, however it ends.
+
+    Parameters
+    ----------
+    folder
+        The state folder of the batch; it is created if it is missing.
+    shard
+        The part of the work that is about to be done.
+
+    Yields:
+    ------
+    bool
+        False where the system or the file system has no locks; nothing is locked then.
 
     Raises:
-        OutputError: another process works on this shard, or on another division of the work.
+    ------
+    OutputError
+        Another process works on this shard, or on another division of the same batch.
     """
-    ours = folder / f"lock-of-{shard.count:04}"
+    division = folder / f"lock-of-{shard.count:04}"
     _make(folder / shard.label)
     with ExitStack() as stack:
-        held = stack.enter_context(_locked(folder / shard.label / "lock", folder))
-        stack.enter_context(_locked(ours, folder, shared=True))
-        for other in sorted(set(folder.glob("lock-of-*")) - {ours}):
+        state = stack.enter_context(_locked(folder / shard.label / "lock", folder))
+        stack.enter_context(_locked(division, folder, shared=True))
+        for other in sorted(set(folder.glob("lock-of-*")) - {division}):
             with _locked(other, folder):
                 pass
-        yield held
+        yield state == "held"
 
 
 def _make(folder: Path) -> None:
@@ -47,29 +58,18 @@ def _make(folder: Path) -> None:
 
 
 @contextmanager
-def _locked(path: Path, folder: Path, *, shared: bool = False) -> Iterator[bool]:
+def _locked(path: Path, folder: Path, *, shared: bool = False) -> Iterator[LockState]:
     try:
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
         raise OutputError(f"Cannot write {path}: {error.strerror or error}.") from error
     try:
-        yield _taken(handle, folder, shared=shared)
+        state = try_lock(handle, shared=shared)
+        if state == "busy":
+            raise OutputError(
+                f"Another batch is working on {folder.parent}: wait until it has ended, give "
+                "every process its own -shard i/N with the same N, or choose another -o."
+            )
+        yield state
     finally:
         os.close(handle)
-
-
-def _taken(handle: int, folder: Path, *, shared: bool) -> bool:
-    try:
-        import fcntl
-    except ImportError:
-        return False
-    try:
-        fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno in _BUSY:
-            raise OutputError(
-                f"Another batch is working on {folder.parent}: wait until it has ended, divide "
-                "the work with -shard i/N of one N, or choose another -o."
-            ) from error
-        return False
-    return True

@@ -1,4 +1,4 @@
-"""How far a batch is: counts, rate, time left; the same as a file for other programs."""
+"""The progress of a batch: counts, rate and time left, also as a file for other programs."""
 
 from __future__ import annotations
 
@@ -23,23 +23,25 @@ _WINDOW = 200  # images that the rate is taken over
 
 @dataclass(frozen=True)
 class Progress:
-    """A batch at one moment; `done` counts images of this run, whatever their status."""
+    """The progress of a run at one moment."""
 
     total: int
     """Images to work on in this run."""
     kept: int = 0
-    """Images left alone because their results hold."""
+    """Images that are not worked on because their results are up to date."""
     done: int = 0
+    """Images of this run that have ended, with any status."""
     ok: int = 0
     warn: int = 0
     fail: int = 0
     error: int = 0
+    missing: int = 0
     elapsed: float = 0.0
-    """Seconds."""
+    """Seconds since the start."""
     rate: float = 0.0
-    """Images a second, of late."""
+    """Images per second, over the last 200 images."""
     left: float | None = None
-    """Seconds to go, None while unknown."""
+    """Seconds that remain; None while unknown."""
     state: State = "running"
 
 
@@ -55,12 +57,12 @@ class Meter:
         self.progress = Progress(total, kept)
 
     def begin(self) -> None:
-        """The first image begins: what came before is no part of the rate."""
+        """Note that the first image has started; time before that does not count for the rate."""
         if not self._ends:
             self._ends.append(self._clock())
 
     def count(self, status: str) -> Progress:
-        """One image more, with its status ("ok", "warn", "fail" or "error")."""
+        """Count an image by its status: "ok", "warn", "fail", "error" or "missing"."""
         self.begin()
         at, before = self._clock(), self.progress
         self._ends.append(at)
@@ -80,7 +82,13 @@ class Meter:
 
 
 def spelled(seconds: float | None) -> str:
-    """A time as people say it: "45 s", "12 min", "3 h 20 min", "4 days 6 h"."""
+    """A duration as text.
+
+    Examples:
+    --------
+    >>> [spelled(seconds) for seconds in (45, 720, 12_000, 367_200, None)]
+    ['45 s', '12 min', '3 h 20 min', '4 days 6 h', 'unknown']
+    """
     if seconds is None:
         return "unknown"
     minutes, hours = seconds / 60, seconds / 3600
@@ -94,13 +102,19 @@ def spelled(seconds: float | None) -> str:
 
 
 def write_progress(path: Path, progress: Progress) -> None:
-    """The progress as JSON, written whole."""
+    """Write the progress as JSON.
+
+    Raises:
+    ------
+    OutputError
+        The file cannot be written.
+    """
     with write_whole(path) as temporary:
         temporary.write_text(json.dumps(asdict(progress)) + "\n", encoding="utf-8")
 
 
 def read_progress(path: Path) -> Progress | None:
-    """The progress that a batch left at `path`; None where there is none yet."""
+    """The progress in a file; None if there is no such file yet."""
     try:
         return Progress(**json.loads(path.read_text("utf-8")))
     except (OSError, ValueError, TypeError):

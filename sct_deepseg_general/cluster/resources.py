@@ -1,6 +1,4 @@
-"""How many workers, of how many threads, this machine carries: never more threads than cores,
-never more workers than the memory holds.
-"""
+"""Number of worker processes and threads for a machine, from its cores and its free memory."""
 
 from __future__ import annotations
 
@@ -19,9 +17,9 @@ __all__ = [
 ]
 
 MEMORY_A_WORKER = 2 << 30
-"""Bytes a worker is given: a loaded model and a full-neck image at 0.5 mm peak below this."""
+"""Bytes per worker; a loaded model with a whole-neck image at 0.5 mm needs less."""
 GPU_WORKERS = 3
-"""Workers that share one GPU: while one computes, the others read, measure and write."""
+"""Workers that share one GPU: one computes while the others read, measure and write."""
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "MKL_NUM_THREADS",
@@ -35,22 +33,24 @@ _CGROUP = Path("/sys/fs/cgroup")
 
 @dataclass(frozen=True)
 class Machine:
-    """What this process may use: cores, and bytes of memory that are free."""
+    """The resources that this process may use."""
 
     cores: int
     memory: int
+    """Bytes that are free."""
 
 
 @dataclass(frozen=True)
 class Allotment:
-    """Worker processes and the threads of each."""
+    """A number of worker processes, and of threads in each."""
 
     workers: int
     threads: int
+    """Threads of each worker."""
 
     @property
     def environment(self) -> dict[str, str]:
-        """What keeps every numerical library of a worker to its threads."""
+        """The environment variables that limit the numerical libraries to these threads."""
         return dict.fromkeys(THREAD_VARIABLES, str(self.threads))
 
 
@@ -62,10 +62,34 @@ def allotted(
     threads: int | None = None,
     gpu: bool = False,
 ) -> Allotment:
-    """The workers and threads for so many images; what the user gives is kept.
+    """Choose the number of workers and threads; values that are given are kept.
 
-    Many workers of one thread do more than few of many: reading and writing of one fall into
-    the computing of another. Where memory or images are few, the workers left get more threads.
+    Many workers of one thread are faster than few of many threads, because one reads and writes
+    while another computes. If memory or images are few, there are fewer workers, with more
+    threads each.
+
+    Parameters
+    ----------
+    machine
+        Cores and free memory in bytes.
+    images
+        Number of images to segment.
+    workers, threads
+        The user's choice; None chooses.
+    gpu
+        Whether the network runs on a GPU, which three workers share.
+
+    Returns:
+    -------
+    Allotment
+        At least one worker of at least one thread.
+
+    Examples:
+    --------
+    >>> allotted(Machine(cores=8, memory=32 << 30), images=100)
+    Allotment(workers=8, threads=1)
+    >>> allotted(Machine(cores=8, memory=4 << 30), images=100)
+    Allotment(workers=2, threads=4)
     """
     if workers is None:
         fit = max(1, machine.memory // MEMORY_A_WORKER)
@@ -75,7 +99,7 @@ def allotted(
 
 
 def this_machine(environment: Mapping[str, str]) -> Machine:
-    """Cores and free memory after affinity, control groups and the scheduler's grant."""
+    """Cores and free memory within the limits of affinity, control groups and SLURM."""
     cores = [len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0]
     cores = [cores[0] or os.cpu_count() or 1, *_quota(_CGROUP)]
     cores += _number(environment.get("SLURM_CPUS_PER_TASK"))

@@ -1,8 +1,7 @@
-"""A part of the work, for one of many machines: which images are whose, without a word between
-them.
+"""Division of a batch into shards, which are worked on independently.
 
-An image belongs to the shard that the SHA-256 of its name says, so the parts are the same on
-every machine and do not move when images are added to the dataset.
+The shard of an image follows from the SHA-256 of its participant's name. The division is
+therefore the same on every machine, and it does not change when images are added.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ class Shard:
     def __post_init__(self) -> None:
         if not 1 <= self.index <= self.count:
             raise DatasetError(
-                f"There is no shard {self.index}/{self.count}: shards count from 1/N to N/N."
+                f"There is no shard {self.index}/{self.count}: shards are numbered from 1/N to N/N."
             )
 
     def __str__(self) -> str:
@@ -37,11 +36,11 @@ class Shard:
 
     @property
     def label(self) -> str:
-        """The shard in the name of a file; names sort by number."""
+        """The shard as part of a file name, such as "0003-of-0016"."""
         return f"{self.index:04}-of-{self.count:04}"
 
     def holds(self, name: str) -> bool:
-        """Whether what is called `name` (a participant, an image) belongs to this shard."""
+        """Whether the participant or image of this name belongs to the shard."""
         if self.count == 1:
             return True
         digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()
@@ -49,19 +48,26 @@ class Shard:
 
 
 def parse(text: str) -> Shard:
-    """The shard that "3/16" names.
+    """The shard that a text such as "3/16" names.
 
     Raises:
-        DatasetError: the text is no such pair.
+    ------
+    DatasetError
+        The text does not have this form, or the index is out of range.
+
+    Examples:
+    --------
+    >>> parse("3/16")
+    Shard(index=3, count=16)
     """
     match = _TEXT.fullmatch(text.strip())
     if match is None:
-        raise DatasetError(f"'{text}' is no shard: write 3/16 for the third of sixteen.")
+        raise DatasetError(f"'{text}' is not a shard: write 3/16 for the third of sixteen.")
     return Shard(int(match[1]), int(match[2]))
 
 
 def from_environment(environment: Mapping[str, str]) -> Shard:
-    """This task's part of a SLURM array (0-15, 1-16, with or without a step); 1/1 outside one."""
+    """The shard of this task of a SLURM array; 1/1 outside an array."""
     try:
         task = int(environment["SLURM_ARRAY_TASK_ID"])
         count = int(environment["SLURM_ARRAY_TASK_COUNT"])

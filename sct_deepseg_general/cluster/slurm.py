@@ -1,7 +1,7 @@
-"""Shards as jobs of a SLURM cluster, through submitit: submit, follow, requeue.
+"""Shards as jobs of a SLURM cluster, submitted and followed with submitit.
 
-A shard that is preempted, or runs out of its time, goes back into the queue and continues from
-its journal.
+A shard that is preempted or runs out of time is put back into the queue and continues from its
+journal.
 """
 
 from __future__ import annotations
@@ -32,35 +32,44 @@ _VALUED = (
 
 @dataclass(frozen=True)
 class Grant:
-    """What to ask SLURM for, for each shard: minutes, GB, cores, GPUs; `parallel` at once."""
+    """The resources that are requested from SLURM for each shard."""
 
     partition: str | None = None
     minutes: int = 240
+    """Time limit of a shard, after which it is requeued."""
     memory: int = 8
+    """GB."""
     cpus: int = 4
     gpus: int = 0
     parallel: int = 256
+    """Number of shards that may run at the same time."""
 
 
 class ShardJob:
-    """What a job does: this program, with the words of one shard."""
+    """A job: this program with the arguments of one shard. SLURM's jobs hold it as a pickle."""
 
     def __init__(self, words: Sequence[str]) -> None:
         self.words = list(words)
 
     def __call__(self) -> int:
-        """The exit code: 0, or 1 where an image failed."""
+        """Run the shard; returns its exit code, 1 if an image failed."""
         return subprocess.run([sys.executable, "-c", _MAIN, *self.words], check=False).returncode
 
     def checkpoint(self) -> Any:
-        """The same again, called by submitit before a preempted job is requeued."""
+        """The job that replaces this one; submitit calls it before it requeues the job."""
         from submitit.helpers import DelayedSubmission
 
         return DelayedSubmission(self)
 
 
 def shard_words(words: Sequence[str], count: int) -> list[list[str]]:
-    """The command line of a submission as those of its shards, one each."""
+    """The arguments of each shard, from the arguments of the command that submits them.
+
+    Examples:
+    --------
+    >>> shard_words(["batch", "-bids", "d", "-o", "out", "-slurm", "2"], 2)[0]
+    ['batch', '-bids', 'd', '-o', 'out', '-shard', '1/2']
+    """
     kept, rest = [], list(words)
     while rest:
         word = rest.pop(0)
@@ -72,10 +81,26 @@ def shard_words(words: Sequence[str], count: int) -> list[list[str]]:
 
 
 def submit(shards: Sequence[Sequence[str]], folder: Path, grant: Grant) -> list[Any]:
-    """Hand the shards to SLURM as one array; logs and job scripts go to `folder`.
+    """Submit the shards to SLURM as one job array.
+
+    Parameters
+    ----------
+    shards
+        The arguments of each shard, as `shard_words` gives them.
+    folder
+        Where the job scripts and the logs are written.
+    grant
+        The resources of each shard.
+
+    Returns:
+    -------
+    list of submitit.Job
+        One for each shard.
 
     Raises:
-        BackendError: submitit is not installed, there is no SLURM, or it refused.
+    ------
+    BackendError
+        Submitit is not installed, SLURM is not available, or it refused the jobs.
     """
     executor = _executor(folder)
     executor.update_parameters(
@@ -95,27 +120,44 @@ def submit(shards: Sequence[Sequence[str]], folder: Path, grant: Grant) -> list[
             jobs = [executor.submit(ShardJob(words)) for words in shards]
     except Exception as error:
         reason = " ".join(str(error).split())
-        raise BackendError(f"SLURM did not take the jobs: {reason}.") from error
+        raise BackendError(f"SLURM refused the jobs: {reason}.") from error
     return jobs
 
 
 def follow(
     jobs: Sequence[Any],
     state: Path,
-    tell: Callable[[Progress], None],
+    on_progress: Callable[[Progress], None],
     pause: float = _PAUSE,
 ) -> list[str]:
-    """Wait for the jobs, telling their progress; gives a sentence for each that did not end.
+    """Wait until all jobs have ended.
 
-    A job has ended when it left its result, or when SLURM no longer has it: then it was killed.
+    A job has ended when its result exists, or when SLURM no longer lists it; in that case it was
+    killed.
+
+    Parameters
+    ----------
+    jobs
+        The jobs that `submit` returned.
+    state
+        The state folder of the batch, which holds the progress files.
+    on_progress
+        Called with the progress of all shards together, every `pause` seconds.
+    pause
+        Seconds between two looks.
+
+    Returns:
+    -------
+    list of str
+        One sentence for each job that did not complete its shard.
     """
     count = len(jobs)
     desks = [state / f"{index:04}-of-{count:04}" for index in range(1, count + 1)]
     absent: dict[str, int] = {}
     while True:
-        tell(combined([read_progress(desk / PROGRESS) for desk in desks]))
-        still = [job.job_id for job in jobs if not job.paths.result_pickle.exists()]
-        absent = missed(still, _queue() if still else set(), absent)
+        on_progress(combined([read_progress(desk / PROGRESS) for desk in desks]))
+        running = [job.job_id for job in jobs if not job.paths.result_pickle.exists()]
+        absent = missed(running, _queue() if running else set(), absent)
         if all(times >= _ABSENT for times in absent.values()):
             break
         time.sleep(pause)
@@ -126,16 +168,26 @@ def follow(
 def missed(
     names: Sequence[str], queue: Collection[str] | None, before: Mapping[str, int]
 ) -> dict[str, int]:
-    """How many times on end each job was not in SLURM's queue; an unknown queue changes nothing."""
+    """How many times in a row each job was not in SLURM's queue.
+
+    Parameters
+    ----------
+    names
+        The jobs that have left no result yet.
+    queue
+        The jobs in the queue; None if it is unknown, which changes no count.
+    before
+        The counts so far.
+    """
     if queue is None:
         return {name: before.get(name, 0) for name in names}
     return {name: 0 if name in queue else before.get(name, 0) + 1 for name in names}
 
 
 def combined(parts: Sequence[Progress | None]) -> Progress:
-    """The progress of all shards as one; those that have not begun count nothing yet."""
+    """The progress of all shards together; None stands for a shard that has not started."""
     known = [asdict(part) for part in parts if part is not None]
-    names = ("total", "kept", "done", "ok", "warn", "fail", "error")
+    names = ("total", "kept", "done", "ok", "warn", "fail", "error", "missing")
     sums = {name: sum(part[name] for part in known) for name in names}
     rate = sum(part["rate"] for part in known if part["state"] == "running")
     left = (sums["total"] - sums["done"]) / rate if rate else None
@@ -144,17 +196,17 @@ def combined(parts: Sequence[Progress | None]) -> Progress:
 
 
 def _queue() -> set[str] | None:
-    """The jobs of this user that wait or run, as SLURM names them (12_3); None if it is silent."""
-    asked = ["squeue", "--me", "--noheader", "--array", "--format=%i"]
+    """The user's jobs that wait or run, by SLURM's names (12_3); None if squeue fails."""
+    command = ["squeue", "--me", "--noheader", "--array", "--format=%i"]
     try:
-        said = subprocess.run(asked, capture_output=True, text=True, timeout=60, check=True)
+        listed = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     except (OSError, subprocess.SubprocessError):
         return None
-    return set(said.stdout.split())
+    return set(listed.stdout.split())
 
 
 def _failure(job: Any, name: str) -> str:
-    """Why a job did not do its shard; "" if it did, failed images or not."""
+    """Why a job did not complete its shard; "" if it did, even if images failed."""
     if not job.paths.result_pickle.exists():
         return f"Shard {name} was ended by SLURM or from outside; its log: {job.paths.stderr}"
     try:
@@ -165,9 +217,9 @@ def _failure(job: Any, name: str) -> str:
 
 
 def _cause(error: Exception) -> str:
-    """The last line of the trace that submitit quotes between rules, or of what it says."""
-    said = str(error).strip()
-    return re.split(r"^-{5,}$", said, flags=re.MULTILINE)[:2][-1].strip().splitlines()[-1]
+    """The last line of the traceback that submitit quotes between rules, or of the message."""
+    text = str(error).strip()
+    return re.split(r"^-{5,}$", text, flags=re.MULTILINE)[:2][-1].strip().splitlines()[-1]
 
 
 def _executor(folder: Path) -> Any:
@@ -182,4 +234,4 @@ def _executor(folder: Path) -> Any:
         folder.mkdir(parents=True, exist_ok=True)
         return submitit.AutoExecutor(folder, cluster="slurm", slurm_max_num_timeout=_REQUEUES)
     except (RuntimeError, OSError) as error:
-        raise BackendError(f"There is no SLURM here ({error}): is sbatch on the PATH?") from error
+        raise BackendError(f"SLURM is not available ({error}): is sbatch on the PATH?") from error

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,20 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sct_deepseg_general.files import write_whole
+from sct_deepseg_general.levels.slices import level_name
 from sct_deepseg_general.morphometry.morphometrics import Morphometrics
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["LevelName", "PlotOptions", "figure", "level_name", "save_plot"]
+__all__ = ["PlotOptions", "figure", "save_plot"]
 
 INK, GREY, LIGHT = "#1b2a3a", "#7a8794", "#e6e9ec"
-AREA, SOFT, DOUBT = "#1f6fb2", "#2a9d8f", "#d1495b"
+AREA, SOFT, DOUBT, NORM = "#1f6fb2", "#2a9d8f", "#d1495b", "#8a6d3b"
 
 Floats = NDArray[np.float64]
 Levels = NDArray[np.int64]
-LevelName = str
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,16 @@ class PlotOptions:
     """What is drawn around the curve.
 
     `title` above it; `in_mm` puts millimetres along the cord on the x axis instead of slice
-    numbers; `flagged` are slices to mark as doubtful; `size` is in inches and `dpi` per inch.
+    numbers; `flagged` are slices to mark as doubtful; `bands` holds, by vertebral level, the 5th
+    centile, median and 95th centile of a norm (mm²), and `band_label` says whose it is;
+    `size` is in inches and `dpi` per inch.
     """
 
     title: str = ""
     in_mm: bool = False
     flagged: tuple[int, ...] = ()
+    bands: Mapping[int, tuple[float, float, float]] = field(default_factory=dict)
+    band_label: str = ""
     size: tuple[float, float] = (8.0, 3.6)
     dpi: int = 150
 
@@ -77,8 +81,9 @@ def figure(
     if morphometrics.slices.size:
         _curves(axes, x, morphometrics)
         _flags(axes, x, morphometrics, options.flagged)
-        _limits(axes, x, morphometrics)
+        _limits(axes, x, morphometrics, options.bands)
         if levels is not None:
+            _bands(axes, x, levels, options)
             _levels(axes, x, levels, morphometrics)
         axes.legend(
             loc="lower left", bbox_to_anchor=(0, 1), ncols=4, frameon=False, fontsize=8,
@@ -88,15 +93,6 @@ def figure(
         axes.text(0.5, 0.5, "no cord", transform=axes.transAxes, ha="center", color=GREY)
     _dress(axes, options)
     return drawn
-
-
-def level_name(level: int) -> LevelName:
-    """C1 to C7, T1 to T12, L1 to L5, S1 to S5 for the numbers 1 to 29."""
-    for letter, count in (("C", 7), ("T", 12), ("L", 5), ("S", 5)):
-        if level <= count:
-            return f"{letter}{level}"
-        level -= count
-    return str(level)
 
 
 def _positions(morphometrics: Morphometrics, *, in_mm: bool) -> Floats:
@@ -136,12 +132,35 @@ def _flags(axes: Axes, x: Floats, table: Morphometrics, flagged: Sequence[int]) 
         axes.axvline(x[z], color=DOUBT, lw=1, alpha=0.6)
 
 
-def _limits(axes: Axes, x: Floats, table: Morphometrics) -> None:
+def _bands(axes: Axes, x: Floats, levels: Levels, options: PlotOptions) -> None:
+    """The norm's range and median as a step over each level."""
+    label = options.band_label or None
+    for level, (low, median, high) in sorted(options.bands.items()):
+        at = x[levels == level]
+        if not at.size:
+            continue
+        ends = (float(at.min()) - 0.5 * _step(x), float(at.max()) + 0.5 * _step(x))
+        axes.fill_between(ends, low, high, color=NORM, alpha=0.16, lw=0, label=label, zorder=0)
+        axes.plot(ends, (median, median), color=NORM, lw=1.0, zorder=0)
+        label = None
+
+
+def _step(x: Floats) -> float:
+    return float(np.median(np.diff(x))) if x.size > 1 else 1.0
+
+
+def _limits(
+    axes: Axes,
+    x: Floats,
+    table: Morphometrics,
+    bands: Mapping[int, tuple[float, float, float]],
+) -> None:
     held = table.slices
-    step = float(np.median(np.diff(x))) if x.size > 1 else 1.0
+    step = _step(x)
     axes.set_xlim(x[held[0]] - step, x[held[-1]] + step)
     shown = [table.area, table.soft_area, table.area_lower, table.area_upper]
     values = np.concatenate([column for column in shown if column is not None])
+    values = np.concatenate([values, *(np.array(band) for band in bands.values())])
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
     room = max(high - low, 0.15 * high) * 0.15
     axes.set_ylim(max(0.0, low - room), high + 1.6 * room)

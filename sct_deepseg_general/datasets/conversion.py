@@ -19,12 +19,11 @@ import numpy as np
 from nibabel.affines import apply_affine
 
 from sct_deepseg_general.bids import Case
-from sct_deepseg_general.errors import DatasetError, ImageError, ModelError
+from sct_deepseg_general.errors import DatasetError, ImageError, SchemaError
 from sct_deepseg_general.files import sha256, write_whole
 from sct_deepseg_general.image.nifti import load, save
 from sct_deepseg_general.image.volume import Grid, Probability, Segmentation, Volume
-from sct_deepseg_general.json_schema import as_json, from_json
-from sct_deepseg_general.schema import read_json
+from sct_deepseg_general.schema import as_json, read_record
 
 __all__ = ["THRESHOLD", "Ending", "Job", "Receipt", "convert", "label_reason", "shift"]
 
@@ -157,8 +156,8 @@ def _label_path(job: Job) -> Path:
 def _known(job: Job, stamp: str) -> Receipt | None:
     """The receipt of an earlier run, if it is of these sources and its files are there."""
     try:
-        receipt = from_json(Receipt, read_json(job.receipt), str(job.receipt))
-    except (ModelError, DatasetError):
+        receipt = read_record(Receipt, job.receipt)
+    except SchemaError:
         return None
     there = receipt.reason or all(path.is_file() for path in job.outputs)
     return receipt if receipt.stamp == stamp and there else None

@@ -25,7 +25,7 @@ EDGE = 0.33
 three T2w images of 1 mm: 0.34, 0.23 and 0.42), `benchmarks/training/harmonise_labels.py`."""
 LONGEST = 1.0
 """An edge that would have to move further (mm) is of another object, or that is no border."""
-SMOOTHING = 10.0
+SMOOTHING = 5.0
 """Standard deviation in mm along the cord over which offsets by areas are averaged."""
 
 Floats = NDArray[np.float64]

@@ -24,10 +24,9 @@ from sct_deepseg_general.bids import (
     Skipped,
     index,
 )
-from sct_deepseg_general.errors import DatasetError, ModelError
+from sct_deepseg_general.errors import DatasetError
 from sct_deepseg_general.files import write_whole
-from sct_deepseg_general.json_schema import as_json, from_json
-from sct_deepseg_general.schema import read_json
+from sct_deepseg_general.schema import as_json, raising, read_record
 
 __all__ = [
     "Dataset",
@@ -225,11 +224,8 @@ def read(path: Path) -> Recipe:
         DatasetError: the file is not readable, a field is unknown, missing or of another type, or
             a value makes no sense; the message names the field.
     """
-    try:
-        content = read_json(path)
-    except ModelError as error:
-        raise DatasetError(str(error)) from error
-    return checked(from_json(Recipe, content, str(path)), str(path))
+    with raising(DatasetError):
+        return checked(read_record(Recipe, path), str(path))
 
 
 def checked(recipe: Recipe, where: str) -> Recipe:

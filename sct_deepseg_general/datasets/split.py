@@ -15,8 +15,8 @@ from typing import Any
 
 from sct_deepseg_general.bids import Case, DatasetIndex
 from sct_deepseg_general.datasets.recipe import Part, Recipe, SplitRule
-from sct_deepseg_general.errors import DatasetError, ModelError
-from sct_deepseg_general.schema import read_json
+from sct_deepseg_general.errors import DatasetError
+from sct_deepseg_general.schema import raising, read_json
 
 __all__ = ["Split", "fold_of", "imported", "part_of", "split_people", "training_folds"]
 
@@ -146,10 +146,8 @@ def _assigned(recipe: Recipe) -> dict[str, Part]:
 
 def _content(path: Path) -> Any:
     if path.suffix.lower() not in {".yml", ".yaml"}:
-        try:
+        with raising(DatasetError):
             return read_json(path)
-        except ModelError as error:
-            raise DatasetError(str(error)) from error
     try:
         import yaml
     except ImportError as error:

@@ -13,7 +13,7 @@ from sct_deepseg_general.datasets.manifest import write_rows
 from sct_deepseg_general.errors import DatasetError
 from sct_deepseg_general.evaluation.evaluate import METRICS, Measurement
 from sct_deepseg_general.evaluation.statistics import Summary, summary
-from sct_deepseg_general.json_schema import as_json, from_json
+from sct_deepseg_general.schema import as_json, from_json
 
 __all__ = ["SHOWN", "append", "grouped", "read_csv", "read_lines", "spread", "text", "write_csv"]
 

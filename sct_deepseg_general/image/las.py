@@ -1,4 +1,4 @@
-"""The part of a volume that is not background, with its axes along the body's."""
+"""Volumes with their axes along the body's: LAS, as nibabel writes it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,18 @@ from nibabel.affines import apply_affine
 from numpy.typing import NDArray
 
 from sct_deepseg_general.errors import ImageError
-from sct_deepseg_general.image.volume import NEAR_ZERO, Array, Axcodes, Box, Grid, Volume
+from sct_deepseg_general.image.volume import (
+    NEAR_ZERO,
+    Array,
+    Axcodes,
+    Box,
+    Grid,
+    Probability,
+    Segmentation,
+    Volume,
+)
 
-__all__ = ["AXES", "Upright", "decimal_spacing", "support", "upright"]
+__all__ = ["AXES", "InLas", "Upright", "decimal_spacing", "support", "upright"]
 
 AXES: Axcodes = ("L", "A", "S")
 """Where the axes point to; SCT writes it RPI."""
@@ -36,6 +45,25 @@ class Upright:
     def mask(self) -> NDArray[np.bool_]:
         """What is not background."""
         return np.asarray(self.data > NEAR_ZERO)
+
+
+@dataclass(frozen=True, eq=False)
+class InLas:
+    """An image, its segmentation and its probability of cord on one grid, all in LAS.
+
+    A result is brought to LAS once, and measuring, judging and drawing take it from here.
+    """
+
+    image: Volume
+    segmentation: Segmentation
+    probability: Probability
+
+    @classmethod
+    def of(cls, image: Volume, segmentation: Segmentation, probability: Probability) -> InLas:
+        """The three in LAS, from any axis order; they share a grid."""
+        return cls(
+            image.reoriented(AXES), segmentation.reoriented(AXES), probability.reoriented(AXES)
+        )
 
 
 def upright(volume: Volume) -> Upright | None:

@@ -31,7 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sct_deepseg_general.errors import DatasetError
-from sct_deepseg_general.image.volume import Segmentation
+from sct_deepseg_general.image.volume import Box, Segmentation
 
 __all__ = ["Agreement", "Distances", "Overlap", "agreement", "distances", "overlap"]
 
@@ -116,13 +116,13 @@ def overlap(prediction: Mask, reference: Mask) -> Overlap:
 
 def distances(prediction: Mask, reference: Mask, spacing: Spacing) -> Distances:
     """Distances between the surfaces of two boolean arrays; `spacing` in mm per axis."""
-    if not prediction.any() and not reference.any():
+    box = Box.around(prediction | reference)
+    if box is None:
         return Distances(0.0, 0.0, 0.0, 0.0)
     if not prediction.any() or not reference.any():
         diagonal = float(np.linalg.norm(np.multiply(reference.shape, spacing)))
         return Distances(diagonal, diagonal, diagonal, diagonal)
-    box = _box_around(prediction | reference)
-    first, second = _surface(prediction[box]), _surface(reference[box])
+    first, second = _surface(prediction[box.slices]), _surface(reference[box.slices])
     to_second, to_first = _from_to(first, second, spacing), _from_to(second, first, spacing)
     directed = (to_second, to_first)
     return Distances(
@@ -146,12 +146,6 @@ def _from_to(source: Mask, target: Mask, spacing: Spacing) -> NDArray[np.float64
 
     distance: NDArray[np.float64] = ndimage.distance_transform_edt(~target, sampling=spacing)
     return distance[source]
-
-
-def _box_around(mask: Mask) -> tuple[slice, ...]:
-    axes = range(mask.ndim)
-    lines = (np.flatnonzero(mask.any(axis=tuple(a for a in axes if a != axis))) for axis in axes)
-    return tuple(slice(int(line[0]), int(line[-1]) + 1) for line in lines)
 
 
 def _share(part: int, whole: int, otherwise: float = 1.0) -> float:

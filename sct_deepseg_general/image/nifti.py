@@ -6,8 +6,9 @@ import gzip
 import math
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,15 @@ from sct_deepseg_general.errors import ImageError, OutputError
 from sct_deepseg_general.files import write_whole
 from sct_deepseg_general.image.volume import Array, Grid, Probability, Segmentation, Volume
 
-__all__ = ["load", "load_map", "load_probability", "load_segmentation", "save", "volume_of"]
+__all__ = [
+    "load",
+    "load_labels",
+    "load_map",
+    "load_probability",
+    "load_segmentation",
+    "save",
+    "volume_of",
+]
 
 LARGEST_VOXELS = 2**31
 MILLIMETRES = (0.02, 200.0)
@@ -34,6 +43,9 @@ _GZIP_MOST = 1032  # deflate cannot shrink by more
 _MOST_BEHIND = 64 << 20  # bytes after the voxels, before it is taken for a bomb
 _LARGEST_VALUE = 1e30  # intensities become float32, whose end is 3e38
 _LEVEL = 4
+_ROUNDING = 0.01  # how far a label may be from an integer, where a file scales its values
+
+_Reduction = Callable[[Array, tuple[int, ...], str], tuple[Array, int]]
 
 
 def load(path: Path) -> Volume:
@@ -49,30 +61,75 @@ def load(path: Path) -> Volume:
     return volume
 
 
-def load_segmentation(path: Path, threshold: float = 0.5) -> Segmentation:
-    """A mask as 0/1, uint8: cord where the file's value is above `threshold`.
+def load_segmentation(
+    path: Path, threshold: float = 0.5, volume: int | None = None
+) -> Segmentation:
+    """A mask as 0/1, uint8 (x, y, z): cord where the file's value is above `threshold`.
 
-    Unlike an image it may be empty.
+    Unlike an image it may be empty. `volume` chooses one of a 4D mask, from 0.
+
+    Raises
+    ------
+    ImageError
+        As `load_map`.
     """
-    volume = volume_of(_opened(Path(path)), str(path))
-    data = (volume.data > threshold).astype(np.uint8)
-    return Segmentation(data, volume.grid, volume.header)
+    read = load_map(path, volume)
+    data = (read.data > threshold).astype(np.uint8)
+    return Segmentation(data, read.grid, read.header)
 
 
-def load_probability(path: Path) -> Probability:
-    """A soft mask as float32, clipped to [0, 1]; it may be empty."""
-    volume = volume_of(_opened(Path(path)), str(path))
-    data = np.clip(np.nan_to_num(volume.data.astype(np.float32)), 0, 1)
-    return Probability(data, volume.grid, volume.header)
+def load_probability(path: Path, volume: int | None = None) -> Probability:
+    """A soft mask (x, y, z) as float32, clipped to [0, 1]; it may be empty.
 
-
-def load_map(path: Path) -> Volume:
-    """A mask, a soft mask or a map of labels with the values it has; it may be empty.
-
-    Raises:
-        ImageError: as `load`, but for the content.
+    Raises
+    ------
+    ImageError
+        As `load_map`.
     """
-    return volume_of(_opened(Path(path)), str(path))
+    read = load_map(path, volume)
+    data = np.clip(np.nan_to_num(read.data.astype(np.float32)), 0, 1)
+    return Probability(data, read.grid, read.header)
+
+
+def load_map(path: Path, volume: int | None = None) -> Volume:
+    """A mask, a soft mask or a map (x, y, z) with the values it has; it may be empty.
+
+    `volume` chooses one volume of a 4D file, from 0. A 4D file whose volumes are all alike needs
+    no choice; the mean of masks that differ is no mask.
+
+    Raises
+    ------
+    ImageError
+        As `load`, but for the content; or the volumes differ and none is chosen, or there is no
+        such volume.
+    """
+
+    def chosen(data: Array, shape: tuple[int, ...], name: str) -> tuple[Array, int]:
+        return _one_volume(data, shape, name, volume), 1
+
+    return _volume(_opened(Path(path)), str(path), chosen)
+
+
+def load_labels(path: Path) -> Volume:
+    """A map of labels or of labelled points (x, y, z), int32; 0 and NaN are no label.
+
+    Values are rounded here and nowhere else: a file that stores scaled integers may give 2.9999.
+
+    Raises
+    ------
+    ImageError
+        As `load_map`; or a value is negative or farther than 0.01 from an integer.
+    """
+    read = load_map(path)
+    data = np.nan_to_num(read.data.astype(np.float64), posinf=-1, neginf=-1)
+    labels = np.rint(data)
+    wrong = (np.abs(data - labels) > _ROUNDING) | (labels < 0) | (labels > np.iinfo(np.int32).max)
+    if wrong.any():
+        value = read.data[wrong].flat[0]
+        raise ImageError(
+            f"{path} holds the value {value:.6g}, which is no label: labels are integers from 1 on."
+        )
+    return replace(read, data=labels.astype(np.int32))
 
 
 def volume_of(image: Any, name: str = "the image") -> Volume:
@@ -81,13 +138,18 @@ def volume_of(image: Any, name: str = "the image") -> Volume:
     Raises:
         ImageError: as `load`, but for the content.
     """
+    return _volume(image, name, _averaged)
+
+
+def _volume(image: Any, name: str, reduced: _Reduction) -> Volume:
+    """As `volume_of`; `reduced` makes three axes of four and counts the volumes averaged."""
     if image.header.get_data_dtype().names is not None or _is_complex(image):
         raise ImageError(f"{name} holds colours or complex numbers: give a magnitude image.")
     shape = _checked_shape(tuple(int(n) for n in image.shape), name)
     affine = _checked_affine(image.affine, name)
     _check_size(image, shape, name)
     _check_extent(Grid((shape[0], shape[1], shape[2]), affine), name)
-    data, frames = _averaged(_read(image, name), shape)
+    data, frames = reduced(_read(image, name), shape, name)
     return Volume(data, Grid(data.shape, affine), _nifti1(image.header, name), frames)
 
 
@@ -260,10 +322,28 @@ def _check_extent(grid: Grid, name: str) -> None:
         raise ImageError(f"{name} covers {found} m: repair the voxel sizes in its header.")
 
 
-def _averaged(data: Array, shape: tuple[int, ...]) -> tuple[Array, int]:
+def _averaged(data: Array, shape: tuple[int, ...], _: str) -> tuple[Array, int]:
     if len(shape) == 3:
         return data.reshape(shape), 1
     return data.reshape(shape).mean(axis=3, dtype=np.float64).astype(np.float32), shape[3]
+
+
+def _one_volume(data: Array, shape: tuple[int, ...], name: str, volume: int | None) -> Array:
+    if len(shape) == 3:
+        if volume:
+            raise ImageError(f"{name} holds one volume: there is no volume {volume}.")
+        return data.reshape(shape)
+    volumes = data.reshape(shape)
+    if volume is None:
+        if not (volumes == volumes[..., :1]).all():
+            raise ImageError(
+                f"{name} is 4D and its {shape[3]} volumes differ: choose one with -volume "
+                f"(0 to {shape[3] - 1}), or save one as a 3D file."
+            )
+        volume = 0
+    if not 0 <= volume < shape[3]:
+        raise ImageError(f"{name} holds the volumes 0 to {shape[3] - 1}: there is no {volume}.")
+    return np.ascontiguousarray(volumes[..., volume])
 
 
 def _check_content(data: Array, name: str) -> None:

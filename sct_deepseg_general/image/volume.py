@@ -90,6 +90,18 @@ class Box:
         (x0, x1), (y0, y1), (z0, z1) = ((int(one[0]), int(one[-1]) + 1) for one in spans)
         return cls((x0, y0, z0), (x1, y1, z1))
 
+    def joined(self, other: Box) -> Box:
+        """The smallest box that holds both."""
+        start = _shape3(min(pair) for pair in zip(self.start, other.start, strict=True))
+        return Box(start, _shape3(max(pair) for pair in zip(self.stop, other.stop, strict=True)))
+
+    def on_axes(self, source: Grid, target: Grid) -> Box:
+        """This box of `source` as a box of `target`, the same grid in another axis order."""
+        to_target = np.linalg.inv(target.affine) @ source.affine
+        ends = np.array([self.start, [stop - 1 for stop in self.stop]], dtype=float)
+        voxels = np.rint(apply_affine(to_target, ends)).astype(int)
+        return Box(_shape3(voxels.min(axis=0)), _shape3(voxels.max(axis=0) + 1))
+
     def grown(self, voxels: Sequence[int], within: Shape) -> Box:
         """The box with `voxels` more on both sides of each axis, cut at the shape `within`."""
         start = _shape3(max(0, a - v) for a, v in zip(self.start, voxels, strict=True))
@@ -126,7 +138,9 @@ class Grid:
         return self.shape == other.shape and bool((apart <= tolerance).all())
 
     def reoriented(self, codes: Axcodes) -> Grid:
-        """The same voxels in another axis order and direction."""
+        """The same voxels in another axis order and direction; itself if these are its axes."""
+        if codes == self.axcodes:
+            return self
         transform = _orientation_transform(self.affine, codes)
         shape = [0, 0, 0]
         for source, (target, _) in enumerate(transform):
@@ -175,7 +189,9 @@ class Volume:
             raise ImageError(f"data of shape {self.data.shape} on a grid of {self.grid.shape}")
 
     def reoriented(self, codes: Axcodes) -> Self:
-        """The same voxels in another axis order and direction; no value changes."""
+        """The same voxels in another axis order and direction; itself if these are its axes."""
+        if codes == self.grid.axcodes:
+            return self
         transform = _orientation_transform(self.grid.affine, codes)
         data = orientations.apply_orientation(self.data, transform)
         grid = self.grid.reoriented(codes)

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sct_deepseg_general.image.volume import Box, Grid, Probability, Volume
+from sct_deepseg_general.image.volume import Array, Box, Grid, Probability, Volume
 from sct_deepseg_general.inference.preprocess import margin_box, prepared
 
-__all__ = ["Location", "body_box", "locate"]
+__all__ = ["Location", "body_box", "box_on_grid", "locate"]
 
 Coarse = Callable[[Volume], Probability]
 AIR = 0.1
@@ -104,4 +104,25 @@ def _on_grid(box: Box, source: Grid, target: Grid) -> Box:
     high = np.ceil(np.array(box.stop) * ratio).astype(int)
     x0, y0, z0 = (int(v) for v in low)
     x1, y1, z1 = (int(v) for v in np.minimum(high, target.shape))
+    return Box((x0, y0, z0), (x1, y1, z1))
+
+
+def box_on_grid(low: Array, high: Array, source: Grid, target: Grid) -> Box:
+    """A box of one grid on another grid with any axes, rounded outwards and cut at its border.
+
+    Parameters
+    ----------
+    low, high : arrays of three floats
+        The box in voxels of `source`, from its lower face to its upper face: voxel i reaches
+        from i to i + 1.
+    source, target : Grid
+        Grids whose axes are parallel up to order and direction.
+    """
+    faces = np.array([low, high]) - 0.5  # the centre of voxel 0 is at 0
+    matrix = np.linalg.inv(target.affine) @ source.affine
+    corners = faces @ matrix[:3, :3].T + matrix[:3, 3] + 0.5
+    first = np.clip(np.floor(corners.min(0) + 1e-3), 0, np.array(target.shape) - 1).astype(int)
+    last = np.clip(np.ceil(corners.max(0) - 1e-3), first + 1, target.shape).astype(int)
+    x0, y0, z0 = (int(v) for v in first)
+    x1, y1, z1 = (int(v) for v in last)
     return Box((x0, y0, z0), (x1, y1, z1))

@@ -6,6 +6,8 @@ environment variables are not needed and not set: nothing here reads its folders
 
 from __future__ import annotations
 
+import copy
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,44 +15,74 @@ from typing import Any
 import torch
 
 from sct_deepseg_general.errors import BackendError, ModelError
-from sct_deepseg_general.schema import read_json
+from sct_deepseg_general.schema import raising, read_json
 from sct_deepseg_general.zoo.model import Model
 from sct_deepseg_general.zoo.plans import CONFIGURATION, read_plans
 
-__all__ = ["build_network", "fill", "first_names", "load_network", "stock_predictor"]
+__all__ = [
+    "SliceNetwork",
+    "build_network",
+    "fill",
+    "first_names",
+    "load_network",
+    "stock_predictor",
+    "volume_networks",
+]
 
 
-def build_network(plans: Path, dataset_json: Path) -> torch.nn.Module:
-    """The untrained network of a plan, without deep supervision, made by nnU-Net.
+def build_network(
+    plans: Path, dataset_json: Path, configuration: str = CONFIGURATION
+) -> torch.nn.Module:
+    """Build the untrained network of a plan, without deep supervision, with nnU-Net's code.
 
-    Takes float32 (batch, 1, *axes of the plan), gives logits (batch, classes, *axes).
+    Parameters
+    ----------
+    plans, dataset_json : Path
+        nnU-Net's descriptions of the network and of its labels and channels.
+    configuration : str
+        "2d" or "3d_fullres".
 
-    Raises:
-        ModelError: the plan is not one, or names what may not be built.
+    Returns
+    -------
+    torch.nn.Module
+        Takes float32 (batch, image channels, *axes of the plan), gives logits (batch, label
+        channels, *axes).
+
+    Raises
+    ------
+    ModelError
+        The plan is not one, or names what may not be built.
     """
     from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
     from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
-    read_plans(plans)
-    manager = PlansManager(dict(read_json(plans)))
-    configuration = manager.get_configuration(CONFIGURATION)
-    classes = manager.get_label_manager(dict(read_json(dataset_json))).num_segmentation_heads
+    read = read_plans(plans, configuration)
+    with raising(ModelError):
+        content, dataset = read_json(plans), dict(read_json(dataset_json))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # nnU-Net warns about plans of its earlier versions
+        manager = PlansManager(copy.deepcopy(dict(content)))  # it edits old plans in place
+        settings = manager.get_configuration(configuration)
     return get_network_from_plans(
-        configuration.network_arch_class_name,
-        configuration.network_arch_init_kwargs,
-        configuration.network_arch_init_kwargs_req_import,
-        input_channels=1,
-        output_channels=classes,
+        settings.network_arch_class_name,
+        settings.network_arch_init_kwargs,
+        settings.network_arch_init_kwargs_req_import,
+        input_channels=len(read.normalisations),
+        output_channels=manager.get_label_manager(dataset).num_segmentation_heads,
         allow_init=False,
         deep_supervision=False,
     )
 
 
-def load_network(plans: Path, dataset_json: Path, safetensors: Path) -> torch.nn.Module:
+def load_network(
+    plans: Path, dataset_json: Path, safetensors: Path, configuration: str = CONFIGURATION
+) -> torch.nn.Module:
     """The trained network of one fold, in evaluation mode, on the CPU.
 
-    Raises:
-        ModelError: the plan is refused, or the weights are not those of its network.
+    Raises
+    ------
+    ModelError
+        The plan is refused, or the weights are not those of its network.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
@@ -59,7 +91,30 @@ def load_network(plans: Path, dataset_json: Path, safetensors: Path) -> torch.nn
         weights = load_file(safetensors)
     except (OSError, SafetensorError) as error:
         raise ModelError(f"Cannot read the weights in {safetensors}: {error}.") from error
-    return fill(build_network(plans, dataset_json), weights, str(safetensors))
+    return fill(build_network(plans, dataset_json, configuration), weights, str(safetensors))
+
+
+def volume_networks(model: Model) -> list[torch.nn.Module]:
+    """The network of each fold, taking volumes; a 2d network takes one slice as a volume."""
+    plans, dataset = model.path("plans.json"), model.path("dataset.json")
+    networks = [
+        load_network(plans, dataset, model.path(fold), model.configuration) for fold in model.folds
+    ]
+    if model.configuration == "2d":
+        return [SliceNetwork(network).eval() for network in networks]
+    return networks
+
+
+class SliceNetwork(torch.nn.Module):  # type: ignore[misc]  # torch's own types are not read
+    """A 2d network that takes one slice as a volume: (batch, channels, 1, y, x)."""
+
+    def __init__(self, network: torch.nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, image: torch.Tensor) -> Any:
+        """Logits (batch, label channels, 1, y, x) of `image` (batch, channels, 1, y, x)."""
+        return self.network(image.squeeze(2)).unsqueeze(2)
 
 
 def fill(network: torch.nn.Module, weights: Mapping[str, Any], where: str) -> torch.nn.Module:
@@ -67,8 +122,10 @@ def fill(network: torch.nn.Module, weights: Mapping[str, Any], where: str) -> to
 
     nnU-Net registers one weight under up to four names; giving any one of them is enough.
 
-    Raises:
-        ModelError: a weight is missing, left over, of another shape, or not a number.
+    Raises
+    ------
+    ModelError
+        A weight is missing, left over, of another shape, or not a number.
     """
     unsound = [name for name, weight in weights.items() if not bool(torch.isfinite(weight).all())]
     if unsound:
@@ -98,8 +155,10 @@ def first_names(network: torch.nn.Module) -> dict[str, str]:
 def stock_predictor(model: Model, device: str, *, mirroring: bool = False) -> Any:
     """nnU-Net's `nnUNetPredictor` with the model's weights: step 0.5, Gaussian.
 
-    Raises:
-        BackendError: nnunetv2 is not installed.
+    Raises
+    ------
+    BackendError
+        Nnunetv2 is not installed.
         ModelError: the weights do not fit.
     """
     try:
@@ -110,7 +169,9 @@ def stock_predictor(model: Model, device: str, *, mirroring: bool = False) -> An
             "-engine nnunet needs nnU-Net: pip install 'sct-deepseg-general[torch]'."
         ) from error
     plans, dataset = model.path("plans.json"), model.path("dataset.json")
-    networks = [load_network(plans, dataset, model.path(fold)) for fold in model.folds]
+    networks = [
+        load_network(plans, dataset, model.path(fold), model.configuration) for fold in model.folds
+    ]
     manager = PlansManager(dict(read_json(plans)))
     predictor = nnUNetPredictor(
         tile_step_size=0.5,
@@ -124,10 +185,10 @@ def stock_predictor(model: Model, device: str, *, mirroring: bool = False) -> An
     predictor.manual_initialization(
         networks[0],
         manager,
-        manager.get_configuration(CONFIGURATION),
+        manager.get_configuration(model.configuration),
         [network.state_dict() for network in networks],
         dict(read_json(dataset)),
         "nnUNetTrainer",
-        (0, 1, 2) if mirroring else None,
+        tuple(range(2 if model.configuration == "2d" else 3)) if mirroring else None,
     )
     return predictor

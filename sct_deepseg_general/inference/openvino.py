@@ -1,18 +1,81 @@
-"""OpenVINO without its reports home (one at each import and each conversion), sooner loaded."""
+"""OpenVINO as an engine, imported so that it sends no usage reports and loads faster.
+
+OpenVINO reports its use at each import and at each conversion of a model; here neither is sent.
+"""
 
 from __future__ import annotations
 
 import ctypes
 import importlib
 import sys
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from sct_deepseg_general.errors import BackendError
+import numpy as np
+from numpy.typing import NDArray
+
+from sct_deepseg_general.errors import BackendError, ModelError
+from sct_deepseg_general.inference.devices import thread_count
+from sct_deepseg_general.inference.engine import Float, Progress, cord_minus_background
+from sct_deepseg_general.inference.sliding_window import blended, fitted_tile
+
+__all__ = ["OpenVinoEngine", "compiled_network", "drop_signal_stack", "import_openvino"]
+
+SMALL_TILE = 64**3
+"""Voxels of a tile up to which several are run at the same time."""
+MOST_AT_ONCE = 8
+"""Tiles run at the same time; each takes 30 MB with the embedded model."""
 
 _CONVERTER = "openvino.tools.ovc"
 
-__all__ = ["drop_signal_stack", "import_openvino"]
+
+class OpenVinoEngine:
+    """An OpenVINO IR on the CPU, float32.
+
+    Small tiles are run side by side, each on one thread, so that the number of threads changes no
+    bit of the result; large ones one after the other, each on all threads, because of memory.
+    With `fitted`, tiles are no larger than the image asks for (see `fitted_tile`).
+    """
+
+    name = "openvino"
+    device = "cpu"
+
+    def __init__(self, model_file: Path, patch: Sequence[int], *, fitted: bool = False) -> None:
+        self._patch = tuple(patch)[::-1]
+        self._fitted = fitted
+        self._at_once = min(thread_count(), MOST_AT_ONCE) if np.prod(patch) <= SMALL_TILE else 1
+        least = fitted_tile((1, 1, 1), self._patch) if fitted else self._patch
+        self._forward = _compiled(model_file, self._patch, least, self._at_once)
+
+    def __del__(self) -> None:
+        self.__dict__.pop("_forward", None)
+        if drop_signal_stack is not None:  # None where Python itself is ending
+            drop_signal_stack()  # OpenVINO frees its own with the last model, but leaves it set
+
+    def difference(
+        self, data: Float, wanted: NDArray[np.bool_] | None, progress: Progress | None
+    ) -> Float:
+        def forward(tile: Float) -> Float:
+            return cord_minus_background(self._forward(tile[None, None])[0], tile)
+
+        tile = fitted_tile(data.shape, self._patch) if self._fitted else self._patch
+        return blended(data, tile, forward, wanted, progress, self._each)
+
+    def _each(self, run: Callable[[Any], Float], starts: Iterable[Any]) -> Iterator[Float]:
+        """`map`, several at a time."""
+        if self._at_once == 1:
+            yield from map(run, starts)
+            return
+        from concurrent.futures import ThreadPoolExecutor
+
+        pool = ThreadPoolExecutor(self._at_once)
+        try:
+            yield from pool.map(run, starts)
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def import_openvino() -> ModuleType:
@@ -75,3 +138,83 @@ def drop_signal_stack() -> None:
 
     disable = 2  # SS_DISABLE of <signal.h>
     ctypes.CDLL(None).sigaltstack(ctypes.byref(_Stack(None, disable, 0)), None)
+
+
+def _compiled(
+    model_file: Path, patch: Sequence[int], least: Sequence[int], at_once: int
+) -> Callable[[Float], Float]:
+    """The network's output for a batch of one tile, from `least` to `patch` voxels a side.
+
+    May be called from `at_once` threads at the same time.
+    """
+    ov: Any = import_openvino()
+    try:
+        core = ov.Core()
+        network = core.read_model(model_file)
+        network.reshape([1, 1, *patch])
+        if tuple(least) != tuple(patch):
+            sides = (ov.Dimension(a, b) for a, b in zip(least, patch, strict=True))
+            network.reshape(ov.PartialShape([1, 1, *sides]))
+        compiled = core.compile_model(network, "CPU", _cpu_settings(at_once))
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise ModelError(f"OpenVINO cannot load {model_file} ({reason}).") from error
+    # OpenVINO sets up its use of numpy at the first tensor: from two threads at once, it hangs
+    ov.Tensor(np.zeros(1, np.float32)).data  # noqa: B018
+    free = deque(compiled.create_infer_request() for _ in range(at_once))
+
+    def forward(batch: Float) -> Float:
+        request = free.popleft()  # there is one for each thread
+        try:
+            request.infer({0: batch})
+            return np.array(request.get_output_tensor(0).data)
+        finally:
+            free.append(request)
+
+    return forward
+
+
+def compiled_network(
+    model_file: Path, shape: Sequence[int], precision: str = "f32"
+) -> Callable[[Float], Float]:
+    """The network's output (1, label channels, z, y, x) for a batch (1, *shape), on all threads.
+
+    Parameters
+    ----------
+    model_file : Path
+        The OpenVINO IR.
+    shape : sequence of int
+        Channels, z, y, x of a tile.
+    precision : str
+        "f32", or "bf16" where the processor computes in it.
+
+    Raises
+    ------
+    ModelError
+        The IR cannot be loaded.
+    """
+    ov: Any = import_openvino()
+    try:
+        core = ov.Core()
+        network = core.read_model(model_file)
+        network.reshape([1, *shape])
+        settings = {**_cpu_settings(1), "INFERENCE_PRECISION_HINT": precision}
+        request = core.compile_model(network, "CPU", settings).create_infer_request()
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise ModelError(f"OpenVINO cannot load {model_file} ({reason}).") from error
+
+    def forward(batch: Float) -> Float:
+        request.infer({0: batch})
+        return np.array(request.get_output_tensor(0).data)
+
+    return forward
+
+
+def _cpu_settings(at_once: int) -> dict[str, Any]:
+    return {
+        "INFERENCE_PRECISION_HINT": "f32",
+        "ENABLE_CPU_PINNING": False,
+        "NUM_STREAMS": at_once,
+        "INFERENCE_NUM_THREADS": at_once if at_once > 1 else thread_count(),
+    }

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 
+from sct_deepseg_general.errors import ImageError, ModelError
 from sct_deepseg_general.image.volume import (
     Array,
     Grid,
@@ -15,14 +17,19 @@ from sct_deepseg_general.image.volume import (
     Volume,
     from_sct_letters,
 )
+from sct_deepseg_general.inference.imported import crop_box, labelled, only_largest
 from sct_deepseg_general.inference.locate import Location, locate
 from sct_deepseg_general.inference.postprocess import Cleaning, segmented
 from sct_deepseg_general.inference.predictor import Predictor
 from sct_deepseg_general.inference.preprocess import cut_out, prepared, restored
 from sct_deepseg_general.inference.test_time import views
+from sct_deepseg_general.zoo.labels import Label
+from sct_deepseg_general.zoo.record import Crop
 
 __all__ = ["Options", "Result", "segment"]
 
+_DIRECTIONS = ("superior", "inferior", "left", "right", "anterior", "posterior")
+_V = TypeVar("_V", bound=Volume)
 REACH = 6.0  # mm around the coarse cord within which every voxel is looked at closely
 
 
@@ -37,6 +44,8 @@ class Options:
     """Look at the whole image closely: no crop, no tile left out."""
     uncertainty: bool = False
     """Look in several ways (see `views`), to see how sure the result is. Seven times as slow."""
+    label: str | None = None
+    """The label of an imported model that is wanted; None: the cord, or else all of them."""
 
     def cleaning(self, model_threshold: float) -> Cleaning:
         threshold = model_threshold if self.threshold is None else self.threshold
@@ -57,10 +66,25 @@ class Result:
     other: tuple[Probability, ...] = ()
     """The probability in other views of the image, each on its own grid in the crop."""
 
-    def other_probabilities(self) -> Iterator[Probability]:
-        """The probability of each of the other views, on the image's grid, one by one."""
+    labels: Segmentation | None = None
+    """Of an imported model: the value of the label of each voxel."""
+    label: str = ""
+    """Of an imported model: the label that `segmentation` and `probability` are of."""
+
+    def mask(self, label: Label) -> Segmentation:
+        """One label of an imported model as a mask."""
+        if self.labels is None:
+            return self.segmentation
+        return replace(self.labels, data=np.isin(self.labels.data, label.values).astype(np.uint8))
+
+    def other_probabilities(self, grid: Grid | None = None) -> Iterator[Probability]:
+        """The probability of each of the other views, one by one, on the image's grid.
+
+        `grid` may be the same grid in another axis order.
+        """
         for probability in self.other:
-            yield restored(probability, self.oriented, self.location.box, self.image.grid)
+            onto = grid or self.image.grid
+            yield restored(probability, self.oriented, self.location.box, onto)
 
 
 def segment(
@@ -68,13 +92,34 @@ def segment(
     predictor: Predictor,
     options: Options | None = None,
     progress: Callable[[int, int], None] | None = None,
+    others: Sequence[Volume] = (),
 ) -> Result:
-    """The cord in an image of any orientation, spacing and contrast.
+    """Segment the cord, or the labels of an imported model, in an image.
 
-    `progress` is called with (tiles done, tiles in all).
+    Parameters
+    ----------
+    image : Volume
+        An image of any orientation, voxel size and contrast.
+    predictor : Predictor
+        The model and the engine that runs it.
+    options : Options, optional
+        What the user changes.
+    progress : callable, optional
+        Called with (tiles done, tiles in all).
+    others : sequence of Volume
+        Further images that the network takes together with the first.
+
+    Returns
+    -------
+    Result
+        Segmentation and probability on the image's grid.
     """
     options = options or Options()
     model = predictor.model
+    if model.preprocessing is not None:
+        return _labelled(image, others, predictor, options, progress)
+    if others:
+        raise ImageError(f"{model.key} takes one image, and {1 + len(others)} were given.")
     oriented = image.reoriented(from_sct_letters(model.orientation))
     location = _location(oriented, predictor, options)
     close = prepared(oriented, location.box, model.spacing, averaging=model.averaging)
@@ -84,6 +129,63 @@ def segment(
     segmentation = segmented(probability, options.cleaning(model.threshold))
     other = _other(oriented, close, location, predictor) if options.uncertainty else ()
     return Result(image, probability, segmentation, location, oriented.grid, other)
+
+
+def _labelled(
+    image: Volume,
+    others: Sequence[Volume],
+    predictor: Predictor,
+    options: Options,
+    progress: Callable[[int, int], None] | None,
+) -> Result:
+    """The result of an imported model."""
+    model, scheme = predictor.model, predictor.model.scheme
+    if options.uncertainty:
+        raise ModelError(f"-uncertainty does not work with imported models such as {model.key}.")
+    name = options.label or model.cord_label or scheme.names[0]
+    wanted = scheme.label(name)
+    axes = from_sct_letters(model.orientation)
+    channels = [one.reoriented(axes) for one in (image, *others)]
+    location = _surroundings(channels[0], predictor, options)
+    found = labelled(channels, location.box, model, predictor.labels, name, progress)
+    if options.largest:
+        cord = (model.cord_label,) if model.cord_label else ()
+        only_largest(found.labels, cord if model.largest is None else model.largest, scheme)
+    grid = channels[0].grid
+    probability = _on_image(Probability(found.probability, grid), image)
+    labels = _on_image(Segmentation(found.labels, grid), image)
+    mask = np.isin(labels.data, wanted.values)
+    if options.threshold is not None:
+        mask = probability.data >= options.threshold
+    segmentation = replace(labels, data=mask.astype(np.uint8))
+    return Result(image, probability, segmentation, location, grid, labels=labels, label=name)
+
+
+def _on_image(volume: _V, image: Volume) -> _V:
+    """A volume in the model's axes, in the image's."""
+    back = volume.reoriented(image.grid.axcodes)
+    data = np.ascontiguousarray(back.data)
+    return replace(back, data=data, grid=image.grid, header=image.header)
+
+
+def _surroundings(oriented: Volume, predictor: Predictor, options: Options) -> Location:
+    """Where an imported model looks: around the cord that the embedded locator finds."""
+    model, by = predictor.model, predictor.located_by
+    if by is None or by.locator is None or options.exact:
+        return Location(oriented.grid.box, None, found=True, confidence=1.0)
+    axes = from_sct_letters(by.orientation)
+    upright = oriented.reoriented(axes)
+    location = locate(
+        upright,
+        predictor.coarse_probability,
+        by.locator.spacing,
+        by.locator.threshold,
+        model.margin,
+    )
+    crop = model.crop or Crop(**dict.fromkeys(_DIRECTIONS, model.margin))
+    box = crop_box(location, oriented.grid, crop)
+    coarse = location.coarse and location.coarse.reoriented(oriented.grid.axcodes)
+    return replace(location, box=box, coarse=coarse)
 
 
 def _other(

@@ -28,25 +28,13 @@ class Cleaning:
 def segmented(probability: Probability, cleaning: Cleaning) -> Segmentation:
     """0/1, uint8, on the probability's grid: cord where it is at least the threshold."""
     mask = probability.data >= cleaning.threshold
-    box = _tight(mask)
+    box = Box.around(mask)
     if box is not None:
         inner = mask[box.slices]
         inner = _largest(inner) if cleaning.largest else inner
         mask = np.zeros_like(mask)
         mask[box.slices] = _filled(inner) if cleaning.fill_holes else inner
     return Segmentation(mask.astype(np.uint8), probability.grid, probability.header)
-
-
-def _tight(mask: Mask) -> Box | None:
-    spans = []
-    for axis in range(3):
-        other = tuple(a for a in range(3) if a != axis)
-        index = np.flatnonzero(mask.any(axis=other))
-        if not len(index):
-            return None
-        spans.append((int(index[0]), int(index[-1]) + 1))
-    (x0, x1), (y0, y1), (z0, z1) = spans
-    return Box((x0, y0, z0), (x1, y1, z1))
 
 
 def _largest(mask: Mask) -> Mask:

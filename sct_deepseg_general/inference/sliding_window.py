@@ -16,10 +16,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["blended", "following", "gaussian", "positions"]
+__all__ = ["blended", "blended_channels", "fitted_tile", "following", "gaussian", "positions"]
 
 EDGE = 4
 """Voxels between what is wanted and the border of the tiles that follow it."""
+
+LEAST_TILE = 32
+"""Least side, in voxels, of the locator's tiles where the image is smaller than its patch."""
+TILE_STEP = 16
+"""Sides of such tiles are multiples of this, as a U-Net of up to five stages needs."""
 
 Float = NDArray[np.float32]
 Forward = Callable[[Float], Float]
@@ -48,18 +53,70 @@ def blended(
     weights = np.zeros(padded.shape, np.float32)
     weight = gaussian(tuple(tile))
 
-    def said(start: Any) -> Float:
+    def run(start: Any) -> Float:
         return forward(np.ascontiguousarray(padded[_window(start, tile)]))
 
-    for done, (start, found) in enumerate(zip(starts, each(said, starts), strict=True)):
+    for done, (start, values) in enumerate(zip(starts, each(run, starts), strict=True)):
         window = _window(start, tile)
-        total[window] += found * weight
+        total[window] += values * weight
         weights[window] += weight
         if progress is not None:
             progress(done + 1, len(starts))
     result = np.full(padded.shape, -np.inf, np.float32)
     np.divide(total, weights, out=result, where=weights > 0)
     return np.asarray(result[inner])
+
+
+def blended_channels(
+    data: Float,
+    tile: Sequence[int],
+    forward: Forward,
+    progress: Callable[[int, int], None] | None = None,
+    each: Each = map,
+) -> Float:
+    """The logits of a network with any number of channels, on nnU-Net's lattice of tiles.
+
+    Parameters
+    ----------
+    data : array
+        The image (channels, z, y, x).
+    tile : sequence of int
+        The size of a tile (z, y, x); z is 1 for a network of slices, which sees each slice.
+    forward : callable
+        Maps a tile (channels, z, y, x) to its logits (label channels, z, y, x).
+    progress : callable, optional
+        Called with (tiles done, tiles in all).
+    each : callable
+        As `map`; may run several tiles at a time.
+
+    Returns
+    -------
+    array
+        The logits (label channels, z, y, x) over the whole of `data`.
+    """
+    padded, inner = zip(*(_padded(channel, tile) for channel in data), strict=True)
+    image, shape = np.stack(padded), padded[0].shape
+    starts = positions(shape, tile)
+    weights = np.zeros(shape, np.float32)
+    weight = gaussian(tuple(tile))
+    total = np.zeros((0, *shape), np.float32)
+
+    def run(start: Any) -> Float:
+        seen = (slice(None), *_window(start, tile))
+        return forward(np.ascontiguousarray(image[seen]))
+
+    for done, (start, logits) in enumerate(zip(starts, each(run, starts), strict=True)):
+        if not len(total):  # the first tile tells how many channels there are
+            total = np.zeros((len(logits), *shape), np.float32)
+        window = _window(start, tile)
+        seen = (slice(None), *window)
+        total[seen] += logits * weight
+        weights[window] += weight
+        if progress is not None:
+            progress(done + 1, len(starts))
+    total /= weights
+    whole = (slice(None), *inner[0])
+    return np.asarray(total[whole])
 
 
 def positions(shape: Sequence[int], tile: Sequence[int], step: float = 0.5) -> list[Any]:
@@ -82,6 +139,21 @@ def following(wanted: NDArray[np.bool_], tile: Sequence[int]) -> list[Any]:
             columns = _spanning(np.flatnonzero(seen.any((0, 1))), wanted.shape[2], tile[2])
             starts += [(low, row, column) for row, column in product(rows, columns)]
     return [start for start in starts if wanted[_window(start, tile)].any()]
+
+
+def fitted_tile(shape: Sequence[int], patch: Sequence[int]) -> tuple[int, ...]:
+    """The smallest tile, at most the patch, that holds an array of `shape`.
+
+    Its sides are multiples of `TILE_STEP` and at least `LEAST_TILE`, so that a small image is
+    not mostly padding; a side of the patch that is no such multiple stays as it is.
+    """
+    return tuple(_fitted_side(n, most) for n, most in zip(shape, patch, strict=True))
+
+
+def _fitted_side(n: int, most: int) -> int:
+    if most % TILE_STEP:
+        return most
+    return min(most, max(LEAST_TILE, -(-n // TILE_STEP) * TILE_STEP))
 
 
 def _spanning(index: NDArray[np.intp], length: int, tile: int) -> list[int]:
@@ -108,9 +180,12 @@ def gaussian(tile: tuple[int, ...]) -> Float:
 
 
 def _steps(length: int, tile: int, step: float) -> Iterator[int]:
+    if tile == 1:
+        yield from range(length)
+        return
     count = int(np.ceil((length - tile) / (tile * step))) + 1
     width = (length - tile) / max(count - 1, 1)
-    return (int(np.round(width * i)) for i in range(count))
+    yield from (int(np.round(width * i)) for i in range(count))
 
 
 def _padded(data: NDArray[Any], tile: Sequence[int]) -> tuple[NDArray[Any], Any]:

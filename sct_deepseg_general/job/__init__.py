@@ -1,5 +1,5 @@
-"""One image from file to files: read, segment, measure, assess, write.
+"""The whole work on one image: read, segment, measure, check the quality, write.
 
 May import: inference, csa, quality, qc and what lies below.
-Main functions: `job.run`, `outputs.outputs_for`.
+Main functions: `job.run`, `outputs.outputs_for`, `outputs.check_writable`.
 """

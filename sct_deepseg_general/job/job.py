@@ -1,5 +1,6 @@
-"""One image's whole work: read, segment, measure, judge, write. The main command and the
-batch both do this and nothing else.
+"""The whole work on one image: read, segment, measure, check the quality, write.
+
+The main command and the batch both call `run`.
 """
 
 from __future__ import annotations
@@ -13,34 +14,27 @@ from typing import Any
 import numpy as np
 
 from sct_deepseg_general import __version__
-from sct_deepseg_general.csa import table as csa_table
 from sct_deepseg_general.csa.c2c3 import C2C3
 from sct_deepseg_general.csa.measure import PER_SLICE, CsaRequest, Measured, shapes, tabulated
-from sct_deepseg_general.csa.plot import level_name
+from sct_deepseg_general.csa.table import write as write_csa
 from sct_deepseg_general.errors import ImageError
-from sct_deepseg_general.files import written_together
+from sct_deepseg_general.files import FileStamp, written_together
 from sct_deepseg_general.image import nifti
-from sct_deepseg_general.image.las import AXES
+from sct_deepseg_general.image.las import AXES, InLas
 from sct_deepseg_general.inference.pipeline import Options, Result, segment
 from sct_deepseg_general.inference.predictor import Predictor
-from sct_deepseg_general.job.levels import (
-    c2c3_area,
-    c2c3_words,
-    disc_labels,
-    discs_shown,
-    level_answer,
-    levels_record,
-    levels_words,
-    with_levels,
-)
+from sct_deepseg_general.job import levels as job_levels
 from sct_deepseg_general.job.outputs import Outputs, Provenance, write_sidecar
 from sct_deepseg_general.levels.answer import LevelAnswer, LevelRequest
+from sct_deepseg_general.levels.slices import level_name
 from sct_deepseg_general.morphometry.morphometrics import Morphometrics
-from sct_deepseg_general.morphometry.soft_area import soft_areas
-from sct_deepseg_general.qc.display import box_on
-from sct_deepseg_general.qc.entry import Entry, SliceArea, add_entry
+from sct_deepseg_general.morphometry.soft_area import areas_around, surroundings
+from sct_deepseg_general.norms.assess import Assessment, NormRequest, assessed
+from sct_deepseg_general.norms.centile import Calibrations
+from sct_deepseg_general.norms.columns import with_norms
+from sct_deepseg_general.qc.entry import QcEntry, SliceArea, add_entry
 from sct_deepseg_general.quality.assess import Evidence, Quality, assess
-from sct_deepseg_general.quality.uncertainty import Calibration, Doubt, doubt, with_interval
+from sct_deepseg_general.quality.uncertainty import Doubt, IntervalFactors, doubt, with_interval
 from sct_deepseg_general.zoo.model import Model
 
 __all__ = ["Done", "Job", "QcPlace", "Request", "filed", "judged", "run", "slice_areas"]
@@ -50,33 +44,40 @@ PRODUCER = f"sct_deepseg_sc_general {__version__}"
 
 @dataclass(frozen=True)
 class QcPlace:
-    """The QC page to add to, and how the entry is filed there."""
+    """The QC page to which an entry is added, and the names it gets there."""
 
     folder: Path
     dataset: str = ""
+    """The name of the dataset; "" takes it from the path of the image."""
     subject: str = ""
+    """The name of the subject; "" takes it from the path of the image."""
     at_once: bool = True
-    """Whether the page shows each entry at once; if not, refresh it when all are done."""
+    """Whether the page shows each entry at once; otherwise `qc.folder.refresh` has to be called."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """What is wanted for every image of a call."""
+    """The options that apply to every image of a call."""
 
     options: Options = field(default_factory=Options)
     soft: bool = False
+    """Whether the probability map is written."""
     csa: bool = True
+    """Whether the table of areas is written."""
     qc: QcPlace | None = None
     command: str = ""
+    """The command line, for the QC page."""
     measures: CsaRequest = PER_SLICE
-    """The rows of the table of areas, and what they are divided by."""
+    """The rows of the table of areas, and how the areas are normalised."""
+    norms: NormRequest | None = None
+    """Among whom to place each level's area and diameters."""
     levels: LevelRequest | None = None
     """Find the vertebral levels in the image, or check and complete those of `measures`."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """An image and where its results go."""
+    """An image and the paths of its outputs."""
 
     image: Path
     outputs: Outputs
@@ -87,7 +88,7 @@ class Job:
 
 @dataclass(frozen=True, eq=False)
 class Done:
-    """What was made of a job."""
+    """The results of a job."""
 
     job: Job
     result: Result
@@ -95,35 +96,36 @@ class Done:
     doubt: Doubt
     quality: Quality
     seconds: float
-    """From reading to the last file written, QC page left out."""
+    """Time from reading the image to the last file written, without the QC page."""
     qc_page: Path | None = None
+    norms: Assessment | None = None
+    """Where the levels lie among the norms, if that was asked."""
     levels: LevelAnswer | None = None
-    """The vertebral levels, where they were asked for and there is a cord."""
     c2c3: C2C3 | None = None
-    """The area of C2-C3, where it was asked for."""
+    """As the levels, None unless they are asked for."""
 
     @property
     def disc_file(self) -> tuple[Path, ...]:
-        """The file of the discs, where some were found."""
+        """The file of the discs, if some were found."""
         path = self.job.outputs.discs
-        found = self.levels is not None and self.levels.written and path is not None
-        return (path,) if found and path is not None else ()
+        return (path,) if path and self.levels is not None and self.levels.written else ()
 
     @property
     def table(self) -> Morphometrics:
-        """Area and shape of every slice, with the soft area and the area's interval."""
+        """Area (mm²) and shape of every slice, with the soft area and the interval of the area."""
         return self.measured.morphometrics
 
     @property
     def mean_area(self) -> float:
-        """Mean cross-sectional area in mm² over the slices with cord; NaN without any."""
+        """Mean cross-sectional area in mm² over the slices with cord; NaN without cord."""
         area = self.table.area
         return float(np.nanmean(area)) if np.isfinite(area).any() else float("nan")
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """The interval of the mean area in mm²: the mean of the slices' ends, as if their errors
-        had one cause; None without cord.
+        """The interval of the mean area in mm², None without cord.
+
+        Its ends are the means of the ends of all slices, as for errors with one common cause.
         """
         lower, upper = self.table.area_lower, self.table.area_upper
         if lower is None or upper is None or not self.table.slices.size:
@@ -137,72 +139,113 @@ def run(
     request: Request,
     progress: Callable[[int, int], None] | None = None,
 ) -> Done:
-    """Do the job; the files are written whole and together, or none is.
+    """Segment and measure one image, and write its outputs: all of them, or none.
+
+    Parameters
+    ----------
+    job
+        The image and the paths of its outputs.
+    predictor
+        The loaded model.
+    request
+        What is measured and written.
+    progress
+        Called with the number of patches that the network has done, and of all patches.
+
+    Returns:
+    -------
+    Done
+        The segmentation, the areas and the quality check.
 
     Raises:
-        ImageError: the image cannot be used, or changed meanwhile.
-        OutputError: a result cannot be written.
+    ------
+    ImageError
+        The image cannot be used, or it was changed while it was worked on.
+    OutputError
+        A result cannot be written.
     """
     started = time.perf_counter()
-    stamp = _stamp(job.image)
+    stamp = FileStamp.if_present(job.image)
     image = nifti.load(job.image)
     result = segment(image, predictor, request.options, progress)
     model = predictor.model
     threshold = request.options.cleaning(model.threshold).threshold
-    mask = result.segmentation
-    answer = level_answer(image, mask, request.measures, request.levels)
-    request = replace(request, measures=with_levels(request.measures, mask, answer))
-    measured, doubted = _measured(result, model, request, threshold)
-    quality = judged(result, measured.morphometrics, doubted, model, threshold)
-    done = Done(job, result, measured, doubted, quality, 0.0, None, answer)
+    body = in_las(result)
+    answer = job_levels.level_answer(body, request.measures, request.levels)
+    request = replace(request, measures=job_levels.with_levels(body, request.measures, answer))
+    measured, doubted = _measured(result, body, request, (model, threshold))
+    quality = judged(result, measured.morphometrics, doubted, model, threshold, body)
+    done = Done(job, result, measured, doubted, quality, 0.0, levels=answer)
     if request.levels is not None and request.levels.c2c3:
-        done = replace(done, c2c3=c2c3_area(measured, answer))
-    if _stamp(job.image) != stamp:
+        done = replace(done, c2c3=job_levels.c2c3_area(measured, answer))
+    if request.norms is not None:
+        done = _among_norms(done, request.norms, model)
+    if FileStamp.if_present(job.image) != stamp:
         raise ImageError(f"{job.image} changed while it was worked on: run again.")
     _write(done, predictor, request)
     done = replace(done, seconds=time.perf_counter() - started)
     if request.qc is None:
         return done
-    return replace(done, qc_page=_show(done, predictor, request, request.qc))
+    return replace(done, qc_page=_show(done, predictor, request, request.qc, body))
 
 
-def _stamp(image: Path) -> tuple[int, int] | None:
-    """Size and time of change of a file; None where it is not there."""
-    try:
-        found = image.stat()
-    except OSError:
-        return None
-    return found.st_size, found.st_mtime_ns
+def in_las(result: Result) -> InLas:
+    """A result's image, mask and probability in LAS."""
+    return InLas.of(result.image, result.segmentation, result.probability)
 
 
 def _measured(
-    result: Result, model: Model, request: Request, threshold: float
+    result: Result, body: InLas, request: Request, by: tuple[Model, float]
 ) -> tuple[Measured, Doubt]:
-    """The areas with their interval, and how far they are in doubt."""
-    mask = result.segmentation
+    """The areas with their interval, and the uncertainty; `by` is the model and threshold."""
+    model, threshold = by
+    mask = body.segmentation
     wanted = request.measures
     table = shapes(mask, wanted)
-    table = replace(table, soft_area=soft_areas(result.probability, mask, table))
-    other = result.other_probabilities()
-    doubted = doubt(result.probability, mask, table, threshold, other)
-    table = with_interval(table, doubted, Calibration.from_record(model.intervals))
-    return tabulated(mask, table, wanted), doubted
+    around = surroundings(mask, table)
+    table = replace(table, soft_area=areas_around(around, body.probability, table))
+    other = result.other_probabilities(mask.grid)
+    doubted = doubt(body.probability, around, table, threshold, other)
+    table = with_interval(table, doubted, IntervalFactors.from_record(model.intervals))
+    return tabulated(result.segmentation, table, wanted), doubted
 
 
 def judged(
-    result: Result, table: Morphometrics, doubted: Doubt, model: Model, threshold: float
+    result: Result,
+    table: Morphometrics,
+    doubted: Doubt,
+    model: Model,
+    threshold: float,
+    body: InLas | None = None,
 ) -> Quality:
-    """Whether a result, measured as `table`, is believable."""
+    """Check the quality of a result.
+
+    Parameters
+    ----------
+    result
+        The segmentation, and how the cord was found.
+    table
+        The area (mm²) and shape of every slice.
+    doubted
+        How far the area depends on the threshold and on altered copies of the image.
+    model
+        The model; its typical images are compared with this one.
+    threshold
+        Probability from 0 to 1 above which a voxel is cord.
+    body
+        The result `in_las`, where it is at hand.
+    """
+    body = body or in_las(result)
     return assess(
         Evidence(
-            segmentation=result.segmentation,
-            probability=result.probability,
+            segmentation=body.segmentation,
+            probability=body.probability,
             table=table,
             threshold=threshold,
             found=result.location.found,
             box=result.location.box,
             oriented=result.oriented,
-            image=result.image,
+            image=body.image,
             coarse=result.location.coarse,
             coarse_confidence=result.location.confidence,
             agreement=doubted.agreement,
@@ -211,19 +254,28 @@ def judged(
     )
 
 
+def _among_norms(done: Done, norms: NormRequest, model: Model) -> Done:
+    """The result with each level's place among the norms, and its columns in a table of levels."""
+    found = assessed(done.table, done.measured.levels, norms, Calibrations.from_record(model.norms))
+    rows = done.measured.table
+    if found.places and any(len(row.slices) > 1 for row in rows.rows):
+        rows = with_norms(rows, found)
+    return replace(done, norms=found, measured=replace(done.measured, table=rows))
+
+
 def _write(done: Done, predictor: Predictor, request: Request) -> None:
     outputs, result = done.job.outputs, done.result
     paths = outputs.wanted(request.csa, request.soft)
     with written_together((*paths, *done.disc_file)) as temporary:
         nifti.save(result.segmentation, temporary[outputs.segmentation])
         for path in done.disc_file:
-            nifti.save(disc_labels(done.levels, result.image), temporary[path], np.uint8)
+            nifti.save(job_levels.disc_labels(done.levels, result.image), temporary[path], np.uint8)
         if request.soft:
             nifti.save(result.probability, temporary[outputs.soft])
         if request.csa:
             rows, source = done.measured.table, str(outputs.segmentation)
             status = done.quality.status
-            csa_table.write(temporary[outputs.csa], rows, source, PRODUCER, status=status)
+            write_csa(temporary[outputs.csa], rows, source, PRODUCER, status=status)
         write_sidecar(_provenance(done, predictor, request), temporary[outputs.sidecar])
 
 
@@ -246,34 +298,39 @@ def _provenance(done: Done, predictor: Predictor, request: Request) -> Provenanc
             "exact": options.exact,
             "uncertainty": options.uncertainty,
         },
-        area=_area(done, Calibration.from_record(model.intervals)),
-        levels=levels_record(done.levels, done.c2c3),
+        area=_area(done, IntervalFactors.from_record(model.intervals)),
+        norms={} if done.norms is None else done.norms.summary(),
+        levels=job_levels.levels_record(done.levels, done.c2c3),
     )
 
 
-def _area(done: Done, calibration: Calibration) -> dict[str, Any]:
+def _area(done: Done, factors: IntervalFactors) -> dict[str, Any]:
     """The mean area over the slices with cord, in mm², and its interval."""
     interval = done.interval
     if interval is None:
         return {}
+    repeated = factors.repeated(done.mean_area)
+    again = {} if repeated is None else {"Repeat": [round(end, 3) for end in repeated]}
     return {
         "Mean": round(done.mean_area, 3),
         "Lower": round(interval[0], 3),
         "Upper": round(interval[1], 3),
-        "Level": calibration.level,
-        "Calibrated": calibration.fitted,
+        "Level": factors.level,
+        "Calibrated": factors.fitted,
         "From": "edge" if done.doubt.views is None else "edge and views",
+        **again,
     }
 
 
-def _show(done: Done, predictor: Predictor, request: Request, place: QcPlace) -> Path:
+def _show(done: Done, predictor: Predictor, request: Request, place: QcPlace, body: InLas) -> Path:
     result = done.result
     dataset, subject, contrast = filed(done.job.image)
-    entry = Entry(
+    entry = QcEntry(
         image=result.image,
         segmentation=result.segmentation,
         probability=result.probability,
-        box=box_on(result.location.box, result.oriented, result.image.grid),
+        body=body,
+        box=result.location.box.on_axes(result.oriented, result.image.grid),
         csa=slice_areas(done),
         status=done.quality.status,
         reasons=done.quality.reasons,
@@ -287,16 +344,25 @@ def _show(done: Done, predictor: Predictor, request: Request, place: QcPlace) ->
         contrast=done.job.contrast or contrast,
         seconds=done.seconds,
         version=__version__,
-        discs=discs_shown(done.levels),
-        levels=levels_words(done.levels),
-        c2c3=c2c3_words(done.c2c3),
+        discs=job_levels.discs_shown(done.levels),
+        levels=job_levels.levels_words(done.levels),
+        c2c3=job_levels.c2c3_words(done.c2c3),
     )
     return add_entry(place.folder, entry, at_once=place.at_once)
 
 
 def filed(image: Path) -> tuple[str, str, str]:
-    """Dataset, subject (with session) and contrast of an image on a QC page: what its BIDS name
-    and tree tell, or the names of the three folders above it, as SCT's QC has it.
+    """Dataset, subject (with session) and contrast of an image for a QC page.
+
+    They are taken from a BIDS name and its folders; otherwise they are the names of the three
+    folders above the image, as in SCT.
+
+    Examples:
+    --------
+    >>> filed(Path("/data/neck/sub-01/ses-2/anat/sub-01_ses-2_T2w.nii.gz"))
+    ('neck', 'sub-01 ses-2', 'T2w')
+    >>> filed(Path("/data/study/anna/t2/t2.nii.gz"))
+    ('study', 'anna', 't2')
     """
     folders = [*(folder.name for folder in image.resolve().parents), "", "", ""]
     first, *rest = image.name.split(".")[0].split("_")
@@ -308,10 +374,10 @@ def filed(image: Path) -> tuple[str, str, str]:
 
 
 def slice_areas(done: Done) -> tuple[SliceArea, ...]:
-    """The areas as the QC page draws them, from the lowest slice up."""
-    grid = done.result.segmentation.grid.reoriented(AXES)
+    """The area of each slice in mm² as the QC page shows it, from the lowest slice upwards."""
+    grid = done.result.image.grid.reoriented(AXES)
     if len(done.table.shapes) != grid.shape[2]:
-        raise ImageError("The table of areas does not fit the image: measure it again.")
+        raise ImageError("The table of areas belongs to another image: measure the mask again.")
     heights = grid.affine[2, 3] + grid.affine[2, 2] * np.arange(grid.shape[2])
     table, levels = done.table, done.measured.levels
     return tuple(

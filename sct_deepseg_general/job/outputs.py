@@ -1,4 +1,4 @@
-"""What is written for an image: names, provenance, and each file whole or not at all."""
+"""The outputs of an image: their names, the checks before work starts, and the JSON sidecar."""
 
 from __future__ import annotations
 
@@ -28,14 +28,17 @@ CODE_URL = "https://github.com/sct-pipeline/sct-deepseg-general"
 
 @dataclass(frozen=True)
 class Outputs:
-    """The files written for one image."""
+    """The paths of the files that are written for one image."""
 
     segmentation: Path
     sidecar: Path
+    """The JSON file with the provenance of the mask."""
     csa: Path
+    """The CSV file with the areas."""
     soft: Path
+    """The probability map."""
     discs: Path | None = None
-    """The discs found, as labelled voxels; written where levels are asked for and not withheld."""
+    """The discs found, as labelled voxels; written if levels are asked for and not withheld."""
 
     @property
     def every(self) -> tuple[Path, ...]:
@@ -44,14 +47,14 @@ class Outputs:
         return (self.segmentation, self.sidecar, self.csa, self.soft, *discs)
 
     def wanted(self, csa: bool, soft: bool) -> tuple[Path, ...]:
-        """The files of a run that writes the area, and the probability, or not."""
+        """The files that are written, with or without areas and probability map."""
         extra = [(self.csa, csa), (self.soft, soft)]
         return (self.segmentation, *(path for path, on in extra if on), self.sidecar)
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """How a segmentation was made, for its sidecar."""
+    """How a mask was made, for its sidecar."""
 
     image: Path
     model_key: str
@@ -61,23 +64,40 @@ class Provenance:
     status: str
     reasons: tuple[str, ...]
     frames: int
+    """Number of volumes of the image that were averaged."""
     source: str = ""
-    """How the sidecar names the image, a BIDS URI; "" stands for the file's own name."""
+    """The BIDS URI of the image; "" for its file name."""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     area: Mapping[str, Any] = field(default_factory=dict)
-    """The mean area and its interval, as the sidecar says them."""
+    """The mean area and its interval in mm², under the names that the sidecar uses."""
+    norms: Mapping[str, Any] = field(default_factory=dict)
+    """Where the levels lie among the norms; left out of the sidecar where it is empty."""
     levels: Mapping[str, Any] = field(default_factory=dict)
-    """The discs, the status of their numbers and the area of C2-C3, where they were asked for."""
+    """The discs, the status of their numbers and the area of C2-C3, if they were asked for."""
 
 
-def outputs_for(image: Path, asked: Path | None = None) -> Outputs:
-    """The names beside the image, or those that `asked` (a .nii.gz name or a folder) gives."""
+def outputs_for(image: Path, target: Path | None = None) -> Outputs:
+    """The paths of the outputs of an image.
+
+    Parameters
+    ----------
+    image
+        The image.
+    target
+        A file name (.nii or .nii.gz) for the mask, or a folder; by default the folder of the
+        image.
+
+    Examples:
+    --------
+    >>> outputs_for(Path("t2.nii.gz"), Path("results")).segmentation.as_posix()
+    'results/t2_seg.nii.gz'
+    """
     stem = image.name.removesuffix(".gz").removesuffix(".nii")
     ending = ".nii.gz" if image.name.endswith(".gz") else ".nii"
     segmentation = image.parent / f"{stem}_seg{ending}"
-    if asked is not None:
-        named = asked.name.endswith((".nii", ".nii.gz"))
-        segmentation = asked if named else asked / segmentation.name
+    if target is not None:
+        is_file = target.name.endswith((".nii", ".nii.gz"))
+        segmentation = target if is_file else target / segmentation.name
     base = segmentation.name.removesuffix(".gz").removesuffix(".nii")
     ending = segmentation.name[len(base) :]
     folder = segmentation.parent
@@ -91,11 +111,12 @@ def outputs_for(image: Path, asked: Path | None = None) -> Outputs:
 
 
 def check_writable(paths: tuple[Path, ...], *, overwrite: bool) -> None:
-    """Refuse at the start what would fail, or lose something, at the end.
+    """Check before work starts that the outputs can be written and no file would be lost.
 
     Raises:
-        OutputError: a file exists and may not be overwritten, or a folder is missing or
-            read-only.
+    ------
+    OutputError
+        A file exists and `overwrite` is false, or a folder is missing or read-only.
     """
     for path in paths:
         try:
@@ -105,16 +126,18 @@ def check_writable(paths: tuple[Path, ...], *, overwrite: bool) -> None:
 
 
 def check_folder(folder: Path) -> None:
-    """Refuse a folder that cannot be written to, or cannot be made.
+    """Check that a folder can be written to, or can be created.
 
     Raises:
-        OutputError: a file is in its place, or there is no permission.
+    ------
+    OutputError
+        A file is in its place, or it may not be written to.
     """
-    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if not there.is_dir():
-        raise OutputError(f"Cannot write to {folder}: {there} is not a folder.")
-    if not os.access(there, os.W_OK):
-        raise OutputError(f"Cannot write to {folder}: no permission in {there}.")
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not existing.is_dir():
+        raise OutputError(f"Cannot write to {folder}: {existing} is not a folder.")
+    if not os.access(existing, os.W_OK):
+        raise OutputError(f"Cannot write to {folder}: no permission in {existing}.")
 
 
 def _check_file(path: Path, *, overwrite: bool) -> None:
@@ -129,7 +152,13 @@ def _check_file(path: Path, *, overwrite: bool) -> None:
 
 
 def write_sidecar(provenance: Provenance, path: Path) -> None:
-    """The provenance in BIDS terms (`GeneratedBy`, `Sources`, `SpatialReference`)."""
+    """Write the provenance with the keys of BIDS (`GeneratedBy`, `Sources`, `SpatialReference`).
+
+    Raises:
+    ------
+    OutputError
+        The file cannot be written.
+    """
     text = json.dumps(_sidecar(provenance), indent=2, ensure_ascii=False) + "\n"
     with write_whole(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
@@ -156,6 +185,7 @@ def _sidecar(made: Provenance) -> dict[str, Any]:
         "AveragedVolumes": made.frames,
         "Parameters": dict(made.parameters),
         "Area": dict(made.area),
+        **({"AmongNorms": dict(made.norms)} if made.norms else {}),
         **made.levels,
         "Status": made.status,
         "Reasons": list(made.reasons),

@@ -14,7 +14,7 @@ from sct_deepseg_general.image.las import AXES, upright
 from sct_deepseg_general.image.volume import Grid, Volume
 from sct_deepseg_general.morphometry.centreline import Centreline, CentrelineFit, centres, fitted
 
-__all__ = ["from_discs", "from_levels", "missing_discs", "placed_centreline"]
+__all__ = ["from_discs", "from_levels", "level_name", "missing_discs", "placed_centreline"]
 
 Levels = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -69,6 +69,15 @@ def from_discs(discs: Volume, segmentation: Volume, centreline: Volume | None = 
     levels = np.zeros(segmentation.grid.reoriented(AXES).shape[2], dtype=np.int64)
     levels[own.slices] = below[np.searchsorted(nearest, np.arange(own.slices.size))]
     return levels
+
+
+def level_name(level: int) -> str:
+    """The name of a vertebral level: C1 to C7, T1 to T12, L1 to L5, S1 to S5 for 1 to 29."""
+    for letter, count in (("C", 7), ("T", 12), ("L", 5), ("S", 5)):
+        if level <= count:
+            return f"{letter}{level}"
+        level -= count
+    return str(level)
 
 
 def missing_discs(discs: Volume) -> tuple[int, ...]:

@@ -18,7 +18,7 @@ from sct_deepseg_general.image.volume import Array, Grid, Probability, Segmentat
 from sct_deepseg_general.morphometry.morphometrics import Morphometrics
 from sct_deepseg_general.morphometry.slice_shape import SliceShape
 
-__all__ = ["REACH", "Surroundings", "soft_areas", "surroundings"]
+__all__ = ["REACH", "Surroundings", "areas_around", "soft_areas", "surroundings"]
 
 REACH = 2.0
 """How far beyond the mask, in mm in the slice, the probability counts: its edge, not its noise."""
@@ -77,7 +77,13 @@ def soft_areas(
     Raises:
         ImageError: the three do not belong together.
     """
-    around = surroundings(segmentation, morphometrics)
+    return areas_around(surroundings(segmentation, morphometrics), probability, morphometrics)
+
+
+def areas_around(
+    around: Surroundings | None, probability: Probability, morphometrics: Morphometrics
+) -> Floats:
+    """As `soft_areas`, in mm², of a mask whose `surroundings` are known."""
     if around is None:
         return np.full(len(morphometrics.shapes), np.nan)
     return around.area(around.values(probability))

@@ -14,6 +14,7 @@ import numpy as np
 from nibabel.affines import apply_affine
 from numpy.typing import NDArray
 
+from sct_deepseg_general.image.las import AXES
 from sct_deepseg_general.image.volume import (
     Array,
     Axcodes,
@@ -24,7 +25,7 @@ from sct_deepseg_general.image.volume import (
     Volume,
 )
 
-__all__ = ["Disc", "Display", "Mask", "box_on", "centres", "displayed"]
+__all__ = ["Disc", "Display", "Mask", "centres", "displayed", "with_discs"]
 
 Mask = NDArray[np.bool_]
 
@@ -69,42 +70,41 @@ class Display:
         return self.slices - 1 - z
 
 
+def with_discs(display: Display, discs: tuple[Disc, ...], grid: Grid) -> Display:
+    """The display with discs that are given in mm; `grid` is the image's."""
+    to_voxels = np.linalg.inv(grid.reoriented(_CODES).affine)
+    placed = []
+    for disc in discs:
+        x, y, z = (float(v) for v in apply_affine(to_voxels, disc.place))
+        placed.append(replace(disc, place=(x, y, z)))
+    return replace(display, discs=tuple(placed))
+
+
 def displayed(
     image: Volume,
     segmentation: Segmentation,
     probability: Probability | None = None,
     other: Segmentation | None = None,
     box: Box | None = None,
-    discs: tuple[Disc, ...] = (),
 ) -> Display:
-    """The values in display axes; all on the image's grid."""
-    mask = segmentation.reoriented(_CODES).data > 0
-    second = None if other is None else other.reoriented(_CODES).data > 0
+    """The values in display axes; all on one grid, in any axis order."""
+    mask = _shown(segmentation) > 0
+    second = None if other is None else _shown(other) > 0
     grid = image.grid.reoriented(_CODES)
     return Display(
-        image=image.reoriented(_CODES).data,
+        image=_shown(image),
         mask=mask,
-        probability=None if probability is None else probability.reoriented(_CODES).data,
+        probability=None if probability is None else _shown(probability),
         other=second,
-        box=None if box is None else box_on(box, image.grid, grid),
+        box=None if box is None else box.on_axes(image.grid, grid),
         spacing=grid.spacing,
         centres=centres(mask if mask.any() or second is None else second),
-        discs=tuple(_disc_on(disc, grid) for disc in discs),
     )
 
 
-def _disc_on(disc: Disc, grid: Grid) -> Disc:
-    x, y, z = (float(v) for v in apply_affine(np.linalg.inv(grid.affine), disc.place))
-    return replace(disc, place=(x, y, z))
-
-
-def box_on(box: Box, source: Grid, target: Grid) -> Box:
-    """A box of `source` as a box of `target`, the same grid in another axis order."""
-    to_target = np.linalg.inv(target.affine) @ source.affine
-    ends = np.array([[*box.start, 1], [*(stop - 1 for stop in box.stop), 1]], dtype=float)
-    voxels = np.rint(ends @ to_target.T)[:, :3].astype(int)
-    low, high = voxels.min(axis=0), voxels.max(axis=0) + 1
-    return Box((int(low[0]), int(low[1]), int(low[2])), (int(high[0]), int(high[1]), int(high[2])))
+def _shown(volume: Volume) -> Array:
+    """A volume's data in display axes, which are opposite to LAS on each axis."""
+    return volume.reoriented(AXES).data[::-1, ::-1, ::-1]
 
 
 def centres(mask: Mask) -> NDArray[np.float64]:

@@ -19,9 +19,10 @@ from typing import Any, Literal
 import numpy as np
 
 from sct_deepseg_general.errors import ImageError
+from sct_deepseg_general.image.las import InLas
 from sct_deepseg_general.image.volume import Box, Probability, Segmentation, Volume, to_sct_letters
-from sct_deepseg_general.qc.display import Disc, displayed
-from sct_deepseg_general.qc.folder import PAGE, Attachment, Row, new_id, publish
+from sct_deepseg_general.qc.display import Disc, Display, displayed, with_discs
+from sct_deepseg_general.qc.folder import PAGE, Attachment, QcRow, new_id, publish
 from sct_deepseg_general.qc.mosaic import Mosaic, axial_mosaic, thumbnail
 from sct_deepseg_general.qc.raster import heat_png, webp
 from sct_deepseg_general.qc.sections import Section, coronal_section, sagittal_section
@@ -32,7 +33,7 @@ from sct_deepseg_general.qc.volumes import (
     region,
 )
 
-__all__ = ["PAGE", "Entry", "SliceArea", "Status", "add_entry"]
+__all__ = ["PAGE", "QcEntry", "SliceArea", "Status", "add_entry"]
 
 Status = Literal["ok", "warn", "fail"]
 
@@ -59,21 +60,22 @@ class SliceArea:
 
 
 @dataclass(frozen=True, eq=False)
-class Entry:
+class QcEntry:
     """What a report shows of one result; masks, probability and box are on the image's grid.
 
+    `body` holds image, segmentation and probability in LAS, where they are at hand.
     `other` is a second mask to compare with (a reference, another tool) and `other_csa` its
     areas. `confidence` in [0, 1] is, where left out, the mean probability inside the mask.
     `input_name` is written as it stands into the lists of marked files; `mask_name` and
     `other_name` are the masks' files; `model` is the model's key (id@version); `seconds` the
-    time the result took; `version` the program's. `discs` are drawn with their numbers on the
-    sagittal section; `levels` and `c2c3` say in words how sure these are, and the area of C2-C3.
+    time the result took; `version` the program's.
     """
 
     image: Volume
     segmentation: Segmentation
     probability: Probability | None = None
     other: Segmentation | None = None
+    body: InLas | None = None
     box: Box | None = None
     csa: tuple[SliceArea, ...] = ()
     other_csa: tuple[SliceArea, ...] = ()
@@ -92,8 +94,11 @@ class Entry:
     seconds: float | None = None
     version: str = ""
     discs: tuple[Disc, ...] = ()
+    """Drawn with their numbers on the sagittal section."""
     levels: str = ""
+    """How the vertebral levels are known, or why they are not."""
     c2c3: str = ""
+    """The area of C2-C3 in words."""
 
     def __post_init__(self) -> None:
         shape = self.image.grid.shape
@@ -106,7 +111,7 @@ class Entry:
                 )
 
 
-def add_entry(folder: Path, entry: Entry, volume: bool = True, at_once: bool = True) -> Path:
+def add_entry(folder: Path, entry: QcEntry, volume: bool = True, at_once: bool = True) -> Path:
     """Add `entry` to the QC report in `folder` (made if missing); returns the page to open.
 
     With `volume`, the part of the image around the cord is included for the interactive
@@ -126,9 +131,9 @@ def add_entry(folder: Path, entry: Entry, volume: bool = True, at_once: bool = T
     return folder / PAGE
 
 
-def _row(entry: Entry, name: str) -> Row:
+def _row(entry: QcEntry, name: str) -> QcRow:
     areas = [a.area for a in entry.csa if math.isfinite(a.area)]
-    return Row(
+    return QcRow(
         id=name,
         date=f"{datetime.now(timezone.utc):%Y-%m-%dT%H:%M:%SZ}",
         dataset=entry.dataset,
@@ -149,7 +154,7 @@ def _row(entry: Entry, name: str) -> Row:
     )
 
 
-def _key(entry: Entry) -> str:
+def _key(entry: QcEntry) -> str:
     """The same for every entry of one image and one mask, whatever was made of them since."""
     files = (entry.input_name, entry.mask_name, entry.other_name)
     places = [os.path.abspath(name) if name else "" for name in files]  # noqa: PTH100 - of no file
@@ -157,14 +162,14 @@ def _key(entry: Entry) -> str:
     return hashlib.sha256(json.dumps(words).encode()).hexdigest()[:16]
 
 
-def _confidence(entry: Entry) -> float | None:
+def _confidence(entry: QcEntry) -> float | None:
     if entry.confidence is not None or entry.probability is None:
         return _rounded(entry.confidence, 4)
     inside = entry.probability.data[entry.segmentation.data > 0]
     return _rounded(float(inside.mean()), 4) if inside.size else None
 
 
-def _dice(entry: Entry) -> float | None:
+def _dice(entry: QcEntry) -> float | None:
     if entry.other is None:
         return None
     ours, theirs = entry.segmentation.data > 0, entry.other.data > 0
@@ -178,10 +183,8 @@ def _level_means(csa: Sequence[SliceArea]) -> tuple[tuple[str, float], ...]:
     return tuple((name, round(float(np.nanmean(areas)), 2)) for name, areas in means)
 
 
-def _views(entry: Entry, name: str, volume: bool) -> tuple[Attachment, ...]:
-    display = displayed(
-        entry.image, entry.segmentation, entry.probability, entry.other, entry.box, entry.discs
-    )
+def _views(entry: QcEntry, name: str, volume: bool) -> tuple[Attachment, ...]:
+    display = _display(entry)
     mosaic = axial_mosaic(display)
     sagittal, coronal = sagittal_section(display), coronal_section(display)
     facts = _script("view", name, _view(entry, mosaic, sagittal, coronal, volume))
@@ -197,6 +200,17 @@ def _views(entry: Entry, name: str, volume: bool) -> tuple[Attachment, ...]:
     return (*files, Attachment("axial.webp", _fitting(mosaic, room)))
 
 
+def _display(entry: QcEntry) -> Display:
+    """Everything in display axes, from the volumes in LAS where there are some."""
+    body, box = entry.body, entry.box
+    if body is None:
+        shown = displayed(entry.image, entry.segmentation, entry.probability, entry.other, box)
+        return with_discs(shown, entry.discs, entry.image.grid)
+    box = None if box is None else box.on_axes(entry.image.grid, body.image.grid)
+    shown = displayed(body.image, body.segmentation, body.probability, entry.other, box)
+    return with_discs(shown, entry.discs, body.image.grid)
+
+
 def _fitting(mosaic: Mosaic, room: int) -> bytes:
     """The mosaic's sheet in the best quality that fits into `room` bytes."""
     for quality in (88, 75, 60, 35, 10):
@@ -207,7 +221,7 @@ def _fitting(mosaic: Mosaic, room: int) -> bytes:
 
 
 def _view(
-    entry: Entry, mosaic: Mosaic, sagittal: Section, coronal: Section, volume: bool
+    entry: QcEntry, mosaic: Mosaic, sagittal: Section, coronal: Section, volume: bool
 ) -> dict[str, Any]:
     grid = entry.image.grid
     return {
@@ -254,7 +268,7 @@ def _area(a: SliceArea) -> list[Any]:
     return [int(a.slice), *numbers, a.level, bool(a.flagged)]
 
 
-def _volumes(entry: Entry, name: str) -> Attachment:
+def _volumes(entry: QcEntry, name: str) -> Attachment:
     box = region(entry.segmentation, entry.box)
     volumes = {
         "image": embedded_image(entry.image, box),

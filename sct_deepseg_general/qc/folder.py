@@ -30,7 +30,7 @@ from pathlib import Path
 
 from sct_deepseg_general.errors import OutputError
 
-__all__ = ["PAGE", "Attachment", "Row", "new_id", "publish", "refresh"]
+__all__ = ["PAGE", "Attachment", "QcRow", "new_id", "publish", "refresh"]
 
 PAGE = "index.html"
 
@@ -43,7 +43,7 @@ _PART = re.compile(r"\.part-(?P<machine>[0-9a-f]+)-(?P<pid>\d+)-[0-9a-f]+")
 
 
 @dataclass(frozen=True)
-class Row:
+class QcRow:
     """One line of the list. `csa` and `csa_sd` in mm²; `confidence` and `dice` in [0, 1].
 
     `levels` pairs a vertebral level with the mean CSA there; `seconds` is the time taken.
@@ -84,7 +84,7 @@ def new_id() -> str:
 
 
 def publish(
-    folder: Path, row: Row, attachments: tuple[Attachment, ...], at_once: bool = True
+    folder: Path, row: QcRow, attachments: tuple[Attachment, ...], at_once: bool = True
 ) -> Path:
     """Add an entry to the report in `folder` (made if missing); returns the entry's folder.
 
@@ -182,12 +182,12 @@ def _line(folder: Path, name: str) -> str:
         values = json.loads((folder / "entries" / name / "entry.json").read_text("utf-8"))
     except (OSError, ValueError):
         return ""
-    whole = isinstance(values, list) and len(values) == len(fields(Row)) and values[0] == name
+    whole = isinstance(values, list) and len(values) == len(fields(QcRow)) and values[0] == name
     return _compact(values) if whole else ""
 
 
 def _head(report: str) -> str:
-    columns = _compact([field.name for field in fields(Row)])
+    columns = _compact([field.name for field in fields(QcRow)])
     return f'qc.index({{"report":"{report}","columns":{columns},"rows":['
 
 
@@ -195,7 +195,7 @@ def _script(report: str, lines: list[str]) -> bytes:
     return (_head(report) + "\n" + ",\n".join(lines) + "\n]});\n").encode()
 
 
-def _json(row: Row) -> str:
+def _json(row: QcRow) -> str:
     return _compact([_finite(value) for value in astuple(row)])
 
 

@@ -24,13 +24,11 @@ def region(segmentation: Segmentation, box: Box | None) -> Box:
     Without cord and without box, the whole grid.
     """
     grid = segmentation.grid
-    there = np.argwhere(segmentation.data > 0)
-    if not there.size:
+    tight = Box.around(segmentation.data)
+    if tight is None:
         return grid.box
-    low, high = there.min(axis=0), there.max(axis=0) + 1
     if box is not None:
-        low, high = np.minimum(low, box.start), np.maximum(high, box.stop)
-    tight = Box(_three(low), _three(high))
+        tight = tight.joined(box)
     along = [code in "IS" for code in grid.axcodes]
     margin = [
         n if axis else int(np.ceil(_MARGIN / step))
@@ -76,8 +74,3 @@ def _steps(shape: Sequence[int]) -> list[int]:
         longest = int(np.argmax([n / s for n, s in zip(shape, steps, strict=True)]))
         steps[longest] += 1
     return steps
-
-
-def _three(values: Array) -> tuple[int, int, int]:
-    x, y, z = (int(v) for v in values)
-    return x, y, z

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sct_deepseg_general.image.las import AXES
-from sct_deepseg_general.image.volume import Array, Grid, Probability, Segmentation, Volume
+from sct_deepseg_general.image.volume import Array, Box, Grid, Probability, Segmentation, Volume
 
-__all__ = ["Appearance", "Overlap", "appearance", "longest_above", "overlap"]
+__all__ = ["Appearance", "CoarseOverlap", "appearance", "coarse_overlap", "longest_above"]
 
 REACH = 4.0
 """mm around the mask that are its surroundings; also what a coarse mask may be off by."""
@@ -68,7 +68,7 @@ def appearance(image: Volume, probability: Probability, segmentation: Segmentati
     intensity, sure = image.reoriented(AXES).data, probability.reoriented(AXES).data
     slices, numbers = [], np.flatnonzero(mask.any(axis=(0, 1)))
     for z in numbers:
-        x, y = _box(mask[:, :, z], spacing[:2])
+        x, y, _ = _box(mask[:, :, z : z + 1], spacing).slices
         slices.append(_slice(mask[x, y, z], intensity[x, y, z], sure[x, y, z], spacing))
     entropy, evenness, flatness = (
         float(np.median(column[np.isfinite(column)])) if np.isfinite(column).any() else np.nan
@@ -91,7 +91,7 @@ def longest_above(along: Mapping[int, float], limit: float, width: int) -> tuple
 
 
 @dataclass(frozen=True)
-class Overlap:
+class CoarseOverlap:
     """A mask beside the one of the coarse pass."""
 
     seen: float
@@ -102,25 +102,25 @@ class Overlap:
     """Volume of the mask over that of the coarse mask."""
 
 
-def overlap(segmentation: Segmentation, coarse: Volume) -> Overlap:
+def coarse_overlap(segmentation: Segmentation, coarse: Volume) -> CoarseOverlap:
     """How a mask that holds cord lies to the mask of the coarse pass."""
     from scipy.ndimage import distance_transform_edt
 
-    on_coarse = segmentation.reoriented(coarse.grid.axcodes)
-    mask = on_coarse.data > 0
-    found = Volume((coarse.data > 0).astype(np.uint8), coarse.grid)
-    other = found.resampled_to(on_coarse.grid, order=0).data > 0
-    box = _box(mask | other, on_coarse.grid.spacing)
-    mask, other = mask[box], other[box]
+    upright = segmentation.reoriented(AXES)
+    grid, mask = upright.grid, upright.data > 0
+    found = Volume((coarse.data > 0).astype(np.uint8), coarse.grid).reoriented(AXES)
+    other = found.resampled_to(grid, order=0).data > 0
+    part = _box(mask | other, grid.spacing).slices
+    mask, other = mask[part], other[part]
 
     def near(of: Mask) -> Mask:
-        far = distance_transform_edt(~of, sampling=on_coarse.grid.spacing)
+        far = distance_transform_edt(~of, sampling=grid.spacing)
         return np.asarray(far <= max(REACH, *coarse.grid.spacing))
 
-    own, seen = mask.sum() * _voxel(on_coarse.grid), found.data.sum() * _voxel(coarse.grid)
+    own, seen = mask.sum() * _voxel(grid), found.data.sum() * _voxel(coarse.grid)
     if not mask.any() or not other.any():
-        return Overlap(0.0, 0.0, float(own / seen) if seen else np.inf)
-    return Overlap(
+        return CoarseOverlap(0.0, 0.0, float(own / seen) if seen else np.inf)
+    return CoarseOverlap(
         seen=float((mask & near(other)).sum() / mask.sum()),
         covered=float((other & near(mask)).sum() / other.sum()),
         volume=float(own / seen),
@@ -132,14 +132,11 @@ def _voxel(grid: Grid) -> float:
     return float(np.prod(grid.spacing))
 
 
-def _box(mask: Mask, spacing: tuple[float, ...]) -> tuple[slice, ...]:
-    """The part of an array that holds a mask and its surroundings."""
-    part = []
-    for axis, size in enumerate(spacing):
-        held = np.flatnonzero(mask.any(axis=tuple(a for a in range(mask.ndim) if a != axis)))
-        margin = int(np.ceil((REACH + 1) / size))
-        part.append(slice(max(0, int(held[0]) - margin), int(held[-1]) + 1 + margin))
-    return tuple(part)
+def _box(mask: Mask, spacing: Spacing) -> Box:
+    """The part of an array (x, y, z) that holds a mask and its surroundings; `spacing` in mm."""
+    whole = Grid(mask.shape, np.eye(4)).box
+    box = Box.around(mask) or whole
+    return box.grown([int(np.ceil((REACH + 1) / mm)) for mm in spacing], whole.stop)
 
 
 def _slice(mask: Mask, intensity: Array, sure: Array, spacing: Spacing) -> tuple[float, ...]:

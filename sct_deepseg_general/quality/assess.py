@@ -17,7 +17,12 @@ from numpy.typing import NDArray
 from sct_deepseg_general.image.las import AXES
 from sct_deepseg_general.image.volume import Array, Box, Grid, Probability, Segmentation, Volume
 from sct_deepseg_general.morphometry.morphometrics import Morphometrics
-from sct_deepseg_general.quality.appearance import Appearance, appearance, longest_above, overlap
+from sct_deepseg_general.quality.appearance import (
+    Appearance,
+    appearance,
+    coarse_overlap,
+    longest_above,
+)
 
 __all__ = ["Evidence", "Finding", "Limits", "Quality", "Status", "assess"]
 
@@ -183,7 +188,7 @@ def _on_coarse(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
         yield Finding("warn", f"the coarse pass was not sure that this is a cord ({sure:.2f})")
     if evidence.coarse is None:
         return
-    both = overlap(evidence.segmentation, evidence.coarse)
+    both = coarse_overlap(evidence.segmentation, evidence.coarse)
     status = _below(both.seen, limits.overlap)
     if status != "ok":
         text = f"only {both.seen:.0%} of the mask is where the coarse pass saw the cord"
@@ -329,8 +334,8 @@ def _on_borders(evidence: Evidence) -> Iterator[Finding]:
         planes = np.moveaxis(upright, axis, 0)
         if len(planes) > 1 and (planes[0].any() or planes[-1].any()):
             yield Finding("warn", f"the cord is cut by the field of view ({name})")
-    data = evidence.segmentation.reoriented(evidence.oriented.axcodes).data
-    if _touches(data, evidence.box, evidence.oriented.shape):
+    grid = evidence.segmentation.grid.reoriented(AXES)
+    if _touches(upright, evidence.box.on_axes(evidence.oriented, grid), grid.shape):
         yield Finding("warn", "the cord touches the border of the crop: look at it with -exact")
 
 

@@ -1,4 +1,4 @@
-"""An interval for every area: from the probability's edge, and from other views of the image.
+"""Intervals for areas: from the probability's edge, from other views, from pairs of scans.
 
 The edge alone costs nothing: how much area lies between the probabilities half-way from the
 threshold to 0 and to 1. The views (see `views`) add how far the area moves when the image is
@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sct_deepseg_general.errors import ModelError
-from sct_deepseg_general.image.volume import Probability, Segmentation
+from sct_deepseg_general.image.volume import Probability
 from sct_deepseg_general.morphometry.morphometrics import Morphometrics
-from sct_deepseg_general.morphometry.soft_area import Surroundings, surroundings
+from sct_deepseg_general.morphometry.soft_area import Surroundings
 
-__all__ = ["LEVEL", "Calibration", "Doubt", "doubt", "with_interval"]
+__all__ = ["LEVEL", "Doubt", "IntervalFactors", "doubt", "with_interval"]
 
 LEVEL = 0.9
 """How often an interval is meant to hold the reference area."""
@@ -36,7 +36,7 @@ Factors = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Calibration:
+class IntervalFactors:
     """How many times its scale an interval reaches below and above the area.
 
     `edge` is for the scale from the edge alone, `views` for that from edge and views.
@@ -47,10 +47,13 @@ class Calibration:
     views: Factors = (1.0, 1.0)
     fitted: bool = False
     """Whether the factors come from labelled images."""
+    repeat: float | None = None
+    """How far, as a share of the mean area, that of a second scan lies off at most `level` of the
+    time; from pairs of scans (`benchmarks/accuracy/repeatability.py`)."""
 
     @classmethod
-    def from_record(cls, record: Mapping[str, Any] | None) -> Calibration:
-        """The `intervals` of a model's record, {"level", "edge", "views"}.
+    def from_record(cls, record: Mapping[str, Any] | None) -> IntervalFactors:
+        """The `intervals` of a model's record, {"level", "edge", "views"} and maybe "repeat".
 
         Raises:
             ModelError: the record is not like that.
@@ -61,11 +64,20 @@ class Calibration:
             level = float(record["level"])
             (a, b), (c, d) = record["edge"], record["views"]
             edge, views = (float(a), float(b)), (float(c), float(d))
+            repeat = None if record.get("repeat") is None else float(record["repeat"])
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"The model's record of intervals cannot be read: {error}.") from error
-        if not 0 < level < 1 or min(*edge, *views) < 0:
+        if not 0 < level < 1 or min(*edge, *views, repeat or 0.0) < 0:
             raise ModelError("The model's record of intervals holds impossible numbers.")
-        return cls(level, edge, views, fitted=True)
+        return cls(level, edge, views, fitted=True, repeat=repeat)
+
+    def repeated(self, area: float) -> tuple[float, float] | None:
+        """Where the mean area (mm²) of a second scan of the same person would lie; None where the
+        model's record does not say.
+        """
+        if self.repeat is None:
+            return None
+        return area * (1 - self.repeat), area * (1 + self.repeat)
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,17 +100,21 @@ class Doubt:
 
 def doubt(
     probability: Probability,
-    segmentation: Segmentation,
+    around: Surroundings | None,
     table: Morphometrics,
     threshold: float,
     other: Iterable[Probability] = (),
 ) -> Doubt:
-    """How far the areas of `table` are in doubt; `other` are the probabilities of other views.
+    """How far the areas of `table` are in doubt.
 
-    Raises:
-        ImageError: the volumes do not belong together.
+    `around` are the `soft_area.surroundings` of the mask that was measured (None: no cord), and
+    `other` the probabilities in other views of the image.
+
+    Raises
+    ------
+    ImageError
+        The volumes do not belong together.
     """
-    around = surroundings(segmentation, table)
     if around is None:
         nothing = np.full(len(table.shapes), np.nan)
         return Doubt(nothing, None)
@@ -112,10 +128,10 @@ def doubt(
     return Doubt((wide - narrow) / 2, areas.std(axis=0), agreement)
 
 
-def with_interval(table: Morphometrics, doubted: Doubt, calibration: Calibration) -> Morphometrics:
+def with_interval(table: Morphometrics, doubted: Doubt, factors: IntervalFactors) -> Morphometrics:
     """The table with an interval for the area of every slice, never below 0."""
     area, scale = table.area, doubted.scale(table.area)
-    below, above = calibration.edge if doubted.views is None else calibration.views
+    below, above = factors.edge if doubted.views is None else factors.views
     return table.with_interval(np.maximum(area - below * scale, 0), area + above * scale)
 
 

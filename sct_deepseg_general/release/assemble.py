@@ -11,8 +11,8 @@ from typing import Any
 from sct_deepseg_general.datasets.manifest import FILE
 from sct_deepseg_general.datasets.recipe import Recipe, Training, write
 from sct_deepseg_general.inference.nnunet import build_network, fill
+from sct_deepseg_general.release.checkpoint import read_checkpoint
 from sct_deepseg_general.release.export import ensemble, export_ir, save_weights, sharpened
-from sct_deepseg_general.release.nnunet_results import read_checkpoint
 from sct_deepseg_general.training.fit import Trained
 from sct_deepseg_general.zoo.archive import seal
 from sct_deepseg_general.zoo.model import Model
@@ -94,7 +94,7 @@ def _export(
     networks, names = [], []
     for fold in folds:
         network = build_network(results / "plans.json", results / "dataset.json")
-        weights = read_checkpoint(results / fold / FINAL)
+        weights = read_checkpoint(results / fold / FINAL).weights
         networks.append(sharpened(fill(network, weights, str(results / fold)), sharpness))
         names.append(f"{fold}.safetensors" if name == "network" else f"{fold}_{name}.safetensors")
         save_weights(networks[-1], folder / names[-1])

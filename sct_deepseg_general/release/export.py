@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from sct_deepseg_general.files import write_whole
-from sct_deepseg_general.inference.nnunet import first_names
+from sct_deepseg_general.inference.nnunet import SliceNetwork, first_names
 from sct_deepseg_general.inference.openvino import import_openvino
 
 __all__ = ["ensemble", "export_ir", "save_weights", "sharpened"]
@@ -51,25 +51,53 @@ def sharpened(network: torch.nn.Module, times: float) -> torch.nn.Module:
     return network
 
 
-def export_ir(network: torch.nn.Module, folder: Path, name: str) -> tuple[Path, Path]:
-    """The network as `name`.xml and `name`.bin in `folder`: OpenVINO IR, weights as float16.
+def export_ir(
+    network: torch.nn.Module, folder: Path, name: str, *, channels: int = 1, half: bool = True
+) -> tuple[Path, Path]:
+    """Write the network as OpenVINO IR, `name`.xml and `name`.bin, in `folder`.
 
-    The IR takes one float32 input (1, 1, z, y, x) with free z, y, x and gives float32 logits
-    (1, classes, z, y, x). The same network gives the same bytes with the same OpenVINO.
+    The IR takes one float32 input (1, channels, z, y, x) with free z, y, x and gives float32
+    logits (1, label channels, z, y, x); a 2d network takes one slice, z = 1. The same network
+    gives the same bytes with the same version of OpenVINO.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        The network, 2d or 3d.
+    folder : Path
+        Where the two files are written.
+    name : str
+        Their name without ending.
+    channels : int
+        Number of images that the network takes together.
+    half : bool
+        Whether weights are stored as float16, which changes probabilities by up to 0.004.
+
+    Returns
+    -------
+    tuple of Path
+        The two files.
     """
     openvino = import_openvino()
-    example = torch.zeros(1, 1, *_smallest(network))
+    downs, dimensions = _downsampling(network)
+    sizes = [2 * down for down in downs]
+    shape = [-1, -1, -1]
+    if dimensions == 2:
+        network, sizes, shape = SliceNetwork(network), [1, *sizes], [1, -1, -1]
+    example = torch.zeros(1, channels, *sizes)
     with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")  # tracing warns of what OpenVINO handles
+        warnings.simplefilter("ignore")  # tracing warns about what OpenVINO handles
         model = openvino.convert_model(
-            network.eval(), example_input=example, input=[openvino.PartialShape([1, 1, -1, -1, -1])]
+            network.eval(),
+            example_input=example,
+            input=[openvino.PartialShape([1, channels, *shape])],
         )
     model.set_friendly_name(name)
     model.get_results()[0].set_friendly_name("logits")
     model.inputs[0].tensor.set_names({"image"})
     model.outputs[0].tensor.set_names({"logits"})
     with _scratch(folder / f".part-{name}") as scratch:
-        openvino.save_model(model, str(scratch / f"{name}.xml"), compress_to_fp16=True)
+        openvino.save_model(model, str(scratch / f"{name}.xml"), compress_to_fp16=half)
         return _moved(scratch, folder, name)
 
 
@@ -82,13 +110,14 @@ class _Mean(torch.nn.Module):  # type: ignore[misc]  # torch's own types are not
         return torch.stack([network(image) for network in self.networks]).mean(dim=0)
 
 
-def _smallest(network: torch.nn.Module) -> tuple[int, int, int]:
-    """A tile the network can take: a power of 2 that all its strides divide, with 2 voxels left."""
-    downs = [1, 1, 1]
+def _downsampling(network: torch.nn.Module) -> tuple[list[int], int]:
+    """How often each axis is halved in all, and the number of axes: 2 or 3."""
+    downs: list[int] = []
     for layer in network.modules():
-        if isinstance(layer, torch.nn.ConvTranspose3d):
+        if isinstance(layer, (torch.nn.ConvTranspose2d, torch.nn.ConvTranspose3d)):
+            downs = downs or [1] * len(layer.stride)
             downs = [down * int(stride) for down, stride in zip(downs, layer.stride, strict=True)]
-    return (2 * downs[0], 2 * downs[1], 2 * downs[2])
+    return downs, len(downs)
 
 
 @contextmanager

@@ -1,79 +1,92 @@
-"""Networks trained and published elsewhere: nnU-Net's results folders and SCT's releases.
-
-The only place where a pickle is opened or written. nnU-Net's checkpoints are pickles; they are
-opened by torch's restricted reader, which builds tensors, plain values and what is on the
-list below, and only when a person asked for the import of this very archive.
-"""
+"""Models made of networks trained and published elsewhere: nnU-Net's results, SCT's releases."""
 
 from __future__ import annotations
 
-import io
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-
+from sct_deepseg_general import schema
 from sct_deepseg_general.errors import ModelError
 from sct_deepseg_general.files import write_whole
 from sct_deepseg_general.inference.nnunet import build_network, fill, load_network
-from sct_deepseg_general.release.export import ensemble, export_ir, save_weights
-from sct_deepseg_general.schema import read_json
-from sct_deepseg_general.zoo.archive import Limits, pack, seal, sync, sync_folder, unpack
+from sct_deepseg_general.release.checkpoint import read_checkpoint, written_checkpoint
+from sct_deepseg_general.release.export import export_ir, save_weights
+from sct_deepseg_general.release.results_folder import Results, found_results, unpacked
+from sct_deepseg_general.schema import raising, read_json
+from sct_deepseg_general.zoo.archive import pack, seal, sync, sync_folder
 from sct_deepseg_general.zoo.cache import clear
-from sct_deepseg_general.zoo.index import Entry
-from sct_deepseg_general.zoo.model import ORIENTATION, Model
-from sct_deepseg_general.zoo.plans import CONFIGURATION, Plans, read_plans
+from sct_deepseg_general.zoo.index import IndexEntry
+from sct_deepseg_general.zoo.labels import LabelScheme, label_scheme
+from sct_deepseg_general.zoo.model import Model
+from sct_deepseg_general.zoo.plans import Plans, read_plans, resolved_configuration
+from sct_deepseg_general.zoo.record import ORIENTATION, LabelValues, Preprocessing
 
-__all__ = ["SAFEST_TORCH", "import_results", "pack_for_sct", "read_checkpoint"]
+__all__ = ["ImportOptions", "import_results", "pack_for_sct"]
 
-SAFEST_TORCH = (2, 10)
-"""Earlier versions of torch can be made to run code by a file opened with `weights_only`."""
-
-_LIMITS = Limits(members=20_000, size=16 << 30)
-_WANTED = re.compile(r"(^|.*/)(plans\.json|dataset\.json|fold_\w+/checkpoint_(final|best)\.pth)")
-_CHECKPOINTS = ("checkpoint_final.pth", "checkpoint_best.pth")
-_SCT_ORIENTATION = "LPI"  # what SCT takes where dataset.json names none
+_SCT_ORIENTATION = "LPI"
+"""SCT's orientation for a network whose dataset.json states none."""
+_SCT_EXCEPTION = ("RegionBasedLesionSeg", "AIL")
+"""A word in the dataset's name for which SCT uses another orientation instead."""
 _TRAINER = "nnUNetTrainer"
+_MARGIN = 20.0
+"""Distance in mm kept around the cord, where a release states none."""
 
 
 @dataclass(frozen=True)
-class _Cord:
-    """Where the cord is among the outputs of a foreign network."""
+class ImportOptions:
+    """What a person may say about a network that its files do not."""
 
-    head: int
-    sigmoid: bool
-    """Whether each output is a region of its own, as nnU-Net trains overlapping labels."""
+    cord: str | None = None
+    """The label that is the spinal cord."""
+    orientation: str | None = None
+    """SCT's letters of the orientation that the network expects."""
+    progress: Callable[[int, int], None] = lambda _done, _total: None
+    """Called with the folds that are converted, and the folds in all."""
 
 
-def import_results(source: Path, folder: Path, entry: Entry) -> Model:
-    """A model in a new folder from nnU-Net results: a folder, or a zip as SCT publishes them.
+def import_results(
+    sources: Sequence[Path], folder: Path, entry: IndexEntry, options: ImportOptions | None = None
+) -> Model:
+    """Convert nnU-Net results, as SCT publishes them, to a model folder.
 
-    The folder appears whole, when the model in it is complete, or not at all.
+    The network keeps all its labels. A network whose axes were reordered by the plan keeps its
+    weights; the model's orientation describes the reordering. No code of the results is run.
 
-    The label named in `entry.labels` becomes the cord. Folds become one averaged network. A
-    network whose axes were reordered by the plan keeps its weights; the model's orientation
-    takes the reordering over.
+    Parameters
+    ----------
+    sources : sequence of Path
+        Results folders, or zip archives of them: one, or one for each fold.
+    folder : Path
+        The new model folder. It appears complete or not at all.
+    entry : IndexEntry
+        The model's name, licence and so on, as in the index.
+    options : ImportOptions, optional
+        What the files do not say.
 
-    Raises:
-        ModelError: these are no such results, the cord is not among the labels or cannot be
-            told apart by two outputs, or the checkpoint holds what may not be built.
+    Returns
+    -------
+    Model
+        The model in `folder`.
+
+    Raises
+    ------
+    ModelError
+        These are no such results, the plan and the weights do not belong together, or the
+        checkpoint or the plan holds what may not be built.
     """
+    options = options or ImportOptions()
     if folder.exists():
         raise ModelError(f"{folder} exists already: name a new folder.")
     scratch = folder.with_name(f".{folder.name.lstrip('.')}.import")
     clear(scratch)
     try:
-        scratch.mkdir()
-        results = source
-        if not source.is_dir():
-            results = scratch / "results"
-            unpack(source, results, _LIMITS, wanted=lambda name: bool(_WANTED.fullmatch(name)))
-        model = _imported(_results_in(results), scratch / "model", entry)
+        scratch.mkdir(parents=True)
+        results = found_results(sources, unpacked(sources, scratch))
+        model = _imported(results, scratch / "model", entry, options)
         sync_folder(model.folder)
         model.folder.replace(folder)
         sync(folder.parent)
@@ -82,39 +95,13 @@ def import_results(source: Path, folder: Path, entry: Entry) -> Model:
     return Model.load(folder)
 
 
-def read_checkpoint(path: Path) -> Mapping[str, torch.Tensor]:
-    """The network's weights in a checkpoint of nnU-Net.
-
-    Raises:
-        ModelError: torch is too old to open a stranger's file, or the file is not a checkpoint,
-            or it holds anything but tensors and plain values.
-    """
-    version = re.match(r"(\d+)\.(\d+)", torch.__version__)
-    if version is None or (int(version[1]), int(version[2])) < SAFEST_TORCH:
-        raise ModelError(
-            f"torch {torch.__version__} can be made to run code by the file it opens: import "
-            f"models with torch {'.'.join(map(str, SAFEST_TORCH))} or newer."
-        )
-    try:
-        with torch.serialization.safe_globals(_plain_values()):
-            weights = torch.load(path, map_location="cpu", weights_only=True)["network_weights"]
-    except Exception as error:  # a damaged pickle raises nearly anything
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ModelError(f"{path} is not a checkpoint that may be opened: {first:.300}") from error
-    if not isinstance(weights, dict) or not all(map(torch.is_tensor, weights.values())):
-        raise ModelError(f"{path} holds no weights of a network.")
-    return {
-        name.removeprefix("_orig_mod.").removeprefix("module."): w for name, w in weights.items()
-    }
-
-
 def pack_for_sct(model: Model, archive: Path) -> None:
-    """The model as a zip that `sct_deepseg <task> -install -custom-url` takes: nnU-Net's layout.
+    """Write the model as a zip in nnU-Net's layout: `sct_deepseg <task> -install -custom-url`.
 
-    The same model gives the same bytes with the same torch.
+    The same model gives the same bytes with the same version of torch.
     """
-    plans = read_plans(model.path("plans.json"))
-    top = f"{model.id}-{model.version}/{_TRAINER}__{plans.name}__{CONFIGURATION}"
+    plans = read_plans(model.path("plans.json"), model.configuration)
+    top = f"{model.id}-{model.version}/{_TRAINER}__{plans.name}__{plans.configuration}"
     dataset = {**read_json(model.path("dataset.json")), "image_orientation": model.orientation}
     scratch = archive.with_name(f".{archive.name}.files")
     clear(scratch)
@@ -126,146 +113,170 @@ def pack_for_sct(model: Model, archive: Path) -> None:
             f"{top}/dataset.json": scratch / "dataset.json",
         }
         for number, fold in enumerate(model.folds):
-            members[f"{top}/fold_{number}/{_CHECKPOINTS[0]}"] = scratch / f"fold_{number}.pth"
-            (scratch / f"fold_{number}.pth").write_bytes(_checkpoint(model, fold, number, dataset))
+            path = scratch / f"fold_{number}.pth"
+            members[f"{top}/fold_{number}/checkpoint_final.pth"] = path
+            path.write_bytes(_checkpoint(model, fold, number, dataset))
         pack(members, archive)
     finally:
         clear(scratch)
 
 
-def _results_in(folder: Path) -> Path:
-    """The one folder below `folder` that holds a plan and folds."""
-    found = [
-        path.parent
-        for path in sorted(folder.rglob("plans.json"))
-        if any(path.parent.glob("fold_*"))
-    ]
-    if len(found) != 1:
-        raise ModelError(
-            f"{folder} must hold one set of nnU-Net results (plans.json, dataset.json and "
-            f"fold_*/checkpoint_final.pth), found {len(found)}."
-        )
-    return found[0]
-
-
-def _imported(results: Path, folder: Path, entry: Entry) -> Model:
-    plans = read_plans(results / "plans.json")
-    _check_preparation(plans, results)
-    dataset = read_json(results / "dataset.json")
-    name = entry.labels[1][0]
-    cord = _cord(dataset, name, results)
-    orientation = _orientation(dataset, plans, results)
+def _imported(results: Results, folder: Path, entry: IndexEntry, options: ImportOptions) -> Model:
+    first = read_checkpoint(results.folds[0])
+    plans = read_plans(results.plans, first.configuration)
+    dataset = _dataset(results, plans, entry)
+    scheme = _scheme(dataset, results)
+    if options.cord is not None:
+        scheme.label(options.cord)
+    orientation = _orientation(dataset, plans, results, options)
     folder.mkdir()
-    _write_json(folder / "plans.json", _upright_plans(read_json(results / "plans.json")))
-    plain = {"labels": {"background": 0, name: 1}, "image_orientation": orientation}
-    kept = {key: value for key, value in dataset.items() if key != "regions_class_order"}
-    _write_json(folder / "dataset.json", {**kept, **plain})
-    folds = _write_networks(results, folder, cord)
-    _write_card(folder, entry, cord)
-    return seal(folder, _record(entry, plans, orientation, folds))
+    _write_json(folder / "plans.json", _upright_plans(read_json(results.plans), plans))
+    _write_json(folder / "dataset.json", {**dataset, "image_orientation": orientation})
+    folds = _write_networks(results, folder, plans, options)
+    record = _record(entry, plans, dataset, orientation, folds, results, options)
+    _write_card(folder, entry, plans, scheme, results, first.trainer)
+    return seal(folder, record)
 
 
-def _check_preparation(plans: Plans, results: Path) -> None:
-    if plans.normalisation != "ZScoreNormalization" or plans.masked:
-        raise ModelError(
-            f"The plan in {results} normalises by {plans.normalisation}"
-            f"{' inside a mask' if plans.masked else ''}, which is not supported: only "
-            "ZScoreNormalization over the whole image is."
-        )
-
-
-def _cord(dataset: Mapping[str, Any], name: str, results: Path) -> _Cord:
+def _dataset(results: Results, plans: Plans, entry: IndexEntry) -> dict[str, Any]:
+    """The dataset.json with whole numbers as values, and the name of the index for its label."""
+    dataset = dict(results.dataset_json)
     labels = dataset.get("labels")
     channels = dataset.get("channel_names", dataset.get("modality"))
-    if not isinstance(labels, dict) or not isinstance(channels, dict) or len(channels) != 1:
-        raise ModelError(f"{results / 'dataset.json'} names no labels, or not exactly one channel.")
-    objects = [label for label, value in labels.items() if value not in (0, [0])]
-    if name not in objects:
+    if not isinstance(labels, dict) or not isinstance(channels, dict):
+        raise ModelError(f"{results.dataset} names no labels or no channels.")
+    if len(channels) != len(plans.normalisations):
         raise ModelError(
-            f"The network in {results} has no label '{name}', but {', '.join(objects)}: name the "
-            "cord's with -label."
+            f"{results.dataset} names {len(channels)} channels, and the plan "
+            f"{len(plans.normalisations)}."
         )
-    if any(isinstance(value, list) for value in labels.values()):
-        return _Cord(objects.index(name), sigmoid=True)
-    if len(objects) == 1 and labels[name] == 1:
-        return _Cord(1, sigmoid=False)
-    raise ModelError(
-        f"The network in {results} gives {len(objects)} labels that exclude each other "
-        f"({', '.join(objects)}): the cord would be what the others leave of it."
+    numbers = {str(name): _number(value, results) for name, value in labels.items()}
+    if entry.only_label is not None and len(numbers) == 2:
+        numbers = {
+            name if name == "background" else entry.only_label: value
+            for name, value in numbers.items()
+        }
+    return {**dataset, "labels": numbers, "channel_names": channels}
+
+
+def _number(value: Any, results: Results) -> int | list[int]:
+    """A label's value, or values; nnU-Net takes texts such as "1" for numbers."""
+    try:
+        if isinstance(value, list):
+            return [int(one) for one in value]
+        return int(value)
+    except (TypeError, ValueError) as error:
+        raise ModelError(
+            f"{results.dataset} gives a label the value {value!r:.60}, not a number."
+        ) from error
+
+
+def _scheme(dataset: Mapping[str, Any], results: Results) -> LabelScheme:
+    order = dataset.get("regions_class_order")
+    values = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in dataset["labels"].items()
+    }
+    return label_scheme(
+        values, None if order is None else tuple(map(int, order)), str(results.dataset)
     )
 
 
-def _orientation(dataset: Mapping[str, Any], plans: Plans, results: Path) -> str:
+def _orientation(
+    dataset: Mapping[str, Any], plans: Plans, results: Results, options: ImportOptions
+) -> str:
     """SCT's letters of x, y, z such that the array z, y, x is what the network sees."""
-    letters = dataset.get("image_orientation", _SCT_ORIENTATION)
+    word, exception = _SCT_EXCEPTION
+    usual = exception if word in plans.dataset else _SCT_ORIENTATION
+    letters = options.orientation or dataset.get("image_orientation", usual)
     if not isinstance(letters, str) or not re.fullmatch(ORIENTATION, letters):
-        raise ModelError(f"'{letters}' in {results / 'dataset.json'} is not an orientation.")
+        where = "-orientation" if options.orientation else results.dataset
+        raise ModelError(f"'{letters}' ({where}) is not an orientation in SCT's letters.")
     if sorted(plans.transposed) != [0, 1, 2]:
-        raise ModelError(f"The plan in {results} reorders axes that are not there.")
+        raise ModelError(f"{results.plans} reorders axes that do not exist.")
     network = [letters[::-1][axis] for axis in plans.transposed]
     return "".join(reversed(network))
 
 
-def _upright_plans(plans: Mapping[str, Any]) -> dict[str, Any]:
-    """The plan without reordering of axes, which the model's orientation has taken over."""
-    return {**plans, "transpose_forward": [0, 1, 2], "transpose_backward": [0, 1, 2]}
-
-
-def _write_networks(results: Path, folder: Path, cord: _Cord) -> tuple[str, ...]:
-    networks = []
-    for number, fold in enumerate(_folds(results)):
-        foreign = build_network(results / "plans.json", results / "dataset.json")
-        weights = fill(foreign, read_checkpoint(fold), str(fold)).state_dict()
-        network = build_network(folder / "plans.json", folder / "dataset.json")
-        networks.append(fill(network, _two_classes(weights, cord), str(fold)))
-        save_weights(networks[-1], folder / f"fold_{number}.safetensors")
-    export_ir(ensemble(networks), folder, "network")
-    return tuple(f"fold_{number}.safetensors" for number in range(len(networks)))
-
-
-def _folds(results: Path) -> tuple[Path, ...]:
-    for name in _CHECKPOINTS:
-        found = sorted(results.glob(f"fold_*/{name}"))
-        if found:
-            return tuple(found)
-    raise ModelError(f"{results} holds no fold_*/{_CHECKPOINTS[0]}.")
-
-
-def _two_classes(weights: Mapping[str, torch.Tensor], cord: _Cord) -> Mapping[str, torch.Tensor]:
-    """Weights whose last layers give background and cord.
-
-    The sigmoid of x is the softmax of (0, x): a region's output becomes two classes by an
-    output of zeros beside it.
-    """
-    if not cord.sigmoid:
-        return weights
+def _upright_plans(content: Mapping[str, Any], plans: Plans) -> dict[str, Any]:
+    """The plan of this one configuration, without reordering, which the orientation describes."""
+    settings = resolved_configuration(content, plans.configuration)
     return {
-        name: torch.stack([torch.zeros_like(w[cord.head]), w[cord.head]]) if _is_head(name) else w
-        for name, w in weights.items()
+        **content,
+        "transpose_forward": [0, 1, 2],
+        "transpose_backward": [0, 1, 2],
+        "configurations": {plans.configuration: settings},
     }
 
 
-def _is_head(name: str) -> bool:
-    return "seg_layers." in name
+def _write_networks(
+    results: Results, folder: Path, plans: Plans, options: ImportOptions
+) -> tuple[str, ...]:
+    """The safetensors and the IR of each fold; gives the names of the folds."""
+    names = []
+    for number, path in enumerate(results.folds):
+        options.progress(number, len(results.folds))
+        checkpoint = read_checkpoint(path)
+        if checkpoint.configuration != plans.configuration:
+            raise ModelError(
+                f"{path} is of the configuration {checkpoint.configuration}, and the first fold "
+                f"is of {plans.configuration}: they are not one model."
+            )
+        network = build_network(folder / "plans.json", folder / "dataset.json", plans.configuration)
+        fill(network, checkpoint.weights, str(path))
+        name = path.parent.name
+        save_weights(network, folder / f"{name}.safetensors")
+        channels = len(plans.normalisations)
+        export_ir(network, folder, _network_name(name), channels=channels, half=False)
+        names.append(name)
+    options.progress(len(results.folds), len(results.folds))
+    return tuple(names)
 
 
-def _write_card(folder: Path, entry: Entry, cord: _Cord) -> None:
-    note = (
-        "\nThe network was trained on overlapping regions; the region of the cord is kept.\n"
-        if cord.sigmoid
-        else ""
-    )
+def _network_name(fold: str) -> str:
+    return f"network-{fold}"
+
+
+def _write_card(
+    folder: Path,
+    entry: IndexEntry,
+    plans: Plans,
+    scheme: LabelScheme,
+    results: Results,
+    trainer: str,
+) -> None:
+    kind = "overlapping regions" if scheme.painted else "classes that exclude each other"
+    folds = ", ".join(f"{path.parent.name} ({path.name})" for path in results.folds)
+    hashes = "".join(f"- `{name}`: {hashed}\n" for name, hashed in results.sources.items())
     card = (
-        f"# {entry.title}\n\nImported from nnU-Net results published elsewhere.\n{note}\n"
+        f"# {entry.title}\n\nImported from nnU-Net results published elsewhere. Not evaluated by "
+        f"this program.\n\n"
         f"- From: {', '.join(entry.urls) or 'a file'}\n- Licence: {entry.licence}\n"
-        f"- Citation: {entry.citation}\n- Not evaluated by this program.\n"
+        f"- Citation: {entry.citation}\n"
+        f"- Configuration: {plans.configuration}, trained by {trainer:.100}\n"
+        f"- Folds: {folds}\n- Labels: {', '.join(scheme.names)} ({kind})\n\n"
+        f"SHA-256 of the files it was converted from:\n\n{hashes}"
     )
     (folder / "card.md").write_bytes(card.encode())
 
 
 def _record(
-    entry: Entry, plans: Plans, orientation: str, folds: tuple[str, ...]
+    entry: IndexEntry,
+    plans: Plans,
+    dataset: Mapping[str, Any],
+    orientation: str,
+    folds: tuple[str, ...],
+    results: Results,
+    options: ImportOptions,
 ) -> Mapping[str, Any]:
+    preprocessing = Preprocessing(
+        configuration=plans.configuration,
+        normalisations=plans.normalisations,
+        image=plans.image,
+        logits=plans.logits,
+    )
+    regions = any(isinstance(v, list) and len(v) > 1 for v in dataset["labels"].values())
+    labels: LabelValues = dataset["labels"]
     return {
         "format": 1,
         "id": entry.id,
@@ -277,11 +288,21 @@ def _record(
         "spacing": list(plans.spacing[::-1]),
         "patch": list(plans.patch[::-1]),
         "normalisation": "zscore",
-        "labels": dict(entry.labels),
+        "labels": labels,
+        "region_order": list(dataset["regions_class_order"]) if regions else None,
+        "cord": options.cord,
         "threshold": 0.5,
-        "margin": 20.0,
+        "margin": _MARGIN,
         "locator": None,
-        "folds": list(folds),
+        "folds": [f"{fold}.safetensors" for fold in folds],
+        "networks": [_network_name(fold) for fold in folds],
+        "channels": [str(name) for name in dataset["channel_names"].values()],
+        "vote": entry.vote,
+        "preprocessing": schema.as_json(preprocessing),
+        "crop": None if results.crop is None else schema.as_json(results.crop),
+        "whole_image": entry.whole_image,
+        "largest": None if entry.largest is None else list(entry.largest),
+        "sources": dict(results.sources),
         "intervals": None,
         "licence": entry.licence,
         "citation": entry.citation,
@@ -291,30 +312,13 @@ def _record(
 
 
 def _checkpoint(model: Model, fold: str, number: int, dataset: Mapping[str, Any]) -> bytes:
-    """A checkpoint as nnU-Net's predictor reads it."""
+    """The checkpoint of one fold of a model."""
     plans, names = model.path("plans.json"), model.path("dataset.json")
-    content = {
-        "network_weights": load_network(plans, names, model.path(fold)).state_dict(),
-        "trainer_name": _TRAINER,
-        "inference_allowed_mirroring_axes": (0, 1, 2),
-        "init_args": {
-            "plans": dict(read_json(plans)),
-            "configuration": CONFIGURATION,
-            "fold": number,
-            "dataset_json": dict(dataset),
-        },
-    }
-    stream = io.BytesIO()
-    torch.save(content, stream)
-    return stream.getvalue()
-
-
-def _plain_values() -> list[Any]:
-    """What makes the scalars of numpy that nnU-Net's logs hold, under its old and new name."""
-    scalar = np.float64(0).__reduce__()[0]
-    kinds = {type(np.dtype(name)) for name in ("f4", "f8", "i4", "i8", "u1", "?")}
-    names = ("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar")
-    return [np.dtype, *kinds, *((scalar, name) for name in names)]
+    network = load_network(plans, names, model.path(fold), model.configuration)
+    with raising(ModelError):
+        content = read_json(plans)
+    weights = network.state_dict()
+    return written_checkpoint(weights, _TRAINER, number, content, dataset, model.configuration)
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:

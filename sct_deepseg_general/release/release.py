@@ -26,7 +26,15 @@ from sct_deepseg_general.zoo.index import as_json
 from sct_deepseg_general.zoo.model import MANIFEST, RECORD, Model, sorted_version, split_key
 from sct_deepseg_general.zoo.pin import entry_of
 
-__all__ = ["EVALUATION", "WORST_CSA", "WORST_DICE", "Release", "Setback", "release", "setbacks"]
+__all__ = [
+    "EVALUATION",
+    "WORST_CSA",
+    "WORST_DICE",
+    "Regression",
+    "Release",
+    "regressions",
+    "release",
+]
 
 EVALUATION = "evaluation.csv"
 WORST_DICE = 0.01
@@ -36,7 +44,7 @@ WORST_CSA = 1.0
 
 
 @dataclass(frozen=True)
-class Setback:
+class Regression:
     """A contrast on which the new model is worse than the old one by more than is allowed."""
 
     contrast: str
@@ -77,10 +85,12 @@ def release(
 
     `urls` say where the bundle will lie; without any, the model is meant to be embedded.
 
-    Raises:
-        ModelError: the name, the folder or the evaluation will not do, the version is not newer
-            than the previous one's, or the model is worse than the previous one and `accept`
-            does not say why that is right.
+    Raises
+    ------
+    ModelError
+        The name, the folder or the evaluation will not do, the version is not newer
+        than the previous one's, or the model is worse than the previous one and `accept`
+        does not say why that is right.
     """
     name, version = _named(key, previous)
     source = Model.load(trained, full=True)
@@ -101,11 +111,13 @@ def release(
     return _release(Model.load(folder / key, full=True), folder)
 
 
-def setbacks(new: Sequence[Measurement], old: Sequence[Measurement]) -> tuple[Setback, ...]:
+def regressions(new: Sequence[Measurement], old: Sequence[Measurement]) -> tuple[Regression, ...]:
     """Where `new` is worse than `old`, over the images that both were measured on.
 
-    Raises:
-        ModelError: there is no such image for a contrast of `old`.
+    Raises
+    ------
+    ModelError
+        There is no such image for a contrast of `old`.
     """
     paired = _paired(new, old)
     found = []
@@ -117,8 +129,8 @@ def setbacks(new: Sequence[Measurement], old: Sequence[Measurement]) -> tuple[Se
                 "evaluate both on the same images."
             )
         now, before = ([pair[side] for pair in pairs] for side in (0, 1))
-        dice = Setback(contrast, "Dice", _dice(before), _dice(now))
-        bias = Setback(contrast, "CSA bias in %", _bias(before), _bias(now))
+        dice = Regression(contrast, "Dice", _dice(before), _dice(now))
+        bias = Regression(contrast, "CSA bias in %", _bias(before), _bias(now))
         found += [dice] if dice.old - dice.new > WORST_DICE else []
         found += [bias] if abs(bias.new) - abs(bias.old) > WORST_CSA else []
     return tuple(found)
@@ -135,11 +147,11 @@ def _named(key: str, previous: Model | None) -> tuple[str, str]:
     return name, version
 
 
-def _judged(source: Model, previous: Model | None, accept: str | None) -> tuple[Setback, ...]:
+def _judged(source: Model, previous: Model | None, accept: str | None) -> tuple[Regression, ...]:
     if accept is not None and not accept.strip():
         raise ModelError("-accept must say why a worse model is right.")
     new = _evaluation(source)
-    worse = setbacks(new, _evaluation(previous)) if previous is not None else ()
+    worse = regressions(new, _evaluation(previous)) if previous is not None else ()
     if worse and accept is None:
         raise ModelError(
             f"The model is worse than {previous.key if previous else ''} "
@@ -179,10 +191,10 @@ def _bias(rows: Sequence[Measurement]) -> float:
     return 100 * (float(np.mean([row.csa for row in rows])) - reference) / reference
 
 
-def _note(worse: Sequence[Setback], accept: str | None) -> str:
+def _note(worse: Sequence[Regression], accept: str | None) -> str:
     if not worse or accept is None:
         return ""
-    lines = "".join(f"- {setback}\n" for setback in worse)
+    lines = "".join(f"- {regression}\n" for regression in worse)
     return f"\nWorse than the version it replaces:\n\n{lines}\nAccepted because: {accept.strip()}\n"
 
 
@@ -191,8 +203,8 @@ def _sealed(
 ) -> Model:
     """The source's files under the new name, with the release noted at the end of the card."""
     folder.mkdir(parents=True)
-    for one in source.files:
-        shutil.copyfile(source.folder / one.name, folder / one.name)
+    for file in source.files:
+        shutil.copyfile(source.folder / file, folder / file)
     shutil.copyfile(source.folder / EVALUATION, folder / EVALUATION)
     replaces = previous.key if previous is not None else None
     heading = f"\n## Release {name}@{version}\n\n- Date: {source.date}\n"
@@ -200,13 +212,13 @@ def _sealed(
     with (folder / "card.md").open("ab") as card:
         card.write((heading + note).encode())
     record = dict(read_json(source.folder / RECORD))
-    record.pop("files")
+    record.pop("files", None)
     return seal(folder, {**record, "id": name, "version": version, "replaces": replaces})
 
 
 def _packed(model: Model, folder: Path, urls: tuple[str, ...]) -> None:
     made = _release(model, folder)
-    names = (MANIFEST, RECORD, *(one.name for one in model.files))
+    names = (MANIFEST, RECORD, *model.files)
     pack({name: model.folder / name for name in names}, made.bundle)
     pack_for_sct(model, made.sct)
     _write(made.entry, as_json(entry_of(model, urls, made.bundle)) + "\n")

@@ -45,7 +45,7 @@ from sct_deepseg_general.evaluation.tables import append, read_csv, read_lines, 
 from sct_deepseg_general.files import write_whole
 from sct_deepseg_general.image.nifti import load, load_segmentation, save
 from sct_deepseg_general.image.volume import Segmentation, Volume
-from sct_deepseg_general.json_schema import as_json
+from sct_deepseg_general.schema import as_json
 from sct_deepseg_general.study import notebook
 from sct_deepseg_general.study.findings import Findings, chosen_cases, findings_of
 from sct_deepseg_general.study.pictures import row_of

@@ -20,7 +20,7 @@ from typing import Any
 
 from sct_deepseg_general.datasets.recipe import Training
 from sct_deepseg_general.errors import BackendError
-from sct_deepseg_general.json_schema import from_json
+from sct_deepseg_general.schema import from_json
 from sct_deepseg_general.training.plan import PLANS, PREPROCESSED, nnunet_folders, planned
 from sct_deepseg_general.training.trainer import Epoch
 

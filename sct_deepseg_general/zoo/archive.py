@@ -24,8 +24,8 @@ from sct_deepseg_general.files import sha256, write_whole
 from sct_deepseg_general.zoo.model import MANIFEST, RECORD, Model, read_manifest
 
 __all__ = [
-    "LIMITS",
-    "Limits",
+    "ARCHIVE_LIMITS",
+    "ArchiveLimits",
     "pack",
     "seal",
     "sync",
@@ -43,7 +43,7 @@ _SAFE_MEMBER = re.compile(
 
 
 @dataclass(frozen=True)
-class Limits:
+class ArchiveLimits:
     """What an archive may hold before it is taken for a bomb."""
 
     members: int = 200
@@ -52,7 +52,7 @@ class Limits:
     """Bytes of everything inflated."""
 
 
-LIMITS = Limits()
+ARCHIVE_LIMITS = ArchiveLimits()
 
 
 def seal(folder: Path, record: Mapping[str, Any]) -> Model:
@@ -61,8 +61,10 @@ def seal(folder: Path, record: Mapping[str, Any]) -> Model:
     `record` holds the fields of `model.json` but `files`, which is computed here. Only files
     at the top of the folder belong to a model; the same files give the same bytes.
 
-    Raises:
-        ModelError: the folder and the record do not make a valid model.
+    Raises
+    ------
+    ModelError
+        The folder and the record do not make a valid model.
     """
     names = sorted(
         path.name
@@ -99,16 +101,18 @@ def pack(files: Mapping[str, Path], archive: Path) -> None:
 def unpack(
     archive: Path,
     folder: Path,
-    limits: Limits,
+    limits: ArchiveLimits,
     *,
     wanted: Callable[[str], bool] = lambda _name: True,
 ) -> None:
     """The plain files of a zip whose names are `wanted`, written below a new folder.
 
-    Raises:
-        ModelError: the archive is damaged or larger than the limits, or any of its members,
-            wanted or not, is a link, a device, encrypted, or has a name that could leave the
-            folder. What was written until then stays in the folder.
+    Raises
+    ------
+    ModelError
+        The archive is damaged or larger than the limits, or any of its members,
+        wanted or not, is a link, a device, encrypted, or has a name that could leave the
+        folder. What was written until then stays in the folder.
     """
     folder.mkdir()
     try:
@@ -126,12 +130,14 @@ def unpack(
         raise ModelError(f"Cannot unpack {archive}: {error.strerror or error}.") from error
 
 
-def unpack_model(archive: Path, folder: Path, limits: Limits) -> Model:
+def unpack_model(archive: Path, folder: Path, limits: ArchiveLimits) -> Model:
     """The model in a bundle, unpacked into a new folder, every file checked.
 
-    Raises:
-        ModelError: as `unpack` and `Model.load`, or the bundle holds a file that its manifest
-            does not list.
+    Raises
+    ------
+    ModelError
+        As `unpack` and `Model.load`, or the bundle holds a file that its manifest
+        does not list.
     """
     unpack(archive, folder, limits)
     extra = _found(folder) - {MANIFEST, *read_manifest(folder)}
@@ -161,7 +167,7 @@ def sync(path: Path) -> None:
 def _check_members(
     members: Iterable[zipfile.ZipInfo],
     listed: list[zipfile.ZipInfo],
-    limits: Limits,
+    limits: ArchiveLimits,
     archive: Path,
 ) -> None:
     names = [member.filename for member in listed]

@@ -1,4 +1,4 @@
-"""The folders of this machine that hold models: the package's own and the caches."""
+"""The folders of this machine that hold models: the package's own, and the model caches."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from sct_deepseg_general.errors import DeepsegError, ModelError
-from sct_deepseg_general.schema import Fields, read_json
+from sct_deepseg_general.errors import DeepsegError, ModelError, SchemaError
+from sct_deepseg_general.schema import read_json
 from sct_deepseg_general.zoo.hash_cache import forget, user_cache
-from sct_deepseg_general.zoo.model import MANIFEST, NAME, RECORD, VERSION, Model, split_key
+from sct_deepseg_general.zoo.model import MANIFEST, RECORD, Model, split_key
 
-__all__ = ["FOLDERS_VARIABLE", "Place", "Shelf", "clear", "standard_shelf"]
+__all__ = ["FOLDERS_VARIABLE", "ModelCache", "ModelPlace", "clear", "standard_cache"]
 
 FOLDERS_VARIABLE = "SCT_DEEPSEG_GENERAL_MODELS"
 
@@ -22,7 +22,7 @@ _DOOMED = ".removed"
 
 
 @dataclass(frozen=True)
-class Place:
+class ModelPlace:
     """A model on this machine, not yet checked."""
 
     key: str
@@ -30,10 +30,12 @@ class Place:
     embedded: bool
 
     def load(self, *, full: bool = False) -> Model:
-        """The model, checked, and it is the one its folder's name says.
+        """Load and check the model, which must be the one that its folder is named after.
 
-        Raises:
-            ModelError: as `Model.load`, or it is another model.
+        Raises
+        ------
+        ModelError
+            As `Model.load`, or it is another model.
         """
         model = Model.load(self.folder, full=full)
         if model.key != self.key:
@@ -42,23 +44,25 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Shelf:
-    """Where models lie: first the package, then the caches in the order given."""
+class ModelCache:
+    """The folders with models: first the package, then the caches in their order."""
 
     package: Path
-    """Holds the embedded models, a folder each, named by id."""
+    """Holds the embedded models, one folder each, named by id."""
     caches: tuple[Path, ...]
-    """Hold installed models, a folder each, named id@version; some may be read-only."""
+    """Hold installed models, one folder each, named id@version; some may be read-only."""
 
-    def places(self) -> tuple[Place, ...]:
-        """Every model on this machine; one that lies in several folders is there each time."""
+    def places(self) -> tuple[ModelPlace, ...]:
+        """All models on this machine; a model in several folders is listed several times."""
         return (*self._embedded(), *self._installed())
 
     def load(self, key: str) -> Model | None:
-        """The model id@version from the first place that holds it in good order, or None.
+        """Load the model id@version from the first folder with an undamaged copy; None without any.
 
-        Raises:
-            ModelError: it is here, and damaged wherever it is.
+        Raises
+        ------
+        ModelError
+            All copies are damaged.
         """
         damage: ModelError | None = None
         for place in self.places():
@@ -72,10 +76,12 @@ class Shelf:
         return None
 
     def writable(self) -> Path:
-        """The first cache that can be written to, made if need be.
+        """The first cache folder that can be written to; created if it does not exist.
 
-        Raises:
-            ModelError: there is none.
+        Raises
+        ------
+        ModelError
+            There is none.
         """
         for cache in self.caches:
             if _made_writable(cache):
@@ -86,22 +92,23 @@ class Shelf:
         )
 
     def sweep(self) -> None:
-        """Remove what a killed removal has left in the caches that can be written to."""
+        """Remove what an interrupted removal left in the caches that can be written to."""
         for cache in self.caches:
             for doomed in cache.glob(f".*{_DOOMED}"):
                 with suppress(OSError):  # a shared cache that may only be read
                     _discard(doomed)
 
-    def _embedded(self) -> Iterator[Place]:
+    def _embedded(self) -> Iterator[ModelPlace]:
         for record in sorted(self.package.glob(f"*/{RECORD}")):
             try:
-                fields = Fields(read_json(record), str(record))
-                key = f"{fields.text('id', NAME)}@{fields.text('version', VERSION)}"
-            except ModelError:
-                continue  # loading it by its folder says what is wrong
-            yield Place(key, record.parent, embedded=True)
+                content = read_json(record)
+            except SchemaError:
+                continue  # the error appears when the model is loaded by its folder
+            key = f"{content.get('id')}@{content.get('version')}"
+            if _is_key(key):
+                yield ModelPlace(key, record.parent, embedded=True)
 
-    def _installed(self) -> Iterator[Place]:
+    def _installed(self) -> Iterator[ModelPlace]:
         for cache in self.caches:
             try:
                 folders = sorted(path.parent for path in cache.glob(f"*@*/{MANIFEST}"))
@@ -109,17 +116,20 @@ class Shelf:
                 continue
             for folder in folders:
                 if _is_key(folder.name):
-                    yield Place(folder.name, folder, embedded=False)
+                    yield ModelPlace(folder.name, folder, embedded=False)
 
 
-def standard_shelf() -> Shelf:
-    """The shelf of this installation and user.
+def standard_cache() -> ModelCache:
+    """The model folders of this installation and user.
 
-    `SCT_DEEPSEG_GENERAL_MODELS` names the cache, or several as in PATH: models are looked for
-    in all of them and fetched into the first that can be written to.
+    The environment variable `SCT_DEEPSEG_GENERAL_MODELS` names the cache folder, or several
+    as in PATH: models are searched in all of them, and installed in the first that can be
+    written to.
 
-    Raises:
-        ModelError: the user has no home and the variable is not set.
+    Raises
+    ------
+    ModelError
+        The user has no home folder and the variable is not set.
     """
     from importlib.resources import files  # 20 ms, not for -h
 
@@ -128,11 +138,11 @@ def standard_shelf() -> Shelf:
         caches = [Path(part).expanduser() for part in named] or [user_cache() / "models"]
     except RuntimeError as error:
         raise ModelError(f"There is no home folder: name one in {FOLDERS_VARIABLE}.") from error
-    return Shelf(Path(str(files("sct_deepseg_general.model_zoo"))), tuple(caches))
+    return ModelCache(Path(str(files("sct_deepseg_general.model_zoo"))), tuple(caches))
 
 
 def clear(folder: Path) -> None:
-    """Remove a folder so that no half of it is ever seen under its name."""
+    """Remove a folder in one step, so that it is never visible with only part of its files."""
     doomed = folder.with_name(f".{folder.name.lstrip('.')}{_DOOMED}")
     forget(folder)
     try:
@@ -145,7 +155,7 @@ def clear(folder: Path) -> None:
 
 
 def _discard(doomed: Path) -> None:
-    """Remove a folder that others may be removing at the same time."""
+    """Remove a folder that other processes may be removing at the same time."""
     while doomed.exists():
         try:
             shutil.rmtree(doomed)
@@ -153,7 +163,7 @@ def _discard(doomed: Path) -> None:
             continue
 
 
-def _loaded(place: Place) -> Model | ModelError:
+def _loaded(place: ModelPlace) -> Model | ModelError:
     try:
         return place.load()
     except ModelError as error:

@@ -18,7 +18,7 @@ from urllib.parse import urljoin, urlsplit
 from sct_deepseg_general.errors import ModelError
 from sct_deepseg_general.files import sha256
 
-__all__ = ["PATIENCE", "Patience", "Source", "check_space", "check_url", "download"]
+__all__ = ["RETRIES", "RetryPolicy", "Source", "check_space", "check_url", "download"]
 
 _CHUNK = 1 << 16
 _GAIN = 1 << 12  # bytes that count as progress
@@ -44,7 +44,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Patience:
+class RetryPolicy:
     """How long to wait, in seconds, and how often to try again."""
 
     connect: float = 10.0
@@ -60,7 +60,7 @@ class Patience:
     """Over which `slowest` is measured."""
 
 
-PATIENCE = Patience()
+RETRIES = RetryPolicy()
 
 
 class _MirrorError(Exception):
@@ -75,14 +75,16 @@ def download(
     source: Source,
     part: Path,
     progress: Progress = lambda _done, _size: None,
-    patience: Patience = PATIENCE,
+    retries: RetryPolicy = RETRIES,
 ) -> str:
     """Bring the whole file to `part` and give its SHA-256.
 
     With a known hash, what an earlier process left in `part` is completed, not brought again.
 
-    Raises:
-        ModelError: no mirror gave the file with its size and hash, or the disk is full.
+    Raises
+    ------
+    ModelError
+        No mirror gave the file with its size and hash, or the disk is full.
     """
     if source.sha256 is None or _size(part) > (source.size or 0):
         part.unlink(missing_ok=True)
@@ -91,10 +93,10 @@ def download(
     failures: dict[str, _MirrorError] = {}
     mirrors = [check_url(url) for url in source.urls]
     idle, best = 0, _size(part)
-    while mirrors and idle < patience.attempts:
-        time.sleep(patience.pause * 2 ** (idle - 1) if idle else 0)
+    while mirrors and idle < retries.attempts:
+        time.sleep(retries.pause * 2 ** (idle - 1) if idle else 0)
         for url in mirrors:
-            outcome = _attempt(url, source, part, progress, patience)
+            outcome = _attempt(url, source, part, progress, retries)
             if isinstance(outcome, str):
                 return outcome
             failures[url] = outcome
@@ -107,8 +109,10 @@ def download(
 def check_url(url: str) -> str:
     """The URL, if it is https, or http to this very machine.
 
-    Raises:
-        ModelError: it is anything else.
+    Raises
+    ------
+    ModelError
+        It is anything else.
     """
     parts = urlsplit(url)
     if parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname or "")):
@@ -135,13 +139,13 @@ def _failed(failures: Mapping[str, _MirrorError]) -> ModelError:
 
 
 def _attempt(
-    url: str, source: Source, part: Path, progress: Progress, patience: Patience
+    url: str, source: Source, part: Path, progress: Progress, retries: RetryPolicy
 ) -> str | _MirrorError:
     """The hash of the whole file after one transfer from one mirror, or why there is none."""
     try:
         there = _size(part) if source.sha256 is not None else 0
         if source.size is None or there < source.size:
-            there = _transferred(url, source, part, progress, patience)
+            there = _transferred(url, source, part, progress, retries)
         return _checked(source, part, resumed=there > 0)
     except _MirrorError as error:
         return error
@@ -160,7 +164,7 @@ def _checked(source: Source, part: Path, *, resumed: bool) -> str:
 
 
 def _transferred(
-    url: str, source: Source, part: Path, progress: Progress, patience: Patience
+    url: str, source: Source, part: Path, progress: Progress, retries: RetryPolicy
 ) -> int:
     """Bytes of `part` that were there before this transfer and were built upon."""
     import requests  # 0.1 s, not for -h
@@ -170,11 +174,11 @@ def _transferred(
     try:
         with requests.Session() as session:
             session.trust_env = urlsplit(url).scheme == "https"  # no proxy to this machine
-            response = _opened(session, url, offset, patience)
+            response = _opened(session, url, offset, retries)
             with response:
                 start = _start(response, offset, part)
                 announced = _announced(response, start, source)
-                chunks = _paced(iter(lambda: response.raw.read1(_CHUNK), b""), patience)
+                chunks = _paced(iter(lambda: response.raw.read1(_CHUNK), b""), retries)
                 _stored(chunks, part, start, source, progress)
         _check_arrived(part, announced)
         return start
@@ -182,7 +186,7 @@ def _transferred(
         raise _MirrorError(f"{type(error).__name__}: {error!s:.200}") from error
 
 
-def _opened(session: Any, url: str, offset: int, patience: Patience) -> Any:
+def _opened(session: Any, url: str, offset: int, retries: RetryPolicy) -> Any:
     headers = {"Accept-Encoding": "identity"}
     if offset:
         headers["Range"] = f"bytes={offset}-"
@@ -192,7 +196,7 @@ def _opened(session: Any, url: str, offset: int, patience: Patience) -> Any:
             headers=headers,
             stream=True,
             allow_redirects=False,
-            timeout=(patience.connect, patience.read),
+            timeout=(retries.connect, retries.read),
         )
         if not response.is_redirect:
             return response
@@ -239,14 +243,14 @@ def _check_arrived(part: Path, announced: int | None) -> None:
         raise _MirrorError(f"{_size(part)} of {announced} bytes arrived")
 
 
-def _paced(chunks: Iterator[bytes], patience: Patience) -> Iterator[bytes]:
+def _paced(chunks: Iterator[bytes], retries: RetryPolicy) -> Iterator[bytes]:
     began, received = time.monotonic(), 0
     for chunk in chunks:
         yield chunk  # what arrives, be it one byte: waiting for more would hide a dripping server
         received += len(chunk)
         elapsed = time.monotonic() - began
-        if elapsed > patience.window:
-            if received < patience.slowest * elapsed:
+        if elapsed > retries.window:
+            if received < retries.slowest * elapsed:
                 raise _MirrorError(f"it sends only {received / elapsed:.0f} bytes a second")
             began, received = time.monotonic(), 0
 

@@ -1,7 +1,7 @@
-"""Which files of a model were hashed already: size and time of change, in the user's cache.
+"""A cache of checked hashes: size and modification time of each file of a model, by model folder.
 
-Hashing every weight at every start would cost more than reading it. A file whose size and
-time of change are those recorded when its hash was last right is taken as unchanged.
+Hashing all weights at every start would take longer than reading them. A file whose size and
+modification time are those recorded when its hash was last correct is taken as unchanged.
 """
 
 from __future__ import annotations
@@ -14,19 +14,21 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from sct_deepseg_general.errors import DeepsegError
-from sct_deepseg_general.files import write_whole
+from sct_deepseg_general.files import FileStamp, write_whole
 from sct_deepseg_general.schema import read_json
 
-__all__ = ["Stamps", "forget", "remember", "stamps", "unchanged", "user_cache"]
+__all__ = ["FileStamps", "file_stamps", "forget", "remember", "unchanged", "user_cache"]
 
-Stamps = tuple[tuple[str, int, int], ...]
+FileStamps = tuple[tuple[str, FileStamp], ...]
 
 
 def user_cache() -> Path:
-    """The user's cache folder for this program; it may not exist yet.
+    """The user's cache folder for this program, which may not exist yet.
 
-    Raises:
-        RuntimeError: the user has no home.
+    Raises
+    ------
+    RuntimeError
+        The user has no home folder.
     """
     name = "sct_deepseg_general"
     if sys.platform == "win32":
@@ -37,48 +39,49 @@ def user_cache() -> Path:
     return (Path(named) if Path(named).is_absolute() else Path.home() / ".cache") / name
 
 
-def stamps(folder: Path, names: Iterable[str]) -> Stamps:
-    """Size in bytes and time of change in nanoseconds of each file, taken before it is hashed.
+def file_stamps(folder: Path, names: Iterable[str]) -> FileStamps:
+    """The size in bytes and modification time in nanoseconds of each file, by name.
 
-    Raises:
-        OSError: a file is missing.
+    Raises
+    ------
+    OSError
+        A file is missing.
     """
-    found = {name: (folder / name).stat() for name in names}
-    return tuple((name, one.st_size, one.st_mtime_ns) for name, one in sorted(found.items()))
+    return tuple((name, FileStamp.of(folder / name)) for name in sorted(names))
 
 
-def unchanged(folder: Path, digest: str, now: Stamps) -> bool:
-    """Whether the files are as they were when `remember` was told of this digest."""
+def unchanged(folder: Path, digest: str, now: FileStamps) -> bool:
+    """Whether the files are as they were when `remember` was called with this digest."""
     try:
-        known = read_json(_stamp_file(folder))
+        known = read_json(_record_file(folder))
     except (DeepsegError, RuntimeError):
         return False
     return known == _as_json(digest, now)
 
 
-def remember(folder: Path, digest: str, now: Stamps) -> None:
-    """Note that these files have the hashes that the digest stands for; in vain without a home."""
+def remember(folder: Path, digest: str, now: FileStamps) -> None:
+    """Record that these files have the hashes of the digest, if the user has a home folder."""
     try:
-        stamp = _stamp_file(folder)
-        stamp.parent.mkdir(parents=True, exist_ok=True)
-        with write_whole(stamp) as temporary:
+        record = _record_file(folder)
+        record.parent.mkdir(parents=True, exist_ok=True)
+        with write_whole(record) as temporary:
             temporary.write_text(json.dumps(_as_json(digest, now)), encoding="utf-8")
     except (DeepsegError, OSError, RuntimeError):
         return
 
 
 def forget(folder: Path) -> None:
-    """Have the next load hash every file of this folder again."""
+    """Make the next load hash every file of this folder again."""
     try:
-        _stamp_file(folder).unlink(missing_ok=True)
+        _record_file(folder).unlink(missing_ok=True)
     except (OSError, RuntimeError):
         return
 
 
-def _stamp_file(folder: Path) -> Path:
+def _record_file(folder: Path) -> Path:
     name = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:32]
-    return user_cache() / "stamps" / f"{name}.json"
+    return user_cache() / "hashes" / f"{name}.json"
 
 
-def _as_json(digest: str, now: Stamps) -> dict[str, object]:
-    return {"digest": digest, "files": [list(one) for one in now]}
+def _as_json(digest: str, now: FileStamps) -> dict[str, object]:
+    return {"digest": digest, "files": [[name, one.size, one.mtime_ns] for name, one in now]}

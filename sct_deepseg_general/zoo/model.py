@@ -9,161 +9,103 @@ SHA-256 of every file.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 from sct_deepseg_general.errors import ModelError
 from sct_deepseg_general.files import sha256
-from sct_deepseg_general.schema import Fields, read_json
-from sct_deepseg_general.zoo.hash_cache import forget, remember, stamps, unchanged
+from sct_deepseg_general.schema import raising, read_record
+from sct_deepseg_general.zoo.hash_cache import file_stamps, forget, remember, unchanged
 from sct_deepseg_general.zoo.plans import read_plans
+from sct_deepseg_general.zoo.record import FILE, HASH, NAME, VERSION, ModelRecord
 
 __all__ = [
-    "DATE",
-    "FORMAT",
-    "HASH",
     "MANIFEST",
-    "NAME",
-    "NORMALISATIONS",
-    "ORIENTATION",
     "RECORD",
-    "VERSION",
-    "File",
-    "Locator",
     "Model",
     "read_manifest",
     "sorted_version",
     "split_key",
 ]
 
-FORMAT = 1
 RECORD = "model.json"
 MANIFEST = "MANIFEST"
-NAME = r"[a-z0-9][a-z0-9-]{0,63}"
-VERSION = r"(0|[1-9][0-9]{0,8})(\.(0|[1-9][0-9]{0,8})){0,3}"
-ORIENTATION = r"(?=.*[RL])(?=.*[AP])(?=.*[IS])[RLAPIS]{3}"
-NORMALISATIONS = ("zscore",)
-_FILE = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
-HASH = r"[0-9a-f]{64}"
-DATE = r"[0-9]{4}-[01][0-9]-[0-3][0-9]"
-_NETWORK = ("plans.json", "dataset.json", "card.md", "network.xml", "network.bin")
+_ALWAYS = ("plans.json", "dataset.json", "card.md")
 _LOCATOR = ("locator.xml", "locator.bin")
 
 
-@dataclass(frozen=True)
-class File:
-    """One file of a model: its name in the folder, bytes, and SHA-256 in hexadecimal."""
+@dataclass(frozen=True, kw_only=True)
+class Model(ModelRecord):
+    """A model folder: the fields of its record, and where it is; made by `Model.load`."""
 
-    name: str
-    size: int
-    sha256: str
-
-
-@dataclass(frozen=True)
-class Locator:
-    """The small network that finds the cord in the whole image."""
-
-    spacing: tuple[float, float, float]
-    """Millimetres a voxel, along x, y, z of the model's orientation."""
-    patch: tuple[int, int, int]
-    """Voxels, along x, y, z of the model's orientation."""
-    threshold: float
-    """Probability from which a voxel counts as cord, 0 to 1."""
-
-
-@dataclass(frozen=True)
-class Model:
-    """What one model expects, gives and is; made by `Model.load`."""
-
-    id: str
-    version: str
-    title: str
-    description: str
-    contrasts: tuple[str, ...]
-    orientation: str
-    """SCT's letters (where an axis comes from) of the array x, y, z the model is made for."""
-    spacing: tuple[float, float, float]
-    """Millimetres a voxel, along x, y, z of `orientation`."""
-    patch: tuple[int, int, int]
-    """Voxels of a tile, along x, y, z of `orientation`."""
-    normalisation: str
-    """How intensities are prepared: one of `NORMALISATIONS`."""
-    averaging: bool
-    """Whether an image with smaller voxels is averaged over the model's (`prepare.averaged`)."""
-    labels: tuple[tuple[str, int], ...]
-    """Names and values of the labels, background first: (("background", 0), ("sc", 1))."""
-    threshold: float
-    """Probability from which a voxel is cord, 0 to 1."""
-    margin: float
-    """Millimetres kept around the cord when the image is cropped."""
-    locator: Locator | None
-    folds: tuple[str, ...]
-    """The weights, one safetensors file a fold; their logits are averaged."""
-    intervals: Mapping[str, Any] | None = field(hash=False)
-    """Calibration of the error bars of the area, as `uncertainty.Calibration` reads it."""
-    typical: Mapping[str, tuple[float, float]] | None = field(hash=False)
-    """Ranges of what `appearance` finds in the images trained on, by name; None: not known."""
-    licence: str
-    citation: str
-    date: str
-    """Day of the release, YYYY-MM-DD."""
-    replaces: str | None
-    """The model that this one is meant to replace, as id@version."""
-    files: tuple[File, ...]
-    """Every file of the folder but `model.json` and `MANIFEST`."""
     folder: Path
     digest: str
-    """SHA-256 of `MANIFEST`: one number for the whole content."""
+    """SHA-256 of `MANIFEST`: one hash for the whole content."""
 
     @classmethod
     def load(cls, folder: Path, *, full: bool = False) -> Model:
-        """The model in a folder, its files checked against their hashes.
+        """Load the model in a folder and check its files against their hashes.
 
-        Files are hashed on the first load, and again whenever their size or time of change
-        differs from what it was then; with `full` they are hashed in any case.
+        Parameters
+        ----------
+        folder : Path
+            The model folder.
+        full : bool
+            Hash every file. Otherwise, a file is hashed at the first load, and again when its
+            size or modification time has changed since.
 
-        Raises:
-            ModelError: the folder is not a model, its record is wrong, or a file is missing
-                or not what it was when the model was made.
+        Returns
+        -------
+        Model
+            The checked model.
+
+        Raises
+        ------
+        ModelError
+            The folder is not a model, its record is not valid, or a file is missing or differs
+            from the file that the model was made with.
         """
         folder = Path(folder)
         manifest = read_manifest(folder)
         _check_file(folder, RECORD, manifest[RECORD])
-        model = _parsed(Fields(read_json(folder / RECORD), str(folder / RECORD)), folder)
+        with raising(ModelError):
+            record = read_record(ModelRecord, folder / RECORD)
+        model = cls(**vars(record), folder=folder, digest=sha256(folder / MANIFEST))
+        _check_labels(model)
         _check_listed(model, manifest)
         _check_content(model, full=full)
-        read_plans(folder / "plans.json")
+        read_plans(folder / "plans.json", model.configuration)
         return model
 
-    @property
-    def key(self) -> str:
-        """The name that pins this model: id@version."""
-        return f"{self.id}@{self.version}"
-
-    @property
-    def size(self) -> int:
-        """Bytes of all listed files."""
-        return sum(one.size for one in self.files)
-
     def path(self, name: str) -> Path:
-        """Where one of the model's files lies.
+        """The path of one of the model's files.
 
-        Raises:
-            ModelError: the model has no such file.
+        Raises
+        ------
+        ModelError
+            The model has no such file.
         """
-        if name != RECORD and name not in {one.name for one in self.files}:
+        if name != RECORD and name not in self.files:
             raise ModelError(f"The model {self.key} has no file '{name}' in {self.folder}.")
         return self.folder / name
 
 
 def split_key(name: str) -> tuple[str, str | None]:
-    """A name "id@version" as (id, version); a bare "id" has the version None.
+    """Split "id@version" into (id, version); the version of a bare "id" is None.
 
-    Raises:
-        ModelError: the text is neither.
+    Raises
+    ------
+    ModelError
+        The text is neither.
+
+    Examples
+    --------
+    >>> split_key("sct-epi@0.2")
+    ('sct-epi', '0.2')
+    >>> split_key("sct-epi")
+    ('sct-epi', None)
     """
     match = re.fullmatch(rf"({NAME})(?:@({VERSION}))?", name)
     if match is None:
@@ -172,16 +114,18 @@ def split_key(name: str) -> tuple[str, str | None]:
 
 
 def sorted_version(version: str) -> tuple[int, ...]:
-    """A version as numbers that compare as people mean it: 0.10 after 0.9, 1.0 equal to 1."""
+    """A version as four numbers that sort as versions do: 0.10 after 0.9, and 1.0 equal to 1."""
     numbers = [int(part) for part in version.split(".")]
     return tuple(numbers + [0] * (4 - len(numbers)))
 
 
 def read_manifest(folder: Path) -> Mapping[str, str]:
-    """File names and SHA-256 in a folder's `MANIFEST`, which is in the format of `sha256sum`.
+    """Read the SHA-256 of each file from a folder's `MANIFEST`, in the format of `sha256sum`.
 
-    Raises:
-        ModelError: there is none, or it has a line that is not a hash and a plain file name.
+    Raises
+    ------
+    ModelError
+        There is no manifest, or a line of it is not a hash and a plain file name.
     """
     path = folder / MANIFEST
     try:
@@ -191,105 +135,40 @@ def read_manifest(folder: Path) -> Mapping[str, str]:
         raise ModelError(
             f"{folder} is not a model folder: it has no readable {MANIFEST}."
         ) from error
-    matches = [re.fullmatch(rf"({HASH})  ({_FILE})", line) for line in lines]
+    matches = [re.fullmatch(rf"({HASH})  ({FILE})", line) for line in lines]
     listed = {match[2]: match[1] for match in matches if match is not None}
     if len(listed) != len(lines) or RECORD not in listed or MANIFEST in listed:
         raise ModelError(f"{path} must list {RECORD} and every file once, as sha256sum does.")
     return MappingProxyType(listed)
 
 
-def _parsed(fields: Fields, folder: Path) -> Model:
-    fields.choice("format", FORMAT)
-    model = Model(
-        id=fields.text("id", NAME),
-        version=fields.text("version", VERSION),
-        title=fields.text("title"),
-        description=fields.text("description"),
-        contrasts=fields.texts("contrasts"),
-        orientation=fields.text("orientation", ORIENTATION),
-        spacing=fields.spacing("spacing"),
-        patch=fields.shape("patch"),
-        normalisation=fields.choice("normalisation", *NORMALISATIONS),
-        averaging=_averaging(fields),
-        labels=fields.labels("labels"),
-        threshold=fields.number("threshold", most=1.0),
-        margin=fields.number("margin", most=1e3),
-        locator=_locator(fields),
-        folds=fields.texts("folds", rf"{_FILE}\.safetensors"),
-        intervals=_intervals(fields),
-        typical=_typical(fields),
-        licence=fields.text("licence"),
-        citation=fields.text("citation"),
-        date=fields.text("date", DATE),
-        replaces=fields.text_or_none("replaces", rf"{NAME}@{VERSION}"),
-        files=_files(fields.object("files")),
-        folder=folder,
-        digest=sha256(folder / MANIFEST),
-    )
-    fields.done()
-    return model
-
-
-def _locator(fields: Fields) -> Locator | None:
-    found = fields.object_or_none("locator")
-    if found is None:
-        return None
-    locator = Locator(
-        spacing=found.spacing("spacing"),
-        patch=found.shape("patch"),
-        threshold=found.number("threshold", most=1.0),
-    )
-    found.done()
-    return locator
-
-
-def _intervals(fields: Fields) -> Mapping[str, Any] | None:
-    found = fields.object_or_none("intervals")
-    if found is None:
-        return None
-    return MappingProxyType({name: found.any(name) for name in found.names()})
-
-
-def _typical(fields: Fields) -> Mapping[str, tuple[float, float]] | None:
-    """Optional: records made before the field was known lack it."""
-    found = fields.object_or_none("typical") if "typical" in fields.names() else None
-    if found is None:
-        return None
-    return MappingProxyType({name: found.range(name) for name in found.names()})
-
-
-def _averaging(fields: Fields) -> bool:
-    """Optional: records made before the field was known lack it."""
-    return "averaging" in fields.names() and fields.flag("averaging")
-
-
-def _files(fields: Fields) -> tuple[File, ...]:
-    def file(name: str) -> File:
-        one = fields.object(name)
-        read = File(name, one.whole("size"), one.text("sha256", HASH))
-        one.done()
-        return read
-
-    return tuple(file(name) for name in sorted(fields.names()))
+def _check_labels(model: Model) -> None:
+    """Raise ModelError unless the labels make sense, and the cord is one of them."""
+    names = model.scheme.names
+    if model.cord is not None and model.cord not in names:
+        raise ModelError(
+            f"{model.folder / RECORD}: cord must be a label ({', '.join(names)}), found "
+            f"{model.cord!r:.60}."
+        )
 
 
 def _check_listed(model: Model, manifest: Mapping[str, str]) -> None:
-    listed = {one.name: one.sha256 for one in model.files}
+    listed = {name: one.sha256 for name, one in model.files.items()}
     if {**listed, RECORD: manifest[RECORD]} != manifest:
         raise ModelError(
             f"{model.folder / MANIFEST} and {RECORD} list different files: the model is "
             "damaged; remove it and fetch it again."
         )
-    needed: Iterable[str] = (*_NETWORK, *model.folds, *(_LOCATOR if model.locator else ()))
+    networks = [f"{name}.{ending}" for name in model.networks for ending in ("xml", "bin")]
+    needed = (*_ALWAYS, *networks, *model.folds, *(_LOCATOR if model.locator else ()))
     missing = [name for name in needed if name not in listed]
-    if missing or not model.folds:
-        raise ModelError(f"The model in {model.folder} lacks {', '.join(missing) or 'weights'}.")
+    if missing:
+        raise ModelError(f"The model in {model.folder} lacks {', '.join(missing)}.")
 
 
 def _check_content(model: Model, *, full: bool) -> None:
-    names = [one.name for one in model.files]
     try:
-        now = stamps(model.folder, names)
+        now = file_stamps(model.folder, model.files)
     except OSError as error:
         raise ModelError(
             f"{error.filename} is missing: the model is damaged; remove it and fetch it again."
@@ -297,8 +176,8 @@ def _check_content(model: Model, *, full: bool) -> None:
     if not full and unchanged(model.folder, model.digest, now):
         return
     forget(model.folder)
-    for one in model.files:
-        _check_file(model.folder, one.name, one.sha256, one.size)
+    for name, one in model.files.items():
+        _check_file(model.folder, name, one.sha256, one.size)
     remember(model.folder, model.digest, now)
 
 

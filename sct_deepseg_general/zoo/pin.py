@@ -17,7 +17,7 @@ from sct_deepseg_general.files import sha256, write_whole
 from sct_deepseg_general.schema import read_json
 from sct_deepseg_general.zoo.archive import sync, sync_folder
 from sct_deepseg_general.zoo.cache import clear
-from sct_deepseg_general.zoo.index import Entry, as_json, read_index
+from sct_deepseg_general.zoo.index import IndexEntry, as_json, read_index
 from sct_deepseg_general.zoo.model import MANIFEST, RECORD, Model
 
 __all__ = ["INDEX", "embed", "entry_of", "pin"]
@@ -25,12 +25,12 @@ __all__ = ["INDEX", "embed", "entry_of", "pin"]
 INDEX = "index.json"
 
 
-def entry_of(model: Model, urls: Sequence[str] = (), archive: Path | None = None) -> Entry:
+def entry_of(model: Model, urls: Sequence[str] = (), archive: Path | None = None) -> IndexEntry:
     """What the index says of a model: pinned by hash, and its archive with it if there is one.
 
     Without `urls` the model is one that is embedded.
     """
-    return Entry(
+    return IndexEntry(
         id=model.id,
         version=model.version,
         kind="bundle",
@@ -54,15 +54,17 @@ def entry_of(model: Model, urls: Sequence[str] = (), archive: Path | None = None
 def embed(model: Model, package: Path) -> Model:
     """Put a model into the folder of embedded models, in place of the one of its id, and pin it.
 
-    Raises:
-        ModelError: the folder has no index, or cannot be written to.
+    Raises
+    ------
+    ModelError
+        The folder has no index, or cannot be written to.
     """
     read_index(package / INDEX)
     scratch = package / f".{model.id}.new"
     clear(scratch)
     try:
         scratch.mkdir()
-        for name in (MANIFEST, RECORD, *(one.name for one in model.files)):
+        for name in (MANIFEST, RECORD, *model.files):
             shutil.copyfile(model.folder / name, scratch / name)
         sync_folder(scratch)
         clear(package / model.id)
@@ -82,8 +84,10 @@ def pin(package: Path) -> tuple[str, ...]:
 
     An older version that was only embedded leaves the index, and the default follows.
 
-    Raises:
-        ModelError: a model is damaged, or the index is not valid or cannot be written.
+    Raises
+    ------
+    ModelError
+        A model is damaged, or the index is not valid or cannot be written.
     """
     path = package / INDEX
     read_index(path)
@@ -112,7 +116,8 @@ def _put(records: list[Any], model: Model) -> bool:
             continue
         place = number
         if old["version"] == model.version:  # what is known of its archive stays known
-            new |= {name: old[name] for name in ("size", "urls", "sha256")}
+            kept = ("size", "urls", "sha256", "task", "segments")
+            new |= {name: old[name] for name in kept if name in old}
             del records[number]
         elif old["urls"]:
             records[number] = {**old, "embedded": False}

@@ -1,22 +1,23 @@
-"""The models at hand: found by name, listed, verified, removed, fetched when they are missing."""
+"""Known models: found by name, listed, fetched, verified and removed."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sct_deepseg_general.errors import ModelError
 from sct_deepseg_general.locks import locked
-from sct_deepseg_general.zoo.cache import Place, Shelf, clear, standard_shelf
-from sct_deepseg_general.zoo.index import Entry, Index, read_index
-from sct_deepseg_general.zoo.install import Manner, fetch, install_file
+from sct_deepseg_general.zoo.cache import ModelCache, ModelPlace, clear, standard_cache
+from sct_deepseg_general.zoo.index import IndexEntry, ModelIndex, read_index
+from sct_deepseg_general.zoo.install import FetchOptions, fetch, install_file
 from sct_deepseg_general.zoo.model import Model, sorted_version, split_key
 
 __all__ = [
     "INDEX_VARIABLE",
     "OFFLINE_VARIABLE",
-    "Line",
+    "ModelStatus",
     "Zoo",
     "is_offline",
     "resolve",
@@ -28,8 +29,8 @@ INDEX_VARIABLE = "SCT_DEEPSEG_GENERAL_INDEX"
 
 
 @dataclass(frozen=True)
-class Line:
-    """One line of the listing."""
+class ModelStatus:
+    """The state of one model, as it is listed."""
 
     key: str
     state: str
@@ -45,16 +46,18 @@ class Line:
 
 @dataclass(frozen=True)
 class Zoo:
-    """An index of models and the shelf they are put on."""
+    """An index of models, and the model cache in which they are installed."""
 
-    index: Index
-    shelf: Shelf
+    index: ModelIndex
+    cache: ModelCache
 
     def find(self, name: str | None = None) -> str:
-        """The id@version a name stands for: a bare id is its newest known version.
+        """The id@version of a name; a bare id stands for its newest known version.
 
-        Raises:
-            ModelError: no such model is known, here or in the index.
+        Raises
+        ------
+        ModelError
+            No such model is on this machine or in the index.
         """
         name, version = split_key(name or self.index.default)
         known = {*self.index.versions(name), *self._versions_here(name)}
@@ -63,65 +66,84 @@ class Zoo:
         return f"{name}@{version or max(known, key=sorted_version)}"
 
     def here(self, name: str | None = None) -> Model:
-        """The model of a name, if it is on this machine; files are checked.
+        """Load the model of a name from this machine and check its files.
 
-        Raises:
-            ModelError: it is unknown, not here, damaged, or not what the index pins.
+        Raises
+        ------
+        ModelError
+            It is unknown, not installed, damaged, or differs from the hash in the index.
         """
         key = self.find(name)
-        model = self.shelf.load(key)
+        model = self.cache.load(key)
         if model is None:
             raise ModelError(f"{key} is not installed: run 'models fetch -m {key}'.")
         return self._pinned(model)
 
-    def obtain(self, name: str | None = None, manner: Manner | None = None) -> Model:
-        """The model of a name, fetched if it is not on this machine or damaged there.
+    def obtain(self, name: str | None = None, options: FetchOptions | None = None) -> Model:
+        """Load the model of a name; it is fetched first if it is not installed, or damaged.
 
-        Raises:
-            ModelError: as `here` and `fetch`.
+        Raises
+        ------
+        ModelError
+            As `here` and `fetch`.
         """
         entry = self.index.find(self.find(name))
         if entry is None or (entry.embedded and not entry.urls):
             return self.here(name)
-        return fetch(entry, self.shelf, manner or Manner())
+        return fetch(entry, self.cache, options or FetchOptions())
 
-    def install(self, archive: Path, name: str | None, manner: Manner) -> Model:
-        """The model in an archive brought by hand, which `name` says if its hash does not.
+    def install(self, files: Sequence[Path], name: str | None, options: FetchOptions) -> Model:
+        """Install the model in files that were copied here by other means.
 
-        Raises:
-            ModelError: as `fetch` and `install_file`.
+        Parameters
+        ----------
+        files : sequence of Path
+            The archive, or all archives of a model that consists of several.
+        name : str or None
+            The model they are; may be left out where the hash of the archive is in the index.
+        options : FetchOptions
+            How to install.
+
+        Raises
+        ------
+        ModelError
+            As `fetch` and `install_file`.
         """
         entry = self.index.find(self.find(name)) if name else None
         if entry is None:
-            return install_file(archive, self.index, self.shelf, manner)
-        return fetch(entry, self.shelf, manner, archive)
+            if len(files) != 1:
+                raise ModelError("Name the model of several files with -m.")
+            return install_file(files[0], self.index, self.cache, options)
+        return fetch(entry, self.cache, options, files)
 
-    def lines(self) -> tuple[Line, ...]:
-        """Every model here or in the index, sorted by name, newest first."""
-        places = self.shelf.places()
+    def statuses(self) -> tuple[ModelStatus, ...]:
+        """The state of all models on this machine or in the index, by name, newest first."""
+        places = self.cache.places()
         here = {place.key for place in places}
-        lines = [
-            *(self._line_here(place) for place in places),
-            *(_line_of(entry) for entry in self.index.entries if entry.key not in here),
+        statuses = [
+            *(self._status_here(place) for place in places),
+            *(_status_of(entry) for entry in self.index.entries if entry.key not in here),
         ]
-        return tuple(sorted(lines, key=lambda line: _order(line.key)))
+        return tuple(sorted(statuses, key=lambda one: _order(one.key)))
 
-    def verify(self, name: str | None = None) -> tuple[Line, ...]:
-        """The named model, or all on this machine, with every byte hashed again."""
+    def verify(self, name: str | None = None) -> tuple[ModelStatus, ...]:
+        """Hash every byte of the named model, or of all on this machine, and state the result."""
         wanted = None if name is None else self.find(name)
-        places = [p for p in self.shelf.places() if wanted in (None, p.key)]
+        places = [p for p in self.cache.places() if wanted in (None, p.key)]
         if not places and wanted is not None:
             raise ModelError(f"{wanted} is not installed: run 'models fetch -m {wanted}'.")
-        return tuple(self._line_here(place, full=True) for place in places)
+        return tuple(self._status_here(place, full=True) for place in places)
 
     def remove(self, name: str) -> Path:
-        """Take an installed model off the disk and say where it was.
+        """Remove an installed model from the disk, and return the folder where it was.
 
-        Raises:
-            ModelError: it is not installed, belongs to the package, or cannot be removed.
+        Raises
+        ------
+        ModelError
+            It is not installed, belongs to the package, or cannot be removed.
         """
         key = self.find(name)
-        places = [place for place in self.shelf.places() if place.key == key]
+        places = [place for place in self.cache.places() if place.key == key]
         if not places:
             raise ModelError(f"{key} is not installed.")
         place = next((place for place in places if not place.embedded), None)
@@ -131,27 +153,37 @@ class Zoo:
             clear(place.folder)
         return place.folder
 
+    def previous(self, key: str) -> Model | None:
+        """The newest version on this machine that is older than the model id@version, or None."""
+        wanted, version = split_key(key)
+        older = [
+            found
+            for found in self._versions_here(wanted)
+            if sorted_version(found) < sorted_version(version or "0")
+        ]
+        return self.here(f"{wanted}@{max(older, key=sorted_version)}") if older else None
+
     def _pinned(self, model: Model) -> Model:
         entry = self.index.find(model.key)
         if entry is not None and entry.digest not in (None, model.digest):
             mended = "remove it and fetch it again"
-            if model.folder.parent == self.shelf.package:
+            if model.folder.parent == self.cache.package:
                 mended = "install the package again, or run 'models pin' if you put it there"
             raise ModelError(f"{model.folder} is not the {model.key} of the index: {mended}.")
         return model
 
-    def _line_here(self, place: Place, *, full: bool = False) -> Line:
+    def _status_here(self, place: ModelPlace, *, full: bool = False) -> ModelStatus:
         state = "embedded" if place.embedded else "installed"
         try:
             model = self._pinned(place.load(full=full))
         except ModelError as error:
-            return Line(place.key, state, f"damaged: {error}", None, place.folder, "", ())
-        return Line(
+            return ModelStatus(place.key, state, f"damaged: {error}", None, place.folder, "", ())
+        return ModelStatus(
             place.key, state, "verified", model.size, place.folder, model.title, model.contrasts
         )
 
     def _versions_here(self, name: str) -> tuple[str, ...]:
-        split = (place.key.split("@") for place in self.shelf.places())
+        split = (place.key.split("@") for place in self.cache.places())
         return tuple(version for found, version in split if found == name)
 
     def _hint(self, versions: set[str]) -> str:
@@ -162,30 +194,32 @@ class Zoo:
 
 
 def standard_zoo() -> Zoo:
-    """The package's own index and this user's shelf.
+    """The package's own index and this user's cache.
 
     `SCT_DEEPSEG_GENERAL_INDEX` names another index file.
     """
-    shelf = standard_shelf()
+    cache = standard_cache()
     named = os.environ.get(INDEX_VARIABLE)
-    return Zoo(read_index(Path(named) if named else shelf.package / "index.json"), shelf)
+    return Zoo(read_index(Path(named) if named else cache.package / "index.json"), cache)
 
 
 def resolve(
-    name: str | None = None, *, offline: bool = False, manner: Manner | None = None
+    name: str | None = None, *, offline: bool = False, options: FetchOptions | None = None
 ) -> Model:
     """The model that `-m` names: an id, an id@version or a folder; None is the default model.
 
     A model of the index that is not on this machine is fetched, if its hash is pinned there
     and the network is allowed.
 
-    Raises:
-        ModelError: there is no such model, or it cannot be had or trusted.
+    Raises
+    ------
+    ModelError
+        There is no such model, or it cannot be had or trusted.
     """
     if name is not None and _is_folder(name):
         return Model.load(Path(name))
-    manner = manner or Manner()
-    return standard_zoo().obtain(name, replace(manner, offline=is_offline(flag=offline)))
+    options = options or FetchOptions()
+    return standard_zoo().obtain(name, replace(options, offline=is_offline(flag=offline)))
 
 
 def is_offline(*, flag: bool = False) -> bool:
@@ -203,11 +237,13 @@ def _is_folder(name: str) -> bool:
     return False
 
 
-def _line_of(entry: Entry) -> Line:
+def _status_of(entry: IndexEntry) -> ModelStatus:
     check = "pinned" if entry.sha256 else "not pinned"
     if not entry.urls:
         check = "missing from the package"
-    return Line(entry.key, "available", check, entry.size, None, entry.title, entry.contrasts)
+    return ModelStatus(
+        entry.key, "available", check, entry.size, None, entry.title, entry.contrasts
+    )
 
 
 def _order(key: str) -> tuple[str, tuple[int, ...]]:

@@ -31,7 +31,7 @@ from sct_deepseg_general.batch.worklist import Filters, from_list
 from sct_deepseg_general.cluster.progress import read_progress
 from sct_deepseg_general.cluster.shards import Shard
 from sct_deepseg_general.errors import BackendError, DatasetError, OutputError
-from sct_deepseg_general.qc.folder import Row, new_id, publish
+from sct_deepseg_general.qc.folder import QcRow, new_id, publish
 
 KEY = "sub-{0:02}/anat/sub-{0:02}_T2w.nii.gz"
 
@@ -235,7 +235,7 @@ class TestTheEnd:
 
     def test_of_a_worker_that_cannot_start(self, dataset, out):
         options = pool_options()
-        with pytest.raises(BackendError, match="before it could begin"):
+        with pytest.raises(BackendError, match="ended while it started"):
             run(batch_plan(dataset, out), type(options)(1, {}, None, "no_such_module:made"))
 
     def test_of_a_second_batch_on_the_same_folder(self, tmp_path, out):
@@ -252,7 +252,7 @@ class TestTheEnd:
         assert run(batch_plan(dataset, out))[0].kept == 2
 
     def test_leaves_a_qc_page_with_every_entry(self, dataset, out):
-        row = Row(*["x"] * 8, (), *[None] * 4, (), None, "m")
+        row = QcRow(*["x"] * 8, (), *[None] * 4, (), None, "m")
         for _ in range(3):  # the second and third as a batch that was killed leaves them
             publish(out / "qc", replace(row, id=new_id()), (), at_once=False)
         run(batch_plan(dataset, out, settings=WorkerSettings(qc=str(out / "qc"))))

@@ -16,14 +16,14 @@ from toy_models import toy_model
 from sct_deepseg_general.batch.messages import (
     Failure,
     Outcome,
-    Stamp,
     Task,
     WorkerSettings,
     decoded,
     encoded,
 )
-from sct_deepseg_general.batch.worker import _done, segmenting
+from sct_deepseg_general.batch.worker import _result, _TaskAhead, segmenting
 from sct_deepseg_general.errors import ImageError, ModelError, OutputError
+from sct_deepseg_general.files import FileStamp
 
 TASK = Task("k", "/ä\n.nii", "/s", "/j", "/c", "/p")
 TESTS = str(Path(__file__).parents[1] / "support")
@@ -34,7 +34,7 @@ TESTS = str(Path(__file__).parents[1] / "support")
     [
         WorkerSettings(threshold=0.3, qc="/qc"),
         TASK,
-        Outcome("warn", ("a", "b"), 1.5, 70.0, 3, Stamp(1, 2, "3"), {"/s": "4"}, "qc"),
+        Outcome("warn", ("a", "b"), 1.5, 70.0, 3, FileStamp(1, 2), "3", {"/s": "4"}, "qc"),
         Failure("image", "No image.", "Traceback\n"),
     ],
 )
@@ -143,7 +143,7 @@ def test_what_befell_an_image_says_who_can_mend_it(error, kind, tmp_path):
         raise error
 
     task = Task("k", *(str(tmp_path / name) for name in "isjcp"))
-    failure = _done(work, task, Stamp())
+    failure = _result(work, _TaskAhead(task, FileStamp(), ""))
     assert isinstance(failure, Failure)
     assert failure.kind == kind
     assert type(error).__name__ in failure.details

@@ -17,7 +17,7 @@ from benchmarks.quality.interval_coverage import (
 )
 from benchmarks.support.labelled import Labelled
 from sct_deepseg_general.quality.appearance import Appearance
-from sct_deepseg_general.quality.uncertainty import Calibration
+from sct_deepseg_general.quality.uncertainty import IntervalFactors
 
 
 def found(person: str, errors: np.ndarray, part: str = "train", even: float = 0.2) -> Found:
@@ -53,7 +53,7 @@ def test_a_person_with_many_slices_counts_as_one() -> None:
 
 def test_the_record_is_one_that_the_package_reads() -> None:
     record = intervals([*people(4), *people(2, part="dev")])
-    calibration = Calibration.from_record(record)
+    calibration = IntervalFactors.from_record(record)
     assert calibration.fitted
     assert calibration.views[1] == pytest.approx(2 * calibration.edge[1], abs=0.02)
     assert record == intervals(people(4))  # dev is left out

@@ -121,7 +121,7 @@ def test_the_output_is_valid_bids(ran):
     ("words", "code", "said"),
     [
         (["-o", "out"], 2, "Nothing to segment"),
-        (["-bids", "d", "-i", "a.nii", "-o", "out"], 2, "not both"),
+        (["-bids", "d", "-i", "a.nii", "-o", "out"], 2, "Give either"),
         (["-bids", "missing", "-o", "out"], 1, "missing"),
         (["-i", "a.nii", "-o", "out", "-shard", "5/4"], 1, "no shard 5/4"),
         (["merge", "-o", "nowhere"], 1, "no table to join"),

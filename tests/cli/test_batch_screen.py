@@ -10,12 +10,12 @@ from types import SimpleNamespace
 import pytest
 
 from sct_deepseg_general.batch.journal import Record
+from sct_deepseg_general.batch.plan import Decision
 from sct_deepseg_general.batch.pool import PoolOptions
-from sct_deepseg_general.batch.resume import Decision
 from sct_deepseg_general.batch.summary import CSA, IMAGES, BatchSummary
 from sct_deepseg_general.batch.worklist import Item
 from sct_deepseg_general.cli import _batch_screen
-from sct_deepseg_general.cli._batch_screen import Bar, Screen, ended, workers
+from sct_deepseg_general.cli._batch_screen import Bar, Screen, print_summary, workers_text
 from sct_deepseg_general.cluster.progress import Progress
 
 CLEARED = "\r\033[K"
@@ -58,7 +58,7 @@ def decision(name: str, act: str, reason: str) -> Decision:
 
 def summary(**changes: object) -> BatchSummary:
     values: dict[str, object] = {
-        "images": 4, "ok": 2, "warn": 1, "fail": 0, "error": 1, "done": 3, "kept": 1,
+        "images": 4, "ok": 2, "warn": 1, "fail": 0, "error": 1, "missing": 0, "done": 3, "kept": 1,
         "blocked": (), "failed": (), "seconds": 12.0, "model": "m",
     }  # fmt: skip
     return BatchSummary(**{**values, **changes})  # type: ignore[arg-type]
@@ -70,7 +70,7 @@ def test_a_terminal_has_a_bar_that_stays_on_its_line(terminal: Terminal) -> None
     bar.show(Progress(8, done=4, rate=2.0, left=2.0))
     bar.clear()
     begun, half, cleared = terminal.getvalue().split("\r")[1:]
-    assert begun == f"[{'-' * 24}] 0/8, begun\033[K"
+    assert begun == f"[{'-' * 24}] 0/8, started\033[K"
     assert half == f"[{'#' * 12}{'-' * 12}] 4/8, 2.0 images/s, 2 s left\033[K"
     assert cleared == "\033[K"
 
@@ -101,10 +101,12 @@ def test_a_silent_batch_shows_neither_plan_nor_bar(
     terminal: Terminal, capsys: pytest.CaptureFixture[str]
 ) -> None:
     screen = Screen(0)
-    screen.listener.planned((decision("a.nii", "do", "new"),))
-    screen.listener.ended(item("a.nii"), Record("done", "a.nii", status="ok"), Progress(1, done=1))
+    screen.listener.on_plan((decision("a.nii", "do", "new"),))
+    screen.listener.on_image(
+        item("a.nii"), Record("done", "a.nii", status="ok"), Progress(1, done=1)
+    )
     screen.clear()
-    ended(summary(), Path("/out"), "/qc", 0)
+    print_summary(summary(), Path("/out"), "/qc", 0)
     assert terminal.getvalue() == ""
     assert capsys.readouterr().out == ""
 
@@ -112,7 +114,7 @@ def test_a_silent_batch_shows_neither_plan_nor_bar(
 def test_the_plan_counts_reasons_without_what_is_special_to_one_image(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    Screen(1).listener.planned(
+    Screen(1).listener.on_plan(
         (
             decision("a.nii", "do", "a_mask.nii.gz is missing"),
             decision("b.nii", "do", "b_mask.nii.gz is missing"),
@@ -125,7 +127,7 @@ def test_the_plan_counts_reasons_without_what_is_special_to_one_image(
     )
     said = capsys.readouterr().out.splitlines()
     assert said[:3] == [
-        "7 images", "  2 to do: an output is missing", "  2 left alone: failed before"
+        "7 images", "  2 to do: an output is missing", "  2 kept: failed before"
     ]  # fmt: skip
     assert sorted(said[3:]) == [
         "  1 left out: an output exists and is not in the journal",
@@ -137,7 +139,7 @@ def test_the_plan_counts_reasons_without_what_is_special_to_one_image(
 def test_a_talkative_batch_names_each_image_and_its_reason(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    Screen(2).listener.planned((decision("a.nii", "keep", "done before"),))
+    Screen(2).listener.on_plan((decision("a.nii", "keep", "done before"),))
     assert "  keep     a.nii: done before\n" in capsys.readouterr().out
 
 
@@ -145,8 +147,8 @@ def test_a_talkative_batch_names_each_image_and_its_reason(
 def test_a_bar_begins_only_where_there_is_work(
     act: str, shown: bool, terminal: Terminal, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    Screen(1).listener.planned((decision("a.nii", act, "new"),))
-    assert ("0/1, begun" in terminal.getvalue()) is shown
+    Screen(1).listener.on_plan((decision("a.nii", act, "new"),))
+    assert ("0/1, started" in terminal.getvalue()) is shown
     assert capsys.readouterr().out.startswith("1 images\n")
 
 
@@ -165,7 +167,7 @@ def test_each_image_ends_with_its_status_area_and_reasons(
     record: Record, said: str, terminal: Terminal, capsys: pytest.CaptureFixture[str]
 ) -> None:
     screen = Screen(2)
-    screen.listener.ended(item("a.nii"), record, Progress(2, done=1, rate=1.0, left=1.0))
+    screen.listener.on_image(item("a.nii"), record, Progress(2, done=1, rate=1.0, left=1.0))
     assert f"a.nii: {said}" in capsys.readouterr().out
     assert terminal.getvalue().startswith(CLEARED)
     assert "1/2, " in terminal.getvalue()
@@ -175,7 +177,7 @@ def test_an_ordinary_batch_moves_the_bar_and_names_no_image(
     terminal: Terminal, capsys: pytest.CaptureFixture[str]
 ) -> None:
     record = Record("done", "a", status="ok", mean_area=70.0)
-    Screen(1).listener.ended(item("a.nii"), record, Progress(2, done=1, rate=1.0, left=1.0))
+    Screen(1).listener.on_image(item("a.nii"), record, Progress(2, done=1, rate=1.0, left=1.0))
     assert capsys.readouterr().out == ""
     assert "1/2, " in terminal.getvalue()
 
@@ -184,7 +186,7 @@ def test_the_end_names_only_the_tables_and_the_page_that_are_there(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / IMAGES).touch()
-    ended(summary(), tmp_path, str(tmp_path / "qc"), 1)
+    print_summary(summary(), tmp_path, str(tmp_path / "qc"), 1)
     bare = capsys.readouterr().out
     assert "4 images: 2 ok, 1 warn, 0 fail, 1 could not be segmented (3 done now in 12 s" in bare
     assert f"Tables: {tmp_path / IMAGES}\n" in bare
@@ -192,11 +194,11 @@ def test_the_end_names_only_the_tables_and_the_page_that_are_there(
     (tmp_path / CSA).touch()
     (tmp_path / "qc").mkdir()
     (tmp_path / "qc" / "index.html").touch()
-    ended(summary(), tmp_path, str(tmp_path / "qc"), 1)
+    print_summary(summary(), tmp_path, str(tmp_path / "qc"), 1)
     said = capsys.readouterr().out
     assert f"Tables: {tmp_path / IMAGES}, {tmp_path / CSA}\n" in said
     assert f"QC page: {tmp_path / 'qc' / 'index.html'}\n" in said
-    ended(summary(), tmp_path, "", 1)
+    print_summary(summary(), tmp_path, "", 1)
     assert "QC page" not in capsys.readouterr().out
 
 
@@ -204,9 +206,9 @@ def test_a_long_list_of_failures_ends_with_how_many_more(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     failed = tuple((f"{number}.nii", "no cord") for number in range(25))
-    ended(summary(error=25, failed=failed), Path("/out"), "", 0)
+    print_summary(summary(error=25, failed=failed), Path("/out"), "", 0)
     said = capsys.readouterr().err.splitlines()
-    assert said[0] == "Failed (25, as a list in /out/failed.txt):"
+    assert said[0] == "Failed (25, listed in /out/failed.txt):"
     assert said[1] == "  0.nii: no cord"
     assert said[20:] == ["  19.nii: no cord", "  and 5 more"]
 
@@ -216,17 +218,17 @@ SHOWN = "sub-?]0;mine???01.nii"
 
 
 def _planned() -> None:
-    Screen(2).listener.planned((decision(HOSTILE, "keep", f"odd {HOSTILE}"),))
+    Screen(2).listener.on_plan((decision(HOSTILE, "keep", f"odd {HOSTILE}"),))
 
 
 def _ended() -> None:
     record = Record("failed", HOSTILE, status="error", reasons=(HOSTILE,))
-    Screen(2).listener.ended(item(HOSTILE), record, Progress(1))
+    Screen(2).listener.on_image(item(HOSTILE), record, Progress(1))
 
 
 def _closed() -> None:
     pairs = ((HOSTILE, HOSTILE),)
-    ended(summary(failed=pairs, blocked=pairs), Path("/out") / HOSTILE, "", 1)
+    print_summary(summary(failed=pairs, blocked=pairs), Path("/out") / HOSTILE, "", 1)
 
 
 @pytest.mark.parametrize(
@@ -235,7 +237,7 @@ def _closed() -> None:
         (_planned, 3),
         (_ended, 2),
         (_closed, 5),
-        (lambda: Screen(1).listener.warned(HOSTILE), 1),
+        (lambda: Screen(1).listener.on_warning(HOSTILE), 1),
     ],
 )
 def test_a_name_with_control_characters_is_shown_harmless(
@@ -255,5 +257,5 @@ def test_a_name_with_control_characters_is_shown_harmless(
         (2, {}, "2 workers of ? threads"),
     ],
 )
-def test_the_crew_in_words(count: int, environment: dict[str, str], words: str) -> None:
-    assert workers(PoolOptions(count, environment)) == words
+def test_the_workers_as_text(count: int, environment: dict[str, str], words: str) -> None:
+    assert workers_text(PoolOptions(count, environment)) == words

@@ -127,7 +127,7 @@ def test_what_lost_shards_had_done_is_joined(
     cluster("exit 0")
     assert typed("-bids", dataset, "-o", folder, "-slurm", 2) == 1
     said = capsys.readouterr()
-    assert "Submitted 2 shards to SLURM: 7_0 and on" in said.out
+    assert "Submitted 2 shards to SLURM, from 7_0" in said.out
     assert f"{folder}: 4 images, " in said.out
     assert said.err.count("was ended by SLURM or from outside") == 2
     assert f"Failed: 1, see {folder}/failed.txt" in said.err

@@ -67,6 +67,19 @@ def test_the_disc_file_gives_the_same_levels_again(
     np.testing.assert_allclose(again.column("MEAN(area)"), first.column("MEAN(area)"))
 
 
+def test_the_disc_file_lies_as_the_image_does(neck: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    turned = neck.parent / "turned.nii.gz"
+    nifti.save(nifti.load(neck).reoriented(("S", "P", "R")), turned, np.int16)
+    for image in (neck, turned):
+        assert run(monkeypatch, "-i", image, "-c2c3") == 0
+    first, second = (
+        nifti.load_map(neck.parent / f"{name}_label-discs.nii.gz") for name in ("t2", "turned")
+    )
+    assert second.grid.matches(nifti.load(turned).grid)
+    again = second.reoriented(first.grid.axcodes)
+    assert np.abs(np.argwhere(again.data > 0) - np.argwhere(first.data > 0)).max() <= 1
+
+
 def test_levels_in_doubt_are_withheld_with_a_reason(
     low: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -22,7 +22,7 @@ from sct_deepseg_general.cli.models import command
 from sct_deepseg_general.errors import ModelError
 from sct_deepseg_general.evaluation.drift import Drift
 from sct_deepseg_general.zoo.archive import pack
-from sct_deepseg_general.zoo.cache import Shelf
+from sct_deepseg_general.zoo.cache import ModelCache
 from sct_deepseg_general.zoo.index import read_index
 
 
@@ -106,8 +106,8 @@ def test_embedded_models_are_pinned(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     content = {"format": 1, "default": "inner@0.1.0"}
     content["models"] = [entry(tmp_path / "toy.zip", id="inner", **alone)]
     (package / "index.json").write_text(json.dumps(content))
-    shelf = Shelf(package, (tmp_path / "models",))
-    monkeypatch.setattr("sct_deepseg_general.zoo.zoo.standard_shelf", lambda: shelf)
+    cache = ModelCache(package, (tmp_path / "models",))
+    monkeypatch.setattr("sct_deepseg_general.zoo.zoo.standard_cache", lambda: cache)
     assert json.loads(said("pin", "-json"))["pinned"] == ["inner@0.1.0"]
     assert read_index(package / "index.json").entries[0].digest == model.digest
     assert "nothing changed" in said("pin")

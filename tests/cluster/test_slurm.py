@@ -77,7 +77,7 @@ def test_without_a_partition_or_gpus_slurm_chooses(tmp_path: Path) -> None:
 def test_a_refusal_of_slurm_is_one_sentence(tmp_path: Path, command: Command) -> None:
     command("srun", "exit 0")
     command("sbatch", "echo invalid partition >&2; exit 1")
-    with pytest.raises(BackendError, match=r"(?s)SLURM did not take the jobs: .*partition") as said:
+    with pytest.raises(BackendError, match=r"(?s)SLURM refused the jobs: .*partition") as said:
         submit([["batch"]], tmp_path / "jobs", Grant("nowhere"))
     assert "\n" not in str(said.value)
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from sct_reference import CORD, LEVEL_MAP, mask
 
-from sct_deepseg_general.csa.plot import PlotOptions, figure, level_name, save_plot
+from sct_deepseg_general.csa.plot import PlotOptions, figure, save_plot
 from sct_deepseg_general.errors import OutputError
 from sct_deepseg_general.levels import slices as levels
 from sct_deepseg_general.morphometry.morphometrics import Morphometrics, measure
@@ -62,10 +62,6 @@ def test_an_empty_table_says_so() -> None:
 def test_flags_outside_the_cord_are_drawn_as_lines() -> None:
     (axes,) = figure(measure(mask("gap_2slices")), None, PlotOptions(flagged=(20, 99))).axes
     assert len(axes.lines) == 2
-
-
-def test_levels_have_names() -> None:
-    assert [level_name(n) for n in (1, 7, 8, 19, 20, 25)] == ["C1", "C7", "T1", "T12", "L1", "S1"]
 
 
 def test_no_window_system_is_touched() -> None:

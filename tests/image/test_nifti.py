@@ -285,3 +285,39 @@ def test_any_header_is_read_or_refused(
         return
     assert volume.data.shape == volume.grid.shape
     assert np.isfinite(volume.data).all()
+
+
+def _saved(path: Path, data: np.ndarray, slope: float | None = None) -> Path:
+    image = nib.Nifti1Image(data, np.eye(4))
+    if slope is not None:
+        image.header.set_slope_inter(slope, 0)
+    nib.save(image, path)
+    return path
+
+
+def test_labels_are_rounded_where_a_file_scales_them_and_refused_where_they_are_none(
+    tmp_path: Path,
+) -> None:
+    data = np.zeros((4, 4, 4), np.float32)
+    data[1, 1, 1], data[2, 2, 2] = 2.9999, 4.0001
+    labels = nifti.load_labels(_saved(tmp_path / "scaled.nii.gz", data))
+    assert labels.data.dtype == np.int32
+    assert sorted(np.unique(labels.data)) == [0, 3, 4]
+    for wrong in (2.5, -3.0, np.inf):
+        data[2, 2, 2] = wrong
+        with pytest.raises(ImageError, match="no label"):
+            nifti.load_labels(_saved(tmp_path / "wrong.nii.gz", data))
+
+
+def test_a_4d_mask_is_never_averaged(tmp_path: Path) -> None:
+    data = np.zeros((4, 4, 4, 2), np.uint8)
+    data[1, 1, 1, 0] = data[2, 2, 2, 1] = 1
+    path = _saved(tmp_path / "mask.nii.gz", data)
+    for load in (nifti.load_map, nifti.load_segmentation, nifti.load_probability):
+        with pytest.raises(ImageError, match="2 volumes differ"):
+            load(path)
+        assert load(path, volume=1).data[2, 2, 2] == 1
+        with pytest.raises(ImageError, match="there is no 2"):
+            load(path, volume=2)
+    same = _saved(tmp_path / "same.nii.gz", np.repeat(data[..., :1], 3, axis=3))
+    np.testing.assert_array_equal(nifti.load_map(same).data, data[..., 0])

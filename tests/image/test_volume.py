@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from nibabel.affines import apply_affine
 from samples import all_codes, grid, image
 from scipy import ndimage
@@ -241,3 +243,16 @@ def test_nearest_values_of_parallel_grids_are_those_of_scipys_transform(
     )
     assert found.dtype == expected.dtype
     np.testing.assert_array_equal(found, expected)
+
+
+@given(st.sampled_from(["RPI", "ASL", "IRP", "LAS"]), st.integers(0, 3), st.integers(4, 6))
+def test_a_box_holds_the_same_voxels_in_another_axis_order(codes: str, low: int, high: int) -> None:
+    grid = Grid((6, 7, 8), np.diag([1.0, 2.0, 3.0, 1.0]))
+    box = Box((low, 1, 2), (high, 5, 7))
+    turned = grid.reoriented((codes[0], codes[1], codes[2]))
+    data = np.zeros(grid.shape, np.uint8)
+    data[box.slices] = 1
+    assert box.on_axes(grid, grid) == box
+    there = Volume(data, grid).reoriented(turned.axcodes).data
+    assert Box.around(there) == box.on_axes(grid, turned)
+    assert box.joined(Box((0, 0, 0), (1, 1, 1))) == Box((0, 0, 0), (high, 5, 7))

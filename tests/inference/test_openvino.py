@@ -1,16 +1,21 @@
-"""Using OpenVINO tells nobody."""
+"""OpenVINO sends no report, ties no thread to a core, and refuses broken files."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from samples import image
 
-from sct_deepseg_general.errors import BackendError
-from sct_deepseg_general.inference.openvino import import_openvino
+from sct_deepseg_general.errors import BackendError, ModelError
+from sct_deepseg_general.inference import pipeline
+from sct_deepseg_general.inference.openvino import OpenVinoEngine, import_openvino
+from sct_deepseg_general.inference.predictor import Predictor
 
 OURS = (
     "from sct_deepseg_general.inference.openvino import import_openvino; import_openvino().Core()"
@@ -59,3 +64,31 @@ def test_openvino_imported_by_someone_else_stays_as_it_is() -> None:
         "assert sys.modules['openvino.tools.ovc'] is not None\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="threads are seen on Linux only")
+def test_no_thread_is_tied_to_a_core(predictor: Predictor) -> None:
+    """Two processes side by side would share core 0, for all that the other cores are idle."""
+    seen: set[frozenset[int]] = set()
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.is_set():
+            for thread in Path("/proc/self/task").iterdir():
+                with suppress(ProcessLookupError):  # it ended meanwhile
+                    seen.add(frozenset(os.sched_getaffinity(int(thread.name))))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    pipeline.segment(image("T2w"), predictor)
+    done.set()
+    watcher.join()
+    assert seen == {frozenset(os.sched_getaffinity(0))}
+
+
+@pytest.mark.parametrize("content", [b"", b"<net", b"\0" * 999])
+def test_a_broken_network_file_is_said(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "network.xml").write_bytes(content)
+    (tmp_path / "network.bin").write_bytes(content)
+    with pytest.raises(ModelError, match=r"cannot load .*network\.xml"):
+        OpenVinoEngine(tmp_path / "network.xml", (16, 16, 16))

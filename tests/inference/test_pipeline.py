@@ -15,8 +15,9 @@ import sct_deepseg_general
 from sct_deepseg_general.image import nifti
 from sct_deepseg_general.image.volume import Box, Segmentation, Volume, from_sct_letters
 from sct_deepseg_general.inference import pipeline
+from sct_deepseg_general.inference.engine import Engine
 from sct_deepseg_general.inference.pipeline import Options, segment
-from sct_deepseg_general.inference.predictor import Engine, Predictor
+from sct_deepseg_general.inference.predictor import Predictor
 from sct_deepseg_general.inference.preprocess import cut_out, prepared
 from sct_deepseg_general.inference.test_time import views
 

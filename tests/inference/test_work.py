@@ -18,10 +18,11 @@ from sct_deepseg_general.image import nifti
 from sct_deepseg_general.image.volume import Grid, Volume, from_sct_letters
 from sct_deepseg_general.inference import pipeline
 from sct_deepseg_general.inference import sliding_window as tiles
+from sct_deepseg_general.inference.engine import Engine
 from sct_deepseg_general.inference.locate import BESIDE
-from sct_deepseg_general.inference.predictor import Engine, Predictor, fitted_tile
+from sct_deepseg_general.inference.predictor import Predictor
 from sct_deepseg_general.inference.preprocess import margin_box
-from sct_deepseg_general.inference.sliding_window import following, positions
+from sct_deepseg_general.inference.sliding_window import fitted_tile, following, positions
 
 SHARED = Path(os.environ.get("SCT_DEEPSEG_GENERAL_SHARED", DATA.parents[1].parent / "shared"))
 NECK = SHARED / "data" / "dev" / "unlabelled" / "sub-full" / "anat" / "sub-full_T2w.nii.gz"

@@ -13,6 +13,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 from full_disk import full_after
+from nibabel import orientations
 from samples import cord_crop, geometry
 
 from sct_deepseg_general.csa.aggregate import Selection
@@ -45,6 +46,26 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def done(folder: Path, predictor: Predictor) -> Done:
     nifti.save(cord_crop(), folder / "t2.nii.gz")
     return run(Job(folder / "t2.nii.gz", outputs_for(folder / "t2.nii.gz")), predictor, SOFT)
+
+
+def test_a_result_is_brought_to_the_bodys_axes_once(
+    tmp_path: Path, predictor: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Turned are the image to the model's axes, the probability back, then to LAS the image, the
+    mask, the probability and the coarse mask.
+    """
+    nifti.save(cord_crop().reoriented(("P", "S", "R")), tmp_path / "t2.nii.gz")
+    turned: list[tuple[int, ...]] = []
+    before = orientations.apply_orientation
+
+    def counted(data: np.ndarray, transform: np.ndarray) -> np.ndarray:
+        turned.append(data.shape)
+        return before(data, transform)
+
+    monkeypatch.setattr(orientations, "apply_orientation", counted)
+    request = Request(soft=True, qc=QcPlace(tmp_path / "qc"))
+    run(Job(tmp_path / "t2.nii.gz", outputs_for(tmp_path / "t2.nii.gz")), predictor, request)
+    assert len(turned) == 6
 
 
 def test_everything_asked_for_is_there_and_nothing_else(done: Done, folder: Path) -> None:

@@ -109,3 +109,8 @@ def test_cord_that_ends_within_the_extent_is_refused() -> None:
     along = pmj.distances(cord(), labels({49: 50}, row=20))
     with pytest.raises(ImageError, match="does not cover"):
         pmj.slices_at(30.0, along, np.arange(45), extent=70.0)
+
+
+def test_levels_have_names() -> None:
+    names = [levels.level_name(n) for n in (1, 7, 8, 19, 20, 25)]
+    assert names == ["C1", "C7", "T1", "T12", "L1", "S1"]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from qc_phantoms import box_around, cord
 
-from sct_deepseg_general.qc.display import box_on, centres, displayed
+from sct_deepseg_general.qc.display import centres, displayed
 
 ORIENTATIONS = [
     "".join(codes)
@@ -47,12 +47,6 @@ def test_the_box_goes_with_the_voxels(upright):
     outside = upright.mask.copy()
     outside[upright.box.slices] = False
     assert not outside.any()
-
-
-def test_a_box_on_its_own_grid_is_itself():
-    _, mask, _ = cord()
-    box = box_around(mask)
-    assert box_on(box, mask.grid, mask.grid) == box
 
 
 def test_slices_without_cord_take_the_nearest_centre(upright):

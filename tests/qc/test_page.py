@@ -18,7 +18,7 @@ from PIL import Image
 from qc_phantoms import REAL, areas, cord, entry, real_entry
 
 from sct_deepseg_general.qc.entry import add_entry
-from sct_deepseg_general.qc.folder import PAGE, Row, refresh
+from sct_deepseg_general.qc.folder import PAGE, QcRow, refresh
 
 pytestmark = pytest.mark.skipif(
     chromium() is None,
@@ -527,9 +527,9 @@ def ten_thousand(tmp_path_factory):
     add_entry(folder, entry(), volume=False)
     (first,) = (folder / "entries").iterdir()
     values = dict(
-        zip(Row.__dataclass_fields__, json.loads((first / "entry.json").read_text()), strict=True)
+        zip(QcRow.__dataclass_fields__, json.loads((first / "entry.json").read_text()), strict=True)
     )
-    base = Row(**values)
+    base = QcRow(**values)
     rng = np.random.default_rng(0)
     for n in range(10_000):
         status = "warn" if n % 9 == 0 else "fail" if n % 31 == 0 else "ok"

@@ -9,7 +9,8 @@ from phantoms import affine_of
 from sct_deepseg_general.errors import ImageError, ModelError
 from sct_deepseg_general.image.volume import Grid, Probability, Segmentation
 from sct_deepseg_general.morphometry.morphometrics import Morphometrics, measure
-from sct_deepseg_general.quality.uncertainty import Calibration, Doubt, doubt, with_interval
+from sct_deepseg_general.morphometry.soft_area import surroundings
+from sct_deepseg_general.quality.uncertainty import Doubt, IntervalFactors, doubt, with_interval
 
 SHAPE = (40, 40, 8)
 SPACING = (0.5, 0.5, 3.0)
@@ -32,7 +33,7 @@ def masked(probability: Probability) -> tuple[Segmentation, Morphometrics]:
 
 def doubted(probability: Probability, *other: Probability) -> tuple[Doubt, Morphometrics]:
     mask, table = masked(probability)
-    return doubt(probability, mask, table, 0.5, other), table
+    return doubt(probability, surroundings(mask, table), table, 0.5, other), table
 
 
 def test_the_edge_is_half_the_ring_between_a_quarter_and_three_quarters() -> None:
@@ -49,7 +50,7 @@ def test_a_softer_edge_is_more_in_doubt_and_the_interval_holds_the_area() -> Non
     widths = []
     for softness in (0.1, 0.3, 0.6):
         found, table = doubted(tube(softness))
-        held = with_interval(table, found, Calibration())
+        held = with_interval(table, found, IntervalFactors())
         assert held.area_lower is not None
         assert held.area_upper is not None
         assert (held.area_lower < table.area).all()
@@ -74,12 +75,12 @@ def test_views_that_differ_widen_and_views_that_agree_do_not() -> None:
 def test_the_factors_stretch_each_side() -> None:
     found, table = doubted(tube(0.3))
     scale = found.scale(table.area)
-    held = with_interval(table, found, Calibration(0.9, (2.0, 3.0), (9.0, 9.0), fitted=True))
+    held = with_interval(table, found, IntervalFactors(0.9, (2.0, 3.0), (9.0, 9.0), fitted=True))
     assert held.area_lower is not None
     assert held.area_upper is not None
     np.testing.assert_allclose(table.area - held.area_lower, 2 * scale)
     np.testing.assert_allclose(held.area_upper - table.area, 3 * scale)
-    wild = with_interval(table, found, Calibration(edge=(1e3, 0.0)))
+    wild = with_interval(table, found, IntervalFactors(edge=(1e3, 0.0)))
     assert wild.area_lower is not None
     assert (wild.area_lower == 0).all()
 
@@ -87,7 +88,7 @@ def test_the_factors_stretch_each_side() -> None:
 def test_without_cord_there_is_no_interval() -> None:
     nothing = Probability(np.zeros(SHAPE, np.float32), GRID)
     found, table = doubted(nothing)
-    held = with_interval(table, found, Calibration())
+    held = with_interval(table, found, IntervalFactors())
     assert held.area_lower is not None
     assert np.isnan(held.area_lower).all()
 
@@ -96,19 +97,29 @@ def test_a_probability_of_another_grid_is_refused() -> None:
     mask, table = masked(tube(0.2))
     elsewhere = Grid(SHAPE, affine_of("LAS", (0.5, 0.5, 4.0), SHAPE))
     with pytest.raises(ImageError, match="same grid"):
-        doubt(tube(0.2, grid=elsewhere), mask, table, 0.5)
+        doubt(tube(0.2, grid=elsewhere), surroundings(mask, table), table, 0.5)
 
 
 def test_the_record_gives_the_factors() -> None:
-    assert not Calibration.from_record(None).fitted
+    assert not IntervalFactors.from_record(None).fitted
     record = {"level": 0.8, "edge": [1, 2.5], "views": [0.5, 3]}
-    assert Calibration.from_record(record) == Calibration(0.8, (1.0, 2.5), (0.5, 3.0), fitted=True)
+    assert IntervalFactors.from_record(record) == IntervalFactors(
+        0.8, (1.0, 2.5), (0.5, 3.0), fitted=True
+    )
+
+
+def test_a_second_scan_lies_within_the_share_that_the_record_names() -> None:
+    record = {"level": 0.9, "edge": [1, 1], "views": [1, 1], "repeat": 0.03}
+    assert IntervalFactors.from_record(record).repeated(80.0) == pytest.approx((77.6, 82.4))
+    assert IntervalFactors().repeated(80.0) is None
 
 
 @pytest.mark.parametrize(
     "record",
     [
         {},
+        {"level": 0.9, "edge": [1, 1], "views": [1, 1], "repeat": -0.1},
+        {"level": 0.9, "edge": [1, 1], "views": [1, 1], "repeat": "often"},
         {"level": 0.9, "edge": [1], "views": [1, 1]},
         {"level": 0.9, "edge": ["wide", 1], "views": [1, 1]},
         {"level": 1.5, "edge": [1, 1], "views": [1, 1]},
@@ -117,4 +128,4 @@ def test_the_record_gives_the_factors() -> None:
 )
 def test_a_record_that_says_nothing_is_refused(record: dict[str, object]) -> None:
     with pytest.raises(ModelError, match="intervals"):
-        Calibration.from_record(record)
+        IntervalFactors.from_record(record)

@@ -37,7 +37,8 @@ from sct_deepseg_general.inference import pipeline  # noqa: E402  # after the sk
 from sct_deepseg_general.inference.nnunet import build_network  # noqa: E402
 from sct_deepseg_general.inference.predictor import load_predictor  # noqa: E402
 from sct_deepseg_general.inference.preprocess import prepared  # noqa: E402
-from sct_deepseg_general.release import nnunet_results as foreign  # noqa: E402
+from sct_deepseg_general.release.checkpoint import read_checkpoint  # noqa: E402
+from sct_deepseg_general.release.nnunet_results import import_results, pack_for_sct  # noqa: E402
 from sct_deepseg_general.zoo.model import Model  # noqa: E402
 
 
@@ -82,11 +83,11 @@ def our_probability(model: Any, image: np.ndarray, engine: str) -> np.ndarray:
 def real(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Model]:
     """A trained network as nnU-Net keeps it, and the model imported from there."""
     folder = tmp_path_factory.mktemp("real")
-    foreign.pack_for_sct(samples.model(), folder / "trained.zip")
+    pack_for_sct(samples.model(), folder / "trained.zip")
     with zipfile.ZipFile(folder / "trained.zip") as archive:
         archive.extractall(folder / "trained")
     (results,) = folder.glob("trained/*/nnUNetTrainer*")
-    return results, foreign.import_results(results, folder / "model", ENTRY)
+    return results, import_results((results,), folder / "model", ENTRY)
 
 
 @pytest.mark.filterwarnings("ignore")  # nnU-Net's own
@@ -132,7 +133,7 @@ def test_nnunets_own_resampling_moves_the_border_a_little(real: tuple[Path, Mode
 )
 def test_imported_results_give_the_labels_of_nnunets_predictor(tmp_path: Path, engine: str) -> None:
     results = trained(tmp_path / "results")
-    model = foreign.import_results(tmp_path / "results", tmp_path / "model", ENTRY)
+    model = import_results((tmp_path / "results",), tmp_path / "model", ENTRY)
     expected = nnunet_labels(results, noise(), [1.5, 0.8, 0.8])
     assert_agree(our_probability(model, noise(), engine), expected)
 
@@ -141,7 +142,7 @@ def test_imported_results_give_the_labels_of_nnunets_predictor(tmp_path: Path, e
 @pytest.mark.filterwarnings("ignore")
 def test_folds_are_averaged(tmp_path: Path) -> None:
     results = trained(tmp_path / "results", folds=(0, 1))
-    model = foreign.import_results(results, tmp_path / "model", ENTRY)
+    model = import_results((results,), tmp_path / "model", ENTRY)
     assert model.folds == ("fold_0.safetensors", "fold_1.safetensors")
     expected = nnunet_labels(results, noise(), [1.5, 0.8, 0.8])
     assert_agree(our_probability(model, noise(), "openvino"), expected)
@@ -154,7 +155,7 @@ def test_reordered_axes_go_into_the_orientation(tmp_path: Path) -> None:
     """A plan that looks at (x, z, y) instead of (z, y, x)."""
     plan = small_plans(transpose_forward=[2, 0, 1], transpose_backward=[1, 2, 0])
     results = trained(tmp_path / "results", plan)
-    model = foreign.import_results(results, tmp_path / "model", ENTRY)
+    model = import_results((results,), tmp_path / "model", ENTRY)
     assert model.orientation == "PIL"  # of LPI: x is y, y is z, z is x
     assert model.spacing == (0.8, 0.8, 1.5)
     image = noise((32, 32, 16))  # z, y, x as nnU-Net reads it
@@ -169,9 +170,9 @@ def test_a_region_becomes_two_classes_of_the_same_probability(tmp_path: Path) ->
     regions = {"background": 0, "lesion": 2, "sc": [1, 2]}
     dataset = {**dataset_json(), "labels": regions, "regions_class_order": [2, 1]}
     results = trained(tmp_path / "results", dataset=dataset)
-    model = foreign.import_results(results, tmp_path / "model", ENTRY)
+    model = import_results((results,), tmp_path / "model", ENTRY)
     network = build_network(results / "plans.json", results / "dataset.json")
-    network.load_state_dict(foreign.read_checkpoint(results / "fold_0" / "checkpoint_final.pth"))
+    network.load_state_dict(read_checkpoint(results / "fold_0" / "checkpoint_final.pth").weights)
     image = (noise() - noise().mean()) / noise().std()
     with torch.no_grad():
         expected = torch.sigmoid(network.eval()(torch.from_numpy(image)[None, None])[0, 1])
@@ -179,7 +180,7 @@ def test_a_region_becomes_two_classes_of_the_same_probability(tmp_path: Path) ->
     np.testing.assert_allclose(found, expected.numpy(), atol=1e-5)
     assert "overlapping regions" in model.path("card.md").read_text()
     lesion = replace(ENTRY, labels=(("background", 0), ("lesion", 1)))
-    other = foreign.import_results(results, tmp_path / "lesion", lesion)
+    other = import_results((results,), tmp_path / "lesion", lesion)
     assert other.labels == (("background", 0), ("lesion", 1))
     assert other.digest != model.digest
 
@@ -205,8 +206,8 @@ def test_a_zip_gives_what_the_folder_gives(tmp_path: Path) -> None:
         ("release/.DS_Store", b"x"),
         ("release/notes (1).txt", b"x"),
     )
-    one = foreign.import_results(results, tmp_path / "one", ENTRY)
-    two = foreign.import_results(archive, tmp_path / "two", ENTRY)
+    one = import_results((results,), tmp_path / "one", ENTRY)
+    two = import_results((archive,), tmp_path / "two", ENTRY)
     assert one.digest == two.digest
     assert {path.name for path in (tmp_path / "two").iterdir()} == {
         *("MANIFEST", "card.md", "dataset.json", "fold_0.safetensors"),
@@ -223,7 +224,7 @@ def test_a_link_in_a_zip_is_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(archive, "a") as bundle:
         bundle.writestr(link, "/etc/passwd")
     with pytest.raises(ModelError, match="link or a device"):
-        foreign.import_results(archive, tmp_path / "model", ENTRY)
+        import_results((archive,), tmp_path / "model", ENTRY)
 
 
 class _Evil:
@@ -244,7 +245,7 @@ def test_a_pickle_that_calls_is_not_run(tmp_path: Path, where: str) -> None:
     content = {"network_weights": {}, "logging": {}, where: evil} if where != "whole" else evil
     torch.save(content, checkpoint)
     with pytest.raises(ModelError, match="may be opened"):
-        foreign.import_results(results, tmp_path / "model", ENTRY)
+        import_results((results,), tmp_path / "model", ENTRY)
     assert not (tmp_path / "proof").exists()
     torch.load(checkpoint, weights_only=False)  # the check can fail: read freely, it runs
     assert (tmp_path / "proof").exists()
@@ -255,7 +256,7 @@ def test_a_plain_pickle_is_not_run(tmp_path: Path) -> None:
     evil = pickle.dumps(_Evil(tmp_path / "proof"))
     (results / "fold_0" / "checkpoint_final.pth").write_bytes(evil)
     with pytest.raises(ModelError, match="may be opened"):
-        foreign.import_results(results, tmp_path / "model", ENTRY)
+        import_results((results,), tmp_path / "model", ENTRY)
     assert not (tmp_path / "proof").exists()
 
 
@@ -263,7 +264,7 @@ def test_an_old_torch_opens_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     results = trained(tmp_path / "results")
     monkeypatch.setattr(torch, "__version__", "2.9.1")
     with pytest.raises(ModelError, match=r"torch 2\.9\.1 can be made to run code"):
-        foreign.import_results(results, tmp_path / "model", ENTRY)
+        import_results((results,), tmp_path / "model", ENTRY)
 
 
 def _without(folder: Path, name: str) -> None:
@@ -295,7 +296,7 @@ def test_what_is_no_result_is_refused(tmp_path: Path) -> None:
         shutil.copytree(results.parent, copy)
         change(copy)
         with pytest.raises(ModelError, match=message):
-            foreign.import_results(copy, tmp_path / f"model{number}", ENTRY)
+            import_results((copy,), tmp_path / f"model{number}", ENTRY)
 
 
 def _changed(folder: Path, name: str, **changes: Any) -> None:
@@ -313,8 +314,8 @@ def _configured(folder: Path, **changes: Any) -> None:
 @pytest.mark.filterwarnings("ignore")
 def test_a_release_for_sct_is_read_by_nnunets_predictor(tmp_path: Path) -> None:
     results = trained(tmp_path / "results")
-    model = foreign.import_results(results, tmp_path / "model", ENTRY)
-    foreign.pack_for_sct(model, tmp_path / "sct.zip")
+    model = import_results((results,), tmp_path / "model", ENTRY)
+    pack_for_sct(model, tmp_path / "sct.zip")
     with zipfile.ZipFile(tmp_path / "sct.zip") as archive:
         archive.extractall(tmp_path / "sct")
     (inside,) = (tmp_path / "sct").iterdir()  # one folder: SCT strips it
@@ -327,9 +328,9 @@ def test_a_release_for_sct_is_read_by_nnunets_predictor(tmp_path: Path) -> None:
     np.testing.assert_array_equal(
         nnunet_labels(released, noise(), spacing), nnunet_labels(results, noise(), spacing)
     )
-    foreign.pack_for_sct(model, tmp_path / "again.zip")
+    pack_for_sct(model, tmp_path / "again.zip")
     assert (tmp_path / "again.zip").read_bytes() == (tmp_path / "sct.zip").read_bytes()
-    again = foreign.import_results(tmp_path / "sct.zip", tmp_path / "back", ENTRY)
+    again = import_results((tmp_path / "sct.zip",), tmp_path / "back", ENTRY)
     names = ("fold_0.safetensors", "network.xml", "network.bin")
     for name in names:
         assert again.path(name).read_bytes() == model.path(name).read_bytes()

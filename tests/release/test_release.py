@@ -21,11 +21,11 @@ from sct_deepseg_general.cli.models import command  # noqa: E402
 from sct_deepseg_general.errors import ModelError  # noqa: E402
 from sct_deepseg_general.evaluation.evaluate import Measurement  # noqa: E402
 from sct_deepseg_general.files import sha256  # noqa: E402
-from sct_deepseg_general.release.release import release, setbacks  # noqa: E402
-from sct_deepseg_general.zoo.archive import Limits, unpack_model  # noqa: E402  # after the skips
-from sct_deepseg_general.zoo.cache import Shelf  # noqa: E402
+from sct_deepseg_general.release.release import regressions, release  # noqa: E402
+from sct_deepseg_general.zoo.archive import ArchiveLimits, unpack_model  # noqa: E402  # after the skips
+from sct_deepseg_general.zoo.cache import ModelCache  # noqa: E402
 from sct_deepseg_general.zoo.index import as_json, read_index  # noqa: E402
-from sct_deepseg_general.zoo.install import Manner, fetch  # noqa: E402
+from sct_deepseg_general.zoo.install import FetchOptions, fetch  # noqa: E402
 from sct_deepseg_general.zoo.model import Model  # noqa: E402
 from sct_deepseg_general.zoo.pin import embed, entry_of  # noqa: E402
 from sct_deepseg_general.zoo.zoo import Zoo  # noqa: E402
@@ -42,7 +42,9 @@ def test_a_release_has_all_its_parts(tmp_path: Path) -> None:
         *("toy@1.0", "toy-1.0.zip", "toy-1.0-sct.zip", "toy-1.0.json", "SHA256SUMS")
     }
     assert made.model.key == "toy@1.0"
-    assert unpack_model(made.bundle, tmp_path / "again", Limits()).digest == made.model.digest
+    assert (
+        unpack_model(made.bundle, tmp_path / "again", ArchiveLimits()).digest == made.model.digest
+    )
     assert "## Release toy@1.0" in made.model.path("card.md").read_text()
     assert made.model.path("evaluation.csv").exists()
     done = subprocess.run(["sha256sum", "-c", "SHA256SUMS"], cwd=tmp_path / "out", check=False)
@@ -69,8 +71,8 @@ def test_what_is_released_can_be_fetched(tmp_path: Path) -> None:
         index = {"format": 1, "default": "toy@1.0", "models": [entry]}
         (tmp_path / "index.json").write_text(json.dumps(index))
         (known,) = read_index(tmp_path / "index.json").entries
-        shelf = Shelf(tmp_path / "package", (tmp_path / "models",))
-        found = fetch(known, shelf, Manner())
+        cache = ModelCache(tmp_path / "package", (tmp_path / "models",))
+        found = fetch(known, cache, FetchOptions())
     assert found.digest == made.model.digest == known.digest
     assert known.sha256 == sha256(made.bundle)
     assert not known.embedded
@@ -85,14 +87,14 @@ def test_one_command_releases_embeds_and_pins(
     index = {"format": 1, "default": "toy@0.9", "models": [json.loads(as_json(entry_of(old)))]}
     (package / "index.json").write_text(json.dumps(index))
     embed(old, package)
-    shelf = Shelf(package, (tmp_path / "models",))
-    monkeypatch.setattr("sct_deepseg_general.zoo.zoo.standard_shelf", lambda: shelf)
+    cache = ModelCache(package, (tmp_path / "models",))
+    monkeypatch.setattr("sct_deepseg_general.zoo.zoo.standard_cache", lambda: cache)
     monkeypatch.delenv("SCT_DEEPSEG_GENERAL_INDEX", raising=False)
     words = ["release", "-from", str(trained(tmp_path / "new", seed=1)), "-id", "toy@1.0"]
     words += ["-o", str(tmp_path / "out"), "-embed", "-json"]
     result = CliRunner().invoke(command, words, catch_exceptions=False)
     assert result.exit_code == 0, result.output
-    found = Zoo(read_index(package / "index.json"), shelf).here()
+    found = Zoo(read_index(package / "index.json"), cache).here()
     assert (found.key, found.replaces) == ("toy@1.0", "toy@0.9")
     assert found.digest == json.loads(result.stdout)["digest"] != old.digest
     entry = read_index(package / "index.json").find("toy@1.0")
@@ -131,26 +133,26 @@ def changed(**changes: float) -> list[Measurement]:
     ],
 )
 def test_a_setback_beyond_the_limit_is_found(changes: dict[str, float], worse: str) -> None:
-    found = setbacks(changed(**changes), ROWS)
+    found = regressions(changed(**changes), ROWS)
     assert [one.measure for one in found] == ([worse] if worse else [])
     assert all(one.contrast == "T2w" for one in found)
 
 
 def test_less_bias_is_no_setback() -> None:
-    assert setbacks(ROWS, changed(csa=80.0)) == ()
-    assert setbacks(changed(csa=76.0), changed(csa=73.9)) == ()
+    assert regressions(ROWS, changed(csa=80.0)) == ()
+    assert regressions(changed(csa=76.0), changed(csa=73.9)) == ()
 
 
 def test_one_contrast_does_not_make_up_for_another() -> None:
     better = [replace(one, dice=1.0) if one.contrast == "T1w" else one for one in changed(dice=0.8)]
-    assert [one.contrast for one in setbacks(better, ROWS)] == ["T2w"]
+    assert [one.contrast for one in regressions(better, ROWS)] == ["T2w"]
 
 
 def test_only_images_measured_both_times_count() -> None:
     extra = image("T2w", 9, dice=0.1)
-    assert setbacks([*ROWS, extra], ROWS) == ()
+    assert regressions([*ROWS, extra], ROWS) == ()
     with pytest.raises(ModelError, match="none of the T2w images"):
-        setbacks([one for one in ROWS if one.contrast == "T1w"], ROWS)
+        regressions([one for one in ROWS if one.contrast == "T1w"], ROWS)
 
 
 def test_a_worse_model_is_not_released_without_a_reason(tmp_path: Path) -> None:

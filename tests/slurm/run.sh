@@ -113,7 +113,7 @@ scancel --signal=USR2 "${JOB}_0"
 sleep 3
 squeue -o "%.12i %.4t %.10r"
 wait "$FOLLOWER"
-grep -h "requeue\|preempted\|interrupted\|left alone\|to do" "$PLACE/again/batch/slurm/${JOB}_0_0_log".* || true
+grep -h "requeue\|preempted\|interrupted\|kept\|to do" "$PLACE/again/batch/slurm/${JOB}_0_0_log".* || true
 "$PYTHON" "$HERE/check.py" "$PLACE/again"
 
 echo "--- a shard that is killed is told at the end, and the same command goes on"

@@ -13,9 +13,8 @@ from pathlib import Path
 
 from sct_deepseg_general.batch import run as batch
 from sct_deepseg_general.batch.messages import WorkerSettings
-from sct_deepseg_general.batch.plan import BatchPlan, Listener
+from sct_deepseg_general.batch.plan import BatchPlan, Decision, Listener
 from sct_deepseg_general.batch.pool import PoolOptions
-from sct_deepseg_general.batch.resume import Decision
 from sct_deepseg_general.batch.summary import BatchSummary
 from sct_deepseg_general.batch.worklist import Filters, from_bids
 from sct_deepseg_general.cluster.shards import Shard
@@ -63,7 +62,7 @@ def run(
 ) -> tuple[BatchSummary, dict[str, Decision]]:
     """Run the batch; gives its summary and what was decided, by the image's stem."""
     told: list[Decision] = []
-    summary = batch.run(plan, options or pool_options(), Listener(planned=told.extend))
+    summary = batch.run(plan, options or pool_options(), Listener(on_plan=told.extend))
     return summary, {one.item.stem: one for one in told}
 
 

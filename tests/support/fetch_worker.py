@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from sct_deepseg_general.errors import ModelError
-from sct_deepseg_general.zoo.cache import Shelf
-from sct_deepseg_general.zoo.download import Patience
+from sct_deepseg_general.zoo.cache import ModelCache
+from sct_deepseg_general.zoo.download import RetryPolicy
 from sct_deepseg_general.zoo.index import read_index
-from sct_deepseg_general.zoo.install import Manner
+from sct_deepseg_general.zoo.install import FetchOptions
 from sct_deepseg_general.zoo.zoo import Zoo
 
-PATIENCE = Patience(connect=60, read=60, attempts=4, pause=0.05)
+RETRIES = RetryPolicy(connect=60, read=60, attempts=4, pause=0.05)
 STAGES = {
     "before the lock": ("install", "locked", 0, "before"),
     "before the download": ("install", "download", 0, "before"),
@@ -37,7 +37,9 @@ STAGES = {
 
 def zoo(folder: Path) -> Zoo:
     """The zoo of a test's folder: an index, an empty package, one cache."""
-    return Zoo(read_index(folder / "index.json"), Shelf(folder / "package", (folder / "models",)))
+    return Zoo(
+        read_index(folder / "index.json"), ModelCache(folder / "package", (folder / "models",))
+    )
 
 
 def work(folder: Path, stage: str | None, results: Any) -> None:
@@ -46,7 +48,7 @@ def work(folder: Path, stage: str | None, results: Any) -> None:
     if stage:
         _kill_at(*STAGES[stage])
     try:
-        model = zoo(folder).obtain("toy", Manner(patience=PATIENCE))
+        model = zoo(folder).obtain("toy", FetchOptions(retries=RETRIES))
     except ModelError as error:
         results.put(str(error))
     else:

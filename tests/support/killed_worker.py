@@ -54,7 +54,7 @@ def main() -> None:
     def make() -> object:
         if kind == "release":
             return release(source, "toy@1.0", folder)
-        return import_results(source, folder, ENTRY)
+        return import_results((source,), folder, ENTRY)
 
     step, code = 1, -1
     while code:

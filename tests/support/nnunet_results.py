@@ -14,12 +14,12 @@ torch = pytest.importorskip("torch", reason="the torch extra is not installed")
 pytest.importorskip("nnunetv2", reason="the torch extra is not installed")
 
 from sct_deepseg_general.inference.nnunet import build_network  # noqa: E402  # after the skips
-from sct_deepseg_general.zoo.index import Entry  # noqa: E402
+from sct_deepseg_general.zoo.index import IndexEntry  # noqa: E402
 
 PATCH = (16, 32, 32)
 
 
-ENTRY = Entry(
+ENTRY = IndexEntry(
     id="foreign",
     version="4.0",
     kind="nnunet",
@@ -27,7 +27,7 @@ ENTRY = Entry(
     contrasts=("T2w",),
     orientation=None,
     spacing=None,
-    labels=(("background", 0), ("sc", 1)),
+    labels={"background": 0, "sc": 1},
     size=None,
     urls=("https://example.org/foreign.zip",),
     sha256=None,

@@ -10,8 +10,8 @@ from phantoms import affine_of
 
 from sct_deepseg_general.image import nifti
 from sct_deepseg_general.image.volume import Box, Grid, Probability, Segmentation, Volume
-from sct_deepseg_general.qc.entry import Entry, SliceArea
-from sct_deepseg_general.qc.folder import Row, new_id
+from sct_deepseg_general.qc.entry import QcEntry, SliceArea
+from sct_deepseg_general.qc.folder import QcRow, new_id
 
 DATA = Path(__file__).parents[1] / "data"
 REAL = ("T2w", "acq-MTon_MTS", "acq-MToff_MTS", "acq-crop_T2star")
@@ -68,7 +68,7 @@ def areas(mask: Segmentation, factor: float = 1.0) -> tuple[SliceArea, ...]:
     )
 
 
-def entry(seed: int = 0, codes: str = "LAS", **given: Any) -> Entry:
+def entry(seed: int = 0, codes: str = "LAS", **given: Any) -> QcEntry:
     """A phantom's entry, complete; `given` replaces what it should."""
     image, mask, probability = cord(codes=codes, seed=seed, radius=4.2 + 0.05 * (seed % 9))
     values: dict[str, Any] = {
@@ -87,7 +87,7 @@ def entry(seed: int = 0, codes: str = "LAS", **given: Any) -> Entry:
         "seconds": 1.5,
         "version": "0.0.0",
     }
-    return Entry(**{**values, **given})
+    return QcEntry(**{**values, **given})
 
 
 def real_image(name: str) -> Path:
@@ -99,7 +99,7 @@ def real_mask(name: str) -> Path:
     return labels / f"sub-sct_{name}_seg-manual.nii.gz"
 
 
-def real_entry(name: str, **given: Any) -> Entry:
+def real_entry(name: str, **given: Any) -> QcEntry:
     """The real image `name` of tests/data with its manual mask."""
     image = nifti.load(real_image(name))
     mask = nifti.load_segmentation(real_mask(name))
@@ -113,7 +113,7 @@ def real_entry(name: str, **given: Any) -> Entry:
         "subject": "sub-sct",
         "contrast": name.rsplit("_", maxsplit=1)[-1],
     }
-    return Entry(**{**values, **given})
+    return QcEntry(**{**values, **given})
 
 
 def row(**given):
@@ -123,4 +123,4 @@ def row(**given):
         "csa": 70.0, "csa_sd": 3.0, "confidence": 0.9, "dice": None, "levels": (("C2", 71.5),),
         "seconds": 2.0, "model": "m@1",
     }  # fmt: skip
-    return Row(**{**values, **given})
+    return QcRow(**{**values, **given})

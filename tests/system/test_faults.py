@@ -29,13 +29,10 @@ from sct_deepseg_general.cli._click import PROGRAM
 from sct_deepseg_general.errors import BackendError, ImageError, ModelError
 from sct_deepseg_general.image import nifti
 from sct_deepseg_general.image.volume import Volume
-from sct_deepseg_general.inference.predictor import (
-    Engine,
-    OpenVinoEngine,
-    Predictor,
-    TorchEngine,
-    load_predictor,
-)
+from sct_deepseg_general.inference.engine import Engine
+from sct_deepseg_general.inference.openvino import OpenVinoEngine
+from sct_deepseg_general.inference.predictor import Predictor, load_predictor
+from sct_deepseg_general.inference.torch_engine import TorchEngine
 from sct_deepseg_general.job.job import Job, Request, run
 from sct_deepseg_general.job.outputs import outputs_for
 

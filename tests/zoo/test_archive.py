@@ -12,10 +12,10 @@ import pytest
 from toy_models import toy_model
 
 from sct_deepseg_general.errors import ModelError
-from sct_deepseg_general.zoo.archive import Limits, pack, unpack, unpack_model
+from sct_deepseg_general.zoo.archive import ArchiveLimits, pack, unpack, unpack_model
 from sct_deepseg_general.zoo.model import Model
 
-LIMITS = Limits(members=30, size=1 << 20)
+ARCHIVE_LIMITS = ArchiveLimits(members=30, size=1 << 20)
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +45,7 @@ def _special(name: str, kind: int) -> zipfile.ZipInfo:
 def test_round_trip(tmp_path: Path) -> None:
     model = toy_model(tmp_path / "toy")
     archive = packed(model, tmp_path / "toy.zip")
-    again = unpack_model(archive, tmp_path / "again", LIMITS)
+    again = unpack_model(archive, tmp_path / "again", ARCHIVE_LIMITS)
     assert again.digest == model.digest
     for path in model.folder.iterdir():
         assert (tmp_path / "again" / path.name).read_bytes() == path.read_bytes()
@@ -84,7 +84,7 @@ def test_a_name_that_could_leave_the_folder_is_refused(tmp_path: Path, name: str
     archive = _zip(tmp_path / "x.zip", ("good", b"1"), (zipfile.ZipInfo(name), b"evil"))
     (tmp_path / "in").mkdir()
     with pytest.raises(ModelError, match="not allowed"):
-        unpack(archive, tmp_path / "in" / "to", LIMITS)
+        unpack(archive, tmp_path / "in" / "to", ARCHIVE_LIMITS)
     assert not any("evil" in path.name for path in tmp_path.rglob("*"))
 
 
@@ -94,19 +94,19 @@ def test_a_name_that_could_leave_the_folder_is_refused(tmp_path: Path, name: str
 def test_links_and_devices_are_refused(tmp_path: Path, kind: int) -> None:
     archive = _zip(tmp_path / "x.zip", (_special("model.json", kind), b"/etc/passwd"))
     with pytest.raises(ModelError, match="link or a device"):
-        unpack(archive, tmp_path / "to", LIMITS)
+        unpack(archive, tmp_path / "to", ARCHIVE_LIMITS)
     assert list((tmp_path / "to").iterdir()) == []
 
 
 def test_a_refused_member_is_refused_even_if_not_wanted(tmp_path: Path) -> None:
     archive = _zip(tmp_path / "x.zip", ("good", b"1"), ("../evil", b"2"))
     with pytest.raises(ModelError, match="not allowed"):
-        unpack(archive, tmp_path / "to", LIMITS, wanted=lambda name: name == "good")
+        unpack(archive, tmp_path / "to", ARCHIVE_LIMITS, wanted=lambda name: name == "good")
 
 
 def test_only_wanted_members_are_written(tmp_path: Path) -> None:
     archive = _zip(tmp_path / "x.zip", ("a/good", b"1"), ("a/code.py", b"2"), ("a/", b""))
-    unpack(archive, tmp_path / "to", LIMITS, wanted=lambda name: name.endswith("good"))
+    unpack(archive, tmp_path / "to", ARCHIVE_LIMITS, wanted=lambda name: name.endswith("good"))
     files = [path for path in (tmp_path / "to").rglob("*") if path.is_file()]
     assert files == [tmp_path / "to" / "a" / "good"]
 
@@ -115,7 +115,7 @@ def test_a_bomb_is_refused_by_what_it_says(tmp_path: Path) -> None:
     archive = _zip(tmp_path / "x.zip", ("bomb", bytes(2 << 20)))
     assert archive.stat().st_size < 10_000
     with pytest.raises(ModelError, match="more than 1048576 bytes"):
-        unpack(archive, tmp_path / "to", LIMITS)
+        unpack(archive, tmp_path / "to", ARCHIVE_LIMITS)
 
 
 def test_a_bomb_that_hides_its_size_is_stopped_while_it_unpacks(tmp_path: Path) -> None:
@@ -125,20 +125,20 @@ def test_a_bomb_that_hides_its_size_is_stopped_while_it_unpacks(tmp_path: Path) 
     content[directory + 24 : directory + 28] = (1 << 19).to_bytes(4, "little")
     archive.write_bytes(content)
     with pytest.raises(ModelError):
-        unpack(archive, tmp_path / "to", LIMITS)
-    assert (tmp_path / "to" / "bomb").stat().st_size <= LIMITS.size
+        unpack(archive, tmp_path / "to", ARCHIVE_LIMITS)
+    assert (tmp_path / "to" / "bomb").stat().st_size <= ARCHIVE_LIMITS.size
 
 
 def test_two_members_share_one_limit(tmp_path: Path) -> None:
     archive = _zip(tmp_path / "x.zip", ("a", bytes(700_000)), ("b", bytes(700_000)))
     with pytest.raises(ModelError, match="more than"):
-        unpack(archive, tmp_path / "to", LIMITS)
+        unpack(archive, tmp_path / "to", ARCHIVE_LIMITS)
 
 
 def test_too_many_members_are_refused(tmp_path: Path) -> None:
     archive = _zip(tmp_path / "x.zip", *((f"m{number}", b"") for number in range(31)))
     with pytest.raises(ModelError, match="31 entries"):
-        unpack(archive, tmp_path / "to", LIMITS)
+        unpack(archive, tmp_path / "to", ARCHIVE_LIMITS)
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
@@ -146,7 +146,7 @@ def test_too_many_members_are_refused(tmp_path: Path) -> None:
 def test_one_name_twice_is_refused(tmp_path: Path, names: tuple[str, str]) -> None:
     archive = _zip(tmp_path / "x.zip", *((name, b"1") for name in names))
     with pytest.raises(ModelError, match="twice"):
-        unpack(archive, tmp_path / "to", LIMITS)
+        unpack(archive, tmp_path / "to", ARCHIVE_LIMITS)
 
 
 def test_encrypted_members_are_refused(tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ def test_encrypted_members_are_refused(tmp_path: Path) -> None:
     content[content.index(b"PK\x01\x02") + 8] |= 1
     archive.write_bytes(content)
     with pytest.raises(ModelError, match="encrypted"):
-        unpack(archive, tmp_path / "to", LIMITS)
+        unpack(archive, tmp_path / "to", ARCHIVE_LIMITS)
 
 
 def _truncated(content: bytes) -> bytes:
@@ -174,7 +174,7 @@ def test_a_damaged_archive_is_one_sentence(
     archive = packed(toy_model(tmp_path / "toy"), tmp_path / "toy.zip")
     archive.write_bytes(damage(archive.read_bytes()))
     with pytest.raises(ModelError, match=r"toy\.zip|not the file it was"):
-        unpack_model(archive, tmp_path / "to", LIMITS)
+        unpack_model(archive, tmp_path / "to", ARCHIVE_LIMITS)
 
 
 def test_no_single_flipped_byte_goes_unseen(tmp_path: Path) -> None:
@@ -185,7 +185,7 @@ def test_no_single_flipped_byte_goes_unseen(tmp_path: Path) -> None:
         archive = tmp_path / "bad.zip"
         archive.write_bytes(content[:at] + bytes([content[at] ^ 4]) + content[at + 1 :])
         try:
-            found = unpack_model(archive, tmp_path / f"to{number}", LIMITS)
+            found = unpack_model(archive, tmp_path / f"to{number}", ARCHIVE_LIMITS)
         except ModelError:
             continue
         assert found.digest == model.digest
@@ -197,7 +197,7 @@ def test_a_file_the_manifest_does_not_list_is_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(archive, "a") as bundle:
         bundle.writestr("trainer_class.py", "print('run')")
     with pytest.raises(ModelError, match=r"trainer_class.py, which its MANIFEST does not list"):
-        unpack_model(archive, tmp_path / "to", LIMITS)
+        unpack_model(archive, tmp_path / "to", ARCHIVE_LIMITS)
 
 
 def test_a_bundle_holds_no_code_and_no_pickle(tmp_path: Path) -> None:

@@ -13,12 +13,12 @@ import pytest
 from faulty_server import Server, faulty_server
 
 from sct_deepseg_general.errors import ModelError
-from sct_deepseg_general.zoo.download import Patience, Source, check_space, check_url, download
+from sct_deepseg_general.zoo.download import RetryPolicy, Source, check_space, check_url, download
 
 ANY = random.Random(5)  # noqa: S311  # bytes and places to cut, not secrets
 CONTENT = ANY.randbytes(300_000)
 HASH = hashlib.sha256(CONTENT).hexdigest()
-QUICK = Patience(connect=60, read=60, attempts=3, pause=0.01)  # a loaded machine is no silence
+QUICK = RetryPolicy(connect=60, read=60, attempts=3, pause=0.01)  # a loaded machine is no silence
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_a_good_server_needs_one_request(server: Server, part: Path) -> None:
 
 def test_a_complete_part_needs_none(server: Server, part: Path) -> None:
     part.write_bytes(CONTENT)
-    assert download(_known(server), part, patience=QUICK) == HASH
+    assert download(_known(server), part, retries=QUICK) == HASH
     assert server.ranges == []
 
 
@@ -69,7 +69,7 @@ def test_a_complete_part_needs_none(server: Server, part: Path) -> None:
 )
 def test_a_cut_anywhere_is_taken_up_there(server: Server, part: Path, at: int) -> None:
     server.faults = [faults.cut_after(at)]
-    assert download(_known(server), part, patience=QUICK) == HASH
+    assert download(_known(server), part, retries=QUICK) == HASH
     assert part.read_bytes() == CONTENT
     assert len(server.ranges) == 2
     assert server.sent < len(CONTENT) + 1
@@ -81,18 +81,18 @@ def test_without_a_known_hash_a_cut_file_is_not_taken_for_whole(
 ) -> None:
     server.always = faults.cut_after(at)
     with pytest.raises(ModelError, match=r"bytes arrived|IncompleteRead|Protocol"):
-        download(_unknown(server), part, patience=QUICK)
+        download(_unknown(server), part, retries=QUICK)
 
 
 def test_many_cuts_do_not_exhaust_patience_while_bytes_come(server: Server, part: Path) -> None:
     server.faults = [faults.cut_after(30_000)] * 9
-    assert download(_known(server), part, patience=Patience(attempts=1, pause=0.0)) == HASH
+    assert download(_known(server), part, retries=RetryPolicy(attempts=1, pause=0.0)) == HASH
     assert len(server.ranges) == 10
 
 
 def test_what_an_earlier_process_left_is_completed(server: Server, part: Path) -> None:
     part.write_bytes(CONTENT[:200_000])
-    assert download(_known(server), part, patience=QUICK) == HASH
+    assert download(_known(server), part, retries=QUICK) == HASH
     assert server.ranges == ["bytes=200000-"]
     assert server.sent == 100_000
 
@@ -100,47 +100,47 @@ def test_what_an_earlier_process_left_is_completed(server: Server, part: Path) -
 @pytest.mark.parametrize("left", [b"x" * 1000, b"x" * len(CONTENT), b"x" * (len(CONTENT) + 9)])
 def test_a_wrong_part_is_replaced(server: Server, part: Path, left: bytes) -> None:
     part.write_bytes(left)
-    assert download(_known(server), part, patience=QUICK) == HASH
+    assert download(_known(server), part, retries=QUICK) == HASH
 
 
 def test_a_server_without_ranges_starts_again(server: Server, part: Path) -> None:
     part.write_bytes(CONTENT[:1000])
     server.always = faults.no_ranges
-    assert download(_known(server), part, patience=QUICK) == HASH
+    assert download(_known(server), part, retries=QUICK) == HASH
 
 
 @pytest.mark.parametrize("code", [500, 502, 503, 429])
 def test_a_passing_failure_is_tried_again(server: Server, part: Path, code: int) -> None:
     server.faults = [faults.status(code), faults.status(code)]
-    assert download(_known(server), part, patience=QUICK) == HASH
+    assert download(_known(server), part, retries=QUICK) == HASH
     assert len(server.ranges) == 3
 
 
 def test_a_lasting_failure_ends_in_a_sentence(server: Server, part: Path) -> None:
     server.always = faults.status(500)
     with pytest.raises(ModelError, match=r"answers 500.*-from FILE"):
-        download(_known(server), part, patience=QUICK)
+        download(_known(server), part, retries=QUICK)
     assert len(server.ranges) == QUICK.attempts
 
 
 def test_what_is_not_there_is_not_asked_for_again(server: Server, part: Path) -> None:
     server.always = faults.status(404)
     with pytest.raises(ModelError, match="answers 404"):
-        download(_known(server), part, patience=QUICK)
+        download(_known(server), part, retries=QUICK)
     assert len(server.ranges) == 1
 
 
 def test_mirrors_are_tried_in_order(server: Server, part: Path) -> None:
     with faulty_server(CONTENT) as second, faulty_server(CONTENT) as third:
         server.always = faults.status(404)
-        assert download(_known(server, second, third), part, patience=QUICK) == HASH
+        assert download(_known(server, second, third), part, retries=QUICK) == HASH
         assert (len(server.ranges), len(second.ranges), len(third.ranges)) == (1, 1, 0)
 
 
 def test_a_mirror_completes_what_another_began(server: Server, part: Path) -> None:
     with faulty_server(CONTENT) as second:
         server.always = faults.cut_after(100_000)
-        assert download(_known(server, second), part, patience=QUICK) == HASH
+        assert download(_known(server, second), part, retries=QUICK) == HASH
         assert second.ranges == ["bytes=100000-"]
 
 
@@ -148,14 +148,14 @@ def test_a_server_that_is_not_there(part: Path) -> None:
     with faulty_server() as gone:
         pass
     with pytest.raises(ModelError, match="download failed"):
-        download(_known(gone), part, patience=QUICK)
+        download(_known(gone), part, retries=QUICK)
 
 
 def test_tampered_bytes_are_not_kept(server: Server, part: Path) -> None:
     tampered = CONTENT[:-1] + bytes([CONTENT[-1] ^ 1])
     server.always = faults.other(tampered)
     with pytest.raises(ModelError, match="SHA-256"):
-        download(_known(server), part, patience=QUICK)
+        download(_known(server), part, retries=QUICK)
     assert not part.exists()
     assert len(server.ranges) == 1  # the same mirror is not asked for the same lie
 
@@ -163,78 +163,78 @@ def test_tampered_bytes_are_not_kept(server: Server, part: Path) -> None:
 def test_a_tampered_mirror_gives_way_to_an_honest_one(server: Server, part: Path) -> None:
     server.always = faults.other(CONTENT[::-1])
     with faulty_server(CONTENT) as honest:
-        assert download(_known(server, honest), part, patience=QUICK) == HASH
+        assert download(_known(server, honest), part, retries=QUICK) == HASH
 
 
 @pytest.mark.parametrize("extra", [-100_000, -1, 1, 100_000])
 def test_a_lie_about_the_length_changes_nothing(server: Server, part: Path, extra: int) -> None:
     server.faults = [faults.claims(extra)]
     with faulty_server(CONTENT) as honest:
-        assert download(_known(server, honest), part, patience=QUICK) == HASH
+        assert download(_known(server, honest), part, retries=QUICK) == HASH
     assert part.read_bytes() == CONTENT
 
 
 def test_more_than_promised_is_not_stored(server: Server, part: Path) -> None:
     server.always = faults.endless
     with pytest.raises(ModelError, match=f"more than {len(CONTENT)} bytes"):
-        download(_known(server), part, patience=QUICK)
+        download(_known(server), part, retries=QUICK)
     assert not part.exists()
 
 
 def test_an_unknown_size_has_a_limit(server: Server, part: Path) -> None:
     server.always = faults.endless
     with pytest.raises(ModelError, match="more than 1048576 bytes"):
-        download(_unknown(server), part, patience=QUICK)
+        download(_unknown(server), part, retries=QUICK)
     assert not part.exists()
 
 
 def test_an_unknown_hash_is_given_back(server: Server, part: Path) -> None:
     part.write_bytes(b"left by another")
     server.faults = [faults.cut_after(100_000)]
-    assert download(_unknown(server), part, patience=QUICK) == HASH
+    assert download(_unknown(server), part, retries=QUICK) == HASH
     assert server.ranges == [None, None]  # without a hash nothing old is built upon
 
 
 def test_a_silent_server_is_left(server: Server, part: Path) -> None:
     server.faults = [faults.silent(60)]
-    assert download(_known(server), part, patience=replace(QUICK, read=0.5)) == HASH
+    assert download(_known(server), part, retries=replace(QUICK, read=0.5)) == HASH
     assert len(server.ranges) >= 2
 
 
 def test_a_dripping_server_is_left(server: Server, part: Path) -> None:
     server.always = faults.slow(20, 0.05)
-    patience = replace(QUICK, slowest=10_000, window=0.3)
+    retries = replace(QUICK, slowest=10_000, window=0.3)
     with pytest.raises(ModelError, match="bytes a second"):
-        download(_known(server), part, patience=patience)
+        download(_known(server), part, retries=retries)
 
 
 def test_a_slow_server_is_waited_for(server: Server, part: Path) -> None:
     server.always = faults.slow(10_000, 0.03)
-    assert download(_known(server), part, patience=QUICK) == HASH
+    assert download(_known(server), part, retries=QUICK) == HASH
 
 
 def test_encoded_bytes_are_refused(server: Server, part: Path) -> None:
     server.always = faults.encoded
     with pytest.raises(ModelError, match="encoded"):
-        download(_known(server), part, patience=QUICK)
+        download(_known(server), part, retries=QUICK)
 
 
 def test_redirects_are_followed_on_this_machine(server: Server, part: Path) -> None:
     server.faults = [faults.redirect(server.url), faults.redirect("/elsewhere.zip")]
-    assert download(_known(server), part, patience=QUICK) == HASH
+    assert download(_known(server), part, retries=QUICK) == HASH
 
 
 @pytest.mark.parametrize("to", ["http://example.org/x", "ftp://127.0.0.1/x", "file:///etc/passwd"])
 def test_a_redirect_to_what_is_not_https_is_refused(server: Server, part: Path, to: str) -> None:
     server.always = faults.redirect(to)
     with pytest.raises(ModelError, match="redirects to what is not https"):
-        download(_known(server), part, patience=QUICK)
+        download(_known(server), part, retries=QUICK)
 
 
 def test_redirects_without_end_end(server: Server, part: Path) -> None:
     server.always = faults.redirect(server.url)
     with pytest.raises(ModelError, match="without end"):
-        download(_known(server), part, patience=QUICK)
+        download(_known(server), part, retries=QUICK)
 
 
 @pytest.mark.parametrize(
@@ -270,11 +270,11 @@ def test_the_disk_must_have_room(tmp_path: Path, server: Server, part: Path) -> 
         check_space(tmp_path, 1 << 60)
     huge = Source((server.url,), 1 << 60, HASH)
     with pytest.raises(ModelError, match="free"):
-        download(huge, part, patience=QUICK)
+        download(huge, part, retries=QUICK)
     assert server.ranges == []
 
 
 def test_a_part_that_cannot_be_written_is_one_sentence(server: Server, part: Path) -> None:
     part.mkdir()
     with pytest.raises(ModelError, match="Cannot write"):
-        download(Source((server.url,), 1 << 20, HASH), part, patience=QUICK)
+        download(Source((server.url,), 1 << 20, HASH), part, retries=QUICK)

@@ -62,7 +62,7 @@ def test_a_wrong_entry_names_its_field(tmp_path: Path, name: str, value: Any) ->
 @pytest.mark.parametrize("name", list(ENTRY))
 def test_a_missing_field_is_named(tmp_path: Path, name: str) -> None:
     entry = {key: value for key, value in ENTRY.items() if key != name}
-    with pytest.raises(ModelError, match=f"lacks the field '{name}'"):
+    with pytest.raises(ModelError, match=f"'{name}' is missing"):
         read_index(write_index(tmp_path / "index.json", entry))
 
 

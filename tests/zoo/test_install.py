@@ -19,18 +19,18 @@ from typing import Any
 import faulty_server as faults
 import pytest
 from faulty_server import Server, faulty_server
-from fetch_worker import PATIENCE, STAGES, work, zoo
+from fetch_worker import RETRIES, STAGES, work, zoo
 from index_entries import entry
 from toy_models import toy_model
 
 from sct_deepseg_general.errors import ModelError
-from sct_deepseg_general.zoo.archive import Limits, pack
-from sct_deepseg_general.zoo.cache import Shelf
-from sct_deepseg_general.zoo.install import Manner
+from sct_deepseg_general.zoo.archive import ArchiveLimits, pack
+from sct_deepseg_general.zoo.cache import ModelCache
+from sct_deepseg_general.zoo.install import FetchOptions
 from sct_deepseg_general.zoo.model import Model
 from sct_deepseg_general.zoo.zoo import Zoo
 
-QUICK = Manner(patience=PATIENCE, limits=Limits(members=30, size=1 << 22))
+QUICK = FetchOptions(retries=RETRIES, limits=ArchiveLimits(members=30, size=1 << 22))
 ANY = random.Random(11)  # noqa: S311  # moments to kill at, not secrets
 
 
@@ -220,33 +220,33 @@ def test_a_damaged_model_stays_until_the_new_one_is_there(folder: Path, server: 
 
 def test_offline_says_how_to_bring_the_file(folder: Path, archive: Path, server: Server) -> None:
     with pytest.raises(ModelError, match=r"download http.*models fetch -from FILE"):
-        zoo(folder).obtain("toy", Manner(offline=True))
+        zoo(folder).obtain("toy", FetchOptions(offline=True))
     assert server.ranges == []
-    assert zoo(folder).install(archive, None, Manner(offline=True)).key == "toy@0.1.0"
-    assert zoo(folder).obtain("toy", Manner(offline=True)).key == "toy@0.1.0"
+    assert zoo(folder).install((archive,), None, FetchOptions(offline=True)).key == "toy@0.1.0"
+    assert zoo(folder).obtain("toy", FetchOptions(offline=True)).key == "toy@0.1.0"
     assert server.ranges == []
 
 
 def test_a_file_that_no_index_knows_needs_trust(folder: Path, archive: Path, model: Model) -> None:
     write(folder)
     with pytest.raises(ModelError, match="add -trust"):
-        zoo(folder).install(archive, None, QUICK)
-    trusted = Manner(trust=True)
-    assert zoo(folder).install(archive, None, trusted).digest == model.digest
-    assert zoo(folder).install(archive, None, trusted).digest == model.digest
+        zoo(folder).install((archive,), None, QUICK)
+    trusted = FetchOptions(trust=True)
+    assert zoo(folder).install((archive,), None, trusted).digest == model.digest
+    assert zoo(folder).install((archive,), None, trusted).digest == model.digest
     assert zoo(folder).here("toy").digest == model.digest
     other = toy_model(folder / "other", seed=b"other")
     pack({path.name: path for path in other.folder.iterdir()}, folder / "other.zip")
     with pytest.raises(ModelError, match=r"Another toy@0\.1\.0"):
-        zoo(folder).install(folder / "other.zip", None, trusted)
+        zoo(folder).install((folder / "other.zip",), None, trusted)
 
 
 def test_a_file_given_for_a_pinned_name_must_be_it(folder: Path, archive: Path) -> None:
     _add("extra.bin", b"1")(archive)
     with pytest.raises(ModelError, match=r"is not toy@0.1.0: its SHA-256"):
-        zoo(folder).install(archive, "toy", Manner(trust=True))
+        zoo(folder).install((archive,), "toy", FetchOptions(trust=True))
     with pytest.raises(ModelError, match="no file"):
-        zoo(folder).install(folder / "absent.zip", "toy", QUICK)
+        zoo(folder).install((folder / "absent.zip",), "toy", QUICK)
 
 
 def test_an_unpinned_model_needs_trust_once_and_is_pinned_from_then_on(
@@ -254,10 +254,10 @@ def test_an_unpinned_model_needs_trust_once_and_is_pinned_from_then_on(
 ) -> None:
     unpinned = entry(archive, server.url, sha256=None, size=None)
     write(folder, unpinned)
-    with pytest.raises(ModelError, match=r"Nobody published a hash.*-trust"):
+    with pytest.raises(ModelError, match=r"No hash was published.*-trust"):
         zoo(folder).obtain("toy", QUICK)
     assert server.ranges == []
-    trusting = Manner(trust=True, patience=PATIENCE)
+    trusting = FetchOptions(trust=True, retries=RETRIES)
     assert zoo(folder).obtain("toy", trusting).digest == model.digest
     zoo(folder).remove("toy")
     assert zoo(folder).obtain("toy", trusting).digest == model.digest
@@ -303,7 +303,7 @@ def test_a_disk_that_fills_leaves_nothing_half(
 ) -> None:
     monkeypatch.setattr("sct_deepseg_general.zoo.install.check_space", lambda *_: None)
     monkeypatch.setattr("sct_deepseg_general.zoo.download.check_space", lambda *_: None)
-    full = Zoo(zoo(folder).index, Shelf(folder / "package", (small_disk,)))
+    full = Zoo(zoo(folder).index, ModelCache(folder / "package", (small_disk,)))
     with pytest.raises(ModelError, match="No space left"):
         full.obtain("toy", QUICK)
     assert [p.name for p in small_disk.iterdir() if p.name[0] != "."] == []
@@ -411,7 +411,7 @@ def test_a_read_only_cache_serves(
     read_only(folder / "models")
     shutil.rmtree(folder / "cache")
     for _ in range(2):
-        found = zoo(folder).obtain("toy", Manner(offline=True))
+        found = zoo(folder).obtain("toy", FetchOptions(offline=True))
         assert found.digest == model.digest
         assert found.folder.parent == folder / "models"
     with pytest.raises(ModelError, match=r"Cannot (remove|write)"):
@@ -424,9 +424,9 @@ def test_what_a_read_only_cache_lacks_goes_to_the_next(
     shared, own = folder / "shared", folder / "own"
     shared.mkdir()
     read_only(shared)
-    two = Zoo(zoo(folder).index, Shelf(folder / "package", (shared, own)))
+    two = Zoo(zoo(folder).index, ModelCache(folder / "package", (shared, own)))
     assert two.obtain("toy", QUICK).folder.parent == own
-    alone = Zoo(zoo(folder).index, Shelf(folder / "package", (shared,)))
+    alone = Zoo(zoo(folder).index, ModelCache(folder / "package", (shared,)))
     with pytest.raises(ModelError, match="SCT_DEEPSEG_GENERAL_MODELS"):
         alone.obtain("toy", QUICK)
 
@@ -437,11 +437,11 @@ def test_a_damaged_copy_in_a_shared_cache_does_not_hide_a_good_one(
     zoo(folder).obtain("toy", QUICK)
     shutil.copytree(folder / "models" / "toy@0.1.0", folder / "shared" / "toy@0.1.0")
     (folder / "shared" / "toy@0.1.0" / "network.bin").write_bytes(b"damaged")
-    both = Shelf(folder / "package", (folder / "shared", folder / "models"))
+    both = ModelCache(folder / "package", (folder / "shared", folder / "models"))
     assert Zoo(zoo(folder).index, both).here("toy").digest == model.digest
 
 
 def test_a_file_that_is_not_there_is_named(folder: Path) -> None:
     write(folder)
     with pytest.raises(ModelError, match=r"There is no file .*absent\.zip"):
-        zoo(folder).install(folder / "absent.zip", None, Manner(trust=True))
+        zoo(folder).install((folder / "absent.zip",), None, FetchOptions(trust=True))

@@ -13,7 +13,8 @@ from toy_models import RECORD, dataset_json, plans, toy_model, write_parts
 from sct_deepseg_general import files
 from sct_deepseg_general.errors import ModelError
 from sct_deepseg_general.zoo.archive import seal
-from sct_deepseg_general.zoo.model import Locator, Model, sorted_version, split_key
+from sct_deepseg_general.zoo.model import Model, sorted_version, split_key
+from sct_deepseg_general.zoo.record import Locator
 
 
 @pytest.fixture(autouse=True)
@@ -40,8 +41,8 @@ def test_record_is_read_typed(tmp_path: Path) -> None:
     assert model.key == "toy@0.1.0"
     assert model.spacing == (0.8, 0.8, 1.5)
     assert model.patch == (64, 64, 32)
-    assert model.labels == (("background", 0), ("sc", 1))
-    assert model.locator == Locator((2.0, 2.0, 4.0), (48, 48, 32), 0.4)
+    assert model.labels == {"background": 0, "sc": 1}
+    assert model.locator == Locator(spacing=(2.0, 2.0, 4.0), patch=(48, 48, 32), threshold=0.4)
     assert model.folds == ("fold_0.safetensors",)
     assert model.margin == 12.0
     assert not model.averaging  # older records lack the field
@@ -98,7 +99,11 @@ WRONG: list[tuple[str, Any]] = [
     ("averaging", 1),
     ("labels", {"sc": 1}),
     ("labels", {"background": 0, "sc": 2}),
-    ("labels", {"background": 0, "sc": [1, 2]}),
+    ("labels", {"background": 0, "sc": [1, 3]}),
+    ("region_order", [1, "2"]),
+    ("cord", "gm"),
+    ("crop", {"superior": 10}),
+    ("preprocessing", {"configuration": "3d_lowres"}),
     ("labels", {"background": 0}),
     ("threshold", 1.5),
     ("threshold", "0.5"),
@@ -129,7 +134,7 @@ def test_a_wrong_field_is_named(tmp_path: Path, name: str, value: Any) -> None:
 @pytest.mark.parametrize("name", [name for name in RECORD if name != "files"])
 def test_a_missing_field_is_named(tmp_path: Path, name: str) -> None:
     record = {key: value for key, value in RECORD.items() if key != name}
-    with pytest.raises(ModelError, match=f"lacks the field '{name}'"):
+    with pytest.raises(ModelError, match=f"'{name}' is missing"):
         seal(write_parts(tmp_path / "toy"), record)
 
 
@@ -201,7 +206,7 @@ def test_files_are_hashed_on_the_first_load_and_when_they_look_changed(
     tmp_path: Path, cache: Path, hashed: list[str]
 ) -> None:
     toy_model(tmp_path / "toy")
-    (stamp,) = (cache / "sct_deepseg_general" / "stamps").iterdir()
+    (stamp,) = (cache / "sct_deepseg_general" / "hashes").iterdir()
     stamp.unlink()
     hashed.clear()
     Model.load(tmp_path / "toy")
@@ -245,7 +250,7 @@ def test_a_broken_stamp_means_hashing(tmp_path: Path, cache: Path, stamp: str) -
     toy_model(tmp_path / "toy")
     network = tmp_path / "toy" / "network.bin"
     network.write_bytes(network.read_bytes()[::-1])
-    (found,) = (cache / "sct_deepseg_general" / "stamps").iterdir()
+    (found,) = (cache / "sct_deepseg_general" / "hashes").iterdir()
     found.write_text(stamp)
     with pytest.raises(ModelError, match="not the file it was"):
         Model.load(tmp_path / "toy")

@@ -11,7 +11,7 @@ from index_entries import ENTRY, PACKAGED, write_index
 from toy_models import toy_model
 
 from sct_deepseg_general.errors import ModelError
-from sct_deepseg_general.zoo.cache import Shelf, clear
+from sct_deepseg_general.zoo.cache import ModelCache, clear
 from sct_deepseg_general.zoo.index import as_json, read_index
 from sct_deepseg_general.zoo.model import Model
 from sct_deepseg_general.zoo.pin import embed, pin
@@ -69,12 +69,12 @@ def test_a_model_that_is_not_the_pinned_one_is_not_used(package: Path, tmp_path:
     pin(package)
     clear(package / "toy")
     toy_model(package / "toy", seed=b"another")
-    found = Zoo(read_index(package / "index.json"), Shelf(package, (tmp_path / "models",)))
+    found = Zoo(read_index(package / "index.json"), ModelCache(package, (tmp_path / "models",)))
     mended = "install the package again, or run 'models pin' if you put it there"
     with pytest.raises(ModelError, match=rf"not the toy@0\.1\.0 of the index: {mended}\.$"):
         found.here("toy")
     pin(package)
-    found = Zoo(read_index(package / "index.json"), Shelf(package, (tmp_path / "models",)))
+    found = Zoo(read_index(package / "index.json"), ModelCache(package, (tmp_path / "models",)))
     assert found.here("toy").key == "toy@0.1.0"
 
 

@@ -15,9 +15,9 @@ from sct_deepseg_general.errors import ModelError
 from sct_deepseg_general.files import sha256
 from sct_deepseg_general.zoo import zoo as zoos
 from sct_deepseg_general.zoo.archive import pack
-from sct_deepseg_general.zoo.cache import Shelf, clear, standard_shelf
+from sct_deepseg_general.zoo.cache import ModelCache, clear, standard_cache
 from sct_deepseg_general.zoo.index import read_index
-from sct_deepseg_general.zoo.install import Manner
+from sct_deepseg_general.zoo.install import FetchOptions
 from sct_deepseg_general.zoo.zoo import Zoo, is_offline, resolve, standard_zoo
 
 
@@ -42,8 +42,8 @@ def write(folder: Path, **changes: Any) -> None:
 
 
 def zoo(folder: Path) -> Zoo:
-    shelf = Shelf(folder / "package", (folder / "models", folder / "more"))
-    return Zoo(read_index(folder / "index.json"), shelf)
+    cache = ModelCache(folder / "package", (folder / "models", folder / "more"))
+    return Zoo(read_index(folder / "index.json"), cache)
 
 
 def test_a_bare_name_is_the_newest_known_version(tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_what_is_not_here_is_not_replaced_by_an_older_one(tmp_path: Path) -> Non
     with pytest.raises(ModelError, match=r"toy@0\.10\.0 is not installed"):
         zoo(tmp_path).here("toy")
     with pytest.raises(ModelError, match=r"toy@0\.10\.0.*network is forbidden"):
-        zoo(tmp_path).obtain("toy", Manner(offline=True))
+        zoo(tmp_path).obtain("toy", FetchOptions(offline=True))
 
 
 def test_models_here_are_found_without_the_network(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_a_folder_must_hold_the_model_it_is_named_after(tmp_path: Path) -> None:
 def test_the_listing_tells_all_states(tmp_path: Path) -> None:
     write(tmp_path)
     (tmp_path / "models" / "toy@0.1.0" / "network.bin").write_bytes(b"damaged")
-    lines = {line.key: line for line in zoo(tmp_path).lines()}
+    lines = {line.key: line for line in zoo(tmp_path).statuses()}
     assert list(lines) == ["inner@0.1.0", "toy@0.10.0", "toy@0.2.0", "toy@0.1.0"]
     assert [line.state for line in lines.values()] == [
         *("embedded", "available", "installed", "installed")
@@ -104,7 +104,7 @@ def test_the_listing_tells_all_states(tmp_path: Path) -> None:
     assert "network.bin" in lines["toy@0.1.0"].check
     assert lines["toy@0.10.0"].size == 10
     write(tmp_path, version="0.11.0", sha256=None, size=None)
-    assert zoo(tmp_path).lines()[1].check == "not pinned"
+    assert zoo(tmp_path).statuses()[1].check == "not pinned"
 
 
 def test_verify_hashes_every_byte(tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_verify_hashes_every_byte(tmp_path: Path) -> None:
     status = network.stat()
     network.write_bytes(network.read_bytes()[::-1])
     os.utime(network, ns=(status.st_atime_ns, status.st_mtime_ns))
-    assert all(line.check == "verified" for line in zoo(tmp_path).lines() if line.folder)
+    assert all(line.check == "verified" for line in zoo(tmp_path).statuses() if line.folder)
     checks = {line.key: line.check for line in zoo(tmp_path).verify()}
     assert checks.pop("toy@0.2.0").startswith("damaged")
     assert set(checks.values()) == {"verified"}
@@ -137,11 +137,11 @@ def test_removing_takes_one_version(tmp_path: Path) -> None:
 def test_what_a_killed_removal_left_goes_at_the_next_call(tmp_path: Path) -> None:
     found = zoo(tmp_path)
     left = tmp_path / "models" / ".toy@0.1.0.removed"
-    found.shelf.load("toy@0.1.0")
+    found.cache.load("toy@0.1.0")
     (tmp_path / "models" / "toy@0.1.0").rename(left)
     (left / "MANIFEST").unlink()
     (tmp_path / "models" / ".toy@0.2.0.part").write_text("to be resumed")
-    found.shelf.sweep()
+    found.cache.sweep()
     assert not left.exists()
     assert {path.name for path in (tmp_path / "models").iterdir()} == {
         "toy@0.2.0", ".toy@0.2.0.part"}  # fmt: skip
@@ -150,7 +150,7 @@ def test_what_a_killed_removal_left_goes_at_the_next_call(tmp_path: Path) -> Non
 def test_half_removed_folders_are_never_seen(tmp_path: Path) -> None:
     folder = tmp_path / "models" / "toy@0.1.0"
     folder.rename(folder.with_name(".toy@0.1.0.removed"))
-    assert "toy@0.1.0" not in {place.key for place in zoo(tmp_path).shelf.places()}
+    assert "toy@0.1.0" not in {place.key for place in zoo(tmp_path).cache.places()}
     toy_model(folder)
     clear(folder)
     assert not folder.with_name(".toy@0.1.0.removed").exists()
@@ -192,7 +192,7 @@ def test_a_variable_forbids_the_network(
 
 def test_the_variable_holds_for_resolve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SCT_DEEPSEG_GENERAL_OFFLINE", "1")
-    monkeypatch.setattr(zoos, "fetch", lambda _e, _s, manner: pytest.fail(str(manner.offline)))
+    monkeypatch.setattr(zoos, "fetch", lambda _e, _s, options: pytest.fail(str(options.offline)))
     with pytest.raises(pytest.fail.Exception, match="True"):
         resolve("toy")
 
@@ -200,18 +200,20 @@ def test_the_variable_holds_for_resolve(tmp_path: Path, monkeypatch: pytest.Monk
 def test_the_cache_is_the_users_or_the_named_ones(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert standard_shelf().caches == (tmp_path / "cache" / "sct_deepseg_general" / "models",)
+    assert standard_cache().caches == (tmp_path / "cache" / "sct_deepseg_general" / "models",)
     monkeypatch.setenv("SCT_DEEPSEG_GENERAL_MODELS", f"/a{os.pathsep}{os.pathsep}~/b")
-    assert standard_shelf().caches == (Path("/a"), Path.home() / "b")
-    assert (standard_shelf().package / "index.json").exists()
+    assert standard_cache().caches == (Path("/a"), Path.home() / "b")
+    assert (standard_cache().package / "index.json").exists()
 
 
 def test_the_first_cache_that_can_be_made_is_written_to(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    shelf = Shelf(tmp_path / "package", (tmp_path / "file" / "models", tmp_path / "new" / "deep"))
-    assert shelf.writable() == tmp_path / "new" / "deep"
+    cache = ModelCache(
+        tmp_path / "package", (tmp_path / "file" / "models", tmp_path / "new" / "deep")
+    )
+    assert cache.writable() == tmp_path / "new" / "deep"
     with pytest.raises(ModelError, match="SCT_DEEPSEG_GENERAL_MODELS"):
-        Shelf(tmp_path / "package", (tmp_path / "file" / "models",)).writable()
+        ModelCache(tmp_path / "package", (tmp_path / "file" / "models",)).writable()
 
 
 def test_what_is_no_model_on_the_shelf_is_passed_over(tmp_path: Path) -> None:
@@ -219,7 +221,7 @@ def test_what_is_no_model_on_the_shelf_is_passed_over(tmp_path: Path) -> None:
     (tmp_path / "models" / "notes@x" / "MANIFEST").write_text("")
     (tmp_path / "package" / "broken").mkdir()
     (tmp_path / "package" / "broken" / "model.json").write_text(json.dumps({"id": 3}))
-    keys = {place.key for place in zoo(tmp_path).shelf.places()}
+    keys = {place.key for place in zoo(tmp_path).cache.places()}
     assert keys == {"inner@0.1.0", "toy@0.1.0", "toy@0.2.0"}
 
 
@@ -238,18 +240,18 @@ def test_an_archive_brought_by_hand_is_installed_under_its_name(tmp_path: Path) 
     entries = [{**ENTRY, "version": "0.10.0", **entry}]
     write_index(tmp_path / "index.json", *entries, default="toy@0.10.0")
     for name in ("toy@0.10.0", None):
-        model = zoo(tmp_path).install(archive, name, Manner(offline=True))
+        model = zoo(tmp_path).install((archive,), name, FetchOptions(offline=True))
         assert model.key == "toy@0.10.0"
         zoo(tmp_path).remove("toy@0.10.0")
     with pytest.raises(ModelError, match="no model 'other'"):
-        zoo(tmp_path).install(archive, "other", Manner(offline=True))
+        zoo(tmp_path).install((archive,), "other", FetchOptions(offline=True))
 
 
 def test_an_archive_that_no_index_knows_needs_trust(tmp_path: Path) -> None:
     archive = packed(tmp_path, "0.7.0")
     with pytest.raises(ModelError, match="trust"):
-        zoo(tmp_path).install(archive, None, Manner(offline=True))
-    model = zoo(tmp_path).install(archive, None, Manner(offline=True, trust=True))
+        zoo(tmp_path).install((archive,), None, FetchOptions(offline=True))
+    model = zoo(tmp_path).install((archive,), None, FetchOptions(offline=True, trust=True))
     assert model.key == "toy@0.7.0"
 
 
@@ -265,13 +267,13 @@ def test_an_embedded_model_that_is_published_too_is_fetched_where_it_is_lost(
     entry = {**ENTRY, "id": "lost", "embedded": True, "urls": ["https://example.org/lost.zip"]}
     write_index(tmp_path / "index.json", entry, default="lost@0.1.0")
     with pytest.raises(ModelError, match="network is forbidden"):
-        zoo(tmp_path).obtain("lost", Manner(offline=True))
+        zoo(tmp_path).obtain("lost", FetchOptions(offline=True))
 
 
 def test_a_line_tells_all_of_a_model(tmp_path: Path) -> None:
     write(tmp_path)
     (tmp_path / "models" / "toy@0.1.0" / "network.bin").write_bytes(b"damaged")
-    lines = {line.key: line for line in zoo(tmp_path).lines()}
+    lines = {line.key: line for line in zoo(tmp_path).statuses()}
     model = zoo(tmp_path).here("toy@0.2.0")
     good, bad, there = (lines[f"toy@{version}"] for version in ("0.2.0", "0.1.0", "0.10.0"))
     assert (good.size, good.folder) == (model.size, model.folder)
@@ -279,7 +281,7 @@ def test_a_line_tells_all_of_a_model(tmp_path: Path) -> None:
     assert (bad.title, bad.contrasts, bad.size) == ("", (), None)
     assert (there.title, there.contrasts, there.folder) == ("Toy", ("T2w",), None)
     clear(tmp_path / "package" / "inner")
-    lines = {line.key: line for line in zoo(tmp_path).lines()}
+    lines = {line.key: line for line in zoo(tmp_path).statuses()}
     assert lines["inner@0.1.0"].check == "missing from the package"
 
 
@@ -293,16 +295,16 @@ def test_what_there_is_not_is_named_with_its_version(tmp_path: Path) -> None:
 def test_the_network_is_allowed_unless_it_is_forbidden(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen: list[Manner] = []
+    seen: list[FetchOptions] = []
 
-    def remembered(_self: Zoo, name: str | None, manner: Manner) -> str:
-        seen.append(manner)
+    def remembered(_self: Zoo, name: str | None, options: FetchOptions) -> str:
+        seen.append(options)
         return name or ""
 
     monkeypatch.setattr(Zoo, "obtain", remembered)
     resolve("toy")
     resolve("toy", offline=True)
-    assert [manner.offline for manner in seen] == [False, True]
+    assert [options.offline for options in seen] == [False, True]
     assert is_offline() is False
     assert is_offline(flag=True) is True
     monkeypatch.chdir(tmp_path)

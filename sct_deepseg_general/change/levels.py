@@ -1,0 +1,90 @@
+"""Vertebral levels along the half-way space, from discs marked in either image."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+
+import numpy as np
+from nibabel.affines import apply_affine
+from numpy.typing import NDArray
+
+from sct_deepseg_general.errors import ImageError
+from sct_deepseg_general.image.volume import Volume
+
+__all__ = ["Discs", "common_shift", "disc_points", "joined", "levels_of"]
+
+Floats = NDArray[np.float64]
+Discs = Mapping[int, Floats]
+"""Positions of discs (mm, RAS) by number; disc n is the upper border of vertebra n."""
+
+
+def disc_points(labels: Volume) -> Discs:
+    """The discs of a label file: the centre of the voxels of each value.
+
+    Raises
+    ------
+    ImageError
+        The file holds no label.
+    """
+    data = np.asarray(labels.data)
+    values = [int(v) for v in np.unique(data[np.isfinite(data)]) if v > 0]
+    if not values:
+        raise ImageError("The disc file holds no disc: give one voxel with its number for each.")
+    return {
+        value: apply_affine(labels.grid.affine, np.argwhere(data == value).mean(axis=0))
+        for value in values
+    }
+
+
+def common_shift(first: Mapping[int, float], second: Mapping[int, float]) -> float:
+    """How much farther up (mm) the first image's discs lie than the second's, each along its own
+    course.
+
+    Raises
+    ------
+    ImageError
+        No disc is in both.
+    """
+    both = sorted(first.keys() & second.keys())
+    if not both:
+        raise ImageError(
+            f"The two images share no level: the first has the discs {_listed(first)}, the second "
+            f"{_listed(second)}."
+        )
+    return float(np.median([first[n] - second[n] for n in both]))
+
+
+def joined(first: Mapping[int, float], second: Mapping[int, float]) -> dict[int, float]:
+    """The position of each disc along the half-way space: the mean where both images have it."""
+    both = first.keys() & second.keys()
+    return {
+        n: (first[n] + second[n]) / 2 if n in both else {**first, **second}[n]
+        for n in sorted(first.keys() | second.keys())
+    }
+
+
+def levels_of(positions: Floats, discs: Mapping[int, float]) -> NDArray[np.int64]:
+    """The level of each position (mm, upwards), 0 where it is not known.
+
+    A position between the discs n and n + 1 belongs to level n; beyond the outermost discs the
+    level is known too, but not all of it may be there, so it is left out.
+
+    Raises
+    ------
+    ImageError
+        Discs whose numbers do not descend upwards.
+    """
+    numbers = sorted(discs, reverse=True)
+    heights = np.array([discs[n] for n in numbers])
+    if np.any(np.diff(heights) <= 0):
+        raise ImageError(f"The discs {_listed(discs)} are not in order along the cord: check them.")
+    levels = np.zeros(positions.size, np.int64)
+    for low, high in itertools.pairwise(numbers):
+        if low == high + 1:
+            levels[(positions > discs[low]) & (positions <= discs[high])] = high
+    return levels
+
+
+def _listed(discs: Mapping[int, float]) -> str:
+    return ", ".join(str(n) for n in sorted(discs))

@@ -1,0 +1,87 @@
+"""What a change must exceed: the repeat error of scan and rescan, and change over time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from sct_deepseg_general.errors import ImageError, ModelError
+
+__all__ = ["LEVEL", "Repeatability", "per_year", "years_between"]
+
+LEVEL = 0.9
+"""How often the interval is meant to hold the true change."""
+_Z = 1.6448536269514722
+_DAYS = 365.25
+
+
+@dataclass(frozen=True)
+class Repeatability:
+    """Standard deviation (per cent) of the change between scan and rescan of unchanged cords."""
+
+    area_sd: float
+    """Of the difference of areas."""
+    boundary_sd: float
+    """Of the boundary shift integral."""
+    pairs: int
+    """How many pairs of images it was measured on."""
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any] | None) -> Repeatability | None:
+        """The `change` of a model's record, {"area_sd", "boundary_sd", "pairs"}; None without.
+
+        Raises
+        ------
+        ModelError
+            The record is not like that.
+        """
+        if record is None:
+            return None
+        try:
+            found = cls(
+                float(record["area_sd"]), float(record["boundary_sd"]), int(record["pairs"])
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelError(f"The model's record of change cannot be read: {error!r}.") from error
+        if not (0 < found.area_sd < 50 and 0 < found.boundary_sd < 50 and found.pairs > 1):
+            raise ModelError("The model's record of change holds impossible numbers.")
+        return found
+
+    def interval(self, percent: float) -> tuple[float, float]:
+        """The interval (per cent) of a measured change of area."""
+        return percent - _Z * self.area_sd, percent + _Z * self.area_sd
+
+    def exceeded(self, percent: float) -> bool:
+        """Whether a change of area is larger than the repeat error explains."""
+        return abs(percent) > _Z * self.area_sd
+
+
+def years_between(first: str, second: str) -> float:
+    """Years from one date to another, both as YYYY-MM-DD; negative if the second is earlier.
+
+    Raises
+    ------
+    ImageError
+        A text is no such date, or both are the same day.
+    """
+    days = (_day(second) - _day(first)).days
+    if days == 0:
+        raise ImageError(f"Both images are of {first}: a change per year needs two dates.")
+    return days / _DAYS
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise ImageError(f"'{text}' is not a date: write it as YYYY-MM-DD.") from error
+
+
+def per_year(percent: float, years: float) -> float:
+    """A change in per cent over some years as per cent a year."""
+    if not math.isfinite(percent) or years == 0:
+        raise ImageError("A change per year needs a change and two dates.")
+    return percent / years

@@ -1,0 +1,77 @@
+"""What a person's norm is asked with: the flags, and the request that they become."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from sct_deepseg_general.cli._click import option
+
+if TYPE_CHECKING:
+    from sct_deepseg_general.norms.assess import Assessment, NormRequest
+    from sct_deepseg_general.norms.centile import Place
+
+__all__ = ["among_norms", "norm_lines", "norm_request"]
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+_OPTIONS: tuple[Callable[[Any], Any], ...] = (
+    option("-age", type=float, help="Age in years: adds centiles among healthy people."),
+    option("-sex", help="F or M, for the centiles."),
+    option("-contrast", help="T1w or T2w, for the centiles.  [default: from the file's name]"),
+)
+
+
+def among_norms(command: _F) -> _F:
+    """The flags -age, -sex and -contrast."""
+    made: Any = command
+    for decorate in reversed(_OPTIONS):
+        made = decorate(made)
+    return made  # type: ignore[no-any-return]
+
+
+def norm_request(image: Path, rest: Mapping[str, Any]) -> NormRequest | None:
+    """Among whom to place the person; None where no age and sex are given.
+
+    Raises:
+        click.UsageError: one of the two without the other.
+        NormsError: no possible age or sex.
+    """
+    if rest["age"] is None and rest["sex"] is None:
+        if rest["contrast"] is not None:
+            raise click.UsageError("-contrast needs -age and -sex.")
+        return None
+    if rest["age"] is None or rest["sex"] is None:
+        raise click.UsageError("Centiles need both -age and -sex.")
+    from sct_deepseg_general.norms.assess import NormRequest
+    from sct_deepseg_general.norms.model import Subject
+
+    stem = image.name.split(".")[0].removesuffix("_seg")
+    family = rest["contrast"] or stem.rpartition("_")[2]
+    return NormRequest(Subject(rest["age"], rest["sex"].upper()), family)
+
+
+def norm_lines(found: Assessment) -> list[str]:
+    """The areas among the norms, a line a level, or why there is none."""
+    if found.reason:
+        return [f"  no centile: {found.reason}"]
+    of_area = [one for one in found.places if one.measure == "area"]
+    if not of_area:
+        return ["  no centile: no whole level from C1 to T2 is in the image"]
+    return [
+        _line(one.level, one.place) if one.place else f"  {one.level}: no centile: {one.reason}"
+        for one in of_area
+    ]
+
+
+def _line(level: str, place: Place) -> str:
+    return (
+        f"  {level}: centile {place.centile:.0f} ({place.centile_lower:.0f} to "
+        f"{place.centile_upper:.0f}), z {place.z_score:+.1f}, median of the norm "
+        f"{place.median:.1f} mm²; the interval {_VERBS[place.against_fifth]} the 5th centile"
+    )
+
+
+_VERBS = {"below": "is below", "crosses": "crosses", "above": "is above"}

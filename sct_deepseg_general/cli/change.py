@@ -1,0 +1,163 @@
+"""`change`: how much the cord's area changed between images of one person."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sct_deepseg_general.cli._click import PATH, PROGRAM, SctCommand, flag, option, printable
+from sct_deepseg_general.cli._segment_options import verbosity
+
+if TYPE_CHECKING:
+    from sct_deepseg_general.change.measure import Scan
+    from sct_deepseg_general.change.output import Visits
+    from sct_deepseg_general.inference.predictor import Predictor
+
+__all__ = ["command"]
+
+_EPILOG = f"""\
+Examples:
+  {PROGRAM} change -i1 baseline.nii.gz -i2 followup.nii.gz
+  {PROGRAM} change -i1 ses-1_T2w.nii.gz -i2 ses-2_T2w.nii.gz ses-3_T2w.nii.gz \\
+      -dates 2023-05-02 2024-05-06 2025-04-29 -discfile1 ses-1_discs.nii.gz -plot change.png
+
+The images must be of one person and one contrast. Each follow-up is compared with the baseline:
+both are straightened along the cord, brought half-way to each other and segmented there. For
+research: a change is no diagnosis.
+"""
+
+
+@click.command(cls=SctCommand, epilog=_EPILOG)
+@option("-i1", to="baseline", type=PATH, required=True, show_default=False, help="Earlier image.")
+@option(
+    "-i2", to="followups", type=PATH, required=True, multiple=True, show_default=False,
+    help="Later image or images.",
+)  # fmt: skip
+@option("-discfile1", type=PATH, help="Discs of the baseline: disc n is the top of vertebra n.")
+@option("-discfile2", to="discfiles", type=PATH, multiple=True, help="Discs of each follow-up.")
+@option("-dates", multiple=True, help="Date of each image (YYYY-MM-DD), for change per year.")
+@option("-o", to="output", type=PATH, help="CSV file.  [default: BASELINE_change.csv]")
+@option("-plot", type=PATH, help="Also draw both areas along the cord (PNG, one follow-up).")
+@option("-halfway", type=PATH, help="Folder for the two images half-way (one follow-up).")
+@option("-m", to="model", help="Model: id, id@version or folder.")
+@flag("-overwrite", help="Replace existing outputs.")
+@flag("-offline", help="Never use the network.")
+@verbosity("a few lines", "details")
+def command(baseline: Path, followups: tuple[Path, ...], **rest: Any) -> int:
+    """Measure the change of the cord's area between images of one person."""
+    path = rest["output"] or baseline.parent / f"{_stem(baseline)}_change.csv"
+    _check(path, followups, rest)
+    years = _years(rest["dates"], len(followups))
+    predictor = _predictor(rest)
+    first = _scan(baseline, rest["discfile1"])
+    found = [
+        _compared((baseline, first), (followup, rest["discfiles"][k : k + 1]), years[k], predictor)
+        for k, followup in enumerate(followups)
+    ]
+    _write(path, found, rest)
+    if rest["verbose"]:
+        for one in found:
+            _tell(one)
+        print(path)
+    return 0
+
+
+def _check(path: Path, followups: tuple[Path, ...], rest: Mapping[str, Any]) -> None:
+    from sct_deepseg_general.job.outputs import check_writable
+
+    if rest["discfiles"] and len(rest["discfiles"]) != len(followups):
+        raise click.UsageError("-discfile2 needs as many files as -i2.")
+    for name in ("plot", "halfway"):
+        if rest[name] and len(followups) > 1:
+            raise click.UsageError(f"-{name} works with one follow-up: give one with -i2.")
+    if rest["dates"] and len(rest["dates"]) != len(followups) + 1:
+        raise click.UsageError("-dates needs one date for the baseline and one for each follow-up.")
+    wanted = (path, path.with_suffix(".json"), *((rest["plot"],) if rest["plot"] else ()))
+    check_writable(wanted, overwrite=rest["overwrite"])
+
+
+def _years(dates: tuple[str, ...], count: int) -> list[float | None]:
+    from sct_deepseg_general.change.repeat import years_between
+
+    if not dates:
+        return [None] * count
+    return [years_between(dates[0], later) for later in dates[1:]]
+
+
+def _predictor(rest: Mapping[str, Any]) -> Predictor:
+    from sct_deepseg_general.inference.predictor import load_predictor
+    from sct_deepseg_general.zoo.zoo import resolve
+
+    return load_predictor(resolve(rest["model"], offline=rest["offline"]))
+
+
+def _scan(image: Path, discs: Path | None) -> Scan:
+    from sct_deepseg_general.change.levels import disc_points
+    from sct_deepseg_general.change.measure import Scan
+    from sct_deepseg_general.image import nifti
+
+    return Scan(nifti.load(image), disc_points(nifti.load_map(discs)) if discs else {})
+
+
+def _compared(
+    first: tuple[Path, Scan],
+    second: tuple[Path, tuple[Path, ...]],
+    years: float | None,
+    predictor: Predictor,
+) -> Visits:
+    from sct_deepseg_general.change.measure import compared
+    from sct_deepseg_general.change.output import Visits
+    from sct_deepseg_general.change.repeat import Repeatability
+
+    image, discs = second
+    found = compared(first[1], _scan(image, discs[0] if discs else None), predictor)
+    repeat = Repeatability.from_record(predictor.model.change)
+    return Visits(first[0], image, years, found, repeat, predictor.model.key)
+
+
+def _write(path: Path, found: list[Visits], rest: Mapping[str, Any]) -> None:
+    from sct_deepseg_general.change.output import save_plot, write_csv, write_json
+    from sct_deepseg_general.image import nifti
+
+    write_csv(path, found)
+    write_json(path.with_suffix(".json"), found)
+    if rest["plot"]:
+        save_plot(rest["plot"], found[0])
+    if rest["halfway"]:
+        rest["halfway"].mkdir(parents=True, exist_ok=True)
+        between = found[0].found.halfway
+        for image, name in ((between.first, "first"), (between.second, "second")):
+            nifti.save(image, rest["halfway"] / f"{name}.nii.gz")
+
+
+def _tell(one: Visits) -> None:
+    from sct_deepseg_general.change.output import rows
+
+    print(f"{printable(one.baseline)} to {printable(one.followup)}:")
+    for row in rows(one):
+        print("  " + _sentence(row))
+    if one.repeat is None:
+        print(f"  The repeat error of {one.model} was not measured: no interval.")
+
+
+def _sentence(row: Mapping[str, Any]) -> str:
+    text = (
+        f"{row['level']}: {row['baseline_mm2']:.1f} to {row['followup_mm2']:.1f} mm², "
+        f"{row['change_percent']:+.2f} %"
+    )
+    if row["lower_percent"] is not None:
+        beyond = "exceeds" if row["exceeds_repeat_error"] else "does not exceed"
+        text += f" ({row['lower_percent']:+.2f} to {row['upper_percent']:+.2f}), "
+        text += f"which {beyond} the repeat error"
+    if row["percent_per_year"] is not None:
+        text += f", {row['percent_per_year']:+.2f} % a year"
+    if row["boundary_shift_percent"] is not None:
+        text += f"; boundary shift {row['boundary_shift_percent']:+.2f} %"
+    return text
+
+
+def _stem(path: Path) -> str:
+    return path.name.removesuffix(".gz").removesuffix(".nii")

@@ -1,0 +1,70 @@
+"""`norms`: build and show the norms of area and diameters by age and sex."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from sct_deepseg_general.cli._click import PATH, PROGRAM, SctGroup, option
+
+if TYPE_CHECKING:
+    from sct_deepseg_general.norms.model import Norms, Subject
+
+__all__ = ["command"]
+
+_EPILOG = f"""\
+Examples:
+  {PROGRAM} norms show -age 54 -sex F -contrast T1w
+  {PROGRAM} norms build -i pam50_levels.tsv.gz -o norms.json
+
+The norms are of areas as the Spinal Cord Toolbox measures them on T1w and T2w images of healthy
+people. For research: a centile is no diagnosis.
+"""
+
+
+@click.group(cls=SctGroup, epilog=_EPILOG)
+def command() -> None:
+    """Show or build the norms of area and diameters by age and sex."""
+
+
+@command.command(help="Median and 5th and 95th centile at each level for an age and sex.")
+@option("-age", type=float, required=True, help="Age in years.")
+@option("-sex", required=True, help="F or M.")
+@option(
+    "-contrast", default="T2w", type=click.Choice(["T1w", "T2w"]), help="Contrast of the image."
+)
+@option("-norms", to="path", type=PATH, help="A file made by norms build.  [default: embedded]")
+def show(age: float, sex: str, contrast: str, path: Path | None) -> None:
+    from sct_deepseg_general.norms.model import LEVELS, MEASURES, Norms, Subject, embedded
+
+    norms = Norms.load(path) if path else embedded()
+    subject = Subject(age, sex.upper())
+    print("Measure\tLevel\tP5\tMedian\tP95\tPeople")
+    for measure in MEASURES:
+        for level in LEVELS:
+            print("\t".join(_line(norms, measure, level, subject, contrast)))
+    print(f"# {norms.source.name}; {norms.source.citation}; licence {norms.source.licence}")
+
+
+@command.command(help="Fit norms to a published table of levels (about 10 s).")
+@option("-i", to="table", type=PATH, required=True, help="Table of levels (TSV or TSV.GZ).")
+@option("-o", to="output", type=PATH, required=True, help="File of norms to write (JSON).")
+def build(table: Path, output: Path) -> None:
+    from sct_deepseg_general.norms.build import build_norms, write_norms
+
+    norms = build_norms(table)
+    write_norms(norms, output)
+    print(f"{output}: {len(norms.cells)} cells, {output.stat().st_size} bytes")
+
+
+def _line(norms: Norms, measure: str, level: str, subject: Subject, contrast: str) -> list[str]:
+    from sct_deepseg_general.norms.model import NoNorm
+
+    found = norms.distribution(measure, level, subject, contrast)
+    if isinstance(found, NoNorm):
+        return [measure, level, "", "", "", found.reason]
+    low, middle, high = found.value([-1.6449, 0, 1.6449])
+    people = found.family.people[subject.sex]
+    return [measure, level, f"{low:.2f}", f"{middle:.2f}", f"{high:.2f}", str(people)]

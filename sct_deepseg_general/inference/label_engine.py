@@ -1,0 +1,158 @@
+"""Engines for imported networks: any number of images in, any number of labels out.
+
+Each gives the logits of one fold after the other. The logits of two classes that exclude each
+other are reduced to their difference, label minus background: one channel instead of two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+import numpy as np
+
+from sct_deepseg_general.errors import ModelError
+from sct_deepseg_general.inference.devices import import_torch
+from sct_deepseg_general.inference.engine import Float, Progress
+from sct_deepseg_general.inference.sliding_window import blended_channels
+from sct_deepseg_general.zoo.labels import LabelScheme
+from sct_deepseg_general.zoo.model import Model
+
+__all__ = ["LabelEngine", "label_engine"]
+
+
+class LabelEngine(Protocol):
+    """Runs the networks of an imported model over a prepared image."""
+
+    name: str
+    device: str
+
+    def logits(self, data: Float, progress: Progress | None = None) -> Iterator[Float]:
+        """The logits (label channels, z, y, x) of each fold for `data` (channels, z, y, x)."""
+
+
+def label_engine(model: Model, engine: str, device: str, precision: str = "f32") -> LabelEngine:
+    """The engine "openvino", "torch" or "nnunet" for an imported model.
+
+    Raises
+    ------
+    BackendError
+        The engine is not installed.
+    ModelError
+        The weights cannot be loaded.
+    """
+    if engine == "openvino":
+        return _OpenVinoLabels(model, precision)
+    return _TorchLabels(model, device) if engine == "torch" else _NnunetLabels(model, device)
+
+
+class _OpenVinoLabels:
+    """OpenVINO on the CPU. Of several folds, one at a time is in memory."""
+
+    name = "openvino"
+    device = "cpu"
+
+    def __init__(self, model: Model, precision: str) -> None:
+        from sct_deepseg_general.inference.openvino import compiled_network
+
+        self._scheme = model.scheme
+        self._tile = model.patch[::-1]
+        self._channels = len(model.channels)
+        self._files = [model.path(f"{name}.xml") for name in model.networks]
+        self._compile = compiled_network
+        self._precision = precision
+        self._only: Callable[[Float], Float] | None = None
+
+    def logits(self, data: Float, progress: Progress | None = None) -> Iterator[Float]:
+        for number, file in enumerate(self._files):
+            forward = self._only or self._compile(
+                file, (self._channels, *self._tile), self._precision
+            )
+            if len(self._files) == 1:
+                self._only = forward
+            step = _part(progress, number, len(self._files))
+            yield blended_channels(data, self._tile, self._run(forward), step)
+
+    def _run(self, forward: Callable[[Float], Float]) -> Callable[[Float], Float]:
+        return lambda tile: _reduced(forward(tile[None])[0], tile, self._scheme)
+
+
+class _TorchLabels:
+    """Torch, float32, on any of its devices."""
+
+    name = "torch"
+
+    def __init__(self, model: Model, device: str) -> None:
+        import_torch()
+        from sct_deepseg_general.inference.nnunet import volume_networks
+
+        self.device = device
+        self._scheme = model.scheme
+        self._tile = model.patch[::-1]
+        self._networks = [network.to(device) for network in volume_networks(model)]
+
+    def logits(self, data: Float, progress: Progress | None = None) -> Iterator[Float]:
+        for number, network in enumerate(self._networks):
+            step = _part(progress, number, len(self._networks))
+            yield blended_channels(data, self._tile, self._run(network), step)
+
+    def _run(self, network: Any) -> Callable[[Float], Float]:
+        import torch
+
+        def run(tile: Float) -> Float:
+            with torch.inference_mode():
+                logits = network(torch.from_numpy(tile)[None].to(self.device))[0]
+            return _reduced(logits.float().cpu().numpy(), tile, self._scheme)
+
+        return run
+
+
+class _NnunetLabels:
+    """nnU-Net's own sliding-window predictor (step 0.5, Gaussian, no mirroring)."""
+
+    name = "nnunet"
+
+    def __init__(self, model: Model, device: str) -> None:
+        import_torch()
+        from sct_deepseg_general.inference.nnunet import stock_predictor
+
+        self.device = device
+        self._scheme = model.scheme
+        self._predictor = stock_predictor(model, device)
+        self._folds = self._predictor.list_of_parameters
+
+    def logits(self, data: Float, progress: Progress | None = None) -> Iterator[Float]:
+        import torch
+
+        for number, fold in enumerate(self._folds):
+            self._predictor.list_of_parameters = [fold]
+            batch = torch.from_numpy(np.ascontiguousarray(data))
+            found = self._predictor.predict_logits_from_preprocessed_data(batch)
+            if progress is not None:
+                progress(number + 1, len(self._folds))
+            yield _reduced(found.float().cpu().numpy(), data, self._scheme)
+
+
+def _reduced(logits: Float, tile: Float, scheme: LabelScheme) -> Float:
+    """The logits (label channels, z, y, x); of two exclusive classes, only their difference.
+
+    Raises
+    ------
+    ModelError
+        The network gives other shapes, or values that are not numbers.
+    """
+    if logits.shape != (scheme.channels, *tile.shape[1:]):
+        raise ModelError(
+            f"The network makes {logits.shape} of a tile of {tile.shape}, not {scheme.channels} "
+            "channels of the same size: verify the model's files."
+        )
+    if not np.isfinite(logits).all():
+        raise ModelError("The network gave values that are no numbers: verify the model's files.")
+    return logits[1:] - logits[:1] if scheme.binary else np.asarray(logits)
+
+
+def _part(progress: Progress | None, number: int, count: int) -> Progress | None:
+    """The progress of one of several folds, as part of that of all."""
+    if progress is None:
+        return None
+    return lambda done, tiles: progress(number * tiles + done, count * tiles)

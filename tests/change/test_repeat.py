@@ -1,0 +1,37 @@
+import pytest
+
+from sct_deepseg_general.change.repeat import Repeatability, per_year, years_between
+from sct_deepseg_general.errors import ImageError, ModelError
+
+RECORD = {"area_sd": 0.8, "boundary_sd": 2.0, "pairs": 8}
+
+
+def test_the_interval_holds_nine_in_ten_of_a_normal_error():
+    repeat = Repeatability.from_record(RECORD)
+    assert repeat.interval(-2.0) == pytest.approx((-2 - 1.645 * 0.8, -2 + 1.645 * 0.8), abs=1e-3)
+    assert repeat.exceeded(-2.0)
+    assert not repeat.exceeded(1.2)
+
+
+def test_without_a_record_there_is_none():
+    assert Repeatability.from_record(None) is None
+
+
+@pytest.mark.parametrize(
+    "record", [{}, {**RECORD, "area_sd": 0}, {**RECORD, "pairs": 1}, {**RECORD, "area_sd": "x"}]
+)
+def test_wrong_records_are_refused(record):
+    with pytest.raises(ModelError):
+        Repeatability.from_record(record)
+
+
+def test_years():
+    assert years_between("2023-01-01", "2025-01-01") == pytest.approx(2, abs=0.01)
+    assert years_between("2025-01-01", "2024-01-01") < 0
+    assert per_year(-1.0, 2.0) == -0.5
+
+
+@pytest.mark.parametrize("second", ["2023-13-01", "yesterday", "", "2023-01-01"])
+def test_wrong_or_equal_dates_are_refused(second):
+    with pytest.raises(ImageError):
+        years_between("2023-01-01", second)
