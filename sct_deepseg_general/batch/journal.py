@@ -88,7 +88,7 @@ class History:
 class Journal:
     """A journal that is open for appending: `with Journal(path) as journal: journal.add(record)`.
 
-    Raises:
+    Raises
     ------
     OutputError
         The file cannot be opened, or a line cannot be written (a full disk).
@@ -162,7 +162,7 @@ def journals(folder: Path, shard: Shard | None = None) -> tuple[Path, ...]:
 def read(paths: Iterable[Path]) -> History:
     """Read journals into one history; incomplete lines are counted and skipped.
 
-    Raises:
+    Raises
     ------
     OutputError
         A journal cannot be read.

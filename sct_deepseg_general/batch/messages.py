@@ -123,7 +123,7 @@ def encoded(value: WorkerSettings | Task | Outcome | Failure) -> str:
 def decoded(line: str) -> WorkerSettings | Task | Outcome | Failure:
     """The value of a line that `encoded` wrote.
 
-    Raises:
+    Raises
     ------
     ValueError
         The line is incomplete, or holds something else.

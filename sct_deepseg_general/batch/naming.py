@@ -40,7 +40,7 @@ _BEFORE_LABEL = (
 def places(items: Iterable[Item], folder: Path, naming: Naming) -> dict[str, Outputs]:
     """The paths of the outputs of each image, by its key; all lie below `folder`.
 
-    Raises:
+    Raises
     ------
     DatasetError
         Two images would be written to the same file, or a name is not a BIDS name.
@@ -54,7 +54,7 @@ def places(items: Iterable[Item], folder: Path, naming: Naming) -> dict[str, Out
 def check_names(outputs: dict[str, Outputs]) -> None:
     """Check that no two images have an output of the same path.
 
-    Raises:
+    Raises
     ------
     DatasetError
         Two images share a path.
@@ -75,7 +75,7 @@ def describe(folder: Path, worklist: Worklist, naming: Naming) -> None:
 
     Existing files are not changed.
 
-    Raises:
+    Raises
     ------
     OutputError
         The folder cannot be created or written to.

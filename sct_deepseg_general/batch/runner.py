@@ -66,7 +66,7 @@ class BatchRunner:
         outputs
             The paths of the outputs by the key of the image.
 
-        Raises:
+        Raises
         ------
         OutputError
             The disk is full, or the journal cannot be written.

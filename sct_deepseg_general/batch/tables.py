@@ -87,7 +87,7 @@ class ImageResult:
 def write_images(path: Path, results: Iterable[ImageResult]) -> None:
     """Write the table of images, and its description (`images.json`).
 
-    Raises:
+    Raises
     ------
     OutputError
         The table cannot be written.
@@ -102,7 +102,7 @@ def write_csa(path: Path, results: Iterable[ImageResult], folder: Path) -> None:
 
     An image without cord or without a result has one row, without numbers.
 
-    Raises:
+    Raises
     ------
     OutputError
         The table cannot be written, or the areas of an image below `folder` cannot be read.
@@ -126,12 +126,12 @@ def joined(path: Path, parts: Sequence[Path], winners: dict[str, int]) -> int:
     winners
         For each image, the index in `parts` of the table whose rows are taken.
 
-    Returns:
+    Returns
     -------
     int
         The number of rows.
 
-    Raises:
+    Raises
     ------
     OutputError
         A part cannot be read or has other columns, or the table cannot be written.

@@ -59,12 +59,12 @@ def segmenting(settings: WorkerSettings) -> Work:
     settings
         The model, the engine and the outputs.
 
-    Returns:
+    Returns
     -------
     Work
         The function that segments one image and writes its outputs.
 
-    Raises:
+    Raises
     ------
     ModelError
         The model is missing, damaged, or another one than when the batch started.

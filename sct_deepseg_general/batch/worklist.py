@@ -52,7 +52,7 @@ class Filters:
     def with_lists(self, include: Path | None, exclude: Path | None) -> Filters:
         """The filters together with the entries of YAML lists; None stands for no list.
 
-        Raises:
+        Raises
         ------
         DatasetError
             A list cannot be read.
@@ -119,12 +119,12 @@ def from_bids(root: Path, filters: Filters | None = None) -> Worklist:
     filters
         Which images to take; by default all. Masks and field maps are never taken.
 
-    Returns:
+    Returns
     -------
     Worklist
         The images, and how many were left out for which reason.
 
-    Raises:
+    Raises
     ------
     DatasetError
         The folder is missing or not a dataset, or no image matches the filters.
@@ -158,12 +158,12 @@ def from_list(
     root
         The common folder; by default the deepest folder that holds all images.
 
-    Returns:
+    Returns
     -------
     Worklist
         The images, and how many were left out for which reason.
 
-    Raises:
+    Raises
     ------
     DatasetError
         No image is left, or one lies outside `root`.
@@ -187,7 +187,7 @@ def read_list(path: Path) -> tuple[Path, ...]:
 
     Relative paths are relative to the folder of the file.
 
-    Raises:
+    Raises
     ------
     DatasetError
         The file cannot be read.
@@ -199,7 +199,7 @@ def read_list(path: Path) -> tuple[Path, ...]:
 def read_yaml(path: Path) -> tuple[str, ...]:
     """Read a YAML list of subjects and files, as SCT writes them; categories are joined.
 
-    Raises:
+    Raises
     ------
     DatasetError
         The file cannot be read, or does not hold lists of names.

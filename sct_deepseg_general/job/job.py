@@ -152,12 +152,12 @@ def run(
     progress
         Called with the number of patches that the network has done, and of all patches.
 
-    Returns:
+    Returns
     -------
     Done
         The segmentation, the areas and the quality check.
 
-    Raises:
+    Raises
     ------
     ImageError
         The image cannot be used, or it was changed while it was worked on.
@@ -357,7 +357,7 @@ def filed(image: Path) -> tuple[str, str, str]:
     They are taken from a BIDS name and its folders; otherwise they are the names of the three
     folders above the image, as in SCT.
 
-    Examples:
+    Examples
     --------
     >>> filed(Path("/data/neck/sub-01/ses-2/anat/sub-01_ses-2_T2w.nii.gz"))
     ('neck', 'sub-01 ses-2', 'T2w')

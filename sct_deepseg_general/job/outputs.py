@@ -87,7 +87,7 @@ def outputs_for(image: Path, target: Path | None = None) -> Outputs:
         A file name (.nii or .nii.gz) for the mask, or a folder; by default the folder of the
         image.
 
-    Examples:
+    Examples
     --------
     >>> outputs_for(Path("t2.nii.gz"), Path("results")).segmentation.as_posix()
     'results/t2_seg.nii.gz'
@@ -113,7 +113,7 @@ def outputs_for(image: Path, target: Path | None = None) -> Outputs:
 def check_writable(paths: tuple[Path, ...], *, overwrite: bool) -> None:
     """Check before work starts that the outputs can be written and no file would be lost.
 
-    Raises:
+    Raises
     ------
     OutputError
         A file exists and `overwrite` is false, or a folder is missing or read-only.
@@ -128,7 +128,7 @@ def check_writable(paths: tuple[Path, ...], *, overwrite: bool) -> None:
 def check_folder(folder: Path) -> None:
     """Check that a folder can be written to, or can be created.
 
-    Raises:
+    Raises
     ------
     OutputError
         A file is in its place, or it may not be written to.
@@ -154,7 +154,7 @@ def _check_file(path: Path, *, overwrite: bool) -> None:
 def write_sidecar(provenance: Provenance, path: Path) -> None:
     """Write the provenance with the keys of BIDS (`GeneratedBy`, `Sources`, `SpatialReference`).
 
-    Raises:
+    Raises
     ------
     OutputError
         The file cannot be written.

@@ -90,13 +90,13 @@ def find_levels(
     given
         A label map of discs that the user knows: they stay, those between them are found.
 
-    Returns:
+    Returns
     -------
     FoundLevels
         Discs 3 and below where they are in view, with the upper borders of C2 and C1 estimated
         above disc 3.
 
-    Raises:
+    Raises
     ------
     ImageError
         The anchor is not in the mask.

@@ -84,7 +84,7 @@ def numbered(
     weights
         What each kind of evidence counts.
 
-    Returns:
+    Returns
     -------
     Numbering
         Numbers without a gap, from the uppermost disc down; empty where no row is in view.
