@@ -1,8 +1,12 @@
-"""Spinal cord segmentation and CSA on any MRI contrast.
+"""Segment the spinal cord on MR images of any contrast, and measure its area.
 
-from sct_deepseg_general import load, segment, save
-result = segment("t2.nii.gz")
-save(result.segmentation, "t2_seg.nii.gz")
+Examples
+--------
+>>> from sct_deepseg_general import load, save, segment
+>>> result = segment("t2.nii.gz")
+>>> save(result.segmentation, "out.nii.gz")
+>>> load("out.nii.gz").grid.matches(result.image.grid)
+True
 """
 
 from __future__ import annotations
@@ -22,7 +26,28 @@ __version__ = "0.5.0.dev0"
 
 
 def load(path: str | os.PathLike[str]) -> Volume:
-    """A NIfTI file as a `Volume` (`data`, x y z; `grid` with its affine in mm)."""
+    """Read an image file.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        A NIfTI file (.nii or .nii.gz) with three or four axes; a 4D series is averaged.
+
+    Returns
+    -------
+    Volume
+        `data` (x, y, z) in the axis order of the file, and `grid` with its affine in mm (RAS+).
+
+    Raises
+    ------
+    ImageError
+        The file cannot be read, or holds no usable image.
+
+    Examples
+    --------
+    >>> load("t2.nii.gz").data.ndim
+    3
+    """
     from pathlib import Path
 
     from sct_deepseg_general.image import nifti
@@ -31,7 +56,24 @@ def load(path: str | os.PathLike[str]) -> Volume:
 
 
 def save(volume: Volume, path: str | os.PathLike[str]) -> None:
-    """A volume, probability or segmentation written whole as NIfTI."""
+    """Write an image, a probability or a segmentation as a NIfTI file.
+
+    Parameters
+    ----------
+    volume : Volume
+        `data` (x, y, z) on its grid; a file gets the geometry of the image it came from.
+    path : str or os.PathLike
+        The file to write (.nii or .nii.gz). It appears whole or not at all.
+
+    Raises
+    ------
+    OutputError
+        The file cannot be written.
+
+    Examples
+    --------
+    >>> save(load("t2.nii.gz"), "copy.nii.gz")
+    """
     from pathlib import Path
 
     from sct_deepseg_general.image import nifti
@@ -45,10 +87,37 @@ def segment(
     options: Options | None = None,
     affine: Any = None,
 ) -> Result:
-    """The cord in an image: a `Volume`, a path, a nibabel image, or an array with `affine`.
+    """Segment the spinal cord in an image.
 
-    `model` is a model's name (left out, the embedded one) or a `Predictor`, which is worth
-    keeping for many images.
+    Parameters
+    ----------
+    image : Volume, str, os.PathLike, nibabel image or ndarray
+        The image (x, y, z), or the path of its file. An array needs `affine`.
+    model : str or Predictor, optional
+        A model's name; by default the embedded model. For many images, load a `Predictor` once
+        with `inference.predictor.load_predictor`.
+    options : Options, optional
+        How to segment; by default as the model's record says.
+    affine : array_like, optional
+        The (4, 4) affine of an array, from voxel indices to mm (RAS+).
+
+    Returns
+    -------
+    Result
+        `probability` (float32, 0 to 1) and `segmentation` (uint8, 0 or 1), on the image's grid.
+
+    Raises
+    ------
+    ImageError
+        The image cannot be used.
+    ModelError
+        The model is missing or damaged.
+
+    Examples
+    --------
+    >>> result = segment("t2.nii.gz")
+    >>> result.segmentation.data.shape == result.image.data.shape
+    True
     """
     from sct_deepseg_general.inference import pipeline
     from sct_deepseg_general.inference.predictor import Predictor, load_predictor
@@ -70,4 +139,4 @@ def _as_volume(image: Any, affine: Any) -> Volume:
         return load(image)
     if affine is not None:
         image = nib.Nifti1Image(image, affine)
-    return nifti.volume_of(image)
+    return nifti.image_of(image)

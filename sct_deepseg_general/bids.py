@@ -1,7 +1,7 @@
 """The images and labels of a BIDS dataset.
 
-Only names and folders are read, no file is opened and nothing is written, so that 20,000 files
-are indexed in about a second.
+Names, folders and file sizes are read, and only files that are too small for an image are opened,
+to see whether they stand for content that is not on this machine. Nothing is written.
 
 Images are `sub-*/[ses-*/]{anat,func,dwi}/*.nii[.gz]`; labels have the same paths below
 `derivatives/FOLDER/`. A label belongs to the image whose name it begins with:
@@ -14,28 +14,39 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from sct_deepseg_general.content import missing_content
 from sct_deepseg_general.errors import DatasetError
 
 __all__ = [
     "LABEL_SUFFIXES",
+    "MASK_WORDS",
     "Case",
     "DatasetIndex",
     "DatasetSelection",
     "Skipped",
     "case_of",
     "index",
+    "is_mask_name",
+    "name_parts",
     "roots",
 ]
 
 LABEL_SUFFIXES = ("_seg-manual", "_label-SC_seg", "_label-SC_softseg", "_desc-*_seg")
 """What follows the image's name in a label's name, in order of preference; `*` is a wildcard."""
 
+MASK_WORDS = (
+    *("mask", "dseg", "probseg", "seg", "softseg", "gmseg", "wmseg", "lesionseg", "lesion"),
+    *("label", "labels", "centerline", "defacemask"),
+)
+"""Last words of the names of masks and label maps, such as "seg" or "seg-manual"."""
+
 _NIFTI = (".nii.gz", ".nii")
+_WORD = re.compile(r"[\w+]+")
 _EXTRA_ENTITIES = re.compile(r"_(?:space|desc)-[A-Za-z0-9]+")
 
 
@@ -121,6 +132,9 @@ class DatasetIndex:
     root: Path
     cases: tuple[Case, ...]
     skipped: tuple[Skipped, ...]
+    missing: tuple[Case, ...] = ()
+    """Images that were selected, but whose content, or whose label's content, is not on this
+    machine; they are listed in `skipped` too."""
 
     @property
     def labelled(self) -> tuple[Case, ...]:
@@ -153,12 +167,12 @@ def index(root: Path, selection: DatasetSelection | None = None, name: str = "")
     name
         The name of the dataset; by default the name of the folder.
 
-    Returns:
+    Returns
     -------
     DatasetIndex
         The cases, and the files that were left out with the reason for each.
 
-    Raises:
+    Raises
     ------
     DatasetError
         The folder is missing or has no `sub-*` folder in it.
@@ -167,24 +181,26 @@ def index(root: Path, selection: DatasetSelection | None = None, name: str = "")
     dataset = name or root.resolve().name
     images = _by_stem(_images(root, selection.datatypes))
     labels, orphans = _labels(root, selection, images)
-    cases, skipped = [], orphans
+    cases, missing, skipped = [], [], orphans
     for stem, path in images.items():
         case = case_of(path, dataset, labels.get(stem))
         reason = _reason_to_leave(case, selection)
-        if reason:
-            skipped.append(Skipped(path, reason))
-            continue
-        cases.append(case)
-        if case.label is None:
-            skipped.append(Skipped(path, "no label"))
-    cases.sort(key=lambda case: (case.participant, case.session, case.stem))
-    return DatasetIndex(dataset, root, tuple(cases), tuple(sorted(skipped, key=lambda s: s.path)))
+        absent = "" if reason else _missing_content(case)
+        if absent:
+            missing.append(case)
+        elif not reason:
+            cases.append(case)
+        left = reason or absent or ("" if case.label else "no label")
+        if left:
+            skipped.append(Skipped(path, left))
+    skipped.sort(key=lambda one: one.path)
+    return DatasetIndex(dataset, root, _in_order(cases), tuple(skipped), _in_order(missing))
 
 
 def roots(folder: Path) -> tuple[Path, ...]:
     """The folder itself if it is a BIDS dataset, otherwise the datasets directly in it.
 
-    Raises:
+    Raises
     ------
     DatasetError
         There is no dataset.
@@ -204,6 +220,35 @@ def case_of(image: Path, dataset: str, label: Path | None = None) -> Case:
     *pairs, suffix = _stem(image.name).split("_")
     entities = dict(pair.split("-", 1) for pair in pairs if "-" in pair)
     return Case(dataset, image, label, entities, suffix)
+
+
+def name_parts(stem: str) -> tuple[dict[str, str], str] | None:
+    """The entities and the suffix of a BIDS name; None if it is not a BIDS name.
+
+    Examples
+    --------
+    >>> name_parts("sub-01_acq-sag_T2w")
+    ({'sub': '01', 'acq': 'sag'}, 'T2w')
+    >>> name_parts("sub-01_T2w_brain") is None
+    True
+    """
+    *pairs, suffix = stem.split("_")
+    entities = dict(pair.split("-", 1) for pair in pairs if "-" in pair)
+    words = (*entities.values(), suffix)
+    whole = len(entities) == len(pairs) and "sub" in entities
+    return (entities, suffix) if whole and all(map(_WORD.fullmatch, words)) else None
+
+
+def is_mask_name(stem: str) -> bool:
+    """Whether the last word of a name is that of a mask or a label map.
+
+    Examples
+    --------
+    >>> [is_mask_name(name) for name in ("t2_seg", "sub-01_T2w_seg-manual", "sub-01_T2w", "seg")]
+    [True, True, False, False]
+    """
+    before, _, word = stem.rpartition("_")
+    return bool(before) and word.partition("-")[0] in MASK_WORDS
 
 
 def _images(root: Path, datatypes: Iterable[str]) -> Iterator[Path]:
@@ -259,7 +304,8 @@ def _labels(
     """The best label of each image's stem, and the labels that belong to no image."""
     best: dict[str, tuple[int, Path]] = {}
     orphans = []
-    for path in _label_files(root / "derivatives" / selection.derivatives, selection.datatypes):
+    folder = root / "derivatives" / selection.derivatives
+    for path in _label_files(folder, selection.datatypes, selection.label_suffixes):
         stem = _stem(path.name)
         owner, rest = _owner(stem, images)
         rank = _rank(rest if owner else stem, selection.label_suffixes, whole=bool(owner))
@@ -272,8 +318,8 @@ def _labels(
     return {stem: path for stem, (_, path) in best.items()}, orphans
 
 
-def _label_files(folder: Path, datatypes: Iterable[str]) -> Iterator[Path]:
-    if folder.is_dir():
+def _label_files(folder: Path, datatypes: Iterable[str], suffixes: Sequence[str]) -> Iterator[Path]:
+    if suffixes and folder.is_dir():
         for subject in sorted(_folders(folder, "sub-")):
             yield from _niftis_of(subject, datatypes)
 
@@ -303,10 +349,19 @@ def _reason_to_leave(case: Case, selection: DatasetSelection) -> str:
         "session not selected": _unnamed(case.session, "ses", selection.sessions),
         "run not selected": _unnamed(case.run, "run", selection.runs),
         "excluded": any(fnmatchcase(case.stem, pattern) for pattern in selection.exclude),
-        "image's content not present (broken link)": not case.image.exists(),
-        "label's content not present (broken link)": bool(case.label and not case.label.exists()),
     }
     return next((reason for reason, holds in reasons.items() if holds), "")
+
+
+def _missing_content(case: Case) -> str:
+    """Why an image or its label cannot be used on this machine; "" if both can."""
+    image = missing_content(case.image)
+    label = missing_content(case.label) if case.label and not image else ""
+    return (image and f"image: {image}") or (label and f"label: {label}")
+
+
+def _in_order(cases: Iterable[Case]) -> tuple[Case, ...]:
+    return tuple(sorted(cases, key=lambda case: (case.participant, case.session, case.stem)))
 
 
 def _other_contrast(case: Case, wanted: Collection[str]) -> bool:

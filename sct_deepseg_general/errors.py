@@ -8,6 +8,7 @@ __all__ = [
     "DatasetError",
     "DeepsegError",
     "ImageError",
+    "MissingContentError",
     "ModelError",
     "NormsError",
     "OutputError",
@@ -21,6 +22,10 @@ class DeepsegError(Exception):
 
 class ImageError(DeepsegError):
     """The input image cannot be used."""
+
+
+class MissingContentError(ImageError):
+    """The content of a file is not on this machine: a placeholder, a dangling link, or no byte."""
 
 
 class ModelError(DeepsegError):

@@ -32,7 +32,7 @@ class FileStamp:
     def of(cls, path: Path) -> FileStamp:
         """The stamp of a file as it is now.
 
-        Raises:
+        Raises
         ------
         OSError
             The file is missing, or its folder may not be entered.
@@ -63,17 +63,17 @@ def write_whole(path: Path) -> Iterator[Path]:
     path
         The file to write.
 
-    Yields:
+    Yields
     ------
     pathlib.Path
         The temporary file, which exists and is empty.
 
-    Raises:
+    Raises
     ------
     OutputError
         The folder does not exist, cannot be written to, or is full.
 
-    Examples:
+    Examples
     --------
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
@@ -119,12 +119,12 @@ def written_together(paths: Sequence[Path]) -> Iterator[Mapping[Path, Path]]:
     paths
         The files to write. They are renamed into place in this order when the block succeeds.
 
-    Yields:
+    Yields
     ------
     Mapping[pathlib.Path, pathlib.Path]
         The temporary file of each path.
 
-    Raises:
+    Raises
     ------
     OutputError
         As for `write_whole`.

@@ -38,7 +38,7 @@ def try_lock(handle: int, *, shared: bool = False) -> LockState:
         Several processes may hold a shared lock at the same time; none may then hold an
         exclusive one. Windows has no shared locks.
 
-    Returns:
+    Returns
     -------
     LockState
         "held", "busy" if another process holds a lock that excludes this one, or
@@ -64,7 +64,7 @@ def locked(path: Path, on_wait: Callable[[], None] = lambda: None) -> Iterator[N
     on_wait
         Called once if another process holds the lock.
 
-    Raises:
+    Raises
     ------
     ModelError
         The file cannot be created, or its file system has no locks.

@@ -20,7 +20,8 @@ from math import inf, isfinite
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn, TypeVar
 
-from sct_deepseg_general.errors import DeepsegError, SchemaError
+from sct_deepseg_general.errors import DatasetError, DeepsegError, SchemaError
+from sct_deepseg_general.text_files import decoded_text
 
 __all__ = [
     "LARGEST",
@@ -124,8 +125,10 @@ def read_json(path: Path) -> Mapping[str, Any]:
     try:
         if path.stat().st_size > LARGEST:
             raise SchemaError(f"{path} is too large for a record: {path.stat().st_size} bytes.")
-        text = path.read_text(encoding="utf-8")
+        text = decoded_text(path.read_bytes(), str(path))
         content = json.loads(text, object_pairs_hook=_distinct, parse_constant=_not_finite)
+    except DatasetError as error:
+        raise SchemaError(str(error)) from error
     except OSError as error:
         raise SchemaError(f"Cannot read {path}: {error.strerror or error}.") from error
     except (ValueError, RecursionError) as error:

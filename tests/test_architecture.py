@@ -28,8 +28,8 @@ LAYERS = [
     "morphometry zoo cluster",
     "image",
     "bids schema",
-    "files",
-    "locks",
+    "files text_files",
+    "locks content",
     "errors",
 ]
 """The folders and the root's modules from the top down: imports go from a layer to those below."""

@@ -6,13 +6,21 @@ from pathlib import Path
 import pytest
 from phantoms import Convention, phantom_bids, shared
 
-from sct_deepseg_general.bids import DatasetSelection, case_of, index, roots
+from sct_deepseg_general.bids import (
+    MASK_WORDS,
+    DatasetSelection,
+    case_of,
+    index,
+    is_mask_name,
+    name_parts,
+    roots,
+)
 from sct_deepseg_general.errors import DatasetError
 
 
 def touch(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch()
+    path.write_bytes(b"image")
     return path
 
 
@@ -135,12 +143,38 @@ def test_contrast_is_told_by_the_name(name: str, contrast: str) -> None:
     assert case_of(Path(name), "ds").contrast == contrast
 
 
-def test_a_broken_link_is_reported_not_returned(tmp_path: Path) -> None:
-    (tmp_path / "sub-01/anat").mkdir(parents=True)
-    (tmp_path / "sub-01/anat/sub-01_T2w.nii.gz").symlink_to(tmp_path / "annex")
-    found = index(tmp_path)
-    assert found.cases == ()
-    assert list(found.reasons) == ["image's content not present (broken link)"]
+@pytest.mark.parametrize("whose", ["image", "label"])
+def test_an_image_or_label_without_content_is_reported_apart(tmp_path: Path, whose: str) -> None:
+    image = touch(tmp_path / "sub-01/anat/sub-01_T2w.nii.gz")
+    label = label_path(tmp_path, "sub-01_T2w_seg-manual.nii.gz")
+    absent = image if whose == "image" else label
+    absent.unlink()
+    absent.symlink_to("../../.git/annex/objects/xX/MD5E-s9--a.nii.gz/MD5E-s9--a.nii.gz")
+    dataset = index(tmp_path)
+    assert dataset.cases == ()
+    assert [case.image for case in dataset.missing] == [image]
+    (reason,) = dataset.reasons
+    assert reason.startswith(f"{whose}: the content is not present: run 'git annex get'")
+
+
+def test_a_contrast_that_is_not_selected_is_not_missing(tmp_path: Path) -> None:
+    touch(tmp_path / "sub-01/anat/sub-01_T2w.nii.gz")
+    touch(tmp_path / "sub-01/anat/sub-01_T1w.nii.gz").write_bytes(b"")
+    assert index(tmp_path, DatasetSelection(contrasts=("T2w",))).missing == ()
+
+
+@pytest.mark.parametrize(
+    "stem", ["sub-01_T2w_brain", "sub-01_T2w (1)", "T2w", "acq-sag_T2w", "sub-01_sub-02_T2w"]
+)
+def test_a_name_that_bids_does_not_know_has_no_parts(stem: str) -> None:
+    assert name_parts(stem) is None
+
+
+@pytest.mark.parametrize("word", MASK_WORDS)
+def test_a_mask_is_known_by_the_last_word_of_its_name(word: str) -> None:
+    assert is_mask_name(f"sub-01_T2w_{word}")
+    assert is_mask_name(f"sub-01_T2w_{word}-manual")
+    assert not is_mask_name(f"sub-01_acq-{word}_T2w")
 
 
 @pytest.mark.parametrize("make", [True, False])
@@ -170,7 +204,8 @@ def test_twenty_thousand_files_are_indexed_within_ten_seconds(tmp_path: Path) ->
             folder.mkdir(parents=True)
             end = "_seg-manual.nii.gz" if place else ".nii.gz"
             for contrast in ("T1w", "T2w", "T2star", "PDw"):
-                (folder / f"sub-{person:04}_{contrast}{end}").touch()
+                with (folder / f"sub-{person:04}_{contrast}{end}").open("wb") as image:
+                    image.truncate(1 << 20)
     start = time.process_time()
     found = index(tmp_path)
     assert len(found.labelled) == 10_000

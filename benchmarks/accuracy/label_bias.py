@@ -3,8 +3,9 @@
 For every labelled image: Dice and volume within the slices that the label has, by dataset; raters
 draw the edge differently, and a bias of the area is read here. Then the reliability of the
 probability: of the voxels near the cord that were given a probability p, the share that is
-cord in the label (expected calibration error: Guo et al., ICML 2017), and what the logits would
-have to be multiplied by to make it truer (a recipe's `sharpness`). Prints two tables.
+cord in the label (expected calibration error: Guo et al., ICML 2017), and by what the logits would
+have to be multiplied, and what added, to make it truer (a recipe's `sharpness` and `shift`). Prints
+two tables.
 
     python benchmarks/accuracy/label_bias.py [-m MODEL] [-labels FOLDER ...] [-processes N]
 """
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import optimize
 
 from benchmarks.support.labelled import Labelled, asking, each, labelled, predictor
 from sct_deepseg_general.image import nifti
@@ -24,6 +26,8 @@ from sct_deepseg_general.image.volume import from_sct_letters
 from sct_deepseg_general.inference.pipeline import segment
 
 BINS = 10
+FINE = 10
+"""Parts of a bin, over which logits are fitted."""
 REACH = 0.02
 """Voxels of a lower probability that the label leaves out are background to everybody."""
 
@@ -66,9 +70,10 @@ def compared(model: str | None, image: Labelled) -> Agreement:
     truth = label[:, :, rows]
     near = (probability > REACH) | truth
     p, t = probability[near], truth[near]
-    which = np.minimum((p * BINS).astype(int), BINS - 1)
+    which = np.minimum((p * BINS * FINE).astype(int), BINS * FINE - 1)
     given, cord, voxels = (
-        np.bincount(which, weights, BINS) for weights in (p, t.astype(float), np.ones(p.size))
+        np.bincount(which, weights, BINS * FINE)
+        for weights in (p, t.astype(float), np.ones(p.size))
     )
     dice = 2 * float((mask & truth).sum()) / float(mask.sum() + truth.sum())
     volume, soft = (100 * (float(v.sum()) / float(truth.sum()) - 1) for v in (mask, probability))
@@ -89,24 +94,33 @@ def print_reliability(part: str, found: list[Agreement]) -> None:
         np.sum([getattr(one, name) for one in found], axis=0)
         for name in ("given", "cord", "voxels")
     )
-    error = float(np.abs(given - cord).sum() / voxels.sum())
-    print(f"\n{part}: expected calibration error {error:.3f} over {int(voxels.sum())} voxels\n")
+    p, truth, count = (sums.reshape(BINS, FINE).sum(1) for sums in (given, cord, voxels))
+    error = float(np.abs(p - truth).sum() / count.sum())
+    print(f"\n{part}: expected calibration error {error:.3f} over {int(count.sum())} voxels\n")
     print("| probability | voxels | mean probability | share that is cord |\n|---|---|---|---|")
-    for bin_, count in enumerate(voxels):
-        if count:
-            shares = f"{given[bin_] / count:.2f} | {cord[bin_] / count:.2f}"
-            print(f"| {bin_ / BINS:.1f} to {(bin_ + 1) / BINS:.1f} | {int(count)} | {shares} |")
-    print(f"\nThe logits are best multiplied by {best_sharpness(given, cord, voxels):.2f}.")
+    for bin_, number in enumerate(count):
+        if number:
+            shares = f"{p[bin_] / number:.2f} | {truth[bin_] / number:.2f}"
+            print(f"| {bin_ / BINS:.1f} to {(bin_ + 1) / BINS:.1f} | {int(number)} | {shares} |")
+    times, shift = truer(given, cord, voxels)
+    print(f"\nThe logits are best multiplied by {times:.2f}, then {shift:+.2f} added.")
 
 
-def best_sharpness(given: Floats, cord: Floats, voxels: Floats) -> float:
-    """The factor of the logits with the least cross-entropy; arrays are sums over each bin."""
-    logit = np.log(given / (voxels - given))[voxels > 0]
-    inside, count = cord[voxels > 0], voxels[voxels > 0]
-    factors = np.linspace(0.5, 3, 251)
-    soft = np.logaddexp(0, factors[:, None] * logit)
-    loss = (count * soft - inside * factors[:, None] * logit).sum(1)
-    return float(factors[loss.argmin()])
+def truer(given: Floats, cord: Floats, voxels: Floats) -> tuple[float, float]:
+    """Factor and shift of the logits with the least cross-entropy; arrays are sums over each bin.
+
+    Source: Platt scaling (Platt, 1999), here over voxels.
+    """
+    seen = voxels > 0
+    mean = np.clip(given[seen] / voxels[seen], 1e-6, 1 - 1e-6)
+    logit, inside, count = np.log(mean / (1 - mean)), cord[seen], voxels[seen]
+
+    def loss(of: Floats) -> float:
+        moved = of[0] * logit + of[1]
+        return float((count * np.logaddexp(0, moved) - inside * moved).sum() / count.sum())
+
+    found = optimize.minimize(loss, np.array([1.0, 0.0]), method="Nelder-Mead")
+    return float(found.x[0]), float(found.x[1])
 
 
 if __name__ == "__main__":

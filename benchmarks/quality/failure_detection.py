@@ -30,7 +30,7 @@ from sct_deepseg_general.image.volume import Box, Segmentation, Volume
 from sct_deepseg_general.inference.pipeline import Result, segment
 from sct_deepseg_general.job.job import judged
 from sct_deepseg_general.morphometry.morphometrics import measure
-from sct_deepseg_general.quality.assess import Quality
+from sct_deepseg_general.quality.findings import Quality
 from sct_deepseg_general.quality.uncertainty import Doubt
 
 GOOD = 0.85

@@ -8,23 +8,22 @@ would have the same name. Here the contrast is the value of `desc-`: the mask of
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from sct_deepseg_general import __version__
 from sct_deepseg_general.batch.worklist import Item, Worklist
+from sct_deepseg_general.bids import name_parts
 from sct_deepseg_general.errors import DatasetError, OutputError
 from sct_deepseg_general.files import write_whole
-from sct_deepseg_general.job.outputs import CODE_URL, Outputs, outputs_for
+from sct_deepseg_general.job.outputs import CODE_URL, PROGRAM, Outputs, outputs_for
 
 __all__ = ["BIDS_VERSION", "NAMINGS", "Naming", "check_names", "describe", "places"]
 
 Naming = Literal["bids", "sct"]
 NAMINGS = ("bids", "sct")
 BIDS_VERSION = "1.10.0"
-NAME = "sct_deepseg_sc_general"
 
 _IGNORED = (
     *("batch", "qc", "csa.tsv", "csa.json", "images.tsv", "images.json", "*_csa.csv"),
@@ -95,11 +94,10 @@ def describe(folder: Path, worklist: Worklist, naming: Naming) -> None:
 def _bids_outputs(item: Item, folder: Path) -> Outputs:
     if not item.participant:
         raise DatasetError(f"{item.key} has no BIDS name (sub-...): use -naming sct.")
-    *pairs, suffix = item.stem.split("_")
-    entities = dict(pair.split("-", 1) for pair in pairs if "-" in pair)
-    wrong = [word for word in (*entities.values(), suffix) if not re.fullmatch(r"[\w+]+", word)]
-    if wrong or len(entities) != len(pairs):
-        raise DatasetError(f"{item.key} has no BIDS name ({wrong or pairs}): use -naming sct.")
+    parts = name_parts(item.stem)
+    if parts is None:
+        raise DatasetError(f"{item.key} has no BIDS name (entities_suffix): use -naming sct.")
+    entities, suffix = parts
     place = folder.joinpath(*PurePosixPath(item.key).parts[:-1])
     base = _with_label(entities, suffix)
     stem = place / base
@@ -131,7 +129,7 @@ def _description(worklist: Worklist) -> dict[str, Any]:
         "Name": f"Spinal cord segmentation of {worklist.name}",
         "BIDSVersion": BIDS_VERSION,
         "DatasetType": "derivative",
-        "GeneratedBy": [{"Name": NAME, "Version": __version__, "CodeURL": CODE_URL}],
+        "GeneratedBy": [{"Name": PROGRAM, "Version": __version__, "CodeURL": CODE_URL}],
         "SourceDatasets": [{"URL": worklist.root.absolute().as_uri()}],
         "DatasetLinks": {"raw": worklist.root.absolute().as_uri()},
     }
@@ -139,7 +137,7 @@ def _description(worklist: Worklist) -> dict[str, Any]:
 
 def _readme(worklist: Worklist) -> str:
     return (
-        f"Spinal cord masks of {worklist.name}, made by {NAME} {__version__}.\n\n"
+        f"Spinal cord masks of {worklist.name}, made by {PROGRAM} {__version__}.\n\n"
         "Each mask (0/1, on the grid of its image) has a JSON file that says how it was made, and\n"
         "a CSV file with its area in each slice. images.tsv has a row for each image, csa.tsv\n"
         "for each slice. The folder batch/ holds the journal, with which the same command\n"

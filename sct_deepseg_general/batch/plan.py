@@ -117,12 +117,12 @@ def decided(item: Item, outputs: Outputs, history: History, plan: BatchPlan) -> 
     plan
         The batch; its model, parameters and outputs are compared with those recorded.
 
-    Returns:
+    Returns
     -------
     Decision
         What to do, and the reason in a few words.
 
-    Raises:
+    Raises
     ------
     OutputError
         A recorded output exists but cannot be read.

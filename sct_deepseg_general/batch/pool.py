@@ -115,12 +115,12 @@ class WorkerPool:
         on_start
             Called with each task before it is sent to a worker.
 
-        Yields:
+        Yields
         ------
         TaskResult
             One for each task.
 
-        Raises:
+        Raises
         ------
         BackendError
             No worker can be started, or none can load the model.
@@ -243,7 +243,7 @@ class _WorkerProcess:
     def check_ready(self, line: str) -> None:
         """Read the worker's first message, which says that it is ready, or why it is not.
 
-        Raises:
+        Raises
         ------
         BackendError
             The worker cannot work.

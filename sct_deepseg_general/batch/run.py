@@ -34,7 +34,7 @@ _ABANDONED = 600.0  # seconds after which a temporary file of another process is
 def decisions(plan: BatchPlan) -> tuple[Decision, ...]:
     """What a run would do with each image of its shard, and why; nothing is written.
 
-    Raises:
+    Raises
     ------
     DatasetError
         Two images would be written to one file.
@@ -61,12 +61,12 @@ def run(plan: BatchPlan, options: PoolOptions, listener: Listener | None = None)
     listener
         Functions that are called with the plan, with each image's end and with warnings.
 
-    Returns:
+    Returns
     -------
     BatchSummary
         The number of images by status, and what failed or was left out.
 
-    Raises:
+    Raises
     ------
     DatasetError
         Two images would be written to one file.
@@ -110,12 +110,12 @@ def join(folder: Path, sources: Iterable[Path] = ()) -> MergedTables:
     sources
         Folders that hold tables; by default the folders of the shards in `folder`.
 
-    Returns:
+    Returns
     -------
     MergedTables
         The number of images and rows, and the shards that have no table yet.
 
-    Raises:
+    Raises
     ------
     OutputError
         There is nothing to join, or it cannot be read or written.
@@ -192,6 +192,7 @@ def _summary(
         kept=sum(one.act == "keep" for one in made),
         blocked=tuple((one.item.key, one.reason) for one in made if one.act == "blocked"),
         failed=tuple(failed),
+        left_out=tuple((one.key, one.reason) for one in plan.worklist.left_out),
         seconds=round(seconds, 1),
         model=plan.digest,
     )

@@ -38,6 +38,8 @@ class BatchSummary:
     """Images that were not segmented because a file would be lost: key and reason."""
     failed: tuple[tuple[str, str], ...]
     """Images without a result ("error" and "missing"): key and reason."""
+    left_out: tuple[tuple[str, str], ...]
+    """Files that are no images to segment, such as masks: key and reason."""
     seconds: float
     """Duration of this run."""
     model: str
@@ -75,7 +77,7 @@ def close(
     csa
         Whether the table of areas is written.
 
-    Raises:
+    Raises
     ------
     OutputError
         A table cannot be written, or the areas of an image cannot be read.
@@ -101,7 +103,7 @@ def merge(places: Sequence[Path], folder: Path, expected: Sequence[str] = ()) ->
     expected
         Names of the folders that a complete batch has.
 
-    Raises:
+    Raises
     ------
     OutputError
         There is no table to join, or one cannot be read or written.

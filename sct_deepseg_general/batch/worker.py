@@ -32,7 +32,13 @@ from sct_deepseg_general.batch.messages import (
     decoded,
     encoded,
 )
-from sct_deepseg_general.errors import DeepsegError, ImageError, ModelError, OutputError
+from sct_deepseg_general.errors import (
+    DeepsegError,
+    ImageError,
+    MissingContentError,
+    ModelError,
+    OutputError,
+)
 from sct_deepseg_general.files import FileStamp, sha256
 from sct_deepseg_general.job.outputs import Outputs
 
@@ -218,6 +224,8 @@ def _result(work: Work, ahead: _TaskAhead) -> Outcome | Failure:
 
 
 def _kind(error: Exception) -> FailureKind:
+    if isinstance(error, MissingContentError):
+        return "missing"
     cause = error if isinstance(error, OSError) else error.__cause__
     if isinstance(cause, OSError) and cause.errno in _NO_SPACE:
         return "space"

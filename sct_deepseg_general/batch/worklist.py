@@ -7,8 +7,9 @@ to an image by its key.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -16,10 +17,13 @@ from typing import Any
 from sct_deepseg_general import bids
 from sct_deepseg_general.cluster.shards import Shard
 from sct_deepseg_general.errors import DatasetError
+from sct_deepseg_general.job.inputs import result_reason
+from sct_deepseg_general.text_files import composed, existing, read_text
 
 __all__ = [
     "Filters",
     "Item",
+    "LeftOut",
     "Worklist",
     "from_bids",
     "from_list",
@@ -31,7 +35,7 @@ __all__ = [
 DISC_SUFFIXES = ("_label-discs", "_label-discs_dlabel", "_label-disc", "_labels-disc*")
 """What follows the image's name in the name of its labelled discs, below derivatives/labels."""
 
-_NO_IMAGES = {"mask", "dseg", "probseg", "defacemask", "B0map", "fieldmap"}
+_FIELD_MAPS = ("B0map", "fieldmap")
 _NIFTI = (".nii", ".nii.gz")
 
 
@@ -90,6 +94,14 @@ class Item:
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """A file that was left out although the filters take it, and the reason."""
+
+    key: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Worklist:
     """The images of a batch, sorted by key."""
 
@@ -98,8 +110,8 @@ class Worklist:
     name: str
     """The name of the dataset."""
     items: tuple[Item, ...]
-    left_out: tuple[tuple[str, int], ...] = field(default=())
-    """How many images were left out for each reason."""
+    left_out: tuple[LeftOut, ...] = ()
+    """Files that are no images to segment; those that the filters leave out are not listed."""
 
     def part(self, shard: Shard) -> Worklist:
         """The images of one shard."""
@@ -107,10 +119,10 @@ class Worklist:
         return Worklist(self.root, self.name, items, self.left_out)
 
 
-def from_bids(root: Path, filters: Filters | None = None) -> Worklist:
+def from_bids(root: Path, filters: Filters | None = None, *, bids_names: bool = True) -> Worklist:
     """The images of a BIDS dataset, from its `anat`, `func` and `dwi` folders.
 
-    Labelled discs in `derivatives/labels` (`DISC_SUFFIXES`) go with their images.
+    The labelled discs that its derivatives hold go with their images.
 
     Parameters
     ----------
@@ -118,11 +130,13 @@ def from_bids(root: Path, filters: Filters | None = None) -> Worklist:
         The folder that holds the `sub-*` folders.
     filters
         Which images to take; by default all. Masks and field maps are never taken.
+    bids_names
+        Whether to leave out files without a BIDS name, which the outputs are named after.
 
     Returns
     -------
     Worklist
-        The images, and how many were left out for which reason.
+        The images, also those whose content is not on this machine, and the files left out.
 
     Raises
     ------
@@ -136,12 +150,27 @@ def from_bids(root: Path, filters: Filters | None = None) -> Worklist:
         participants=filters.participants,
         sessions=filters.sessions,
     )
-    found = bids.index(root, selection)
+    dataset = bids.index(root, selection)
     items = [
-        _item_of(case.image, case.image.relative_to(root).as_posix(), case) for case in found.cases
+        _item_of(case.image, case.image.relative_to(root).as_posix(), case)
+        for case in (*dataset.cases, *dataset.missing)
     ]
-    others = {why: count for why, count in found.reasons.items() if why != "no label"}
-    return _filtered(root, found.dataset, items, filters, others)
+    content = {case.image for case in dataset.missing}
+    others = {
+        one.reason: dataset.reasons[one.reason]
+        for one in dataset.skipped
+        if one.path not in content and one.reason != "no label"
+    }
+
+    def reason(item: Item) -> str:
+        suffix = item.stem.rpartition("_")[2]
+        if bids.is_mask_name(item.stem) or suffix in _FIELD_MAPS:
+            return f"not an image ({suffix})"
+        if bids_names and bids.name_parts(item.stem) is None:
+            return "not a BIDS name"
+        return ""
+
+    return _filtered(root, dataset.dataset, items, filters, others, reason)
 
 
 def from_list(
@@ -161,7 +190,7 @@ def from_list(
     Returns
     -------
     Worklist
-        The images, and how many were left out for which reason.
+        The images, and the files left out because they are results of a segmentation.
 
     Raises
     ------
@@ -179,7 +208,12 @@ def from_list(
             raise DatasetError(f"{image} is not below {root}: give another -root.")
         items.append(_item_of(image, image.relative_to(root).as_posix()))
     wanted = [item for item in items if _named(item, filters)]
-    return _filtered(root, root.name, wanted, filters, _count("not selected", items, wanted))
+    others = _count("not selected", items, wanted)
+    return _filtered(root, root.name, wanted, filters, others, _result_reason)
+
+
+def _result_reason(item: Item) -> str:
+    return result_reason(item.image)
 
 
 def read_list(path: Path) -> tuple[Path, ...]:
@@ -192,8 +226,9 @@ def read_list(path: Path) -> tuple[Path, ...]:
     DatasetError
         The file cannot be read.
     """
-    lines = [line.strip() for line in _read(path).splitlines()]
-    return tuple(path.parent / line for line in lines if line and not line.startswith("#"))
+    lines = [line.strip() for line in read_text(path).split("\n")]
+    names = [_unquoted(line) for line in lines if line and not line.startswith("#")]
+    return tuple(existing(path.parent / name) for name in names)
 
 
 def read_yaml(path: Path) -> tuple[str, ...]:
@@ -230,20 +265,30 @@ def _item_of(image: Path, key: str, case: bids.Case | None = None) -> Item:
 
 
 def _filtered(
-    root: Path, name: str, items: Iterable[Item], filters: Filters, others: dict[str, int]
+    root: Path,
+    name: str,
+    items: Collection[Item],
+    filters: Filters,
+    others: dict[str, int],
+    reason: Callable[[Item], str],
 ) -> Worklist:
-    items = [item for item in items if item.stem.rpartition("_")[2] not in _NO_IMAGES]
+    """The worklist of what the filters take; `reason` says why an item is no image, or ""."""
     included = [item for item in items if not filters.include or _any(item, filters.include)]
-    kept = [item for item in included if not _any(item, filters.exclude)]
-    left = {
-        **others,
-        **_count("not included", items, included),
-        **_count("excluded", included, kept),
-    }
+    selected = [item for item in included if not _any(item, filters.exclude)]
+    reasons = {item.key: reason(item) for item in selected}
+    kept = [item for item in selected if not reasons[item.key]]
+    left_out = [LeftOut(key, why) for key, why in sorted(reasons.items()) if why]
     if not kept:
-        why = ", ".join(f"{count} {reason}" for reason, count in left.items()) or "it is empty"
+        counts = {
+            **others,
+            **_count("not included", items, included),
+            **_count("excluded", included, selected),
+            **Counter(one.reason for one in left_out),
+        }
+        why = ", ".join(f"{count} {text}" for text, count in counts.items()) or "it is empty"
         raise DatasetError(f"No image in {root} matches ({why}): check the filters.")
-    return Worklist(root, name, tuple(sorted(kept, key=lambda item: item.key)), tuple(left.items()))
+    items = tuple(sorted(kept, key=lambda item: item.key))
+    return Worklist(root, name, items, tuple(left_out))
 
 
 def _count(reason: str, before: Collection[Item], after: Collection[Item]) -> dict[str, int]:
@@ -259,8 +304,8 @@ def _named(item: Item, filters: Filters) -> bool:
 
 
 def _is_one(value: str, key: str, wanted: Iterable[str]) -> bool:
-    full = {name if name.startswith(f"{key}-") else f"{key}-{name}" for name in wanted}
-    return not full or value in full
+    full = {composed(name if name.startswith(f"{key}-") else f"{key}-{name}") for name in wanted}
+    return not full or composed(value) in full
 
 
 def _any(item: Item, entries: Iterable[str]) -> bool:
@@ -272,14 +317,15 @@ def _matches(item: Item, entry: str) -> bool:
 
     A file matches by its name, its path, or the name of its mask (`_seg`).
     """
-    entry = entry.strip().rstrip("/")
+    entry = composed(entry.strip().rstrip("/"))
+    key, stem, image = composed(item.key), composed(item.stem), composed(str(item.image))
     if entry.endswith(_NIFTI):
         name = PurePosixPath(entry.replace("\\", "/")).name
-        same = entry in (item.key, str(item.image)) or name == item.image.name
-        return same or _stem(name).removesuffix("_seg") == item.stem or fnmatchcase(item.key, entry)
-    folders = item.key.rpartition("/")[0]
-    place = f"/{folders}/{item.participant}/{item.session}/"
-    return f"/{entry}/" in place or fnmatchcase(item.stem, entry) or fnmatchcase(item.key, entry)
+        same = entry in (key, image) or name == PurePosixPath(image).name
+        return same or _stem(name).removesuffix("_seg") == stem or fnmatchcase(key, entry)
+    folders = key.rpartition("/")[0]
+    place = f"/{folders}/{composed(item.participant)}/{composed(item.session)}/"
+    return f"/{entry}/" in place or fnmatchcase(stem, entry) or fnmatchcase(key, entry)
 
 
 def _parsed_yaml(path: Path) -> Any:
@@ -290,17 +336,15 @@ def _parsed_yaml(path: Path) -> Any:
             "Reading YAML lists needs PyYAML: install it with 'pip install pyyaml'."
         ) from error
     try:
-        return yaml.safe_load(_read(path))
+        return yaml.safe_load(read_text(path))
     except yaml.YAMLError as error:
         raise DatasetError(f"{path} is not YAML: {' '.join(str(error).split())}.") from error
 
 
-def _read(path: Path) -> str:
-    try:
-        return path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise DatasetError(f"Cannot read {path}: {reason}.") from error
+def _unquoted(line: str) -> str:
+    """A line without the quotes that a spreadsheet sets around a name with a separator in it."""
+    quoted = len(line) > 1 and line[0] == line[-1] and line[0] in "\"'"
+    return line[1:-1] if quoted else line
 
 
 def _full(path: Path) -> Path:

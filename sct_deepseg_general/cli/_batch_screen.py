@@ -11,11 +11,11 @@ from sct_deepseg_general.batch.journal import Record
 from sct_deepseg_general.batch.plan import Decision, Listener
 from sct_deepseg_general.batch.pool import PoolOptions
 from sct_deepseg_general.batch.summary import CSA, FAILED, IMAGES, BatchSummary
-from sct_deepseg_general.batch.worklist import Item
+from sct_deepseg_general.batch.worklist import Item, Worklist
 from sct_deepseg_general.cli._click import printable
 from sct_deepseg_general.cluster.progress import Progress, spelled
 
-__all__ = ["Bar", "Screen", "print_summary", "workers_text"]
+__all__ = ["Bar", "Screen", "print_left_out", "print_summary", "workers_text"]
 
 _WIDTH = 24
 _LISTED = 20  # lines of a list that are shown; the files hold all
@@ -102,6 +102,12 @@ def print_summary(summary: BatchSummary, folder: Path, qc: str, verbose: int) ->
             print(f"QC page: {printable(page)}")
     _list(f"Left out ({len(summary.blocked)}, -overwrite replaces the files):", summary.blocked)
     _list(f"Failed ({len(summary.failed)}, listed in {folder / FAILED}):", summary.failed)
+
+
+def print_left_out(worklist: Worklist) -> None:
+    """Print the files that were found but are no images to segment, and why."""
+    files = tuple((one.key, one.reason) for one in worklist.left_out)
+    _list(f"Not segmented ({len(files)}):", files)
 
 
 def workers_text(pool_options: PoolOptions) -> str:

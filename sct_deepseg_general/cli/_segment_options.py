@@ -15,6 +15,24 @@ __all__ = ["ending", "mask_wishes", "segmenting", "verbosity"]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
+
+class _Threshold(click.FloatRange):
+    """A number above 0, up to 1."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        threshold = float(super().convert(value, param, ctx))
+        if threshold == 0:
+            self.fail(
+                "0 would make every voxel cord: give a number above 0, or add -soft to write the "
+                "probability, as SCT does with -thr 0.",
+                param,
+                ctx,
+            )
+        return threshold
+
+
 _SEGMENTING: tuple[Callable[[Any], Any], ...] = (
     option(
         "-m",
@@ -32,7 +50,7 @@ _SEGMENTING: tuple[Callable[[Any], Any], ...] = (
     option(
         "-thr",
         to="threshold",
-        type=click.FloatRange(0, 1),
+        type=_Threshold(0, 1),
         help="Probability from which a voxel is cord.  [default: the model's]",
     ),
     option("-largest", default=1, type=click.IntRange(0, 1), help="Keep only the largest object."),

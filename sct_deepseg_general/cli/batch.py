@@ -84,7 +84,12 @@ def command(options: BatchOptions) -> int:
 def _run(plan: BatchPlan, options: BatchOptions) -> int:
     from sct_deepseg_general.batch.pool import pool_options
     from sct_deepseg_general.batch.run import run
-    from sct_deepseg_general.cli._batch_screen import Screen, print_summary, workers_text
+    from sct_deepseg_general.cli._batch_screen import (
+        Screen,
+        print_left_out,
+        print_summary,
+        workers_text,
+    )
 
     gpu = options.device.startswith(("cuda", "mps"))
     pool = pool_options(
@@ -96,6 +101,7 @@ def _run(plan: BatchPlan, options: BatchOptions) -> int:
     )
     if options.verbose:
         print(f"{printable(plan.folder)}: shard {plan.shard}, {workers_text(pool)}")
+    print_left_out(plan.worklist)
     screen = Screen(options.verbose)
     try:
         summary = run(plan, pool, screen.listener)
@@ -110,6 +116,8 @@ def _print_decisions(plan: BatchPlan) -> int:
 
     for decision in decisions(plan):
         print(f"{decision.act:<8} {printable(f'{decision.item.key}: {decision.reason}')}")
+    for one in plan.worklist.left_out:
+        print(f"left out {printable(f'{one.key}: {one.reason}')}")
     return 0
 
 
@@ -157,7 +165,7 @@ def _worklist(options: BatchOptions) -> Worklist:
     if options.bids:
         if options.images or options.listed:
             raise click.UsageError("Give either -bids, or -i and -list.")
-        return from_bids(options.bids, filters)
+        return from_bids(options.bids, filters, bids_names=options.naming != "sct")
     if not options.images and not options.listed:
         raise click.UsageError("Nothing to segment: give -bids DIR, -i IMAGES or -list FILE.")
     images = [*options.images, *(read_list(options.listed) if options.listed else ())]
@@ -180,7 +188,7 @@ def _settings(options: BatchOptions, worklist: Worklist, model: Model, qc: str) 
         uncertainty=options.uncertainty,
         soft=options.soft,
         csa=options.csa,
-        levels=options.levels is not None or options.c2c3,
+        levels=options.levels == "auto" or options.c2c3,
         qc=qc,
         qc_dataset=worklist.name,
         command=shlex.join([PROGRAM, *sys.argv[1:]]),

@@ -54,10 +54,11 @@ Examples:
 @flag("-overwrite", help="Replace an existing table.")
 def command(
     bids: tuple[Path, ...], models: tuple[str, ...], output: Path | None, **rest: Any
-) -> None:
+) -> int:
     """Measure how well models agree with reference masks: overlap, distances (mm), volume, CSA.
 
     Prints every image, then mean ± SD over people by contrast. Empty and failed cases count.
+    The exit code is 1 if the content of an image or a mask is not on this machine.
     """
     from sct_deepseg_general.evaluation import tables
     from sct_deepseg_general.evaluation.evaluate import evaluated, test_cases
@@ -65,7 +66,8 @@ def command(
 
     if output is not None:
         check_writable((output,), overwrite=rest["overwrite"])
-    cases = test_cases(_found(bids, rest))
+    datasets = _found(bids, rest)
+    cases = test_cases(datasets)
     candidates = [_candidate(name, rest) for name in models] if cases else []
     cases = _allowed(cases, candidates, skip=rest["skip_seen"])
     rows: list[Measurement] = []
@@ -78,6 +80,7 @@ def command(
     if output is not None:
         tables.write_csv(rows, output)
         print(output)
+    return int(any(one.missing for one in datasets))
 
 
 def _found(bids: tuple[Path, ...], rest: dict[str, Any]) -> list[DatasetIndex]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sct_deepseg_general.image.volume import Segmentation, Volume
     from sct_deepseg_general.morphometry.morphometrics import Morphometrics
     from sct_deepseg_general.qc.entry import QcEntry, SliceArea
-    from sct_deepseg_general.quality.assess import Quality
+    from sct_deepseg_general.quality.findings import Quality
 
 __all__ = ["command"]
 

@@ -125,8 +125,8 @@ def _request(images: tuple[Path, ...], rest: Mapping[str, Any]) -> Request:
         qc=qc,
         command=shlex.join([PROGRAM, *sys.argv[1:]]),
         measures=_measures(images, rest),
-        norms=_norms(images, rest),
         levels=level_request(rest),
+        norms=_norms(images, rest),
     )
 
 
@@ -283,6 +283,9 @@ def _tell(done: Done, predictor: Predictor, request: Request, verbose: int) -> N
     frames = done.result.image.frames
     if frames > 1:
         print(f"{printable(image)} is a series of {frames} volumes: their mean was segmented.")
+    undefined = done.result.image.undefined
+    if undefined:
+        print(f"{printable(image)} has {undefined} voxels without a value (NaN): background.")
     print(
         f"{printable(image)}: {done.quality.status}, mean CSA {_area(done)}, {done.seconds:.1f} s"
     )

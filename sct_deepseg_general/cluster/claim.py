@@ -29,12 +29,12 @@ def claimed(folder: Path, shard: Shard) -> Iterator[bool]:
     shard
         The part of the work that is about to be done.
 
-    Yields:
+    Yields
     ------
     bool
         False where the system or the file system has no locks; nothing is locked then.
 
-    Raises:
+    Raises
     ------
     OutputError
         Another process works on this shard, or on another division of the same batch.

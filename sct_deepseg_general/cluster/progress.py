@@ -84,7 +84,7 @@ class Meter:
 def spelled(seconds: float | None) -> str:
     """A duration as text.
 
-    Examples:
+    Examples
     --------
     >>> [spelled(seconds) for seconds in (45, 720, 12_000, 367_200, None)]
     ['45 s', '12 min', '3 h 20 min', '4 days 6 h', 'unknown']
@@ -104,7 +104,7 @@ def spelled(seconds: float | None) -> str:
 def write_progress(path: Path, progress: Progress) -> None:
     """Write the progress as JSON.
 
-    Raises:
+    Raises
     ------
     OutputError
         The file cannot be written.

@@ -79,12 +79,12 @@ def allotted(
     gpu
         Whether the network runs on a GPU, which three workers share.
 
-    Returns:
+    Returns
     -------
     Allotment
         At least one worker of at least one thread.
 
-    Examples:
+    Examples
     --------
     >>> allotted(Machine(cores=8, memory=32 << 30), images=100)
     Allotment(workers=8, threads=1)

@@ -50,12 +50,12 @@ class Shard:
 def parse(text: str) -> Shard:
     """The shard that a text such as "3/16" names.
 
-    Raises:
+    Raises
     ------
     DatasetError
         The text does not have this form, or the index is out of range.
 
-    Examples:
+    Examples
     --------
     >>> parse("3/16")
     Shard(index=3, count=16)

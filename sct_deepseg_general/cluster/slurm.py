@@ -65,7 +65,7 @@ class ShardJob:
 def shard_words(words: Sequence[str], count: int) -> list[list[str]]:
     """The arguments of each shard, from the arguments of the command that submits them.
 
-    Examples:
+    Examples
     --------
     >>> shard_words(["batch", "-bids", "d", "-o", "out", "-slurm", "2"], 2)[0]
     ['batch', '-bids', 'd', '-o', 'out', '-shard', '1/2']
@@ -92,12 +92,12 @@ def submit(shards: Sequence[Sequence[str]], folder: Path, grant: Grant) -> list[
     grant
         The resources of each shard.
 
-    Returns:
+    Returns
     -------
     list of submitit.Job
         One for each shard.
 
-    Raises:
+    Raises
     ------
     BackendError
         Submitit is not installed, SLURM is not available, or it refused the jobs.
@@ -146,7 +146,7 @@ def follow(
     pause
         Seconds between two looks.
 
-    Returns:
+    Returns
     -------
     list of str
         One sentence for each job that did not complete its shard.

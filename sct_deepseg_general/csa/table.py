@@ -9,8 +9,9 @@ from datetime import datetime
 from pathlib import Path
 
 from sct_deepseg_general.csa.aggregate import Row, Table
-from sct_deepseg_general.errors import ImageError, OutputError
+from sct_deepseg_general.errors import DatasetError, ImageError, OutputError
 from sct_deepseg_general.files import write_whole
+from sct_deepseg_general.text_files import check_separator, decoded_text, read_text
 
 __all__ = [
     "FIXED_COLUMNS",
@@ -80,10 +81,10 @@ def read(path: Path) -> Table:
         ImageError: the file does not exist or is no such table.
     """
     try:
-        with path.open(newline="", encoding="utf-8") as stream:
-            header, *lines = csv.reader(stream)
-    except (OSError, ValueError, csv.Error) as error:
+        header, *lines = csv.reader(io.StringIO(read_text(path)))
+    except (DatasetError, ValueError, csv.Error) as error:
         raise ImageError(f"Cannot read a CSA table from {path}: {error}.") from error
+    check_separator(header, ",", path)
     if tuple(header[: len(FIXED_COLUMNS)]) != FIXED_COLUMNS:
         raise ImageError(f"{path} is no CSA table: its first columns are {', '.join(header[:3])}.")
     end = len(header) - (header[-1] == STATUS)
@@ -143,10 +144,11 @@ def _row(line: list[str]) -> Row:
 
 def _existing(path: Path, expected: Sequence[str]) -> str:
     try:
-        text = path.read_bytes().decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        text = decoded_text(path.read_bytes(), str(path))
+    except OSError as error:
         raise OutputError(f"Cannot append to {path}: {error}.") from error
     header = next(csv.reader(io.StringIO(text)), [])
+    check_separator(header, ",", path)
     if header and header != list(expected):
         odd = sorted(set(header) ^ set(expected)) or ["their order"]
         raise OutputError(

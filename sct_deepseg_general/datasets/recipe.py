@@ -160,6 +160,9 @@ class Training:
     sharpness: float = 1.0
     """What the trained network's logits are multiplied by, to make its probability true; above 1
     where it is too unsure, as after training on images worse than those it is meant for."""
+    shift: float = 0.0
+    """What is then added to them for cord; below 0 where the network draws the edge further out
+    than the labels, as after training on many images that show it poorly."""
     margin: float = 40.0
     """Millimetres around the label that training sees."""
     whole: tuple[str, ...] = ()
@@ -269,7 +272,11 @@ def _index(dataset: Dataset, data: Sequence[Path]) -> DatasetIndex:
     skipped = tuple(one for part in parts for one in part.skipped)
     root = Path(os.path.commonpath([place.resolve() for place in places]))
     return DatasetIndex(
-        dataset.name, root, tuple(map(_resolved, cases)), tuple(map(_found, skipped))
+        dataset.name,
+        root,
+        tuple(map(_resolved, cases)),
+        tuple(map(_found, skipped)),
+        tuple(_resolved(case) for part in parts for case in part.missing),
     )
 
 

@@ -6,7 +6,6 @@ or images moves nobody. What the recipe has stored, or an imported split says, g
 
 from __future__ import annotations
 
-import csv
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from sct_deepseg_general.bids import Case, DatasetIndex
 from sct_deepseg_general.datasets.recipe import Part, Recipe, SplitRule
 from sct_deepseg_general.errors import DatasetError
 from sct_deepseg_general.schema import raising, read_json
+from sct_deepseg_general.text_files import read_rows, read_text
 
 __all__ = ["Split", "fold_of", "imported", "part_of", "split_people", "training_folds"]
 
@@ -153,8 +153,8 @@ def _content(path: Path) -> Any:
     except ImportError as error:
         raise DatasetError(f"Reading {path} needs PyYAML: pip install pyyaml.") from error
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        return yaml.safe_load(read_text(path))
+    except yaml.YAMLError as error:
         raise DatasetError(f"{path} cannot be read as YAML: {error}.") from error
 
 
@@ -170,14 +170,7 @@ def _tree(content: Any, dataset: str) -> Iterable[tuple[str, str]]:
 
 
 def _table(path: Path) -> list[tuple[str, str]]:
-    delimiter = "," if path.suffix.lower() == ".csv" else "\t"
-    try:
-        with path.open(newline="", encoding="utf-8") as stream:
-            rows = list(csv.DictReader(stream, delimiter=delimiter))
-    except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"Cannot read {path}: {error}.") from error
-    if not rows or not {"participant_id", "split"} <= set(rows[0]):
-        raise DatasetError(f"{path} must have the columns participant_id and split.")
+    rows = read_rows(path, ("participant_id", "split"))
     prefixes = (f"{row['dataset']}/" if row.get("dataset") else "" for row in rows)
     return [
         (p + row["participant_id"], row["split"]) for p, row in zip(prefixes, rows, strict=True)

@@ -18,7 +18,16 @@ from numpy.typing import NDArray
 from sct_deepseg_general.errors import ImageError
 from sct_deepseg_general.image.volume import Array, Grid, Volume, to_sct_letters
 
-__all__ = ["Brought", "Kind", "Points", "brought_over", "described", "points_of", "same_grid"]
+__all__ = [
+    "Brought",
+    "Kind",
+    "Points",
+    "brought_over",
+    "described",
+    "has_position",
+    "points_of",
+    "same_grid",
+]
 
 Kind = Literal["labels", "points", "mask", "image"]
 """`labels`: a number in each voxel; `points`: single labelled voxels; `mask`: binary; `image`:
@@ -103,7 +112,7 @@ def brought_over(
     if same_grid(companion.grid, grid):
         return Brought(companion if companion.grid is grid else replace(companion, grid=grid))
     between = _Between(companion, grid, name, onto_name)
-    if _without_position(companion) or (isinstance(onto, Volume) and _without_position(onto)):
+    if not has_position(companion) or (isinstance(onto, Volume) and not has_position(onto)):
         raise between.refused("a header without a position (sform and qform codes are 0)")
     _check_covered(companion.grid, grid, needed, between)
     data, left_out = _placed(companion, kind, grid, between)
@@ -118,6 +127,12 @@ _HOW: dict[Kind, str] = {
     "mask": "it was brought over by its position in mm, from the nearest voxel",
     "image": "it was interpolated at the same positions in mm",
 }
+
+
+def has_position(volume: Volume) -> bool:
+    """Whether the header of a volume's file gives orientation and position (sform or qform)."""
+    header = volume.header
+    return header is None or bool(int(header["sform_code"]) or int(header["qform_code"]))
 
 
 def same_grid(first: Grid, second: Grid) -> bool:
@@ -165,11 +180,6 @@ class _Between:
             f"{self.name} is not on the grid of {self.onto_name} ({described(self.companion.grid)};"
             f" {self.onto_name}: {described(self.onto)}): {how}."
         )
-
-
-def _without_position(volume: Volume) -> bool:
-    header = volume.header
-    return header is not None and not int(header["sform_code"]) and not int(header["qform_code"])
 
 
 def _check_covered(

@@ -67,10 +67,31 @@ class InLas:
 
 
 def upright(volume: Volume) -> Upright | None:
-    """The part of `volume` that is not background, in LAS; None if there is nothing.
+    """Crop a volume to what is not background, and bring it to LAS.
 
-    Raises:
-        ImageError: it holds values that are not finite.
+    Parameters
+    ----------
+    volume : Volume
+        `data` (x, y, z) with axes in any order and direction.
+
+    Returns
+    -------
+    Upright or None
+        The part in LAS and where it begins; None if all is background.
+
+    Raises
+    ------
+    ImageError
+        The volume holds values that are not finite.
+
+    Examples
+    --------
+    >>> from sct_deepseg_general.image.volume import Segmentation
+    >>> mask = np.zeros((8, 8, 8), np.uint8)
+    >>> mask[2:4, 3:5, 1:7] = 1
+    >>> cord = upright(Segmentation(mask, Grid((8, 8, 8), np.diag([-1.0, 1, 1, 1]))))
+    >>> cord.start, cord.data.shape
+    ((2, 3, 1), (2, 2, 6))
     """
     box = support(volume)
     if box is None:
@@ -83,7 +104,7 @@ def upright(volume: Volume) -> Upright | None:
 
 
 def support(volume: Volume) -> Box | None:
-    """The smallest box around what is not background; None if there is nothing."""
+    """The smallest box, in voxels, around what is not background; None if all is."""
     data = volume.data
     if data.dtype.kind == "f" and not np.isfinite(data).all():
         raise ImageError("The mask holds values that are not finite: save it again without them.")
@@ -91,7 +112,7 @@ def support(volume: Volume) -> Box | None:
 
 
 def decimal_spacing(spacing: tuple[float, float, float]) -> tuple[float, float, float]:
-    """Voxel sizes without the digits that float32 adds: 0.30000001192 is 0.3."""
+    """Voxel sizes in mm without the digits that float32 adds: 0.30000001192 becomes 0.3."""
     x, y, z = (_decimal(value) for value in spacing)
     return x, y, z
 

@@ -76,8 +76,30 @@ class Agreement:
 def agreement(prediction: Segmentation, reference: Segmentation) -> Agreement:
     """All metrics of two segmentations on one grid.
 
-    Raises:
-        DatasetError: the two grids differ; voxels would be compared that do not coincide.
+    Parameters
+    ----------
+    prediction, reference : Segmentation
+        Masks (x, y, z), 0 or 1, on the same grid.
+
+    Returns
+    -------
+    Agreement
+        Overlaps in [0, 1], volume errors in percent, distances in mm and volumes in mm³, as
+        defined at the top of this module.
+
+    Raises
+    ------
+    DatasetError
+        The two grids differ, so that voxels do not coincide.
+
+    Examples
+    --------
+    >>> from sct_deepseg_general.image.volume import Grid
+    >>> data = np.zeros((8, 8, 8), np.uint8)
+    >>> data[2:6, 2:6, :] = 1
+    >>> mask = Segmentation(data, Grid((8, 8, 8), np.eye(4)))
+    >>> agreement(mask, mask).overlap.dice
+    1.0
     """
     if not prediction.grid.matches(reference.grid):
         raise DatasetError(
@@ -97,7 +119,7 @@ def agreement(prediction: Segmentation, reference: Segmentation) -> Agreement:
 
 
 def overlap(prediction: Mask, reference: Mask) -> Overlap:
-    """Overlap and volume metrics of two boolean arrays of one shape."""
+    """Overlap in [0, 1] and volume errors in percent of two boolean arrays of one shape."""
     both = int(np.count_nonzero(prediction & reference))
     found, truth = int(np.count_nonzero(prediction)), int(np.count_nonzero(reference))
     neither = reference.size - (found + truth - both)
@@ -115,7 +137,9 @@ def overlap(prediction: Mask, reference: Mask) -> Overlap:
 
 
 def distances(prediction: Mask, reference: Mask, spacing: Spacing) -> Distances:
-    """Distances between the surfaces of two boolean arrays; `spacing` in mm per axis."""
+    """Distances in mm between the surfaces of two boolean arrays (x, y, z) of one shape;
+    `spacing` is the voxel size in mm along each axis.
+    """
     box = Box.around(prediction | reference)
     if box is None:
         return Distances(0.0, 0.0, 0.0, 0.0)

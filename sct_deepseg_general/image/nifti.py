@@ -1,4 +1,4 @@
-"""NIfTI files: reading what a scanner made, refusing what is no image, writing whole files."""
+"""NIfTI files: images are checked when they are read, and files are written whole."""
 
 from __future__ import annotations
 
@@ -20,11 +20,13 @@ from nibabel.imageglobals import logger as nibabel_logger
 from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
+from sct_deepseg_general.content import check_content
 from sct_deepseg_general.errors import ImageError, OutputError
 from sct_deepseg_general.files import write_whole
 from sct_deepseg_general.image.volume import Array, Grid, Probability, Segmentation, Volume
 
 __all__ = [
+    "image_of",
     "load",
     "load_labels",
     "load_map",
@@ -49,16 +51,51 @@ _Reduction = Callable[[Array, tuple[int, ...], str], tuple[Array, int]]
 
 
 def load(path: Path) -> Volume:
-    """An image file as a `Volume`; a 4D series is averaged over time (`Volume.frames`).
+    """Read an image file; a 4D series is averaged over time.
 
-    Raises:
-        ImageError: it is missing, not NIfTI, damaged, not 3D or 4D, empty or constant, holds
-            NaN or infinite values, or has an affine that no scanner makes.
+    Parameters
+    ----------
+    path : Path
+        A NIfTI file (.nii or .nii.gz) with three or four axes.
+
+    Returns
+    -------
+    Volume
+        `data` (x, y, z) in the axis order and type of the file, `grid` with the affine to mm
+        (RAS+), the file's `header`, `frames`, the number of volumes that were averaged, and
+        `undefined`, the number of NaN, which become the lowest intensity.
+
+    Raises
+    ------
+    ImageError
+        The file is missing, not NIfTI, damaged, not 3D or 4D, empty or constant, holds infinite
+        values, or has an affine that no scanner makes.
+
+    Examples
+    --------
+    >>> volume = load(Path("t2.nii.gz"))
+    >>> volume.data.ndim, volume.frames
+    (3, 1)
     """
     path = Path(path)
-    volume = volume_of(_opened(path), str(path))
-    _check_content(volume.data, str(path))
-    return volume
+    return image_of(_opened(path), str(path))
+
+
+def image_of(image: Any, name: str = "the image") -> Volume:
+    """A nibabel image as a `Volume` (x, y, z), with header, affine and intensities checked.
+
+    NaN marks background in some images (UNIT1, images that were masked): it becomes the lowest
+    intensity, and `Volume.undefined` counts it.
+
+    Raises
+    ------
+    ImageError
+        As `load`.
+    """
+    volume = volume_of(image, name)
+    data, undefined = _defined(volume.data)
+    _check_content(data, name)
+    return replace(volume, data=data, undefined=undefined)
 
 
 def load_segmentation(
@@ -133,10 +170,12 @@ def load_labels(path: Path) -> Volume:
 
 
 def volume_of(image: Any, name: str = "the image") -> Volume:
-    """A nibabel image as a `Volume`, its header and affine checked, its content not.
+    """A nibabel image as a `Volume` (x, y, z), with its header and affine checked.
 
-    Raises:
-        ImageError: as `load`, but for the content.
+    Raises
+    ------
+    ImageError
+        As `load`, except that the intensities are not checked.
     """
     return _volume(image, name, _averaged)
 
@@ -154,15 +193,33 @@ def _volume(image: Any, name: str, reduced: _Reduction) -> Volume:
 
 
 def save(volume: Volume, path: Path, dtype: type | None = None) -> None:
-    """Written whole, with the geometry of `volume.header` (to the byte) where it has one.
+    """Write a volume as a NIfTI file, with the geometry of its header to the byte.
 
-    Shape, sform, qform, their codes, voxel sizes and units are the header's; intensities,
-    descriptions and extensions are not carried over. Float data are stored as float32, a
-    segmentation as uint8, without scaling.
+    Parameters
+    ----------
+    volume : Volume
+        `data` (x, y, z) on its grid. Shape, sform, qform, their codes, voxel sizes and units are
+        those of `volume.header` if it has one; intensities, descriptions and extensions are not
+        carried over.
+    path : Path
+        The file to write (.nii or .nii.gz). It appears whole or not at all.
+    dtype : type, optional
+        The type to store; by default uint8 for a segmentation and float32 for all else, without
+        scaling.
 
-    Raises:
-        OutputError: the file cannot be written, or the header does not place the voxels where
-            the grid does.
+    Returns
+    -------
+    None
+
+    Raises
+    ------
+    OutputError
+        The file cannot be written, or the header and the grid disagree about the place of the
+        voxels.
+
+    Examples
+    --------
+    >>> save(load_segmentation(Path("t2_seg.nii.gz")), Path("copy.nii.gz"))
     """
     kind = dtype or (np.uint8 if isinstance(volume, Segmentation) else np.float32)
     with _without_remarks():
@@ -208,12 +265,13 @@ def _header_for(volume: Volume, kind: Any) -> nib.Nifti1Header:
 
 
 def _opened(path: Path) -> Any:
+    check_content(path)
     try:
         exists, is_file = path.exists(), path.is_file()
     except OSError as error:  # a name too long, a folder that may not be entered
         raise ImageError(f"{path} cannot be opened: {error.strerror}.") from error
     if not exists:
-        raise ImageError(f"{path} does not exist: check the path given with -i.")
+        raise ImageError(f"{path} does not exist: check the path.")
     if not is_file:
         raise ImageError(f"{path} is not a file: give a NIfTI image (.nii or .nii.gz).")
     if not path.name.endswith((".nii", ".nii.gz")):
@@ -232,7 +290,7 @@ def _opened(path: Path) -> Any:
 
 @contextmanager
 def _without_remarks() -> Iterator[None]:
-    """What nibabel and numpy tell the terminal of an odd header is left to the error to say."""
+    """Keep nibabel and numpy from printing remarks about an odd header: the error names it."""
     before = nibabel_logger.disabled
     nibabel_logger.disabled = True
     try:
@@ -299,7 +357,7 @@ def _checked_affine(affine: NDArray[np.float64], name: str) -> NDArray[np.float6
 
 
 def _check_size(image: Any, shape: tuple[int, ...], name: str) -> None:
-    """What the header claims, against what the file can hold, before memory is asked for."""
+    """Compare the size in the header with that of the file, before memory is allocated."""
     if math.prod(shape) > LARGEST_VOXELS:
         raise ImageError(f"{name} of shape {shape} is larger than 2^31 voxels: crop it.")
     path = image.get_filename()
@@ -346,10 +404,21 @@ def _one_volume(data: Array, shape: tuple[int, ...], name: str, volume: int | No
     return np.ascontiguousarray(volumes[..., volume])
 
 
+def _defined(data: Array) -> tuple[Array, int]:
+    """The data with their lowest finite value in place of NaN, and the number of NaN."""
+    if data.dtype.kind != "f":
+        return data, 0
+    undefined = np.isnan(data)
+    count = int(undefined.sum())
+    if not count or count == data.size:
+        return data, 0
+    return np.where(undefined, np.nanmin(data), data).astype(data.dtype), count
+
+
 def _check_content(data: Array, name: str) -> None:
     if data.dtype.kind == "f" and not np.isfinite(data).all():
         count = int(data.size - np.isfinite(data).sum())
-        raise ImageError(f"{name} holds {count} NaN or infinite values: replace them first.")
+        raise ImageError(f"{name} holds {count} infinite values or only NaN: replace them first.")
     low, high = data.min(), data.max()
     if low == high:
         raise ImageError(f"{name} is constant: every voxel is {low}.")

@@ -71,10 +71,12 @@ class Box:
 
     @property
     def shape(self) -> Shape:
+        """Its number of voxels along each axis."""
         return _shape3(b - a for a, b in zip(self.start, self.stop, strict=True))
 
     @property
     def slices(self) -> tuple[slice, slice, slice]:
+        """The slices that cut it out of an array (x, y, z)."""
         x, y, z = (slice(a, b) for a, b in zip(self.start, self.stop, strict=True))
         return x, y, z
 
@@ -96,7 +98,7 @@ class Box:
         return Box(start, _shape3(max(pair) for pair in zip(self.stop, other.stop, strict=True)))
 
     def on_axes(self, source: Grid, target: Grid) -> Box:
-        """This box of `source` as a box of `target`, the same grid in another axis order."""
+        """The box of `source` as a box of `target`, the same grid in another axis order."""
         to_target = np.linalg.inv(target.affine) @ source.affine
         ends = np.array([self.start, [stop - 1 for stop in self.stop]], dtype=float)
         voxels = np.rint(apply_affine(to_target, ends)).astype(int)
@@ -124,6 +126,7 @@ class Grid:
 
     @property
     def axcodes(self) -> Axcodes:
+        """Where the axes point to, in nibabel's letters."""
         x, y, z = orientations.ornt2axcodes(_orientation(self.affine))
         return x, y, z
 
@@ -149,6 +152,7 @@ class Grid:
         return Grid(_shape3(shape), affine)
 
     def cropped(self, box: Box) -> Grid:
+        """The part of the grid in a box of voxels."""
         affine = self.affine.copy()
         affine[:3, 3] = apply_affine(self.affine, box.start)
         return Grid(box.shape, affine)
@@ -157,11 +161,11 @@ class Grid:
         """The grid nearest to `spacing` (mm per axis) that keeps the field of view.
 
         The number of voxels is round(n * p / spacing) and the affine is scaled by the ratio
-        of the numbers, so that the centre of voxel (0, 0, 0) stays and the spacing obtained
-        differs a little from the one asked: this is how SCT's `sct_resample -mm` does it.
+        of the numbers, so that the centre of voxel (0, 0, 0) stays and the new spacing differs
+        a little from `spacing`, as with SCT's `sct_resample -mm`.
         """
-        wanted = zip(self.shape, self.spacing, spacing, strict=True)
-        shape = _shape3(max(1, int(np.round(n * p / new))) for n, p, new in wanted)
+        axes = zip(self.shape, self.spacing, spacing, strict=True)
+        shape = _shape3(max(1, int(np.round(n * p / new))) for n, p, new in axes)
         scale = [n / new for n, new in zip(self.shape, shape, strict=True)]
         return Grid(shape, self.affine @ np.diag([*scale, 1.0]))
 
@@ -181,6 +185,8 @@ class Volume:
     grid: Grid
     header: nib.Nifti1Header | None = field(default=None, repr=False)
     frames: int = 1
+    undefined: int = 0
+    """Voxels that the file gives no value for (NaN), and that hold the lowest value instead."""
 
     order: ClassVar[int] = 1
 
@@ -198,10 +204,11 @@ class Volume:
         return replace(self, data=data, grid=grid, header=_turned(self.header, grid))
 
     def cropped(self, box: Box) -> Self:
+        """The voxels (x, y, z) in a box, on the part of the grid that it covers."""
         return replace(self, data=self.data[box.slices], grid=self.grid.cropped(box), header=None)
 
     def resampled(self, spacing: Sequence[float], order: int | None = None) -> Self:
-        """Interpolated to `Grid.resampled(spacing)`."""
+        """Interpolated to a grid of about `spacing` mm, see `Grid.resampled`."""
         return self.resampled_to(self.grid.resampled(spacing), order)
 
     def resampled_to(self, grid: Grid, order: int | None = None) -> Self:

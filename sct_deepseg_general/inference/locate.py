@@ -1,4 +1,4 @@
-"""Finding the cord: a coarse pass over the whole image gives the box worth a closer look."""
+"""Finding the cord: a coarse segmentation of the whole image gives the box to crop to."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Location", "body_box", "box_on_grid", "locate"]
 Coarse = Callable[[Volume], Probability]
 AIR = 0.1
 BESIDE = 20.0  # mm of air that are kept beside the body
-FAINT = 0.6  # of the threshold: as far along the cord as this is worth a closer look
+FAINT = 0.6  # share of the threshold down to which the cord is followed
 MINOR = 0.2  # a second object counts as cord from this share of the largest one's mass
 
 
@@ -28,7 +28,7 @@ class Location:
     coarse: Volume | None
     found: bool
     confidence: float
-    """Mean coarse probability inside the object found, 0 to 1; 1 where nobody looked."""
+    """Mean coarse probability inside the cord, 0 to 1; 1 where the model has no locator."""
 
 
 def locate(
@@ -38,10 +38,36 @@ def locate(
     threshold: float,
     margin: float,
 ) -> Location:
-    """The box around the cord with `margin` mm, on the grid of `oriented` (model axes).
+    """Find the box around the cord in a coarse segmentation of the whole image.
 
-    The image is looked at as a whole at `spacing` mm, but for air beside the body. If nothing
-    reaches `threshold`, the location is the whole image and `found` is false.
+    Parameters
+    ----------
+    oriented : Volume
+        The image (x, y, z) in the model's axes.
+    coarse_probability : callable
+        Takes a prepared volume and gives the probability of cord on its grid, in [0, 1].
+    spacing : tuple of float
+        Voxel size of the coarse segmentation along each axis, in mm.
+    threshold : float
+        Probability from which a voxel counts as cord, in (0, 1).
+    margin : float
+        Distance in mm that the box keeps from the cord.
+
+    Returns
+    -------
+    Location
+        The box in voxels of `oriented`. If nothing reaches `threshold`, it is the whole image
+        and `found` is false.
+
+    Examples
+    --------
+    >>> from sct_deepseg_general.image.volume import Grid
+    >>> data = np.zeros((40, 40, 40), np.float32)
+    >>> data[18:22, 18:22] = 1
+    >>> image = Volume(data, Grid((40, 40, 40), np.eye(4)))
+    >>> locate(image, lambda one: Probability(1.0 * (one.data > 1), one.grid), (1, 1, 1), 0.5, 10)
+    ... # doctest: +ELLIPSIS
+    Location(box=Box(start=(8, 8, 0), stop=(32, 32, 40)), ... found=True, confidence=1.0)
     """
     whole = oriented.grid.box
     coarse = _over_the_body(prepared(oriented, whole, spacing), coarse_probability)
@@ -64,7 +90,7 @@ def _over_the_body(image: Volume, coarse_probability: Coarse) -> Probability:
 
 
 def body_box(image: Volume) -> Box:
-    """The image (model axes) without the air to the left and right, before and behind.
+    """The box, in voxels, of an image (x, y, z; model axes) without the air beside the body.
 
     Air is what is darker, over 3 voxels each way, than `AIR` of the way from the lowest value to
     the 99th percentile. Along the body nothing is cut: far from the coil it may be as dark as air.
@@ -83,7 +109,7 @@ def _objects(probability: NDArray[np.float32], threshold: float, faint: float) -
 
     An object is what is connected at `faint` and reaches `threshold` somewhere. Of it is kept
     what reaches `threshold`, and slices (third axis) where nothing does: whether the cord goes
-    on there, the network decides, looking closely.
+    on there, the network decides.
     """
     from scipy import ndimage  # 0.2 s, not for -h
 

@@ -1,4 +1,4 @@
-"""The straight line from an image to its segmentation."""
+"""From an image to its segmentation: find the cord, run the network, return to the image."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from sct_deepseg_general.errors import ImageError, ModelError
+from sct_deepseg_general.errors import DeepsegError, ImageError, ModelError
+from sct_deepseg_general.image.blank import blank_planes
 from sct_deepseg_general.image.volume import (
     Array,
     Grid,
@@ -30,24 +31,32 @@ __all__ = ["Options", "Result", "segment"]
 
 _DIRECTIONS = ("superior", "inferior", "left", "right", "anterior", "posterior")
 _V = TypeVar("_V", bound=Volume)
-REACH = 6.0  # mm around the coarse cord within which every voxel is looked at closely
+REACH = 6.0  # mm around the coarse mask within which the network runs
 
 
 @dataclass(frozen=True)
 class Options:
-    """What a user may change. None leaves the model's own value."""
+    """How an image is segmented. None stands for the model's own value."""
 
     threshold: float | None = None
     largest: bool = True
     fill_holes: bool = True
     exact: bool = False
-    """Look at the whole image closely: no crop, no tile left out."""
+    """Run the network on the whole image, without a crop."""
     uncertainty: bool = False
-    """Look in several ways (see `views`), to see how sure the result is. Seven times as slow."""
+    """Also segment six altered copies of the image (see `test_time.views`) and report how much
+    the result varies. It takes seven times as long."""
     label: str | None = None
-    """The label of an imported model that is wanted; None: the cord, or else all of them."""
+    """The label of an imported model to segment; None: the cord, or else all of them."""
+
+    def __post_init__(self) -> None:
+        if self.threshold is not None and not 0 < self.threshold <= 1:
+            raise DeepsegError(
+                f"A threshold of {self.threshold:g} makes no mask: give a number above 0, up to 1."
+            )
 
     def cleaning(self, model_threshold: float) -> Cleaning:
+        """How the probability becomes a mask; `model_threshold`, in (0, 1), is the default."""
         threshold = model_threshold if self.threshold is None else self.threshold
         return Cleaning(threshold, self.largest, self.fill_holes)
 
@@ -64,7 +73,7 @@ class Result:
     oriented: Grid
     """The image's grid in the model's axes."""
     other: tuple[Probability, ...] = ()
-    """The probability in other views of the image, each on its own grid in the crop."""
+    """The probability in altered copies of the image, each on its own grid in the crop."""
 
     labels: Segmentation | None = None
     """Of an imported model: the value of the label of each voxel."""
@@ -78,7 +87,7 @@ class Result:
         return replace(self.labels, data=np.isin(self.labels.data, label.values).astype(np.uint8))
 
     def other_probabilities(self, grid: Grid | None = None) -> Iterator[Probability]:
-        """The probability of each of the other views, one by one, on the image's grid.
+        """The probability of each altered copy, one by one, float32 in [0, 1] on the image's grid.
 
         `grid` may be the same grid in another axis order.
         """
@@ -94,16 +103,16 @@ def segment(
     progress: Callable[[int, int], None] | None = None,
     others: Sequence[Volume] = (),
 ) -> Result:
-    """Segment the cord, or the labels of an imported model, in an image.
+    """Segment the cord, or the labels of an imported model, in an image of any contrast.
 
     Parameters
     ----------
     image : Volume
-        An image of any orientation, voxel size and contrast.
+        Intensities (x, y, z) on their grid, with axes in any order and voxels of any size.
     predictor : Predictor
-        The model and the engine that runs it.
+        The model with its engine, from `load_predictor`.
     options : Options, optional
-        What the user changes.
+        Threshold, cleaning, crop and repetitions; by default the model's own.
     progress : callable, optional
         Called with (tiles done, tiles in all).
     others : sequence of Volume
@@ -112,7 +121,29 @@ def segment(
     Returns
     -------
     Result
-        Segmentation and probability on the image's grid.
+        Probability (float32, 0 to 1) and segmentation (uint8, 0 or 1) on the grid of `image`,
+        with its header. Where the image has no signal the segmentation is 0.
+
+    Raises
+    ------
+    ModelError
+        The network gives values that are not finite.
+
+    Notes
+    -----
+    A locator, a small network at 3 mm, finds the cord; the crop around it is resampled to the
+    model's voxel size and z-scored, the network runs in overlapping tiles, and its probability is
+    interpolated back and thresholded.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from sct_deepseg_general.image import nifti
+    >>> from sct_deepseg_general.inference.predictor import load_predictor
+    >>> from sct_deepseg_general.zoo.zoo import resolve
+    >>> result = segment(nifti.load(Path("t2.nii.gz")), load_predictor(resolve(None)))
+    >>> result.segmentation.grid.shape == result.image.grid.shape
+    True
     """
     options = options or Options()
     model = predictor.model
@@ -123,10 +154,13 @@ def segment(
     oriented = image.reoriented(from_sct_letters(model.orientation))
     location = _location(oriented, predictor, options)
     close = prepared(oriented, location.box, model.spacing, averaging=model.averaging)
-    probability = predictor.probability(close, _wanted(location, close.grid), progress)
-    restored_probability = restored(probability, oriented.grid, location.box, image.grid)
-    probability = replace(restored_probability, header=image.header)
-    segmentation = segmented(probability, options.cleaning(model.threshold))
+    probability = predictor.probability(close, _region(location, close.grid), progress)
+    probability = restored(probability, oriented.grid, location.box, image.grid)
+    cleaning = options.cleaning(model.threshold)
+    blank = blank_planes(image, probability.data >= cleaning.threshold)
+    data = blank.cleared(probability.data) if blank.any else probability.data
+    probability = replace(probability, data=data, header=image.header)
+    segmentation = segmented(probability, cleaning, blank)
     other = _other(oriented, close, location, predictor) if options.uncertainty else ()
     return Result(image, probability, segmentation, location, oriented.grid, other)
 
@@ -154,6 +188,10 @@ def _labelled(
     grid = channels[0].grid
     probability = _on_image(Probability(found.probability, grid), image)
     labels = _on_image(Segmentation(found.labels, grid), image)
+    blank = blank_planes(image, labels.data)
+    if blank.any:
+        labels = replace(labels, data=blank.cleared(labels.data))
+        probability = replace(probability, data=blank.cleared(probability.data))
     mask = np.isin(labels.data, wanted.values)
     if options.threshold is not None:
         mask = probability.data >= options.threshold
@@ -194,7 +232,7 @@ def _other(
     model = predictor.model
     crop = cut_out(oriented, location.box, model.spacing, averaging=model.averaging)
     return tuple(
-        predictor.probability(view, _wanted(location, view.grid)) for view in views(crop, close)
+        predictor.probability(view, _region(location, view.grid)) for view in views(crop, close)
     )
 
 
@@ -211,8 +249,8 @@ def _location(oriented: Volume, predictor: Predictor, options: Options) -> Locat
     )
 
 
-def _wanted(location: Location, grid: Grid) -> Array | None:
-    """Where the model must look closely: the coarse cord and `REACH` mm around it."""
+def _region(location: Location, grid: Grid) -> Array | None:
+    """Where the network must run: the coarse mask and `REACH` mm around it."""
     if location.coarse is None:
         return None
     from scipy import ndimage  # 0.2 s, not for -h

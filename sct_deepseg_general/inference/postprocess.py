@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sct_deepseg_general.image.blank import BlankPlanes
 from sct_deepseg_general.image.volume import Box, Probability, Segmentation
 
 __all__ = ["Cleaning", "segmented"]
@@ -25,16 +27,37 @@ class Cleaning:
     """Fill holes, voxels enclosed in three dimensions."""
 
 
-def segmented(probability: Probability, cleaning: Cleaning) -> Segmentation:
-    """0/1, uint8, on the probability's grid: cord where it is at least the threshold."""
+def segmented(
+    probability: Probability, cleaning: Cleaning, blank: BlankPlanes | None = None
+) -> Segmentation:
+    """The mask (x, y, z), uint8 0 or 1, on the probability's grid: cord from the threshold on.
+
+    In the planes of `blank`, which hold no signal, there is no cord; the slices on both sides of
+    them count as neighbours, so that a gap does not cost the smaller part.
+    """
     mask = probability.data >= cleaning.threshold
-    box = Box.around(mask)
-    if box is not None:
-        inner = mask[box.slices]
-        inner = _largest(inner) if cleaning.largest else inner
-        mask = np.zeros_like(mask)
-        mask[box.slices] = _filled(inner) if cleaning.fill_holes else inner
+    kept: Any = slice(None)
+    if blank is not None and blank.any:
+        mask = blank.cleared(mask)
+        kept = np.flatnonzero(~blank.planes[blank.along])
+    along = 2 if blank is None else blank.along
+    cleaned = np.zeros_like(mask)
+    np.moveaxis(cleaned, along, 2)[..., kept] = _cleaned(
+        np.moveaxis(mask, along, 2)[..., kept], cleaning
+    )
+    mask = cleaned
     return Segmentation(mask.astype(np.uint8), probability.grid, probability.header)
+
+
+def _cleaned(mask: Mask, cleaning: Cleaning) -> Mask:
+    box = Box.around(mask)
+    if box is None:
+        return mask
+    inner = mask[box.slices]
+    inner = _largest(inner) if cleaning.largest else inner
+    cleaned = np.zeros_like(mask)
+    cleaned[box.slices] = _filled(inner) if cleaning.fill_holes else inner
+    return cleaned
 
 
 def _largest(mask: Mask) -> Mask:

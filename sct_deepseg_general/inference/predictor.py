@@ -46,17 +46,20 @@ class Predictor:
     def probability(
         self, prepared: Volume, wanted: Array | None = None, progress: Progress | None = None
     ) -> Probability:
-        """The probability of cord on the grid of `prepared` (model axes and spacing).
+        """The probability of cord (x, y, z), float32 in [0, 1], on the grid of `prepared`, an
+        image in the model's axes and voxel size.
 
-        Tiles without a voxel of `wanted` (bool, same shape) are left out; there it is 0.
+        Tiles without a voxel of `wanted` (bool, same shape) are left out, with probability 0.
         """
         return _probability(cast("Engine", self.engine), prepared, wanted, progress)
 
     def coarse_probability(self, prepared: Volume) -> Probability:
-        """The locator's probability of cord on the grid of `prepared`.
+        """The locator's probability of cord (x, y, z), in [0, 1], on the grid of `prepared`.
 
-        Raises:
-            ModelError: the model has no locator.
+        Raises
+        ------
+        ModelError
+            The model has no locator.
         """
         if self.locator is None:
             raise ModelError(f"The model {self.model.key} has no locator.")
@@ -66,11 +69,36 @@ class Predictor:
 def load_predictor(
     model: Model, engine: str = "auto", device: str = "auto", precision: str = "f32"
 ) -> Predictor:
-    """The model, loaded once on an engine ("auto": OpenVINO on a CPU, torch on a GPU).
+    """Load a model on an engine, once for any number of images.
 
-    Raises:
-        BackendError: the engine is not installed or the device is not there.
-        ModelError: the weights cannot be loaded.
+    Parameters
+    ----------
+    model : Model
+        A model's folder, from `zoo.resolve`.
+    engine : {"auto", "openvino", "torch", "nnunet"}
+        "auto" is OpenVINO on a CPU and torch on a GPU.
+    device : str
+        "auto", "cpu", "cuda", "cuda:N" or "mps"; "auto" takes a GPU if torch can use one.
+    precision : {"f32", "bf16", "f16"}
+        The precision that OpenVINO computes an imported model in.
+
+    Returns
+    -------
+    Predictor
+        The network and, if the model has one, its locator.
+
+    Raises
+    ------
+    BackendError
+        The engine is not installed, or there is no such device.
+    ModelError
+        The weights cannot be loaded.
+
+    Examples
+    --------
+    >>> from sct_deepseg_general.zoo.zoo import resolve
+    >>> load_predictor(resolve(None), "openvino").engine.device
+    'cpu'
     """
     if engine not in ENGINES:
         raise BackendError(f"There is no engine '{engine}': choose one of {', '.join(ENGINES)}.")
@@ -146,7 +174,7 @@ def _probability(
     mask = None if wanted is None else wanted.transpose(2, 1, 0)
     logits = engine.difference(data, mask, progress)
     if not (logits < np.inf).all():  # false for NaN too; -inf is where no tile was
-        raise ModelError("The network gave values that are no numbers: verify the model's files.")
+        raise ModelError("The network gave values that are not finite: verify the model's files.")
     with np.errstate(over="ignore"):
         data = (1 / (1 + np.exp(-logits))).astype(np.float32)
     return Probability(data.transpose(2, 1, 0), prepared.grid)

@@ -21,26 +21,25 @@ __all__ = ["averaged", "cut_out", "margin_box", "prepared", "restored", "zscored
 def prepared(
     oriented: Volume, box: Box, spacing: Sequence[float], *, averaging: bool = False
 ) -> Volume:
-    """The crop of an image in the model's axes, at `spacing` (mm), z-scored, float32."""
+    """The crop (x, y, z) of an image in the model's axes, at `spacing` mm, z-scored, float32."""
     resampled = cut_out(oriented, box, spacing, averaging=averaging).resampled(spacing, order=1)
     return replace(resampled, data=zscored(resampled.data))
 
 
 def cut_out(oriented: Volume, box: Box, spacing: Sequence[float], *, averaging: bool) -> Volume:
-    """The crop on the image's voxels, float32, ready to be interpolated at `spacing` (mm)."""
+    """The crop (x, y, z) on the image's voxels, float32, to be interpolated at `spacing` mm."""
     crop = oriented.cropped(box)
     crop = replace(crop, data=np.asarray(crop.data, np.float32))
     return averaged(crop, spacing) if averaging else crop
 
 
 def averaged(volume: Volume, spacing: Sequence[float]) -> Volume:
-    """Each value about as a voxel of `spacing` mm centred there would have it, axis by axis;
-    unchanged along an axis whose voxels are larger already.
+    """Smooth a volume (x, y, z) as voxels of `spacing` mm would average it; an axis whose voxels
+    are larger already stays as it is.
 
-    Interpolation alone leaves most of several small voxels out: noise stays, and what fills part
-    of a large voxel is seen as all or nothing. The mean over the larger voxel is taken as a
-    Gaussian of the variance that its box has beyond that of the smaller one: (f² - 1) / 12
-    voxels² for voxels f times as large.
+    Interpolation alone would use few of the small voxels: noise stays, and partial volume is
+    lost. The average over a larger voxel is approximated by a Gaussian with the additional
+    variance of its box, (f² - 1) / 12 voxels² for voxels f times as large.
     """
     from scipy import ndimage  # 0.2 s, not for -h
 
@@ -51,7 +50,8 @@ def averaged(volume: Volume, spacing: Sequence[float]) -> Volume:
 
 
 def restored(probability: Probability, oriented: Grid, box: Box, image: Grid) -> Probability:
-    """A probability on the model's grid, back on the image's grid; 0 outside the box.
+    """A probability (x, y, z; 0 to 1) on the model's grid, interpolated to the image's grid; 0
+    outside of the box.
 
     `oriented` is the image's grid in the model's axes, `box` the crop on it.
     """
@@ -63,14 +63,14 @@ def restored(probability: Probability, oriented: Grid, box: Box, image: Grid) ->
 
 
 def zscored(data: Array) -> Array:
-    """(data - mean) / standard deviation, float32; zeros if the data are constant."""
+    """(data - mean) / standard deviation of an array of any shape, float32; zeros if constant."""
     mean, deviation = data.mean(dtype=np.float64), data.std(dtype=np.float64)
     return np.asarray((data - mean) / max(float(deviation), 1e-8), np.float32)
 
 
 def margin_box(mask: Array, spacing: Sequence[float], margin: float) -> Box:
-    """The box around a mask's non-zero voxels with `margin` mm more on each side, cut at the
-    border of the grid; the whole grid if the mask is empty.
+    """The box, in voxels, around a mask's non-zero voxels (x, y, z) with `margin` mm more on each
+    side, cut at the border of the grid; the whole grid if the mask is empty.
     """
     whole, tight = Grid(mask.shape, np.eye(4)).box, Box.around(mask)
     if tight is None:

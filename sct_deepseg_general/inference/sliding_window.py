@@ -1,9 +1,9 @@
-"""Laying overlapping tiles over an array and blending what a network says of each.
+"""Overlapping tiles over an array, and the blending of a network's output for each.
 
 The rule is nnU-Net's (Isensee et al., Nature Methods 2021): tiles at most half a tile apart,
 a Gaussian weight with a standard deviation of an eighth of the tile, zero padding where the
-array is smaller than the tile. nnU-Net lays them on a lattice over everything; where it is known
-what is wanted, they follow that instead. Arrays are (z, y, x) float32.
+array is smaller than the tile. nnU-Net lays them on a lattice over the whole array; where the
+region of interest is known, they follow that instead. Arrays are (z, y, x) float32.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 __all__ = ["blended", "blended_channels", "fitted_tile", "following", "gaussian", "positions"]
 
 EDGE = 4
-"""Voxels between what is wanted and the border of the tiles that follow it."""
+"""Voxels between the region of interest and the border of the tiles that follow it."""
 
 LEAST_TILE = 32
 """Least side, in voxels, of the locator's tiles where the image is smaller than its patch."""
@@ -40,7 +40,7 @@ def blended(
     progress: Callable[[int, int], None] | None = None,
     each: Each = map,
 ) -> Float:
-    """The difference of the logits (cord minus background) over the whole of `data`.
+    """The difference of the logits (cord minus background), (z, y, x), over the whole of `data`.
 
     `forward` maps a tile (z, y, x) to that difference. With `wanted`, a mask of the shape of
     `data`, only the tiles `following` it are run; voxels that no tile covers get -inf. `each` may
@@ -120,12 +120,14 @@ def blended_channels(
 
 
 def positions(shape: Sequence[int], tile: Sequence[int], step: float = 0.5) -> list[Any]:
-    """The first corners of the tiles, evenly spread, at most `step` of a tile apart."""
+    """The first corners (z, y, x), in voxels, of the tiles: evenly spread, at most `step` of a
+    tile apart.
+    """
     return list(product(*(_steps(n, t, step) for n, t in zip(shape, tile, strict=True))))
 
 
 def following(wanted: NDArray[np.bool_], tile: Sequence[int]) -> list[Any]:
-    """The tiles that follow a mask along the first axis, as few as see all of it well.
+    """The first corners (z, y, x), in voxels, of the fewest tiles that cover a mask (z, y, x).
 
     Along the axis they are half a tile apart. At each step they are centred on what the mask
     covers there, one where it fits in with `EDGE` voxels to spare, else several, at most half a
@@ -133,10 +135,10 @@ def following(wanted: NDArray[np.bool_], tile: Sequence[int]) -> list[Any]:
     """
     starts = []
     for low in _steps(wanted.shape[0], tile[0], 0.5):
-        seen = wanted[low : low + tile[0]]
-        if seen.any():
-            rows = _spanning(np.flatnonzero(seen.any((0, 2))), wanted.shape[1], tile[1])
-            columns = _spanning(np.flatnonzero(seen.any((0, 1))), wanted.shape[2], tile[2])
+        part = wanted[low : low + tile[0]]
+        if part.any():
+            rows = _spanning(np.flatnonzero(part.any((0, 2))), wanted.shape[1], tile[1])
+            columns = _spanning(np.flatnonzero(part.any((0, 1))), wanted.shape[2], tile[2])
             starts += [(low, row, column) for row, column in product(rows, columns)]
     return [start for start in starts if wanted[_window(start, tile)].any()]
 

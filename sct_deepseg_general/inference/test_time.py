@@ -1,8 +1,8 @@
-"""Other ways to look at the same image, to see how far the answer depends on the way.
+"""Altered copies of an image, whose segmentations show how sure the result is.
 
-Each view shows the same cord: mirrored, seen between the voxels, darker, brighter, or with its
-contrast turned round. It is a volume with a grid of its own, so what is found in it returns to
-the image like any other probability.
+Each copy ("view") shows the same cord: mirrored, interpolated between the voxels, darker,
+brighter, or with inverted contrast. It has a grid of its own, so that its probability returns to
+the image's grid like any other.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ View = Callable[[Volume, Volume], Volume]
 
 
 def views(crop: Volume, close: Volume) -> Iterator[Volume]:
-    """The views of a crop (`prepare.cut_out`); `close` is the same crop as it was `prepared`.
+    """The altered copies of a crop, from `preprocess.cut_out`, as volumes (x, y, z).
 
-    Each is in the same axes (but for their direction) and spacing as `close`, and z-scored.
+    `close` is the same crop from `preprocess.prepared`; each copy has its axes, apart from their
+    direction, and its voxel size in mm, and is z-scored.
     """
     for view in VIEWS.values():
         yield view(crop, close)
@@ -67,4 +68,4 @@ VIEWS: dict[str, View] = {
     "brighter": _toned(lambda unit: unit ** (1 / 1.5)),
     "contrast turned round": _toned(lambda unit: 1 - unit),
 }
-"""By name; six, so that asking for them takes about seven times the network's time."""
+"""The six alterations by name; with them the network takes about seven times as long."""

@@ -20,10 +20,12 @@ from sct_deepseg_general.csa.table import write as write_csa
 from sct_deepseg_general.errors import ImageError
 from sct_deepseg_general.files import FileStamp, written_together
 from sct_deepseg_general.image import nifti
+from sct_deepseg_general.image.companion import has_position
 from sct_deepseg_general.image.las import AXES, InLas
 from sct_deepseg_general.inference.pipeline import Options, Result, segment
 from sct_deepseg_general.inference.predictor import Predictor
 from sct_deepseg_general.job import levels as job_levels
+from sct_deepseg_general.job.inputs import check_is_image
 from sct_deepseg_general.job.outputs import Outputs, Provenance, write_sidecar
 from sct_deepseg_general.levels.answer import LevelAnswer, LevelRequest
 from sct_deepseg_general.levels.slices import level_name
@@ -33,7 +35,8 @@ from sct_deepseg_general.norms.assess import Assessment, NormRequest, assessed
 from sct_deepseg_general.norms.centile import Calibrations
 from sct_deepseg_general.norms.columns import with_norms
 from sct_deepseg_general.qc.entry import QcEntry, SliceArea, add_entry
-from sct_deepseg_general.quality.assess import Evidence, Quality, assess
+from sct_deepseg_general.quality.assess import Evidence, assess
+from sct_deepseg_general.quality.findings import Quality
 from sct_deepseg_general.quality.uncertainty import Doubt, IntervalFactors, doubt, with_interval
 from sct_deepseg_general.zoo.model import Model
 
@@ -167,6 +170,7 @@ def run(
     started = time.perf_counter()
     stamp = FileStamp.if_present(job.image)
     image = nifti.load(job.image)
+    check_is_image(image, str(job.image))
     result = segment(image, predictor, request.options, progress)
     model = predictor.model
     threshold = request.options.cleaning(model.threshold).threshold
@@ -249,6 +253,7 @@ def judged(
             coarse=result.location.coarse,
             coarse_confidence=result.location.confidence,
             agreement=doubted.agreement,
+            placed=has_position(result.image),
             typical=model.typical,
         )
     )
@@ -290,6 +295,7 @@ def _provenance(done: Done, predictor: Predictor, request: Request) -> Provenanc
         status=done.quality.status,
         reasons=done.quality.reasons,
         frames=done.result.image.frames,
+        undefined=done.result.image.undefined,
         source=done.job.source,
         parameters={
             "threshold": options.cleaning(model.threshold).threshold,

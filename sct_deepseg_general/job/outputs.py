@@ -15,14 +15,18 @@ from sct_deepseg_general.files import sha256, write_whole
 
 __all__ = [
     "CODE_URL",
+    "PROGRAM",
     "Outputs",
     "Provenance",
     "check_folder",
     "check_writable",
     "outputs_for",
+    "stem_of",
     "write_sidecar",
 ]
 
+PROGRAM = "sct_deepseg_sc_general"
+"""The name of the program in sidecars and dataset descriptions."""
 CODE_URL = "https://github.com/sct-pipeline/sct-deepseg-general"
 
 
@@ -38,7 +42,7 @@ class Outputs:
     soft: Path
     """The probability map."""
     discs: Path | None = None
-    """The discs found, as labelled voxels; written if levels are asked for and not withheld."""
+    """The discs found, as labelled voxels; written where levels are asked for and not withheld."""
 
     @property
     def every(self) -> tuple[Path, ...]:
@@ -65,6 +69,8 @@ class Provenance:
     reasons: tuple[str, ...]
     frames: int
     """Number of volumes of the image that were averaged."""
+    undefined: int = 0
+    """Number of voxels without a value (NaN) in the image."""
     source: str = ""
     """The BIDS URI of the image; "" for its file name."""
     parameters: Mapping[str, Any] = field(default_factory=dict)
@@ -73,7 +79,7 @@ class Provenance:
     norms: Mapping[str, Any] = field(default_factory=dict)
     """Where the levels lie among the norms; left out of the sidecar where it is empty."""
     levels: Mapping[str, Any] = field(default_factory=dict)
-    """The discs, the status of their numbers and the area of C2-C3, if they were asked for."""
+    """The discs, the status of their numbers and the area of C2-C3, where they were asked for."""
 
 
 def outputs_for(image: Path, target: Path | None = None) -> Outputs:
@@ -92,13 +98,13 @@ def outputs_for(image: Path, target: Path | None = None) -> Outputs:
     >>> outputs_for(Path("t2.nii.gz"), Path("results")).segmentation.as_posix()
     'results/t2_seg.nii.gz'
     """
-    stem = image.name.removesuffix(".gz").removesuffix(".nii")
+    stem = stem_of(image)
     ending = ".nii.gz" if image.name.endswith(".gz") else ".nii"
     segmentation = image.parent / f"{stem}_seg{ending}"
     if target is not None:
         is_file = target.name.endswith((".nii", ".nii.gz"))
         segmentation = target if is_file else target / segmentation.name
-    base = segmentation.name.removesuffix(".gz").removesuffix(".nii")
+    base = stem_of(segmentation)
     ending = segmentation.name[len(base) :]
     folder = segmentation.parent
     return Outputs(
@@ -108,6 +114,11 @@ def outputs_for(image: Path, target: Path | None = None) -> Outputs:
         folder / f"{base.removesuffix('_seg')}_softseg{ending}",
         folder / f"{base.removesuffix('_seg')}_label-discs{ending}",
     )
+
+
+def stem_of(image: Path) -> str:
+    """The file name of an image without `.nii` or `.nii.gz`."""
+    return image.name.removesuffix(".gz").removesuffix(".nii")
 
 
 def check_writable(paths: tuple[Path, ...], *, overwrite: bool) -> None:
@@ -170,7 +181,7 @@ def _sidecar(made: Provenance) -> dict[str, Any]:
         "Type": "ROI",
         "GeneratedBy": [
             {
-                "Name": "sct_deepseg_sc_general",
+                "Name": PROGRAM,
                 "Version": __version__,
                 "CodeURL": CODE_URL,
                 "Model": made.model_key,
@@ -183,6 +194,7 @@ def _sidecar(made: Provenance) -> dict[str, Any]:
         "Engine": made.engine,
         "Device": made.device,
         "AveragedVolumes": made.frames,
+        **({"UndefinedVoxels": made.undefined} if made.undefined else {}),
         "Parameters": dict(made.parameters),
         "Area": dict(made.area),
         **({"AmongNorms": dict(made.norms)} if made.norms else {}),

@@ -48,7 +48,7 @@ class _Sampled:
 
 
 class _UnstableError(Exception):
-    """This number of control points gives no usable curve."""
+    """The number of control points gives no usable curve."""
 
 
 def fitted(x: Floats, y: Floats, z: Floats) -> NurbsCurve:

@@ -1,4 +1,4 @@
-"""An image and its masks as they are looked at: patient's left on the left, anterior up.
+"""An image and its masks as they are displayed: patient's left on the left, anterior up.
 
 Every array here has axes (x, y, z) that run to the patient's Right, Posterior and Inferior
 (nibabel's letters), so that `array[:, :, z].T` is an axial slice with anterior up and
@@ -25,7 +25,7 @@ from sct_deepseg_general.image.volume import (
     Volume,
 )
 
-__all__ = ["Disc", "Display", "Mask", "centres", "displayed", "with_discs"]
+__all__ = ["Disc", "Display", "Mask", "centres", "displayed"]
 
 Mask = NDArray[np.bool_]
 
@@ -63,21 +63,12 @@ class Display:
 
     @property
     def slices(self) -> int:
+        """The number of axial slices."""
         return int(self.mask.shape[2])
 
     def number(self, z: int) -> int:
         """The slice's number counted from inferior to superior, from 0, as SCT counts."""
         return self.slices - 1 - z
-
-
-def with_discs(display: Display, discs: tuple[Disc, ...], grid: Grid) -> Display:
-    """The display with discs that are given in mm; `grid` is the image's."""
-    to_voxels = np.linalg.inv(grid.reoriented(_CODES).affine)
-    placed = []
-    for disc in discs:
-        x, y, z = (float(v) for v in apply_affine(to_voxels, disc.place))
-        placed.append(replace(disc, place=(x, y, z)))
-    return replace(display, discs=tuple(placed))
 
 
 def displayed(
@@ -86,8 +77,11 @@ def displayed(
     probability: Probability | None = None,
     other: Segmentation | None = None,
     box: Box | None = None,
+    discs: tuple[Disc, ...] = (),
 ) -> Display:
-    """The values in display axes; all on one grid, in any axis order."""
+    """Image, masks and probability (x, y, z), all on one grid, in display axes; `box` in voxels
+    of that grid.
+    """
     mask = _shown(segmentation) > 0
     second = None if other is None else _shown(other) > 0
     grid = image.grid.reoriented(_CODES)
@@ -99,6 +93,7 @@ def displayed(
         box=None if box is None else box.on_axes(image.grid, grid),
         spacing=grid.spacing,
         centres=centres(mask if mask.any() or second is None else second),
+        discs=tuple(_disc_on(disc, grid) for disc in discs),
     )
 
 
@@ -107,8 +102,15 @@ def _shown(volume: Volume) -> Array:
     return volume.reoriented(AXES).data[::-1, ::-1, ::-1]
 
 
+def _disc_on(disc: Disc, grid: Grid) -> Disc:
+    x, y, z = (float(v) for v in apply_affine(np.linalg.inv(grid.affine), disc.place))
+    return replace(disc, place=(x, y, z))
+
+
 def centres(mask: Mask) -> NDArray[np.float64]:
-    """The centre of mass (x, y) of each slice of `mask`, see `Display.centres`."""
+    """The centre of mass of each slice of `mask` (x, y, z), an array (slices, 2) in voxels; see
+    `Display.centres`.
+    """
     shape = mask.shape
     area = mask.sum(axis=(0, 1))
     present = np.flatnonzero(area)

@@ -1,7 +1,6 @@
-"""The QC report: an image and its segmentation as an entry of a page to look at.
+"""The QC report: an image and its segmentation as an entry of a page.
 
-`add_entry` draws the views, and leaves to the page what the page does best: contours, curves
-and lists are data that the browser draws.
+`add_entry` draws the images; contours, curves and lists are data that the browser draws.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ import numpy as np
 from sct_deepseg_general.errors import ImageError
 from sct_deepseg_general.image.las import InLas
 from sct_deepseg_general.image.volume import Box, Probability, Segmentation, Volume, to_sct_letters
-from sct_deepseg_general.qc.display import Disc, Display, displayed, with_discs
+from sct_deepseg_general.qc.display import Disc, Display, displayed
 from sct_deepseg_general.qc.folder import PAGE, Attachment, QcRow, new_id, publish
 from sct_deepseg_general.qc.mosaic import Mosaic, axial_mosaic, thumbnail
 from sct_deepseg_general.qc.raster import heat_png, webp
@@ -61,14 +60,15 @@ class SliceArea:
 
 @dataclass(frozen=True, eq=False)
 class QcEntry:
-    """What a report shows of one result; masks, probability and box are on the image's grid.
+    """One result as the report shows it; masks, probability and box are on the image's grid.
 
-    `body` holds image, segmentation and probability in LAS, where they are at hand.
+    `body` holds image, segmentation and probability in LAS, if they exist already.
     `other` is a second mask to compare with (a reference, another tool) and `other_csa` its
     areas. `confidence` in [0, 1] is, where left out, the mean probability inside the mask.
     `input_name` is written as it stands into the lists of marked files; `mask_name` and
     `other_name` are the masks' files; `model` is the model's key (id@version); `seconds` the
-    time the result took; `version` the program's.
+    time the result took; `version` the program's. `discs` are drawn with their numbers on the
+    sagittal section; `levels` and `c2c3` say in words how sure these are, and the area of C2-C3.
     """
 
     image: Volume
@@ -94,11 +94,8 @@ class QcEntry:
     seconds: float | None = None
     version: str = ""
     discs: tuple[Disc, ...] = ()
-    """Drawn with their numbers on the sagittal section."""
     levels: str = ""
-    """How the vertebral levels are known, or why they are not."""
     c2c3: str = ""
-    """The area of C2-C3 in words."""
 
     def __post_init__(self) -> None:
         shape = self.image.grid.shape
@@ -112,16 +109,42 @@ class QcEntry:
 
 
 def add_entry(folder: Path, entry: QcEntry, volume: bool = True, at_once: bool = True) -> Path:
-    """Add `entry` to the QC report in `folder` (made if missing); returns the page to open.
+    """Add an entry to the QC report in a folder.
 
-    With `volume`, the part of the image around the cord is included for the interactive
-    viewer; without it an entry takes at most 300 kB. Any number of processes may add entries
-    at the same time. An entry of the same image and mask takes the place of the earlier one.
-    Without `at_once` the page is brought up to date every few seconds only, and by
-    `qc_index.refresh` in the end.
+    Parameters
+    ----------
+    folder : Path
+        The report's folder; it is made if it does not exist.
+    entry : QcEntry
+        The image (x, y, z) with its mask and areas (mm²). An entry of the same image and mask
+        takes the place of the earlier one.
+    volume : bool
+        Include the part of the image around the cord for the interactive viewer; without it an
+        entry takes at most 300 kB.
+    at_once : bool
+        Show the entry at once. If false, the page is brought up to date every few seconds only,
+        and by `folder.refresh` in the end.
 
-    Raises:
-        OutputError: the folder cannot be written to.
+    Returns
+    -------
+    Path
+        The page to open in a browser.
+
+    Raises
+    ------
+    OutputError
+        The folder cannot be written to, or holds the report of another tool.
+
+    Notes
+    -----
+    Any number of processes may add entries at the same time.
+
+    Examples
+    --------
+    >>> from sct_deepseg_general.image import nifti
+    >>> image, mask = nifti.load(Path("t2.nii.gz")), nifti.load_segmentation(Path("t2_seg.nii.gz"))
+    >>> add_entry(Path("qc"), QcEntry(image, mask)).as_posix()
+    'qc/index.html'
     """
     row = _row(entry, new_id())
     attachments = _views(entry, row.id, volume)
@@ -204,11 +227,11 @@ def _display(entry: QcEntry) -> Display:
     """Everything in display axes, from the volumes in LAS where there are some."""
     body, box = entry.body, entry.box
     if body is None:
-        shown = displayed(entry.image, entry.segmentation, entry.probability, entry.other, box)
-        return with_discs(shown, entry.discs, entry.image.grid)
+        return displayed(
+            entry.image, entry.segmentation, entry.probability, entry.other, box, entry.discs
+        )
     box = None if box is None else box.on_axes(entry.image.grid, body.image.grid)
-    shown = displayed(body.image, body.segmentation, body.probability, entry.other, box)
-    return with_discs(shown, entry.discs, body.image.grid)
+    return displayed(body.image, body.segmentation, body.probability, entry.other, box, entry.discs)
 
 
 def _fitting(mosaic: Mosaic, room: int) -> bytes:

@@ -5,11 +5,11 @@
     FOLDER/index.js                     all rows in one script, which the page loads
 
 An entry is prepared in a folder of its own and renamed into place, so it exists whole or not
-at all. There is no lock. The index holds nothing that the entries do not: whoever adds an
-entry lists all of them, replaces the index, and lists again until nothing new has appeared
-meanwhile, so the last one to finish includes everybody. Who adds many leaves that for the
-end, and brings the index up to date only now and then. What a killed process leaves behind
-(a folder named after its process) is removed by the next one.
+at all. There is no lock. The index is made of the entries alone: a process that adds an entry
+lists all of them, replaces the index, and lists again until no new entry has appeared, so the
+last process to finish includes all entries. A process that adds many brings the index up to date
+only now and then, and at the end. What a killed process leaves behind (a folder named after its
+process) is removed by the next one.
 """
 
 from __future__ import annotations
@@ -86,14 +86,37 @@ def new_id() -> str:
 def publish(
     folder: Path, row: QcRow, attachments: tuple[Attachment, ...], at_once: bool = True
 ) -> Path:
-    """Add an entry to the report in `folder` (made if missing); returns the entry's folder.
+    """Add an entry to a report.
 
-    Without `at_once` the index follows at most every few seconds, however many processes add
-    entries, and whoever adds the last one calls `refresh`: an entry then costs the same in a
-    report of ten and of 100,000.
+    Parameters
+    ----------
+    folder : Path
+        The report's folder; it is made if it does not exist.
+    row : QcRow
+        The entry's line in the list.
+    attachments : tuple of Attachment
+        The entry's files.
+    at_once : bool
+        Bring the index up to date at once. If false, that happens every few seconds at most,
+        and the process that adds the last entry calls `refresh`: an entry then costs the same in
+        a report of ten and of 100,000.
 
-    Raises:
-        OutputError: the folder cannot be written to.
+    Returns
+    -------
+    Path
+        The entry's folder.
+
+    Raises
+    ------
+    OutputError
+        The folder cannot be written to, or holds the report of another tool.
+
+    Examples
+    --------
+    >>> words = ["", "data", "sub-01", "T2w", "", "t2.nii.gz", "ok"]
+    >>> row = QcRow(new_id(), *words, (), *[None] * 4, (), None, "")
+    >>> publish(Path("qc"), row, ()).parent.as_posix()
+    'qc/entries'
     """
     try:
         (folder / "entries").mkdir(parents=True, exist_ok=True)
@@ -118,8 +141,10 @@ def refresh(folder: Path) -> int:
     Rows already in the index are taken from there, since an entry never changes. A folder
     without entries is left as it is.
 
-    Raises:
-        OutputError: the folder cannot be written to.
+    Raises
+    ------
+    OutputError
+        The folder cannot be written to.
     """
     if not (folder / "entries").is_dir():
         return 0
@@ -134,7 +159,7 @@ def _unwritable(folder: Path, error: OSError) -> OutputError:
 
 
 def _due(index: Path) -> bool:
-    """Whether the index is old enough for a new one; who is told so is the only one for a while."""
+    """Whether the index is old enough for a new one; touching it makes other processes wait."""
     try:
         known = index.stat()
         if time.time() - known.st_mtime < _PAUSE + known.st_size / _RATE:
@@ -265,7 +290,7 @@ def _sweep(folder: Path) -> None:
 
 
 def _machine() -> str:
-    """This host and, on Linux, this process namespace: within it a process id is unique."""
+    """The host and, on Linux, the process namespace: within it a process id is unique."""
     try:
         namespace = str(Path("/proc/self/ns/pid").readlink())
     except OSError:

@@ -1,7 +1,7 @@
-"""What image, probability and coarse pass look like in and around a mask, as a few numbers.
+"""Intensities and probabilities in and around a mask, as a few numbers.
 
-A mask in the wrong place, or in an image unlike any other, differs here even where its own shape
-is that of a cord.
+A mask in the wrong place, or an image unlike those of the training, differs here even if the
+mask itself has the shape of a cord.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Spacing = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Appearance:
-    """Numbers that any contrast of any scanner has, medians over the slices with cord."""
+    """Numbers that do not depend on contrast and scanner, medians over the slices with cord."""
 
     confidence: float
     """Mean probability inside the mask, 0 to 1."""
@@ -42,7 +42,7 @@ class Appearance:
     """Voxel size in the slice, mm; the larger one."""
 
     coarse: float = np.nan
-    """Mean coarse probability inside the object that the coarse pass found, 0 to 1."""
+    """Mean coarse probability inside the first detection of the cord, 0 to 1."""
     along: Mapping[int, float] = field(default_factory=dict)
     """The evenness of each slice with cord, from the lowest up."""
 
@@ -52,7 +52,7 @@ class Appearance:
         return {name: float(getattr(self, name)) for name in names}
 
     def unusual(self, typical: Mapping[str, tuple[float, float]]) -> dict[str, float]:
-        """The numbers outside the ranges in `typical`, by name."""
+        """The numbers outside of the ranges (low, high) in `typical`, by name."""
         own = self.numbers()
         return {
             name: own[name]
@@ -62,7 +62,9 @@ class Appearance:
 
 
 def appearance(image: Volume, probability: Probability, segmentation: Segmentation) -> Appearance:
-    """The numbers for one result that holds cord; all three on one grid."""
+    """The numbers for a result with cord: image, probability (0 to 1) and mask (x, y, z) on one
+    grid.
+    """
     mask = segmentation.reoriented(AXES).data > 0
     spacing = segmentation.grid.reoriented(AXES).spacing
     intensity, sure = image.reoriented(AXES).data, probability.reoriented(AXES).data
@@ -80,7 +82,10 @@ def appearance(image: Volume, probability: Probability, segmentation: Segmentati
 
 
 def longest_above(along: Mapping[int, float], limit: float, width: int) -> tuple[int, ...]:
-    """The longest stretch of slices whose running median over `width` slices exceeds `limit`."""
+    """The longest stretch of slices whose running median over `width` slices exceeds `limit`.
+
+    `along` holds a value for each slice number, from the lowest up.
+    """
     from scipy.ndimage import median_filter
 
     values = np.nan_to_num(np.array(list(along.values()), np.float64))
@@ -92,24 +97,26 @@ def longest_above(along: Mapping[int, float], limit: float, width: int) -> tuple
 
 @dataclass(frozen=True)
 class CoarseOverlap:
-    """A mask beside the one of the coarse pass."""
+    """A mask compared with the first detection of the cord."""
 
-    seen: float
+    detected: float
     """Share of the mask that lies within `REACH` mm of the coarse mask."""
     covered: float
     """Share of the coarse mask that lies within `REACH` mm of the mask."""
     volume: float
-    """Volume of the mask over that of the coarse mask."""
+    """Volume of the mask divided by that of the coarse mask."""
 
 
 def coarse_overlap(segmentation: Segmentation, coarse: Volume) -> CoarseOverlap:
-    """How a mask that holds cord lies to the mask of the coarse pass."""
+    """Compare a mask (x, y, z) that holds cord with the mask of the first detection, which has
+    a grid of its own.
+    """
     from scipy.ndimage import distance_transform_edt
 
     upright = segmentation.reoriented(AXES)
     grid, mask = upright.grid, upright.data > 0
-    found = Volume((coarse.data > 0).astype(np.uint8), coarse.grid).reoriented(AXES)
-    other = found.resampled_to(grid, order=0).data > 0
+    detected = Volume((coarse.data > 0).astype(np.uint8), coarse.grid).reoriented(AXES)
+    other = detected.resampled_to(grid, order=0).data > 0
     part = _box(mask | other, grid.spacing).slices
     mask, other = mask[part], other[part]
 
@@ -117,13 +124,14 @@ def coarse_overlap(segmentation: Segmentation, coarse: Volume) -> CoarseOverlap:
         far = distance_transform_edt(~of, sampling=grid.spacing)
         return np.asarray(far <= max(REACH, *coarse.grid.spacing))
 
-    own, seen = mask.sum() * _voxel(grid), found.data.sum() * _voxel(coarse.grid)
+    volume = mask.sum() * _voxel(grid)
+    coarse_volume = detected.data.sum() * _voxel(coarse.grid)
     if not mask.any() or not other.any():
-        return CoarseOverlap(0.0, 0.0, float(own / seen) if seen else np.inf)
+        return CoarseOverlap(0.0, 0.0, float(volume / coarse_volume) if coarse_volume else np.inf)
     return CoarseOverlap(
-        seen=float((mask & near(other)).sum() / mask.sum()),
+        detected=float((mask & near(other)).sum() / mask.sum()),
         covered=float((other & near(mask)).sum() / other.sum()),
-        volume=float(own / seen),
+        volume=float(volume / coarse_volume),
     )
 
 

@@ -1,10 +1,10 @@
-"""Intervals for areas: from the probability's edge, from other views, from pairs of scans.
+"""Intervals for areas: from the probability's edge, altered copies of the image, and rescans.
 
-The edge alone costs nothing: how much area lies between the probabilities half-way from the
-threshold to 0 and to 1. The views (see `views`) add how far the area moves when the image is
-seen otherwise. Neither is an error by itself: a model's record holds the factors, fitted on
-labelled images, that make of them an interval which holds the reference area as often as it
-says (`benchmarks/quality/interval_coverage.py`). Without factors in the record they are 1.
+The edge costs no time: it is the area between the probabilities half-way from the threshold to 0
+and to 1. The altered copies (`test_time.views`) add how much the area varies between them.
+Neither is an error by itself: factors in the model's record, fitted on labelled images, turn them
+into an interval that holds the reference area as often as stated
+(`benchmarks/quality/interval_coverage.py`). Without factors in the record they are 1.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ __all__ = ["LEVEL", "Doubt", "IntervalFactors", "doubt", "with_interval"]
 LEVEL = 0.9
 """How often an interval is meant to hold the reference area."""
 FLOOR = 0.02
-"""Share of the area that is always in doubt: where the edge falls between the voxels."""
+"""Share of the area that is always uncertain: where the edge falls between the voxels."""
 
 EDGE_SHARE = 0.3
-"""What is left of the edge's doubt where the views say theirs; from the labelled images."""
+"""Weight of the edge where altered copies were segmented; from the labelled images."""
 
 Floats = NDArray[np.float64]
 Factors = tuple[float, float]
@@ -37,7 +37,7 @@ Factors = tuple[float, float]
 
 @dataclass(frozen=True)
 class IntervalFactors:
-    """How many times its scale an interval reaches below and above the area.
+    """Factors (below, above) by which an interval is wider than its scale in mm².
 
     `edge` is for the scale from the edge alone, `views` for that from edge and views.
     """
@@ -53,10 +53,12 @@ class IntervalFactors:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any] | None) -> IntervalFactors:
-        """The `intervals` of a model's record, {"level", "edge", "views"} and maybe "repeat".
+        """From the `intervals` of a model's record: "level", "edge", "views", perhaps "repeat".
 
-        Raises:
-            ModelError: the record is not like that.
+        Raises
+        ------
+        ModelError
+            The record lacks one of the three, or its numbers are impossible.
         """
         if record is None:
             return cls()
@@ -82,17 +84,17 @@ class IntervalFactors:
 
 @dataclass(frozen=True, eq=False)
 class Doubt:
-    """What may be wrong with the area of every slice of the image, in mm², NaN without cord."""
+    """The uncertainty of the area (mm²) of every slice of the image, NaN without cord."""
 
     edge: Floats
     """Half the area between the probabilities half-way to 0 and half-way to 1."""
     views: Floats | None
-    """Standard deviation of the area over the views, the image itself being one of them."""
+    """Standard deviation of the area over the image and its altered copies."""
     agreement: tuple[float, ...] = ()
-    """Dice of the mask and what each other view gives in and around it."""
+    """Dice of the mask and the mask of each altered copy, in and around it."""
 
     def scale(self, area: Floats) -> Floats:
-        """What an interval's reach is a multiple of, in mm²."""
+        """The scale in mm² of each slice's interval, for its `area` in mm²."""
         if self.views is not None:
             return np.asarray(EDGE_SHARE * self.edge + self.views + FLOOR * area)
         return np.asarray(self.edge + FLOOR * area)
@@ -105,10 +107,11 @@ def doubt(
     threshold: float,
     other: Iterable[Probability] = (),
 ) -> Doubt:
-    """How far the areas of `table` are in doubt.
+    """The uncertainty of the areas (mm²) of `table`, slice by slice.
 
-    `around` are the `soft_area.surroundings` of the mask that was measured (None: no cord), and
-    `other` the probabilities in other views of the image.
+    `probability` (x, y, z; 0 to 1) and its `threshold` gave the mask, `around` are the
+    `soft_area.surroundings` of that mask (None: no cord), and `other` the probabilities of altered
+    copies of the image.
 
     Raises
     ------
@@ -120,21 +123,48 @@ def doubt(
         return Doubt(nothing, None)
     values = around.values(probability)
     wide, narrow = (around.area(values >= at) for at in (threshold / 2, (1 + threshold) / 2))
-    seen = [around.values(one) >= threshold for one in other]
-    if not seen:
+    masks = [around.values(one) >= threshold for one in other]
+    if not masks:
         return Doubt((wide - narrow) / 2, None)
-    areas = np.stack([around.area(one) for one in (values >= threshold, *seen)])
-    agreement = tuple(_dice(around, one) for one in seen)
+    areas = np.stack([around.area(one) for one in (values >= threshold, *masks)])
+    agreement = tuple(_dice(around, one) for one in masks)
     return Doubt((wide - narrow) / 2, areas.std(axis=0), agreement)
 
 
 def with_interval(table: Morphometrics, doubted: Doubt, factors: IntervalFactors) -> Morphometrics:
-    """The table with an interval for the area of every slice, never below 0."""
+    """Add an interval to the area of every slice.
+
+    Parameters
+    ----------
+    table : Morphometrics
+        The shape of every slice of the image; areas in mm².
+    doubted : Doubt
+        The uncertainty of each area, from `doubt`.
+    factors : IntervalFactors
+        How much wider the interval is, from the model's record.
+
+    Returns
+    -------
+    Morphometrics
+        The table with `area_lower` and `area_upper` in mm², never below 0.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from sct_deepseg_general.image import nifti
+    >>> from sct_deepseg_general.morphometry.morphometrics import measure
+    >>> table = measure(nifti.load_segmentation(Path("t2_seg.nii.gz")))
+    >>> edge = Doubt(edge=np.full(len(table.shapes), 2.0), views=None)
+    >>> table = with_interval(table, edge, IntervalFactors())
+    >>> z = table.slices[0]
+    >>> bool(table.area_lower[z] < table.area[z] < table.area_upper[z])
+    True
+    """
     area, scale = table.area, doubted.scale(table.area)
     below, above = factors.edge if doubted.views is None else factors.views
     return table.with_interval(np.maximum(area - below * scale, 0), area + above * scale)
 
 
-def _dice(around: Surroundings, seen: NDArray[np.bool_]) -> float:
-    held = seen & around.near
+def _dice(around: Surroundings, mask: NDArray[np.bool_]) -> float:
+    held = mask & around.near
     return float(2 * (held & around.mask).sum() / (held.sum() + around.mask.sum()))

@@ -69,8 +69,8 @@ def assemble(
     seen. `folder` is made if need be; files of an earlier assembly are replaced.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    sharpness = recipe.training.sharpness
-    folds = _export(trained.network, trained.folds, folder, "network", sharpness)
+    truer = (recipe.training.sharpness, recipe.training.shift)
+    folds = _export(trained.network, trained.folds, folder, "network", truer)
     shutil.copyfile(trained.network / "plans.json", folder / "plans.json")
     shutil.copyfile(trained.network / "dataset.json", folder / "dataset.json")
     if trained.locator is not None:
@@ -89,15 +89,20 @@ def assemble(
 
 
 def _export(
-    results: Path, folds: tuple[str, ...], folder: Path, name: str, sharpness: float = 1.0
+    results: Path,
+    folds: tuple[str, ...],
+    folder: Path,
+    name: str,
+    truer: tuple[float, float] = (1.0, 0.0),
 ) -> tuple[str, ...]:
+    """The folds' networks, their logits scaled and shifted by `truer`, and their mean as IR."""
     networks, names = [], []
     for fold in folds:
         network = build_network(results / "plans.json", results / "dataset.json")
         weights = read_checkpoint(results / fold / FINAL).weights
-        networks.append(sharpened(fill(network, weights, str(results / fold)), sharpness))
+        networks.append(sharpened(fill(network, weights, str(results / fold)), *truer))
         names.append(f"{fold}.safetensors" if name == "network" else f"{fold}_{name}.safetensors")
-        save_weights(networks[-1], folder / names[-1])
+        save_weights(networks[-1], folder / names[-1], half=True)
     export_ir(ensemble(networks), folder, name)
     return tuple(names)
 

@@ -21,13 +21,18 @@ from sct_deepseg_general.inference.openvino import import_openvino
 __all__ = ["ensemble", "export_ir", "save_weights", "sharpened"]
 
 
-def save_weights(network: torch.nn.Module, path: Path) -> None:
-    """The network's weights as float32 safetensors, each once; equal weights give equal bytes."""
+def save_weights(network: torch.nn.Module, path: Path, *, half: bool = False) -> None:
+    """The network's weights as safetensors, each once; equal weights give equal bytes.
+
+    float32, or with `half` float16, as an IR has them: half as large, and torch and OpenVINO
+    compute with the same numbers.
+    """
     from safetensors.torch import save
 
     weights = network.state_dict()
+    kind = torch.float16 if half else torch.float32
     once = sorted(set(first_names(network).values()))
-    plain = {name: weights[name].detach().cpu().float().contiguous() for name in once}
+    plain = {name: weights[name].detach().cpu().to(kind).contiguous() for name in once}
     with write_whole(path) as temporary:
         temporary.write_bytes(save(plain))
 
@@ -39,15 +44,18 @@ def ensemble(networks: Sequence[torch.nn.Module]) -> torch.nn.Module:
     return _Mean(networks).eval()
 
 
-def sharpened(network: torch.nn.Module, times: float) -> torch.nn.Module:
-    """The network with its last layer scaled, so that its logits are `times` as large.
+def sharpened(network: torch.nn.Module, times: float, shift: float = 0.0) -> torch.nn.Module:
+    """The network with its last layer scaled, so that its logits are `times` as large, and `shift`
+    added to those of the cord.
 
-    Source: temperature scaling, Guo et al., ICML 2017; `times` is one over their temperature.
+    Source: temperature scaling, Guo et al., ICML 2017 (`times` is one over their temperature); with
+    the shift it is Platt scaling (Platt, 1999).
     """
     last = network.decoder.seg_layers[-1]
     with torch.no_grad():
         for weight in last.parameters():
             weight.mul_(times)
+        last.bias[1:] += shift
     return network
 
 

@@ -37,6 +37,7 @@ class Start:
         )
         last = trained.decoder.seg_layers[-1]
         with torch.no_grad():
+            last.bias[1:] -= self._recipe.training.shift
             for weight in last.parameters():
                 weight.div_(self._recipe.training.sharpness)
         widened(trained, network, seed)

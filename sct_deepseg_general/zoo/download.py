@@ -68,7 +68,7 @@ class _MirrorError(Exception):
 
 
 class _LostMirrorError(_MirrorError):
-    """This mirror will not help."""
+    """The mirror will not help."""
 
 
 def download(

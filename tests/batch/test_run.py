@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -23,6 +24,7 @@ from batches import (
     run,
     table,
 )
+from placeholders import PLACEHOLDERS
 
 from sct_deepseg_general.batch import run as batch
 from sct_deepseg_general.batch.journal import journals, read
@@ -215,6 +217,70 @@ class TestAFailure:
         dataset = phantom_dataset(tmp_path / "other", {"sub-01_T2w": "sleep 60"})
         summary, _ = run(batch_plan(dataset, out), pool_options(1, timeout=0.2))
         assert "-timeout" in summary.failed[0][1]
+
+
+class TestContentThatIsNotHere:
+    @pytest.fixture
+    def dataset(self, tmp_path):
+        root = phantom_dataset(tmp_path / "data", people(2))
+        for number, (make, _) in enumerate(PLACEHOLDERS.values(), 3):
+            path = root / KEY.format(number)
+            path.parent.mkdir(parents=True)
+            make(path)
+        return root
+
+    def test_is_a_row_with_its_reason_and_the_rest_is_done(self, dataset, out):
+        summary, _ = run(batch_plan(dataset, out), pool_options(1))
+        count = len(PLACEHOLDERS)
+        assert (summary.images, summary.ok, summary.error) == (count + 2, 2, 0)
+        assert summary.missing == len(summary.failed) == count
+        rows = table(out / "images.tsv")
+        assert [row["status"] for row in rows] == ["ok"] * 2 + ["missing"] * count
+        for row, (_, said) in zip(rows[2:], PLACEHOLDERS.values(), strict=True):
+            assert said in row["reasons"]
+        assert len((out / "failed.txt").read_text().splitlines()) == count
+        slices = table(out / "csa.tsv")
+        assert [row["status"] for row in slices] == ["ok"] * 4 + ["missing"] * count
+
+    def test_is_looked_for_again_by_the_next_run(self, dataset, out):
+        run(batch_plan(dataset, out), pool_options(1))
+        fetched = dataset / KEY.format(3)
+        fetched.unlink()
+        fetched.write_text("ok")
+        summary, decided = run(batch_plan(dataset, out), pool_options(1))
+        assert decided["sub-03_T2w"].reason == "failed before (missing)"
+        assert (summary.ok, summary.missing) == (3, len(PLACEHOLDERS) - 1)
+
+    def test_of_a_label_keeps_no_image_back(self, tmp_path, out):
+        root = phantom_dataset(tmp_path / "labelled", people(1))
+        label = root / "derivatives/labels/sub-01/anat/sub-01_T2w_seg-manual.nii.gz"
+        label.parent.mkdir(parents=True)
+        label.symlink_to("../../../../.git/annex/objects/a/b")
+        assert run(batch_plan(root, out), pool_options(1))[0].ok == 1
+
+
+class TestFilesThatAreNoImages:
+    @pytest.mark.parametrize(
+        ("stem", "reason"),
+        [
+            ("sub-01_T2w_seg", "not an image (seg)"),
+            ("sub-01_T2w_seg-manual", "not an image (seg-manual)"),
+            ("sub-01_T2w_label-SC_softseg", "not an image (softseg)"),
+            ("sub-01_T2w_labels-disc-manual", "not an image (labels-disc-manual)"),
+            ("sub-01_label-SC_desc-T2w_mask", "not an image (mask)"),
+            ("sub-01_acq-b_fieldmap", "not an image (fieldmap)"),
+            ("sub-01_T2w_brain", "not a BIDS name"),
+            ("sub-01_T2w (1)", "not a BIDS name"),
+        ],
+    )
+    def test_are_left_out_and_listed_and_the_rest_is_done(self, stem, reason, dataset, out):
+        stray = dataset / "sub-01" / "anat" / f"{stem}.nii.gz"
+        stray.write_text("ok")
+        summary, decided = run(batch_plan(dataset, out), pool_options(1))
+        assert summary.left_out == ((f"sub-01/anat/{stem}.nii.gz", reason),)
+        assert (summary.images, summary.ok) == (5, 5)
+        assert stem not in decided
+        assert json.loads((out / "summary.json").read_text())["left_out"][0][1] == reason
 
 
 class TestTheEnd:

@@ -321,3 +321,13 @@ def test_a_4d_mask_is_never_averaged(tmp_path: Path) -> None:
             load(path, volume=2)
     same = _saved(tmp_path / "same.nii.gz", np.repeat(data[..., :1], 3, axis=3))
     np.testing.assert_array_equal(nifti.load_map(same).data, data[..., 0])
+
+
+def test_a_background_of_nan_becomes_the_lowest_value_and_is_counted(tmp_path: Path) -> None:
+    data = np.random.default_rng(0).uniform(-0.5, 0.5, (8, 9, 7)).astype(np.float32)
+    data[:3] = np.nan
+    image = nifti.load(_saved(tmp_path / "UNIT1.nii.gz", data))
+    assert image.undefined == 3 * 9 * 7
+    assert (image.data[:3] == np.nanmin(data)).all()
+    np.testing.assert_array_equal(image.data[3:], data[3:])
+    assert image.reoriented(("P", "I", "R")).undefined == image.undefined

@@ -12,6 +12,7 @@ import pytest
 from samples import all_codes, cord_crop, cord_crop_label, dice, geometry, image, label
 
 import sct_deepseg_general
+from sct_deepseg_general.errors import DeepsegError
 from sct_deepseg_general.image import nifti
 from sct_deepseg_general.image.volume import Box, Segmentation, Volume, from_sct_letters
 from sct_deepseg_general.inference import pipeline
@@ -215,3 +216,25 @@ def test_the_package_takes_paths_nibabel_images_arrays_and_volumes(
 def test_the_label_of_the_crop_is_where_the_cord_is(reference: pipeline.Result) -> None:
     assert cord_crop_label().data.sum() < label("T2w").data.sum()
     assert dice(reference.segmentation.data, cord_crop_label().data) > 0.8
+
+
+@pytest.mark.parametrize("blank", [range(14, 24), range(0, 40, 2), range(30, 40)])
+def test_no_cord_is_drawn_where_there_is_no_signal(
+    blank: range, reference: pipeline.Result, predictor: Predictor
+) -> None:
+    """Lost slices stay empty, and the cord on both sides of a gap is kept."""
+    data = cord_crop().data.copy()  # axes P, S, R: slices are along the second
+    data[:, list(blank)] = 0
+    found = segment(replace(cord_crop(), data=data), predictor)
+    assert not found.segmentation.data[:, list(blank)].any()
+    assert found.probability.data[:, list(blank)].max() < predictor.model.threshold
+    if blank.step == 1:
+        kept = np.setdiff1d(np.arange(40), [*blank, blank.start - 1, blank.stop])
+        ours, whole = (one.segmentation.data[:, kept] for one in (found, reference))
+        assert dice(ours, whole) > 0.8
+
+
+def test_a_threshold_that_makes_no_mask_is_refused() -> None:
+    for threshold in (0.0, -0.1, 1.1):
+        with pytest.raises(DeepsegError, match="makes no mask"):
+            Options(threshold=threshold)

@@ -83,7 +83,7 @@ class NotANumber:
 def test_values_that_are_no_numbers_are_refused(value: float, predictor: Predictor) -> None:
     broken = replace(predictor, engine=NotANumber(value))
     volume = Volume(np.ones((4, 4, 4), np.float32), grid((4, 4, 4), (1, 1, 1)))
-    with pytest.raises(ModelError, match="no numbers"):
+    with pytest.raises(ModelError, match="not finite"):
         broken.probability(volume)
 
 

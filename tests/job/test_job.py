@@ -228,3 +228,51 @@ def test_a_qc_page_is_added_where_asked(cord: Path, predictor: Predictor) -> Non
     assert done.qc_page.exists()
     texts = [p.read_text(errors="ignore") for p in (cord.parent / "qc").rglob("*.js*")]
     assert any("sub-7" in text for text in texts)
+
+
+def test_slices_without_signal_have_no_area_and_are_in_the_status(
+    tmp_path: Path, predictor: Predictor
+) -> None:
+    data = cord_crop().data.copy()  # axes P, S, R
+    data[:, 14:24] = 0
+    nifti.save(replace(cord_crop(), data=data), tmp_path / "t2.nii.gz")
+    done = run(
+        Job(tmp_path / "t2.nii.gz", outputs_for(tmp_path / "t2.nii.gz")), predictor, Request()
+    )
+    assert np.isnan(done.table.area[14:24]).all()
+    assert np.isfinite(done.table.area[[5, 30]]).all()
+    assert done.quality.status != "ok"
+    assert any("no signal in slices 14 to 23" in reason for reason in done.quality.reasons)
+    rows = list(csv.DictReader((tmp_path / "t2_seg_csa.csv").read_text().splitlines()))
+    assert not any(row["MEAN(area)"] for row in rows[14:24])
+
+
+def test_a_background_of_nan_is_counted_in_the_sidecar(
+    done: Done, tmp_path: Path, predictor: Predictor
+) -> None:
+    data = cord_crop().data.astype(np.float32)
+    edge = np.zeros(data.shape, bool)
+    edge[:4] = True
+    assert not done.result.segmentation.data[edge].any()
+    data[edge] = np.nan
+    nifti.save(replace(cord_crop(), data=data), tmp_path / "t2.nii.gz")
+    found = run(Job(tmp_path / "t2.nii.gz", outputs_for(tmp_path / "t2.nii.gz")), predictor, SOFT)
+    assert json.loads((tmp_path / "t2_seg.json").read_text())["UndefinedVoxels"] == edge.sum()
+    assert found.mean_area == pytest.approx(done.mean_area, rel=0.05)
+
+
+def test_a_header_without_orientation_is_a_possible_cause_of_failure(
+    tmp_path: Path, predictor: Predictor
+) -> None:
+    """The same voxels, turned by 90 degrees, with both codes 0: nothing tells which way is up."""
+    turned = nib.Nifti1Image(np.moveaxis(cord_crop().data, 1, 0), None)
+    turned.header.set_zooms(cord_crop().grid.spacing)
+    nib.save(turned, tmp_path / "t2.nii.gz")
+    image = nifti.load(tmp_path / "t2.nii.gz")
+    assert image.header is not None
+    assert (int(image.header["sform_code"]), int(image.header["qform_code"])) == (0, 0)
+    done = run(
+        Job(tmp_path / "t2.nii.gz", outputs_for(tmp_path / "t2.nii.gz")), predictor, Request()
+    )
+    assert done.quality.status == "fail"
+    assert "the orientation may be wrong" in done.quality.reasons[-1]

@@ -90,14 +90,14 @@ def test_overlap_counts_each_mask_in_the_others_neighbourhood() -> None:
     whole = Segmentation(CORD.astype(np.uint8), GRID)
     coarse = Volume(whole.resampled_to(coarse_grid).data.astype(np.float32), coarse_grid)
     both = coarse_overlap(whole, coarse)
-    assert (both.seen, both.covered) == (1.0, 1.0)
+    assert (both.detected, both.covered) == (1.0, 1.0)
     assert both.volume == pytest.approx(1, abs=0.2)
     lower = replace(whole, data=np.where(np.arange(10) < 4, whole.data, 0).astype(np.uint8))
     part = coarse_overlap(lower, coarse)
-    assert part.seen == 1.0
+    assert part.detected == 1.0
     assert 0.4 < part.covered < 0.65  # and 4 mm beyond
     assert part.volume == pytest.approx(0.4 * both.volume)
     aside = replace(whole, data=np.roll(whole.data, 25, axis=1))
     elsewhere = coarse_overlap(aside, coarse)
-    assert (elsewhere.seen, elsewhere.covered) == (0.0, 0.0)
+    assert (elsewhere.detected, elsewhere.covered) == (0.0, 0.0)
     assert coarse_overlap(whole.reoriented(("P", "S", "R")), coarse) == both

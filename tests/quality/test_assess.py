@@ -10,7 +10,8 @@ from phantoms import affine_of, cylinder
 
 from sct_deepseg_general.image.volume import Box, Grid, Probability, Segmentation, Volume
 from sct_deepseg_general.morphometry.morphometrics import measure
-from sct_deepseg_general.quality.assess import Evidence, Limits, assess
+from sct_deepseg_general.quality.assess import Evidence, assess
+from sct_deepseg_general.quality.findings import Limits
 
 SHAPE = (50, 50, 16)
 SPACING = (0.8, 0.8, 3.0)
@@ -101,7 +102,7 @@ def test_a_second_object_is_a_fragment() -> None:
 def test_a_blind_coarse_pass_is_said() -> None:
     found = assess(replace(evidence(cord()), found=False))
     assert found.status == "warn"
-    assert "coarse pass" in found.reasons[0]
+    assert "first detection found no cord" in found.reasons[0]
 
 
 def test_the_border_of_the_crop_counts_and_that_of_the_image_does_not() -> None:
@@ -166,11 +167,11 @@ LOOKS = {
     "mixed tissue": seen(cord(6.5, (28.0, 19.6))),
     "depth over width": seen(HALF),
     "covers": seen(LOWER, coarse=coarse(cord())),
-    "where the coarse pass saw": seen(ASIDE, coarse=coarse(cord())),
-    "of the coarse pass's volume": seen(cord(2.8), coarse=coarse(cord())),
-    "not sure that this is a cord": seen(cord(), coarse_confidence=0.5),
-    "other views": seen(cord(), agreement=(0.97, 0.8)),
-    "unlike the images trained on: voxel size": seen(cord(), typical={"in_plane": (0.3, 0.6)}),
+    "where the cord was first detected": seen(ASIDE, coarse=coarse(cord())),
+    "times the first detection's volume": seen(cord(2.8), coarse=coarse(cord())),
+    "first detection of the cord is uncertain": seen(cord(), coarse_confidence=0.5),
+    "altered copies": seen(cord(), agreement=(0.97, 0.8)),
+    "unusual image: voxel size": seen(cord(), typical={"in_plane": (0.3, 0.6)}),
 }
 
 

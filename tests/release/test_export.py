@@ -62,6 +62,19 @@ def test_loaded_weights_compute_what_the_network_did(folder: Path) -> None:
     )
 
 
+def test_half_precision_is_half_as_large_and_what_the_ir_computes_with(
+    folder: Path, tmp_path: Path
+) -> None:
+    export.save_weights(_loaded(folder), tmp_path / "fold_0.safetensors", half=True)
+    whole, half = (one / "fold_0.safetensors" for one in (folder, tmp_path))
+    assert half.stat().st_size < 0.6 * whole.stat().st_size
+    network = nnunet.load_network(folder / "plans.json", folder / "dataset.json", half)
+    assert {weight.dtype for weight in network.parameters()} == {torch.float32}
+    image = _image(8, 8, 8)
+    found, expected = _compiled(folder / "network.xml")(image)[0], _logits(network, image)
+    assert np.abs(found - expected).max() < 1e-5 * np.abs(expected).max()
+
+
 def _compiled(network: Path) -> Any:
     """In float32, as the package runs it: some processors would compute in bfloat16."""
     settings = {"INFERENCE_NUM_THREADS": 1, "INFERENCE_PRECISION_HINT": "f32"}
@@ -109,6 +122,9 @@ def test_a_sharpened_network_is_surer_of_the_same(folder: Path) -> None:
     after = _logits(export.sharpened(_loaded(folder), 1.5), image)
     assert before.std() > 0.01
     np.testing.assert_allclose(after, 1.5 * before, rtol=1e-4, atol=1e-5)
+    moved = _logits(export.sharpened(_loaded(folder), 1.5, -0.3), image)
+    np.testing.assert_allclose(moved[:, 0], after[:, 0], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(moved[:, 1], after[:, 1] - 0.3, rtol=1e-4, atol=1e-5)
 
 
 def test_weights_that_do_not_fit_are_refused(folder: Path, tmp_path: Path) -> None:

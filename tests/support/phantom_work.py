@@ -19,6 +19,7 @@ from pathlib import Path
 
 from sct_deepseg_general.batch.messages import Outcome, Task, WorkerSettings
 from sct_deepseg_general.batch.worker import Work
+from sct_deepseg_general.content import check_content
 from sct_deepseg_general.errors import ImageError, ModelError, OutputError
 from sct_deepseg_general.files import sha256, write_whole
 
@@ -31,6 +32,7 @@ def made(settings: WorkerSettings) -> Work:
 
     def work(task: Task) -> Outcome:
         _note(task.key)
+        check_content(Path(task.image))
         statuses = [*_acted(task, _words(Path(task.image)))]
         area = int(hashlib.sha256(task.key.encode()).hexdigest()[:4], 16) / 1000
         _write(Path(task.segmentation), f"mask of {task.key} at {settings.threshold}\n" * 200)

@@ -326,8 +326,8 @@ def graph(folder: Path, channels: int, value: float, kernel: int = 1) -> Path:
 WRONG = {
     "one class": ({"channels": 1, "value": 1.0}, "not two classes"),
     "another size": ({"channels": 2, "value": 1.0, "kernel": 3}, "not two classes"),
-    "NaN weights": ({"channels": 2, "value": np.nan}, "no numbers"),
-    "infinite weights": ({"channels": 2, "value": np.inf}, "no numbers"),
+    "NaN weights": ({"channels": 2, "value": np.nan}, "not finite"),
+    "infinite weights": ({"channels": 2, "value": np.inf}, "not finite"),
 }
 
 

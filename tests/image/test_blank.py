@@ -1,0 +1,55 @@
+"""Planes without signal are found in every axis order, and dark planes elsewhere do not count."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from phantoms import affine_of, cord_image, cylinder
+
+from sct_deepseg_general.image.blank import blank_planes
+from sct_deepseg_general.image.volume import Axcodes, Grid, Volume
+
+SHAPE, SPACING = (40, 40, 30), (1.0, 1.0, 3.0)
+MASK = cylinder(SHAPE, SPACING, 5.0)
+
+
+def image(*blank: int) -> Volume:
+    data = cord_image(MASK, "T2w", 0)
+    data[:, :, list(blank)] = 0
+    return Volume(data, Grid(SHAPE, affine_of("LAS", SPACING, SHAPE)))
+
+
+@pytest.mark.parametrize("codes", [("L", "A", "S"), ("P", "I", "R"), ("S", "R", "P")])
+@pytest.mark.parametrize("blank", [(), (12,), tuple(range(10, 20)), tuple(range(0, 30, 2))])
+def test_blank_slices_are_found(codes: Axcodes, blank: tuple[int, ...]) -> None:
+    turned = image(*blank).reoriented(codes)
+    mask = Volume(MASK.astype(np.uint8), image().grid).reoriented(codes).data
+    found = blank_planes(turned, mask)
+    expected = np.zeros(SHAPE[2], bool)
+    expected[list(blank)] = True
+    if "I" in codes:
+        expected = expected[::-1]
+    assert found.slices == tuple(np.flatnonzero(expected))
+    assert found.any == bool(blank)
+    assert not np.moveaxis(found.cleared(mask), found.along, 2)[..., expected].any()
+
+
+def test_a_blank_sagittal_plane_is_found() -> None:
+    volume = image()
+    volume.data[20] = 0
+    found = blank_planes(volume, MASK)
+    assert [tuple(np.flatnonzero(one)) for one in found.planes] == [(20,), (), ()]
+
+
+def test_slices_that_are_blank_around_the_mask_only_are_found() -> None:
+    """A field of view that was filled with zeros on one side."""
+    volume = image()
+    volume.data[8:, :, 20:] = 0
+    assert blank_planes(volume, MASK).slices == tuple(range(20, 30))
+
+
+def test_dark_slices_away_from_the_mask_do_not_count() -> None:
+    short = MASK.copy()
+    short[:, :, 15:] = False
+    assert not blank_planes(image(20, 21, 22), short).any
+    assert not blank_planes(image(3), np.zeros_like(MASK)).any
