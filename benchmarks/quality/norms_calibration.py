@@ -5,7 +5,7 @@ area (or diameter) over the model's. Each person's ratio is the mean over the le
 standard deviation between people plus the standard error of the mean, in squares: what is not
 known of the next person's ratio. Prints the `norms` field of the model's record.
 
-    python benchmarks/quality/norms_calibration.py -root data/ -m MODEL
+    python -m benchmarks.quality.norms_calibration -root data/ -m MODEL
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import json
 from pathlib import Path
 
 import numpy as np
-from model_record import write_fields
 from nibabel.affines import apply_affine
-from synthetic_atrophy import discs_of
 
+from benchmarks.quality.synthetic_atrophy import discs_of
+from benchmarks.support.model_record import write_fields
 from sct_deepseg_general.image import nifti
 from sct_deepseg_general.image.volume import Volume
 from sct_deepseg_general.inference.pipeline import segment

@@ -6,7 +6,7 @@ right), and the mean and SD of z (0 and 1 are right). Two methods are compared: 
 (Box-Cox with spread by age, spread between datasets included) and quantile regression with the
 same spline (statsmodels); and the package's without the spread between datasets.
 
-    python benchmarks/quality/norms_coverage.py -table pam50_levels.tsv.gz -figure docs/norms.png
+    python -m benchmarks.quality.norms_coverage -table pam50_levels.tsv.gz -figure docs/norms.png
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 The pairs of gmchallenge: run 1 and run 2 of a session, and two sessions of one person; each as
 run 1 against run 2. Also, what different people look like: their alignment must be refused.
 
-    python benchmarks/quality/scan_rescan_change.py -root data/train/gmchallenge
+    python -m benchmarks.quality.scan_rescan_change -root data/train/gmchallenge
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import json
 from pathlib import Path
 
 import numpy as np
-from model_record import write_fields
 
+from benchmarks.support.model_record import write_fields
 from sct_deepseg_general.change.measure import ALL, Scan, compared
 from sct_deepseg_general.errors import ImageError
 from sct_deepseg_general.image import nifti

@@ -5,7 +5,7 @@ noise; in the second the cord is smaller by a known share. Three estimates over 
 of cord (from the discs, else all that is shared): the difference of areas half-way, the
 boundary shift integral, and plain re-segmentation of each visit by itself.
 
-    python benchmarks/quality/synthetic_atrophy.py -discs levels/discs.tsv -root data/ -repeats 1
+    python -m benchmarks.quality.synthetic_atrophy -discs levels/discs.tsv -root data/ -repeats 1
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from atrophy import Visit, motion_of, visited
 from nibabel.affines import apply_affine
 
+from benchmarks.quality.atrophy import Visit, motion_of, visited
 from sct_deepseg_general.change.levels import Discs
 from sct_deepseg_general.change.measure import ALL, Scan, compared
 from sct_deepseg_general.change.straight import course_of

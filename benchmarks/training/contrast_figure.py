@@ -20,7 +20,7 @@ from torch import Tensor
 from benchmarks.support.labelled import ROOT, SAMPLES
 from sct_deepseg_general.augmentation import contrast, hard_cases, synthesis
 from sct_deepseg_general.augmentation.contrast import Mix
-from sct_deepseg_general.augmentation.sampling import Case, Patch, SpatialRange, draw_patch
+from sct_deepseg_general.augmentation.sampling import Patch, SpatialRange, TrainingCase, draw_patch
 from sct_deepseg_general.datasets import recipe
 from sct_deepseg_general.image.nifti import load, load_probability
 from sct_deepseg_general.image.volume import from_sct_letters
@@ -59,7 +59,7 @@ def main() -> None:
     draw(shown, Path(sys.argv[1]))
 
 
-def sample(preparation: Preparation) -> Case:
+def sample(preparation: Preparation) -> TrainingCase:
     """The T2w sample, prepared as for training."""
     labels = SAMPLES / "derivatives" / "labels" / "sub-sct" / "anat"
     upright = from_sct_letters("LPI")
@@ -69,7 +69,7 @@ def sample(preparation: Preparation) -> Case:
     target = soft_array(label, box, preparation)
     centres = np.array([[n // 2 for n in target.shape]], np.int32)
     close = prepared(image, box, preparation.spacing, averaging=preparation.averaging)
-    return Case("sample", "sample", array_of(close), target, centres)
+    return TrainingCase("sample", "sample", array_of(close), target, centres)
 
 
 def single(patch: Patch, spacing: tuple[float, ...], rng: np.random.Generator) -> list[Shown]:

@@ -24,7 +24,7 @@ from benchmarks.support.labelled import ROOT, shared
 from sct_deepseg_general.augmentation.contrast import Mix
 from sct_deepseg_general.datasets import build as dataset
 from sct_deepseg_general.datasets import recipe as recipes
-from sct_deepseg_general.datasets.manifest import Entry
+from sct_deepseg_general.datasets.manifest import ManifestRow
 from sct_deepseg_general.datasets.recipe import Recipe, Training
 from sct_deepseg_general.image.nifti import load, load_segmentation
 from sct_deepseg_general.image.volume import from_sct_letters
@@ -104,10 +104,10 @@ def measured(variant: str, half: str, options: argparse.Namespace) -> Iterator[R
 
 def agreements(
     held: Recipe, data: Sequence[Path], datasets: Path, work: Path
-) -> Iterator[tuple[Entry, float, float]]:
+) -> Iterator[tuple[ManifestRow, float, float]]:
     """Train, and give for each image that was left out: Dice and volume error (%)."""
     built = dataset.build(held, data, datasets)
-    trained = fit.fit(built.recipe, built.folder / dataset.RAW, work, tell=_tell)
+    trained = fit.fit(built.recipe, built.folder / dataset.RAW, work, on_epoch=_tell)
     card = work / "card.md"
     model = assemble(trained, built.recipe, identity_of(held, "general"), card, work / "model")
     predictor = load_predictor(model, "openvino", "cpu")
@@ -142,7 +142,7 @@ def without(
     return replace(changed, training=training, locator=None)
 
 
-def _agreement(predictor: Predictor, raw: Path, entry: Entry) -> tuple[float, float]:
+def _agreement(predictor: Predictor, raw: Path, entry: ManifestRow) -> tuple[float, float]:
     """Dice and volume error (%) in the slices of the label, the cord's place given."""
     model: Model = predictor.model
     upright = from_sct_letters(model.orientation)

@@ -1,6 +1,6 @@
 """Patches to train on: a cord voxel of a case, seen through a random smooth deformation.
 
-Arrays are (z, y, x) as nnU-Net keeps them, spacings in mm in the same order. A `Case` holds
+Arrays are (z, y, x) as nnU-Net keeps them, spacings in mm in the same order. A `TrainingCase` holds
 the image (z-scored) and the target, the fraction of each voxel that is cord.
 """
 
@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as nnf
 
-__all__ = ["Case", "Patch", "SpatialRange", "draw_patch"]
+__all__ = ["Patch", "SpatialRange", "TrainingCase", "draw_patch"]
 
 Float = NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
-class Case:
+class TrainingCase:
     """One training image: `image` and `target` (z, y, x) float32, target in [0, 1].
 
     `trust` is the weight of its dataset in sampling; `shapes_only` marks a case whose image is
@@ -71,7 +71,7 @@ class SpatialRange:
 
 
 def draw_patch(
-    case: Case,
+    case: TrainingCase,
     shape: Sequence[int],
     spacing: Sequence[float],
     space: SpatialRange,
@@ -87,7 +87,7 @@ def draw_patch(
 
 
 def _draw_centre(
-    case: Case, spacing: Sequence[float], space: SpatialRange, rng: np.random.Generator
+    case: TrainingCase, spacing: Sequence[float], space: SpatialRange, rng: np.random.Generator
 ) -> NDArray[np.float64]:
     if len(case.centres) == 0 or rng.random() < space.anywhere:
         return rng.uniform(0, np.array(case.image.shape) - 1)
@@ -126,7 +126,7 @@ def _bend(shape: Sequence[int], amount: float, rng: np.random.Generator) -> NDAr
     return np.asarray(fine[0].permute(1, 2, 3, 0).numpy())
 
 
-def _sample_at(case: Case, points: NDArray[np.float64]) -> tuple[Tensor, Tensor, Tensor]:
+def _sample_at(case: TrainingCase, points: NDArray[np.float64]) -> tuple[Tensor, Tensor, Tensor]:
     """Image, target and inside linearly interpolated at voxel positions (z, y, x, 3)."""
     size = np.array(case.image.shape)
     low = np.clip(np.floor(points.min((0, 1, 2))).astype(int) - 1, 0, size - 1)

@@ -72,6 +72,8 @@ class Task:
     """Where the discs found go; "" for nowhere."""
     given_discs: str = ""
     """A label map of the dataset's; "" where there is none."""
+    edited: bool = False
+    """Whether the existing mask was edited, and is measured instead of the image segmented."""
 
     @property
     def outputs(self) -> Outputs:
@@ -85,7 +87,7 @@ class Outcome:
     """The result of an image that was segmented."""
 
     status: str
-    """The status of the quality check: "ok", "warn" or "fail"."""
+    """The status of the quality check: "ok", "warn" or "fail"; "edited" for an edited mask."""
     reasons: tuple[str, ...] = ()
     seconds: float = 0.0
     mean_area: float | None = None

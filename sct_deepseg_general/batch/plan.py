@@ -1,14 +1,15 @@
 """The plan of a batch: which images, how, where to; and for each image whether it is to be done.
 
 An image is segmented when it is new, changed, unfinished or requested, and left alone
-otherwise. Files that the batch did not write, or that were edited since, are never replaced
-unless the user asks for it.
+otherwise. Files that the batch did not write are replaced only with `-overwrite`; a mask that
+was edited, or made by another program, only if it is named after that flag. An edited mask is
+measured, so that the tables hold its area.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -21,6 +22,7 @@ from sct_deepseg_general.cluster.progress import Progress
 from sct_deepseg_general.cluster.shards import Shard
 from sct_deepseg_general.errors import OutputError
 from sct_deepseg_general.files import FileStamp, sha256
+from sct_deepseg_general.job.edited import EDITED, Overwrite, mask_origin
 from sct_deepseg_general.job.outputs import Outputs
 
 __all__ = ["RERUNS", "STATE", "BatchPlan", "Decision", "Listener", "Rerun", "decided"]
@@ -34,7 +36,7 @@ _RERUN_STATUS: dict[str, tuple[str, ...]] = {
     "": (),
     "failed": ("error", "missing", "fail"),
     "warn": ("error", "missing", "fail", "warn"),
-    "all": ("error", "missing", "fail", "warn", "ok"),
+    "all": ("error", "missing", "fail", "warn", "ok", "edited"),
 }
 _LASTING = ("image", "program")  # failures that the same image would meet again
 
@@ -54,8 +56,8 @@ class BatchPlan:
     shard: Shard = field(default_factory=Shard)
     rerun: Rerun = ""
     """Which finished images are segmented again."""
-    overwrite: bool = False
-    """Whether edited files, and files that the batch did not write, are replaced."""
+    overwrite: Overwrite = field(default_factory=Overwrite)
+    """Which files are replaced that were edited, or that the batch did not write."""
 
     @property
     def items(self) -> tuple[Item, ...]:
@@ -82,12 +84,13 @@ class BatchPlan:
 class Decision:
     """What is done with an image, and the reason.
 
-    "do": it is segmented. "keep": its results are up to date. "blocked": it would be segmented,
-    but a file would be lost that the batch did not write, or that was edited since.
+    "do": it is segmented. "measure": its mask was edited, and is measured. "keep": its results
+    are up to date. "blocked": it would be segmented, but a file would be lost that the batch did
+    not write, or that was edited since.
     """
 
     item: Item
-    act: Literal["do", "keep", "blocked"]
+    act: Literal["do", "measure", "keep", "blocked"]
     reason: str
 
 
@@ -133,39 +136,75 @@ def decided(item: Item, outputs: Outputs, history: History, plan: BatchPlan) -> 
     if record is None:
         return _decided_new(item, outputs, plan)
     if record.event == "failed":
-        return _decided_failed(item, record, plan)
+        return _decided_failed(item, outputs, record, plan)
+    return _decided_done(item, outputs, record, plan)
+
+
+def _decided_done(item: Item, outputs: Outputs, record: Record, plan: BatchPlan) -> Decision:
+    """Decide on an image that was segmented, or whose edited mask was measured."""
+    mask = outputs.segmentation
+    changed = _edited_output(record, plan.folder, only=mask)
+    edited = changed is not None or (record.status == EDITED and mask.exists())
+    if edited and plan.overwrite.names_mask(mask):
+        return Decision(item, "do", f"-overwrite {mask.name}")
+    if changed is not None:
+        return Decision(item, "measure", f"{mask.name} was edited since")
+    if edited:
+        return _decided_edited(item, outputs, record, plan)
     reason = _reason_to_repeat(item, outputs, record, plan)
     if not reason:
         return Decision(item, "keep", "done before")
-    edited = None if plan.overwrite else _edited_output(record, plan.folder)
-    if edited is not None:
-        return Decision(item, "blocked", f"{edited} was edited since ({reason})")
+    other = None if plan.overwrite.own else _edited_output(record, plan.folder)
+    if other is not None:
+        return Decision(item, "blocked", f"{other} was edited since ({reason})")
     return Decision(item, "do", reason)
+
+
+def _decided_edited(item: Item, outputs: Outputs, record: Record, plan: BatchPlan) -> Decision:
+    """Decide on an image whose edited mask was measured, and is as it was then."""
+    if plan.settings.csa and not outputs.csa.exists():
+        return Decision(item, "measure", f"{outputs.csa.name} is missing")
+    reason = _requested(record, plan) or _changed_image(item, record)
+    reason = reason or _changed_settings(record, plan)
+    if not reason:
+        return Decision(item, "keep", "its mask was edited, and measured before")
+    return Decision(item, "blocked", f"{outputs.segmentation.name} was edited since ({reason})")
 
 
 def _decided_new(item: Item, outputs: Outputs, plan: BatchPlan) -> Decision:
     existing = [path for path in _paths(outputs, plan) if path.exists()]
-    if existing and not plan.overwrite:
+    if existing and not plan.overwrite.own:
         return Decision(item, "blocked", f"{existing[0].name} exists and is not in the journal")
-    return Decision(item, "do", "new")
+    return _unless_protected(Decision(item, "do", "new"), outputs, plan)
 
 
-def _decided_failed(item: Item, record: Record, plan: BatchPlan) -> Decision:
+def _decided_failed(item: Item, outputs: Outputs, record: Record, plan: BatchPlan) -> Decision:
     reason = record.reasons[0] if record.reasons else "no reason recorded"
-    if record.status in _RERUN_STATUS[plan.rerun]:
-        return Decision(item, "do", f"-rerun {plan.rerun}")
-    if record.kind not in _LASTING:
-        return Decision(item, "do", f"failed before ({record.kind})")
-    changed = _changed_image(item, record) or _changed_settings(record, plan)
-    if changed:
-        return Decision(item, "do", changed)
-    return Decision(item, "keep", f"failed before: {reason}")
+    why = _requested(record, plan)
+    if not why and record.kind not in _LASTING:
+        why = f"failed before ({record.kind})"
+    why = why or _changed_image(item, record) or _changed_settings(record, plan)
+    if not why:
+        return Decision(item, "keep", f"failed before: {reason}")
+    return _unless_protected(Decision(item, "do", why), outputs, plan)
+
+
+def _unless_protected(decision: Decision, outputs: Outputs, plan: BatchPlan) -> Decision:
+    """The decision to segment, unless the mask was edited or is of another program."""
+    mask = outputs.segmentation
+    origin = "absent" if plan.overwrite.names_mask(mask) else mask_origin(outputs)
+    if origin == "edited":
+        return replace(decision, act="measure", reason=f"{mask.name} was edited since")
+    if origin == "foreign":
+        return replace(decision, act="blocked", reason=f"{mask.name} is of another program")
+    return decision
 
 
 def _reason_to_repeat(item: Item, outputs: Outputs, record: Record, plan: BatchPlan) -> str:
     """Why a finished image is segmented again; "" if its results are up to date."""
-    if record.status in _RERUN_STATUS[plan.rerun]:
-        return f"-rerun {plan.rerun}"
+    requested = _requested(record, plan)
+    if requested:
+        return requested
     recorded = {plan.folder / name for name in record.outputs}
     for path in _paths(outputs, plan):
         if path not in recorded or not path.exists():
@@ -173,6 +212,10 @@ def _reason_to_repeat(item: Item, outputs: Outputs, record: Record, plan: BatchP
     if plan.settings.qc and not record.qc:
         return "it has no QC entry"
     return _changed_image(item, record) or _changed_settings(record, plan)
+
+
+def _requested(record: Record, plan: BatchPlan) -> str:
+    return f"-rerun {plan.rerun}" if record.status in _RERUN_STATUS[plan.rerun] else ""
 
 
 def _paths(outputs: Outputs, plan: BatchPlan) -> tuple[Path, ...]:
@@ -200,12 +243,12 @@ def _changed_settings(record: Record, plan: BatchPlan) -> str:
     return ""
 
 
-def _edited_output(record: Record, folder: Path) -> str | None:
-    """The name of a recorded output whose content is no longer what was written."""
+def _edited_output(record: Record, folder: Path, only: Path | None = None) -> str | None:
+    """The name of a recorded output (or of one path) whose content is not what was written."""
     for name, digest in record.outputs.items():
         path = folder / name
         try:
-            if path.exists() and sha256(path) != digest:
+            if only in (None, path) and path.exists() and sha256(path) != digest:
                 return path.name
         except OSError as error:
             raise OutputError(f"Cannot read {path}: {error.strerror or error}.") from error

@@ -89,7 +89,7 @@ def run(plan: BatchPlan, options: PoolOptions, listener: Listener | None = None)
         _remove_temporary_files(plan, outputs, history)
         runner = BatchRunner(plan, options, listener, history)
         try:
-            runner.work([one.item for one in made if one.act == "do"], outputs)
+            runner.work([one for one in made if one.act in ("do", "measure")], outputs)
         finally:
             if plan.settings.qc:
                 refresh(Path(plan.settings.qc))
@@ -186,6 +186,7 @@ def _summary(
         ok=status["ok"],
         warn=status["warn"],
         fail=status["fail"],
+        edited=status["edited"],
         error=status["error"],
         missing=status["missing"],
         done=runner.done,

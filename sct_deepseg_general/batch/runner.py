@@ -11,9 +11,8 @@ from pathlib import Path
 from sct_deepseg_general import __version__
 from sct_deepseg_general.batch.journal import JOURNAL, History, Journal, Record, now
 from sct_deepseg_general.batch.messages import Failure, Outcome, Task
-from sct_deepseg_general.batch.plan import BatchPlan, Listener
+from sct_deepseg_general.batch.plan import BatchPlan, Decision, Listener
 from sct_deepseg_general.batch.pool import PoolOptions, TaskResult, WorkerPool
-from sct_deepseg_general.batch.worklist import Item
 from sct_deepseg_general.cluster.progress import PROGRESS, Meter, State, write_progress
 from sct_deepseg_general.errors import OutputError
 from sct_deepseg_general.files import FileStamp, write_whole
@@ -56,13 +55,13 @@ class BatchRunner:
         self._meter = Meter(0)
         self._progress_time = 0.0
 
-    def work(self, items: list[Item], outputs: Mapping[str, Outputs]) -> None:
+    def work(self, decisions: list[Decision], outputs: Mapping[str, Outputs]) -> None:
         """Work on all items; then retry, one at a time, those that others may have made fail.
 
         Parameters
         ----------
-        items
-            The images to segment.
+        decisions
+            The images to segment, and the edited masks to measure.
         outputs
             The paths of the outputs by the key of the image.
 
@@ -73,9 +72,9 @@ class BatchRunner:
         BackendError
             No worker can be started, or none can load the model.
         """
-        self._meter = Meter(len(items), len(self._items) - len(items))
+        self._meter = Meter(len(decisions), len(self._items) - len(decisions))
         raw = "bids:raw:" if self._plan.naming == "bids" else ""
-        tasks = [_task(item, outputs[item.key], raw) for item in items]
+        tasks = [_task(one, outputs[one.item.key], raw) for one in decisions]
         try:
             self.write_progress("running")
             with Journal(self._plan.shard_folder / JOURNAL) as journal:
@@ -176,7 +175,8 @@ def _may_succeed_alone(ended: TaskResult) -> bool:
     return isinstance(ended.result, Failure) and ended.result.kind in _RETRIED
 
 
-def _task(item: Item, outputs: Outputs, raw: str) -> Task:
+def _task(decision: Decision, outputs: Outputs, raw: str) -> Task:
+    item = decision.item
     return Task(
         key=item.key,
         image=str(item.image),
@@ -190,6 +190,7 @@ def _task(item: Item, outputs: Outputs, raw: str) -> Task:
         session=item.session,
         contrast=item.contrast,
         source=f"{raw}{item.key}" if raw else "",
+        edited=decision.act == "measure",
     )
 
 

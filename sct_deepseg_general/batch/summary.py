@@ -26,6 +26,8 @@ class BatchSummary:
     ok: int
     warn: int
     fail: int
+    edited: int
+    """Images whose mask was edited; their areas are those of the edited masks."""
     error: int
     """Images that could not be segmented."""
     missing: int

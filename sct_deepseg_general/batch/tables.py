@@ -28,7 +28,8 @@ IMAGE_COLUMNS = {
     "contrast": "The contrast, the last word of the image's name.",
     "image": "The image, by its path in the dataset.",
     "status": "ok, warn or fail: the quality check. error: the image could not be segmented. "
-    "missing: its content is not on this machine.",
+    "missing: its content is not on this machine. edited: the mask was edited, and its area is "
+    "that of the edited mask.",
     "reasons": "Why the status is not ok.",
     "mean_area": "Mean cross-sectional area over the slices with cord, mm2.",
     "slices": "Number of slices with cord.",

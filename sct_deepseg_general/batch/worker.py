@@ -88,6 +88,8 @@ def segmenting(settings: WorkerSettings) -> Work:
     predictor = load_predictor(model, settings.engine, settings.device)
 
     def work(task: Task) -> Outcome:
+        if task.edited:
+            return _measured(task, csa=settings.csa)
         request = _request(settings, task)
         one = job.Job(Path(task.image), task.outputs, task.contrast, task.source)
         done = job.run(one, predictor, request)
@@ -145,6 +147,17 @@ def _c2c3(found: C2C3 | None) -> tuple[float | None, float | None, float | None]
     values = (None, None, None) if found is None else (found.area, found.lower, found.upper)
     area, lower, upper = (None if value is None else round(value, 4) for value in values)
     return area, lower, upper
+
+
+def _measured(task: Task, *, csa: bool) -> Outcome:
+    """The outcome of a mask that was edited."""
+    from sct_deepseg_general.job.edited import EDITED, remeasured
+
+    mask = remeasured(task.outputs, csa=csa)
+    existing = tuple(path for path in task.outputs.wanted(csa, soft=False) if path.exists())
+    return Outcome(
+        EDITED, mask.reasons, 0.0, mask.mean_area, mask.slices, outputs=_written(existing)
+    )
 
 
 def _written(paths: tuple[Path, ...]) -> dict[str, str]:

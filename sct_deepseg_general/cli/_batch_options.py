@@ -10,7 +10,12 @@ from typing import Any, Literal, TypeVar
 import click
 
 from sct_deepseg_general.cli._click import PATH, flag, option
-from sct_deepseg_general.cli._segment_options import ending, segmenting, verbosity
+from sct_deepseg_general.cli._segment_options import (
+    ending,
+    overwriting,
+    segmenting,
+    verbosity,
+)
 
 __all__ = ["BatchOptions", "batch_flags"]
 
@@ -49,7 +54,7 @@ class BatchOptions:
     qc: Path | None
     no_qc: bool
     rerun: Literal["failed", "warn", "all"] | None
-    overwrite: bool
+    overwrite: tuple[str, ...]
     shard: str | None
     jobs: int | None
     threads: int | None
@@ -120,7 +125,7 @@ _OUTPUTS: tuple[Callable[[Any], Any], ...] = (
         type=click.Choice(["failed", "warn", "all"]),
         help="Segment again the images that failed, those with a warning as well, or all.",
     ),
-    flag("-overwrite", help="Replace files that were edited, or that the batch did not write."),
+    overwriting("Replace files that were edited, or that the batch did not write."),
 )
 _WORK: tuple[Callable[[Any], Any], ...] = (
     option("-shard", help="Part i/N of the work.  [default: the task of a SLURM array, or 1/1]"),

@@ -68,7 +68,7 @@ class Screen:
         if self._verbose > 1:
             for one in decisions:
                 print(f"  {one.act:<8} {printable(f'{one.item.key}: {one.reason}')}", flush=True)
-        if to_do := sum(one.act == "do" for one in decisions):
+        if to_do := sum(one.act in ("do", "measure") for one in decisions):
             self._bar.show(Progress(to_do))
 
     def _print_image(self, item: Item, record: Record, progress: Progress) -> None:
@@ -84,23 +84,27 @@ class Screen:
         print(f"Warning: {printable(sentence)}", file=sys.stderr)
 
 
-_VERBS = {"do": "to do", "keep": "kept", "blocked": "left out"}
+_VERBS = {"do": "to do", "measure": "to measure", "keep": "kept", "blocked": "left out"}
 
 
 def print_summary(summary: BatchSummary, folder: Path, qc: str, verbose: int) -> None:
     """Print the number of images by status, the paths of the results, and what failed."""
     if verbose:
         missing = f", {summary.missing} without content" if summary.missing else ""
+        edited = f", {summary.edited} edited" if summary.edited else ""
         print(
-            f"{summary.images} images: {summary.ok} ok, {summary.warn} warn, {summary.fail} fail, "
-            f"{summary.error} could not be segmented{missing} ({summary.done} done now in "
-            f"{spelled(summary.seconds)}, {summary.kept} before)"
+            f"{summary.images} images: {summary.ok} ok, {summary.warn} warn, "
+            f"{summary.fail} fail{edited}, {summary.error} could not be segmented{missing} "
+            f"({summary.done} done now in {spelled(summary.seconds)}, {summary.kept} before)"
         )
         tables = [path for path in (folder / IMAGES, folder / CSA) if path.exists()]
         print(f"Tables: {', '.join(map(printable, tables))}")
         if qc and (page := Path(qc) / "index.html").exists():
             print(f"QC page: {printable(page)}")
-    _list(f"Left out ({len(summary.blocked)}, -overwrite replaces the files):", summary.blocked)
+    _list(
+        f"Left out ({len(summary.blocked)}, -overwrite replaces them, an edited mask if named):",
+        summary.blocked,
+    )
     _list(f"Failed ({len(summary.failed)}, listed in {folder / FAILED}):", summary.failed)
 
 

@@ -27,6 +27,7 @@ from sct_deepseg_general.errors import BackendError, DeepsegError
 __all__ = [
     "EXISTING",
     "PATH",
+    "OptionalValues",
     "SctCommand",
     "SctGroup",
     "fail",
@@ -140,6 +141,13 @@ def _fits(value: Any, hint: Any) -> bool:
     return hint is Any or (isinstance(value, hint) and (hint is bool) == isinstance(value, bool))
 
 
+class OptionalValues(click.Option):
+    """An option that may stand alone, or be followed by values.
+
+    Alone, and with SCT's 1, its value is an empty word; with 0 it is as if it were not given.
+    """
+
+
 class SctCommand(click.Command):
     """A command whose flags are whole words and whose lists need no repeated flag."""
 
@@ -234,6 +242,8 @@ def _spelled_out(words: Sequence[str], command: click.Command, ctx: click.Contex
             _complain(word, options, ctx)
         elif getattr(found, "is_flag", False):
             yield from _switch(word, rest)
+        elif isinstance(found, OptionalValues):
+            yield from _optional_values(word, rest, options)
         elif found.nargs != 1:
             yield from [word, *(rest.pop(0) for _ in range(min(found.nargs, len(rest))))]
         else:
@@ -257,6 +267,15 @@ def _values(word: str, rest: list[str], options: dict[str, Any], *, many: bool) 
     yield from (word, rest.pop(0))
     while many and rest and not _is_flag(rest[0], options):
         yield from (word, rest.pop(0))
+
+
+def _optional_values(word: str, rest: list[str], options: dict[str, Any]) -> Iterator[str]:
+    values = []
+    while rest and not _is_flag(rest[0], options):
+        values.append(rest.pop(0))
+    for value in values or [""]:
+        if value != "0":
+            yield from (word, "" if value == "1" else value)
 
 
 def _is_flag(word: str, options: dict[str, Any]) -> bool:

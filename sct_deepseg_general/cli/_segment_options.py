@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 
 import click
 
-from sct_deepseg_general.cli._click import flag, option
+from sct_deepseg_general.cli._click import OptionalValues, flag, option
 
-__all__ = ["ending", "mask_wishes", "segmenting", "verbosity"]
+__all__ = ["ending", "mask_wishes", "overwriting", "segmenting", "verbosity"]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -86,6 +86,19 @@ def verbosity(at_one: str, at_two: str) -> Callable[[_F], _F]:
         default=1,
         type=click.IntRange(0, 2),
         help=f"0: errors only, 1: {at_one}, 2: {at_two}.",
+    )
+
+
+def overwriting(text: str) -> Callable[[_F], _F]:
+    """`-overwrite`, alone or with the names of masks, as `job.edited.Overwrite` reads it."""
+    return option(
+        "-overwrite",
+        cls=OptionalValues,
+        multiple=True,
+        metavar="[MASK]",
+        show_default=False,
+        help=f"{text} A mask that was edited, or that another program made, is replaced only if "
+        "its name follows.",
     )
 
 

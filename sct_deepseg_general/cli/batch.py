@@ -134,6 +134,7 @@ def _print_merged(folder: Path, merged: MergedTables) -> int:
 
 def _plan(options: BatchOptions) -> BatchPlan:
     from sct_deepseg_general.batch.plan import BatchPlan
+    from sct_deepseg_general.job.edited import Overwrite
     from sct_deepseg_general.zoo.zoo import resolve
 
     folder = Path(os.path.abspath(options.folder))  # noqa: PTH100 - the journal keeps links
@@ -148,7 +149,7 @@ def _plan(options: BatchOptions) -> BatchPlan:
         naming=options.naming or ("bids" if options.bids else "sct"),
         shard=shard,
         rerun=options.rerun or "",
-        overwrite=options.overwrite,
+        overwrite=Overwrite.of_words(options.overwrite),
     )
 
 
@@ -199,7 +200,10 @@ def _qc_folder(options: BatchOptions, folder: Path, shard: Shard) -> str:
     """The folder of the QC page; each shard has its own, as one page would be too long."""
     if options.no_qc:
         return ""
+    from sct_deepseg_general.qc.folder import check_report
+
     default = folder / "qc" / shard.label if shard.count > 1 else folder / "qc"
+    check_report(options.qc or default)
     return os.path.abspath(options.qc or default)  # noqa: PTH100 - as the output folder
 
 

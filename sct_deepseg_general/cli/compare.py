@@ -12,7 +12,7 @@ import click
 from sct_deepseg_general.cli._click import PROGRAM, SctCommand, flag, option
 
 if TYPE_CHECKING:
-    from sct_deepseg_general.study.findings import Findings
+    from sct_deepseg_general.study.results import StudyResults
 
 __all__ = ["command"]
 
@@ -61,14 +61,16 @@ def command(recipe: Path | None, data: tuple[Path, ...], output: Path, **rest: A
     print(output / "report.html")
 
 
-def _compared(recipe: Path, data: tuple[Path, ...], output: Path, rest: dict[str, Any]) -> Findings:
+def _compared(
+    recipe: Path, data: tuple[Path, ...], output: Path, rest: dict[str, Any]
+) -> StudyResults:
     from sct_deepseg_general.datasets.recipe import read
     from sct_deepseg_general.study.compare import Study, compare
-    from sct_deepseg_general.study.models import opener, trainer
+    from sct_deepseg_general.study.models import model_loader, trainer
 
     study = Study(read(recipe), data, output, bool(rest["notebook"]))
     train = trainer(rest["device"], _tell_training)
-    return compare(study, train, opener(rest["engine"], rest["device"]), rest["jobs"], _tell)
+    return compare(study, train, model_loader(rest["engine"], rest["device"]), rest["jobs"], _tell)
 
 
 def _tell(stage: str, done: int, total: int) -> None:

@@ -21,12 +21,14 @@ from sct_deepseg_general.cli._csa_options import (
     level_request,
     measuring,
 )
+from sct_deepseg_general.cli._norm_options import among_norms, norm_lines, norm_request
 
 if TYPE_CHECKING:
     from sct_deepseg_general.csa.aggregate import Table
     from sct_deepseg_general.csa.measure import CsaRequest, Measured
     from sct_deepseg_general.image.volume import Volume
     from sct_deepseg_general.levels.answer import LevelAnswer, LevelRequest
+    from sct_deepseg_general.norms.assess import Assessment
 
 __all__ = ["command"]
 
@@ -53,6 +55,8 @@ The columns and their values are those of SCT's sct_process_segmentation.
     help="The image: adds areas of the quarters, and symmetry; levels are found in it.",
 )
 @option("-soft", type=FILE, help="Probability map: adds the soft area.")
+@among_norms
+@option("-m", to="model", help="Model that made the mask, for -age.  [default: by its sidecar]")
 @option("-append", default=0, type=ON_OFF, help="Add the rows to an existing file.")
 @option("-plot", type=FILE, help="Also draw the area along the cord (PNG).")
 @option("-backend", default="native", type=click.Choice(["native", "sct"]), help="Who measures.")
@@ -90,8 +94,9 @@ def _check(path: Path, rest: Mapping[str, Any]) -> None:
     check_measures(rest, image=bool(rest["anat"]))
     if rest["backend"] == "sct" and (rest["c2c3"] or rest["level_source"] or rest["disc_at"]):
         raise click.UsageError("-c2c3, -levels and -disc-at need -backend native.")
-    if rest["plot"] and rest["backend"] == "sct":
-        raise click.UsageError("-plot needs -backend native.")
+    for name in ("plot", "age"):
+        if rest[name] and rest["backend"] == "sct":
+            raise click.UsageError(f"-{name} needs -backend native.")
     check_writable((path,), overwrite=rest["overwrite"] or bool(rest["append"]))
     if rest["plot"]:
         check_writable((rest["plot"],), overwrite=rest["overwrite"])
@@ -108,15 +113,21 @@ def _native(
     if wanted is not None and request.image is not None:
         request, answer = _with_levels(segmentation, request, wanted)
     found = measured(segmentation, request)
+    norms = _among_norms(found, mask, rest)
     if rest["plot"]:
-        _draw(found, mask, rest["plot"])
+        _draw(found, mask, rest["plot"], norms)
     if rest["verbose"]:
         _warn(found, request, mask)
+        print(*norm_lines(norms) if norms else (), sep="\n", end="\n" if norms else "")
     if rest["c2c3"]:
         from sct_deepseg_general.csa.c2c3 import c2c3_of
 
         print(c2c3_line(mask.name, c2c3_of(found), "", answer))
-    return found.table
+    if norms is None or not norms.places or rest["perslice"]:
+        return found.table
+    from sct_deepseg_general.norms.columns import with_norms
+
+    return with_norms(found.table, norms)
 
 
 def _with_levels(
@@ -149,10 +160,30 @@ def _with_levels(
     return replace(request, discs=answer.discs, selection=selection), answer
 
 
-def _draw(found: Measured, mask: Path, path: Path) -> None:
+def _among_norms(found: Measured, mask: Path, rest: Mapping[str, Any]) -> Assessment | None:
+    """Where the levels lie among the norms, by the record of the model that made the mask."""
+    asked = norm_request(mask, rest)
+    if asked is None:
+        return None
+    from sct_deepseg_general.norms.assess import assessed
+    from sct_deepseg_general.norms.centile import Calibrations
+    from sct_deepseg_general.norms.made_by import model_of_mask
+    from sct_deepseg_general.quality.uncertainty import IntervalFactors
+    from sct_deepseg_general.zoo.zoo import resolve
+
+    model = resolve(rest["model"] or model_of_mask(mask), offline=True)
+    asked = replace(asked, repeat=IntervalFactors.from_record(model.intervals).repeat)
+    calibrations = Calibrations.from_record(model.norms)
+    return assessed(found.morphometrics, found.levels, asked, calibrations)
+
+
+def _draw(found: Measured, mask: Path, path: Path, norms: Assessment | None) -> None:
     from sct_deepseg_general.csa.plot import PlotOptions, save_plot
 
-    save_plot(path, found.morphometrics, found.levels, PlotOptions(title=mask.name))
+    options = PlotOptions(title=mask.name)
+    if norms is not None:
+        options = replace(options, bands=norms.plotted(), band_label=norms.whose)
+    save_plot(path, found.morphometrics, found.levels, options)
 
 
 def _warn(found: Measured, request: CsaRequest, mask: Path) -> None:

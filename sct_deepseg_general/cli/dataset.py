@@ -132,7 +132,7 @@ def _tell(built: Built) -> None:
     for part, images in sorted(parts.items()):
         print(f"{part}: {images} images of {list(people.values()).count(part)} people")
     for (dataset, reason), count in sorted(
-        Counter((o.dataset, o.reason) for o in built.left).items()
+        Counter((o.dataset, o.reason) for o in built.excluded).items()
     ):
         print(f"left out of {dataset}: {count}, {reason}")
     print(f"{built.folder / 'report.md'}, {built.folder / 'cases.tsv'}")

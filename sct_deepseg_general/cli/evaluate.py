@@ -61,7 +61,7 @@ def command(
     The exit code is 1 if the content of an image or a mask is not on this machine.
     """
     from sct_deepseg_general.evaluation import tables
-    from sct_deepseg_general.evaluation.evaluate import evaluated, test_cases
+    from sct_deepseg_general.evaluation.evaluate import evaluate_models, test_cases
     from sct_deepseg_general.job.outputs import check_writable
 
     if output is not None:
@@ -73,7 +73,9 @@ def command(
     rows: list[Measurement] = []
     with click.progressbar(length=len(cases), label="Measuring", file=sys.stderr) as bar:
         rows.extend(
-            evaluated(candidates, cases, progress=lambda done, total: bar.update(done - bar.pos))
+            evaluate_models(
+                candidates, cases, progress=lambda done, total: bar.update(done - bar.pos)
+            )
         )
     print(tables.text(rows))
     _print_bias(rows)
@@ -100,12 +102,12 @@ def _found(bids: tuple[Path, ...], rest: dict[str, Any]) -> list[DatasetIndex]:
 
 
 def _candidate(name: str, rest: dict[str, Any]) -> Candidate:
-    from sct_deepseg_general.evaluation.evaluate import Candidate, seen_of
+    from sct_deepseg_general.evaluation.evaluate import Candidate, training_data_of
     from sct_deepseg_general.study.models import segmenter
     from sct_deepseg_general.zoo.zoo import resolve
 
     model = resolve(name or None, offline=rest["offline"])
-    seen = seen_of(model.folder)
+    seen = training_data_of(model.folder)
     if not seen.known:
         print(
             f"{model.key} does not say what it was trained on: make sure that these images are new "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,8 +29,14 @@ from sct_deepseg_general.cli._csa_options import (
     measuring,
 )
 from sct_deepseg_general.cli._norm_options import among_norms, norm_lines, norm_request
-from sct_deepseg_general.cli._segment_options import ending, mask_wishes, segmenting, verbosity
-from sct_deepseg_general.errors import DeepsegError
+from sct_deepseg_general.cli._segment_options import (
+    ending,
+    mask_wishes,
+    overwriting,
+    segmenting,
+    verbosity,
+)
+from sct_deepseg_general.errors import DeepsegError, ImageError
 from sct_deepseg_general.files import clear_abandoned
 from sct_deepseg_general.job.outputs import check_folder, check_writable, outputs_for
 
@@ -92,7 +98,7 @@ Subcommands ({PROGRAM} NAME -h):
 @option("-qc", type=click.Path(path_type=Path), help="Folder of the QC page to add to.")
 @option("-qc-dataset", help="Dataset name on the QC page.")
 @option("-qc-subject", help="Subject name on the QC page.")
-@flag("-overwrite", help="Replace existing outputs.")
+@overwriting("Replace existing outputs.")
 @ending
 @verbosity("a few lines", "details")
 @flag(
@@ -104,9 +110,9 @@ def command(images: tuple[Path, ...], output: Path | None, model: str | None, **
     Writes T2_seg.nii.gz, T2_seg.json and T2_seg_csa.csv beside T2.nii.gz.
     """
     request = _request(images, rest)
-    jobs = _jobs(images, output, request, overwrite=rest["overwrite"])
+    jobs = _jobs(images, output, request, rest["overwrite"])
     if rest["plot"]:
-        check_writable((rest["plot"],), overwrite=rest["overwrite"])
+        check_writable((rest["plot"],), overwrite=bool(rest["overwrite"]))
     predictor = _predictor(model, rest)
     if len(jobs) == 1:
         return _ended([_one(jobs[0], predictor, request, rest)], rest)
@@ -147,21 +153,29 @@ def _norms(images: tuple[Path, ...], rest: Mapping[str, Any]) -> NormRequest | N
 
 
 def _jobs(
-    images: tuple[Path, ...], output: Path | None, request: Request, *, overwrite: bool
+    images: tuple[Path, ...], output: Path | None, request: Request, replaced: tuple[str, ...]
 ) -> list[Job]:
-    """A job an image; refuses at once what would fail, or lose something, at the end."""
+    """A job for each image, after checks that its outputs can be written and nothing is lost."""
+    from sct_deepseg_general.job.edited import Overwrite
     from sct_deepseg_general.job.job import Job
 
     if output is not None and len(images) > 1 and output.name.endswith((".nii", ".nii.gz")):
         raise click.UsageError("-o names one file for several images: give a folder.")
-    jobs = [Job(image, outputs_for(image, output)) for image in images]
+    results = _results(images)
+    kept = [image for image in images if image not in results]
+    jobs = [Job(image, outputs_for(image, output)) for image in kept]
     wanted = [_wanted(job, request) for job in jobs]
-    _check_apart(images, [path for paths in wanted for path in paths])
+    _check_apart(kept, [path for paths in wanted for path in paths])
+    overwrite = Overwrite.of_words(replaced)
     if request.qc is not None:
+        from sct_deepseg_general.qc.folder import check_report
+
         check_folder(request.qc.folder)
-    for image, paths in zip(images, wanted, strict=True):
-        if os.access(image, os.F_OK):  # what is wrong with an image is said when it is read
-            check_writable(paths, overwrite=overwrite)
+        check_report(request.qc.folder)
+    for job, paths in zip(jobs, wanted, strict=True):
+        if os.access(job.image, os.F_OK):  # what is wrong with an image is said when it is read
+            check_writable(paths, overwrite=overwrite.own)
+            overwrite.check(job.outputs)
     for folder in {path.parent for paths in wanted for path in paths}:
         clear_abandoned(folder)
     return jobs
@@ -174,7 +188,25 @@ def _wanted(job: Job, request: Request) -> tuple[Path, ...]:
     return (*outputs.wanted(request.csa, request.soft), *discs)
 
 
-def _check_apart(images: tuple[Path, ...], outputs: list[Path]) -> None:
+def _results(images: tuple[Path, ...]) -> set[Path]:
+    """The files that are masks rather than images, which are skipped if there are images too.
+
+    Raises
+    ------
+    ImageError
+        No image is left.
+    """
+    from sct_deepseg_general.job.inputs import result_reason
+
+    reasons = {image: reason for image in images if (reason := result_reason(image))}
+    for image, reason in reasons.items():
+        if len(reasons) == len(set(images)):
+            raise ImageError(f"{image} is not an image to segment: {reason}.")
+        print(f"Skipped {printable(image)}: {printable(reason)}.", file=sys.stderr)
+    return set(reasons)
+
+
+def _check_apart(images: Sequence[Path], outputs: list[Path]) -> None:
     """No two results in one file, and none in the place of an image."""
     inputs, seen = {os.path.realpath(image) for image in images}, set()
     for path in map(os.path.realpath, outputs):

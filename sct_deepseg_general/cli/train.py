@@ -85,9 +85,9 @@ def command(
             f"Training needs {error.name}: pip install 'sct-deepseg-general[train]'."
         ) from error
     built = dataset.build(wanted, data, output, rest["jobs"])
-    print(f"{len(built.entries)} cases, {len(built.left)} left out (skipped.tsv)")
+    print(f"{len(built.entries)} cases, {len(built.excluded)} left out (skipped.tsv)")
     shapes = {one.name for one in built.recipe.shapes}
-    for left in (one for one in built.left if one.dataset in shapes):
+    for left in (one for one in built.excluded if one.dataset in shapes):
         print(
             f"Warning: trained without the shapes '{left.dataset}': {left.reason}.", file=sys.stderr
         )

@@ -36,6 +36,7 @@ class Progress:
     fail: int = 0
     error: int = 0
     missing: int = 0
+    edited: int = 0
     elapsed: float = 0.0
     """Seconds since the start."""
     rate: float = 0.0

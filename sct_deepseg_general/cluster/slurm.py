@@ -187,7 +187,7 @@ def missed(
 def combined(parts: Sequence[Progress | None]) -> Progress:
     """The progress of all shards together; None stands for a shard that has not started."""
     known = [asdict(part) for part in parts if part is not None]
-    names = ("total", "kept", "done", "ok", "warn", "fail", "error", "missing")
+    names = ("total", "kept", "done", "ok", "warn", "fail", "error", "missing", "edited")
     sums = {name: sum(part[name] for part in known) for name in names}
     rate = sum(part["rate"] for part in known if part["state"] == "running")
     left = (sums["total"] - sums["done"]) / rate if rate else None

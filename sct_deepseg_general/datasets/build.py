@@ -24,8 +24,8 @@ from pathlib import Path
 
 from sct_deepseg_general.bids import Case, DatasetIndex
 from sct_deepseg_general.datasets import recipe as recipes
-from sct_deepseg_general.datasets.conversion import Ending, Job, Receipt, convert
-from sct_deepseg_general.datasets.manifest import FILE, Entry, write_manifest, write_rows
+from sct_deepseg_general.datasets.conversion import Conversion, ConversionRecord, Subset, convert
+from sct_deepseg_general.datasets.manifest import FILE, ManifestRow, write_manifest, write_rows
 from sct_deepseg_general.datasets.raw import write_raw
 from sct_deepseg_general.datasets.recipe import Dataset, Part, Recipe
 from sct_deepseg_general.datasets.shape_labels import FOLDER as SHAPES
@@ -34,7 +34,7 @@ from sct_deepseg_general.datasets.split import Split, split_people
 from sct_deepseg_general.errors import DatasetError, OutputError
 from sct_deepseg_general.files import write_whole
 
-__all__ = ["RAW", "RECIPE", "Built", "Left", "build"]
+__all__ = ["RAW", "RECIPE", "Built", "Exclusion", "build"]
 
 RAW = "nnUNet_raw"
 RECIPE = "recipe.json"
@@ -44,7 +44,7 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Left:
+class Exclusion:
     """A source that was left out, and why."""
 
     dataset: str
@@ -58,8 +58,8 @@ class Built:
 
     folder: Path
     recipe: Recipe
-    entries: tuple[Entry, ...]
-    left: tuple[Left, ...]
+    entries: tuple[ManifestRow, ...]
+    excluded: tuple[Exclusion, ...]
     converted: int
 
     def raw(self, model: str) -> Path:
@@ -83,7 +83,7 @@ def build(
         DatasetError: a dataset is missing, the split is contradictory, or nothing is left to train
             on; OutputError: `output` cannot be written or lies inside a dataset.
     """
-    found = recipes.found(recipe, data)
+    found = recipes.index_datasets(recipe, data)
     _check_output(output, found)
     recipe = _with_stored_split(recipe, output)
     split = split_people(recipe, found)
@@ -94,7 +94,7 @@ def build(
     entries, left = _entries(recipe, split, found, todo, [one for one, _ in receipts])
     _check_entries(recipe, entries)
     absent = write_shapes(recipe.shapes, data, output / SHAPES)
-    left = (*left, *(Left(name, "", reason) for name, reason in absent.items()))
+    left = (*left, *(Exclusion(name, "", reason) for name, reason in absent.items()))
     built = Built(output, recipe, entries, left, sum(now for _, now in receipts))
     for model in recipe.models:
         chosen = [one for one in entries if model in {"general", one.dataset}]
@@ -129,16 +129,16 @@ def _with_stored_split(recipe: Recipe, output: Path) -> Recipe:
 
 def _jobs(
     recipe: Recipe, split: Split, found: Iterable[DatasetIndex], output: Path
-) -> list[tuple[Job, str]]:
+) -> list[tuple[Conversion, str]]:
     """A job and its part for each labelled case."""
     options = {one.name: one for one in recipe.datasets}
     folder = output / RAW / recipe.folder_of("general")
     todo = []
     for case in (case for one in found for case in one.labelled):
         part = _part(recipe, split, options[case.dataset], case)
-        ending: Ending = "Tr" if part == "train" else "Ts"
+        subset: Subset = "Tr" if part == "train" else "Ts"
         soft = options[case.dataset].label == "soft"
-        todo.append((Job(case, soft, folder, ending, output / _RECEIPTS), part))
+        todo.append((Conversion(case, soft, folder, subset, output / _RECEIPTS), part))
     return todo
 
 
@@ -156,7 +156,9 @@ def _part(recipe: Recipe, split: Split, dataset: Dataset, case: Case) -> Part | 
     return split.parts[recipe.person(case.dataset, case.participant)]
 
 
-def _converted(todo: Sequence[Job], jobs: int, progress: Progress) -> list[tuple[Receipt, bool]]:
+def _converted(
+    todo: Sequence[Conversion], jobs: int, progress: Progress
+) -> list[tuple[ConversionRecord, bool]]:
     done = []
     for receipt in _mapped(todo, jobs):
         done.append(receipt)
@@ -164,7 +166,7 @@ def _converted(todo: Sequence[Job], jobs: int, progress: Progress) -> list[tuple
     return done
 
 
-def _mapped(todo: Sequence[Job], jobs: int) -> Iterator[tuple[Receipt, bool]]:
+def _mapped(todo: Sequence[Conversion], jobs: int) -> Iterator[tuple[ConversionRecord, bool]]:
     if jobs <= 1 or len(todo) <= 1:
         yield from map(convert, todo)
         return
@@ -180,12 +182,12 @@ def _entries(
     recipe: Recipe,
     split: Split,
     found: Iterable[DatasetIndex],
-    todo: Iterable[tuple[Job, str]],
-    receipts: Iterable[Receipt],
-) -> tuple[tuple[Entry, ...], tuple[Left, ...]]:
+    todo: Iterable[tuple[Conversion, str]],
+    receipts: Iterable[ConversionRecord],
+) -> tuple[tuple[ManifestRow, ...], tuple[Exclusion, ...]]:
     roots = {one.dataset: one.root for one in found}
     left = [
-        Left(one.dataset, item.path.relative_to(one.root).as_posix(), item.reason)
+        Exclusion(one.dataset, item.path.relative_to(one.root).as_posix(), item.reason)
         for one in found
         for item in one.skipped
     ]
@@ -194,20 +196,20 @@ def _entries(
         root = roots[job.case.dataset]
         if receipt.reason:
             path = job.case.image.relative_to(root).as_posix()
-            left.append(Left(job.case.dataset, path, receipt.reason))
+            left.append(Exclusion(job.case.dataset, path, receipt.reason))
         else:
             entries.append(_entry(recipe, split, job, part, receipt, root))
     return tuple(entries), tuple(left)
 
 
 def _entry(
-    recipe: Recipe, split: Split, job: Job, part: str, receipt: Receipt, root: Path
-) -> Entry:
+    recipe: Recipe, split: Split, job: Conversion, part: str, receipt: ConversionRecord, root: Path
+) -> ManifestRow:
     case = job.case
     options = next(one for one in recipe.datasets if one.name == case.dataset)
     person = recipe.person(case.dataset, case.participant)
     assert case.label is not None  # noqa: S101  only labelled cases are converted
-    return Entry(
+    return ManifestRow(
         name=case.name,
         dataset=case.dataset,
         participant=case.participant,
@@ -228,7 +230,7 @@ def _entry(
     )
 
 
-def _check_entries(recipe: Recipe, entries: Iterable[Entry]) -> None:
+def _check_entries(recipe: Recipe, entries: Iterable[ManifestRow]) -> None:
     parts: Mapping[str, dict[str, str]] = defaultdict(dict)
     trained = Counter(one.dataset for one in entries if one.part == "train")
     for one in entries:
@@ -249,7 +251,7 @@ def _check_entries(recipe: Recipe, entries: Iterable[Entry]) -> None:
 
 def _write_account(built: Built) -> None:
     write_manifest(built.entries, built.folder / FILE)
-    rows = ({"dataset": o.dataset, "path": o.path, "reason": o.reason} for o in built.left)
+    rows = ({"dataset": o.dataset, "path": o.path, "reason": o.reason} for o in built.excluded)
     write_rows(built.folder / "skipped.tsv", ("dataset", "path", "reason"), rows)
     with write_whole(built.folder / "report.md") as temporary:
         temporary.write_text(_report(built), encoding="utf-8")
@@ -268,7 +270,7 @@ def _report(built: Built) -> str:
     untested = [one.name for one in built.recipe.seen if one.name not in tested]
     if untested:
         lines += ["", f"Without a person to test on: {', '.join(untested)}."]
-    lines += ["", "## Left out", "", "| dataset | reason | files |", "|---|---|---|"]
-    reasons = Counter((one.dataset, one.reason) for one in built.left)
+    lines += ["", "## Exclusion out", "", "| dataset | reason | files |", "|---|---|---|"]
+    reasons = Counter((one.dataset, one.reason) for one in built.excluded)
     lines += [f"| {name} | {reason} | {n} |" for (name, reason), n in sorted(reasons.items())]
     return "\n".join(lines) + "\n"

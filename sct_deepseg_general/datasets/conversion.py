@@ -25,9 +25,17 @@ from sct_deepseg_general.image.nifti import load, save
 from sct_deepseg_general.image.volume import Grid, Probability, Segmentation, Volume
 from sct_deepseg_general.schema import as_json, read_record
 
-__all__ = ["THRESHOLD", "Ending", "Job", "Receipt", "convert", "label_reason", "shift"]
+__all__ = [
+    "THRESHOLD",
+    "Conversion",
+    "ConversionRecord",
+    "Subset",
+    "convert",
+    "corner_distance",
+    "label_reason",
+]
 
-Ending = Literal["Tr", "Ts"]
+Subset = Literal["Tr", "Ts"]
 """nnU-Net's folders to train on and to test on."""
 THRESHOLD = 0.5
 """A voxel is cord where its label is above this, in every dataset."""
@@ -37,13 +45,13 @@ _ALIGNED = 0.05  # of a voxel: below this, image and label are on the same grid
 
 
 @dataclass(frozen=True)
-class Job:
+class Conversion:
     """One case to convert, and where to: an nnU-Net dataset `folder` and Tr or Ts."""
 
     case: Case
     soft: bool
     folder: Path
-    ending: Ending
+    subset: Subset
     receipts: Path
 
     @property
@@ -52,15 +60,15 @@ class Job:
 
     @property
     def image(self) -> Path:
-        return self.folder / f"images{self.ending}" / f"{self.case.name}_0000.nii.gz"
+        return self.folder / f"images{self.subset}" / f"{self.case.name}_0000.nii.gz"
 
     @property
     def label(self) -> Path:
-        return self.folder / f"labels{self.ending}" / f"{self.case.name}.nii.gz"
+        return self.folder / f"labels{self.subset}" / f"{self.case.name}.nii.gz"
 
     @property
     def soft_label(self) -> Path:
-        return self.folder / f"softlabels{self.ending}" / f"{self.case.name}.nii.gz"
+        return self.folder / f"softlabels{self.subset}" / f"{self.case.name}.nii.gz"
 
     @property
     def outputs(self) -> tuple[Path, ...]:
@@ -68,7 +76,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Receipt:
+class ConversionRecord:
     """What came of a case: `reason` says why nothing was written, "" if all was."""
 
     stamp: str
@@ -80,13 +88,13 @@ class Receipt:
     reason: str = ""
 
 
-def convert(job: Job) -> tuple[Receipt, bool]:
+def convert(job: Conversion) -> tuple[ConversionRecord, bool]:
     """The case's receipt, and whether its files were written now (or kept from an earlier run)."""
     stamp = _stamp(job)
     known = _known(job, stamp)
     if known is not None:
         return known, False
-    receipt = Receipt(stamp, sha256(job.case.image), sha256(_label_path(job)))
+    receipt = ConversionRecord(stamp, sha256(job.case.image), sha256(_label_path(job)))
     try:
         image, label = load(job.case.image), _load_label(_label_path(job))
         reason = label_reason(image, label)
@@ -106,7 +114,7 @@ def label_reason(image: Volume, label: Volume) -> str:
     ours, theirs = image.grid.reoriented(_RAS), label.grid.reoriented(_RAS)
     if ours.shape != theirs.shape:
         return f"label has {theirs.shape} voxels, its image {ours.shape} (both as RAS)"
-    moved = shift(ours, theirs)
+    moved = corner_distance(ours, theirs)
     if moved > _ALIGNED * min(ours.spacing):
         return f"label lies {moved:.2f} mm off its image"
     low, high = float(label.data.min()), float(label.data.max())
@@ -115,7 +123,7 @@ def label_reason(image: Volume, label: Volume) -> str:
     return "" if (label.data > THRESHOLD).any() else "label is empty"
 
 
-def shift(first: Grid, second: Grid) -> float:
+def corner_distance(first: Grid, second: Grid) -> float:
     """How far the same corner of two grids of one shape lies apart, at most, in mm."""
     size = np.asarray(first.shape) - 1
     corners = np.array(np.meshgrid(*([0, n] for n in size))).reshape(3, -1).T
@@ -123,7 +131,7 @@ def shift(first: Grid, second: Grid) -> float:
     return float(np.linalg.norm(next(placed) - next(placed), axis=1).max())
 
 
-def _write(job: Job, image: Volume, label: Volume) -> None:
+def _write(job: Conversion, image: Volume, label: Volume) -> None:
     image, label = image.reoriented(_RAS), label.reoriented(_RAS)
     for path in job.outputs:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -147,27 +155,27 @@ def _load_label(path: Path) -> Volume:
     return label
 
 
-def _label_path(job: Job) -> Path:
+def _label_path(job: Conversion) -> Path:
     if job.case.label is None:
         raise DatasetError(f"{job.case.image} has no label: it cannot be trained on.")
     return job.case.label
 
 
-def _known(job: Job, stamp: str) -> Receipt | None:
+def _known(job: Conversion, stamp: str) -> ConversionRecord | None:
     """The receipt of an earlier run, if it is of these sources and its files are there."""
     try:
-        receipt = read_record(Receipt, job.receipt)
+        receipt = read_record(ConversionRecord, job.receipt)
     except SchemaError:
         return None
     there = receipt.reason or all(path.is_file() for path in job.outputs)
     return receipt if receipt.stamp == stamp and there else None
 
 
-def _stamp(job: Job) -> str:
+def _stamp(job: Conversion) -> str:
     files = (job.case.image.stat(), _label_path(job).stat())
     times = (f"{one.st_size}:{one.st_mtime_ns}" for one in files)
     kind = "soft" if job.soft else "hard"
-    return " ".join((str(FORMAT), job.folder.name + job.ending, kind, *times))
+    return " ".join((str(FORMAT), job.folder.name + job.subset, kind, *times))
 
 
 def _joined(numbers: tuple[int, ...]) -> str:

@@ -11,13 +11,13 @@ from typing import Any
 from sct_deepseg_general.errors import DatasetError
 from sct_deepseg_general.files import write_whole
 
-__all__ = ["FILE", "Entry", "read_manifest", "trained_on", "write_manifest", "write_rows"]
+__all__ = ["FILE", "ManifestRow", "read_manifest", "trained_on", "write_manifest", "write_rows"]
 
 FILE = "cases.tsv"
 
 
 @dataclass(frozen=True)
-class Entry:
+class ManifestRow:
     """One case. Paths are relative to the dataset's root, with forward slashes."""
 
     name: str
@@ -46,12 +46,14 @@ class Entry:
     """Millimetres a voxel in the source file, "1x1x1"."""
 
 
-def write_manifest(entries: Iterable[Entry], path: Path) -> None:
+def write_manifest(entries: Iterable[ManifestRow], path: Path) -> None:
     """The entries as TSV, whole, one row each."""
-    write_rows(path, [field.name for field in fields(Entry)], (asdict(one) for one in entries))
+    write_rows(
+        path, [field.name for field in fields(ManifestRow)], (asdict(one) for one in entries)
+    )
 
 
-def trained_on(entries: Iterable[Entry], model: str) -> tuple[Entry, ...]:
+def trained_on(entries: Iterable[ManifestRow], model: str) -> tuple[ManifestRow, ...]:
     """The entries that "general", or the specific model of a dataset, is trained on.
 
     Kept as `cases.tsv` in the model's folder, they keep its own people out of its tests.
@@ -60,7 +62,7 @@ def trained_on(entries: Iterable[Entry], model: str) -> tuple[Entry, ...]:
     return tuple(one for one in train if model in {"general", one.dataset})
 
 
-def read_manifest(path: Path) -> tuple[Entry, ...]:
+def read_manifest(path: Path) -> tuple[ManifestRow, ...]:
     """The entries of a manifest.
 
     Raises:
@@ -86,7 +88,7 @@ def write_rows(path: Path, columns: Iterable[str], rows: Iterable[dict[str, Any]
         writer.writerows(rows)
 
 
-def _entry(row: dict[str, str]) -> Entry:
-    typed: dict[str, Any] = {field.name: row[field.name] for field in fields(Entry)}
+def _entry(row: dict[str, str]) -> ManifestRow:
+    typed: dict[str, Any] = {field.name: row[field.name] for field in fields(ManifestRow)}
     typed["fold"], typed["trust"] = int(row["fold"]), float(row["trust"])
-    return Entry(**typed)
+    return ManifestRow(**typed)

@@ -9,14 +9,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from sct_deepseg_general.datasets.manifest import Entry
+from sct_deepseg_general.datasets.manifest import ManifestRow
 from sct_deepseg_general.datasets.split import training_folds
 from sct_deepseg_general.files import write_whole
 
 __all__ = ["files_of", "write_raw"]
 
 
-def write_raw(folder: Path, source: Path, entries: Sequence[Entry], folds: int) -> None:
+def write_raw(folder: Path, source: Path, entries: Sequence[ManifestRow], folds: int) -> None:
     """The raw dataset of `entries` in `folder`, with files linked from the one in `source`.
 
     Files of other cases are removed; `dataset.json` and `splits_final.json` are written whole.
@@ -31,13 +31,13 @@ def write_raw(folder: Path, source: Path, entries: Sequence[Entry], folds: int) 
     _write_json(folder / "splits_final.json", training_folds(fold_of, people, folds))
 
 
-def files_of(entry: Entry) -> Iterator[str]:
+def files_of(entry: ManifestRow) -> Iterator[str]:
     """The files of a case, relative to its raw dataset."""
-    ending = "Tr" if entry.part == "train" else "Ts"
-    yield f"images{ending}/{entry.name}_0000.nii.gz"
-    yield f"labels{ending}/{entry.name}.nii.gz"
+    subset = "Tr" if entry.part == "train" else "Ts"
+    yield f"images{subset}/{entry.name}_0000.nii.gz"
+    yield f"labels{subset}/{entry.name}.nii.gz"
     if entry.label_kind == "soft":
-        yield f"softlabels{ending}/{entry.name}.nii.gz"
+        yield f"softlabels{subset}/{entry.name}.nii.gz"
 
 
 def _link(source: Path, target: Path) -> None:
@@ -55,8 +55,8 @@ def _link(source: Path, target: Path) -> None:
 
 def _remove_stale(folder: Path, expected: set[str]) -> None:
     for kind in ("images", "labels", "softlabels"):
-        for ending in ("Tr", "Ts"):
-            place = folder / (kind + ending)
+        for subset in ("Tr", "Ts"):
+            place = folder / (kind + subset)
             for path in sorted(place.iterdir()) if place.is_dir() else ():
                 if path.relative_to(folder).as_posix() not in expected:
                     path.unlink()

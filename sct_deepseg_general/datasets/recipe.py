@@ -36,7 +36,7 @@ __all__ = [
     "SplitRule",
     "Training",
     "checked",
-    "found",
+    "index_datasets",
     "read",
     "write",
 ]
@@ -251,7 +251,7 @@ def write(recipe: Recipe, path: Path) -> None:
         temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
-def found(recipe: Recipe, data: Sequence[Path]) -> tuple[DatasetIndex, ...]:
+def index_datasets(recipe: Recipe, data: Sequence[Path]) -> tuple[DatasetIndex, ...]:
     """What each dataset of the recipe holds, looked for in the folders `data` in order.
 
     Raises:
@@ -275,7 +275,7 @@ def _index(dataset: Dataset, data: Sequence[Path]) -> DatasetIndex:
         dataset.name,
         root,
         tuple(map(_resolved, cases)),
-        tuple(map(_found, skipped)),
+        tuple(map(_resolved_file, skipped)),
         tuple(_resolved(case) for part in parts for case in part.missing),
     )
 
@@ -286,7 +286,7 @@ def _resolved(case: Case) -> Case:
     return replace(case, image=_absolute(case.image), label=label)
 
 
-def _found(skipped: Skipped) -> Skipped:
+def _resolved_file(skipped: Skipped) -> Skipped:
     return replace(skipped, path=_absolute(skipped.path))
 
 

@@ -21,7 +21,7 @@ from sct_deepseg_general.image.nifti import load
 from sct_deepseg_general.image.volume import Segmentation, Volume
 from sct_deepseg_general.morphometry.morphometrics import measure
 
-__all__ = ["ALL", "Drift", "Pair", "bland_altman", "drift", "pair", "pairs", "write_pairs"]
+__all__ = ["ALL", "Drift", "VersionPair", "bland_altman", "drift", "pair", "pairs", "write_pairs"]
 
 ALL = "all"
 _WITHIN = 1.96  # standard deviations that hold 95 % of a normal distribution
@@ -30,7 +30,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Pair:
+class VersionPair:
     """One image segmented by both versions."""
 
     name: str
@@ -72,27 +72,27 @@ class Drift:
     """Its 95 % interval, by leaving out one image at a time."""
 
 
-def pair(name: str, contrast: str, a: Segmentation, b: Segmentation) -> Pair:
+def pair(name: str, contrast: str, a: Segmentation, b: Segmentation) -> VersionPair:
     """Two segmentations of one image, on its grid, compared."""
     areas = np.stack([measure(a).area, measure(b).area])
     common = np.isfinite(areas).all(axis=0)
     mean_a, mean_b = areas[:, common].mean(axis=1) if common.any() else (np.nan, np.nan)
     dice = agreement(b, a).overlap.dice
-    return Pair(name, contrast, dice, int(common.sum()), float(mean_a), float(mean_b))
+    return VersionPair(name, contrast, dice, int(common.sum()), float(mean_a), float(mean_b))
 
 
 def pairs(
     images: Iterable[tuple[str, str, Path]],
     segment_a: Callable[[Volume], Segmentation],
     segment_b: Callable[[Volume], Segmentation],
-) -> Iterator[Pair]:
+) -> Iterator[VersionPair]:
     """Each image (name, contrast, file), read once and segmented by both versions."""
     for name, contrast, path in images:
         image = load(path)
         yield pair(name, contrast, segment_a(image), segment_b(image))
 
 
-def drift(found: Sequence[Pair]) -> tuple[Drift, ...]:
+def drift(found: Sequence[VersionPair]) -> tuple[Drift, ...]:
     """The drift of each contrast, in alphabetical order, and last over all images.
 
     Raises:
@@ -105,12 +105,12 @@ def drift(found: Sequence[Pair]) -> tuple[Drift, ...]:
     return tuple(_drift(name, group) for name, group in [*groups, (ALL, list(found))])
 
 
-def write_pairs(found: Iterable[Pair], path: Path) -> None:
+def write_pairs(found: Iterable[VersionPair], path: Path) -> None:
     """One line an image (CSV or TSV, as the name ends)."""
-    write_rows(path, [field.name for field in fields(Pair)], (vars(one) for one in found))
+    write_rows(path, [field.name for field in fields(VersionPair)], (vars(one) for one in found))
 
 
-def bland_altman(found: Sequence[Pair], names: tuple[str, str], path: Path) -> None:
+def bland_altman(found: Sequence[VersionPair], names: tuple[str, str], path: Path) -> None:
     """The difference of the areas against their mean, with bias and limits, as PNG."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -132,7 +132,7 @@ def bland_altman(found: Sequence[Pair], names: tuple[str, str], path: Path) -> N
         FigureCanvasAgg(figure).print_png(str(temporary))
 
 
-def _drift(contrast: str, group: Sequence[Pair]) -> Drift:
+def _drift(contrast: str, group: Sequence[VersionPair]) -> Drift:
     first, second = _areas(group)
     difference = second - first
     bias = float(difference.mean()) if len(first) else np.nan
@@ -153,7 +153,7 @@ def _drift(contrast: str, group: Sequence[Pair]) -> Drift:
     )
 
 
-def _areas(group: Iterable[Pair]) -> tuple[Floats, Floats]:
+def _areas(group: Iterable[VersionPair]) -> tuple[Floats, Floats]:
     kept = [one for one in group if one.slices]
     return np.array([one.area_a for one in kept]), np.array([one.area_b for one in kept])
 

@@ -21,7 +21,7 @@ import numpy as np
 from sct_deepseg_general.bids import Case, DatasetIndex
 from sct_deepseg_general.datasets import recipe as recipes
 from sct_deepseg_general.datasets.conversion import THRESHOLD, label_reason
-from sct_deepseg_general.datasets.manifest import FILE, Entry, read_manifest
+from sct_deepseg_general.datasets.manifest import FILE, ManifestRow, read_manifest
 from sct_deepseg_general.errors import DatasetError, DeepsegError, ImageError
 from sct_deepseg_general.files import sha256
 from sct_deepseg_general.image.metrics import agreement
@@ -31,17 +31,17 @@ from sct_deepseg_general.morphometry.morphometrics import measure
 
 __all__ = [
     "METRICS",
+    "AreaProfile",
     "Candidate",
     "Measurement",
-    "Profile",
-    "Seen",
     "Segmenter",
     "TestCase",
-    "evaluated",
+    "TrainingData",
+    "evaluate_models",
     "reference_of",
-    "seen_of",
     "test_cases",
     "test_cases_of",
+    "training_data_of",
 ]
 
 Segmenter = Callable[[Volume], Segmentation]
@@ -66,7 +66,7 @@ class TestCase:
 
 
 @dataclass(frozen=True)
-class Seen:
+class TrainingData:
     """What a model was trained on; empty if that is not known."""
 
     images: frozenset[str] = frozenset()
@@ -91,11 +91,11 @@ class Candidate:
 
     name: str
     segment: Segmenter
-    seen: Seen = Seen()
+    seen: TrainingData = TrainingData()
 
 
 @dataclass(frozen=True)
-class Profile:
+class AreaProfile:
     """CSA along the cord: `height` (mm, world superior) and areas (mm²) of each slice.
 
     Slices are those in which the reference has cord; `predicted` is 0 where there is none.
@@ -146,7 +146,7 @@ class Measurement:
     csa_error: float
     csa_error_abs: float
     seconds: float = 0.0
-    profile: Profile = Profile()
+    profile: AreaProfile = AreaProfile()
 
 
 METRICS = tuple(field.name for field in fields(Measurement) if field.type == "float")[:-1]
@@ -162,7 +162,9 @@ def test_cases(found: Iterable[DatasetIndex]) -> tuple[TestCase, ...]:
 test_cases.__test__ = False  # type: ignore[attr-defined]  # pytest collects names like this
 
 
-def test_cases_of(entries: Iterable[Entry], roots: Mapping[str, Path]) -> tuple[TestCase, ...]:
+def test_cases_of(
+    entries: Iterable[ManifestRow], roots: Mapping[str, Path]
+) -> tuple[TestCase, ...]:
     """The cases of a manifest that are tested on; `roots` says where each dataset lies."""
     return tuple(
         TestCase(
@@ -183,7 +185,7 @@ def test_cases_of(entries: Iterable[Entry], roots: Mapping[str, Path]) -> tuple[
 test_cases_of.__test__ = False  # type: ignore[attr-defined]
 
 
-def seen_of(model_folder: Path) -> Seen:
+def training_data_of(model_folder: Path) -> TrainingData:
     """What a model was trained on, from `cases.tsv` and `recipe.json` in its folder."""
     images: set[str] = set()
     people: set[str] = set()
@@ -196,10 +198,10 @@ def seen_of(model_folder: Path) -> Seen:
         recipe = recipes.read(model_folder / "recipe.json")
         people |= {who for who, part in recipe.split.assigned.items() if part == "train"}
         people |= {name for group in recipe.same_person if people & {*group} for name in group}
-    return Seen(frozenset(images), frozenset(people))
+    return TrainingData(frozenset(images), frozenset(people))
 
 
-def evaluated(
+def evaluate_models(
     candidates: Sequence[Candidate],
     cases: Sequence[TestCase],
     known: Iterable[Measurement] = (),
@@ -215,7 +217,7 @@ def evaluated(
         DatasetError: a model was trained on a case, before anything is measured; or a
             reference does not fit its image.
     """
-    _refuse_seen(candidates, cases)
+    _refuse_training_cases(candidates, cases)
     done = {(one.model, one.name, one.image_sha256, one.label_sha256): one for one in known}
     for number, case in enumerate(cases):
         hashes = sha256(case.image), sha256(case.label)
@@ -258,11 +260,11 @@ def _test_case(case: Case) -> TestCase:
     )
 
 
-def _own_name(entry: Entry) -> str:
+def _own_name(entry: ManifestRow) -> str:
     return f"{entry.dataset}/{entry.participant}"
 
 
-def _refuse_seen(candidates: Iterable[Candidate], cases: Iterable[TestCase]) -> None:
+def _refuse_training_cases(candidates: Iterable[Candidate], cases: Iterable[TestCase]) -> None:
     seen = [(one.name, case.name) for one in candidates for case in cases if one.seen.has(case)]
     if seen:
         model, name = seen[0]
@@ -337,13 +339,13 @@ def _row(
     )
 
 
-def _profile(prediction: Segmentation, reference: Segmentation) -> Profile:
+def _profile(prediction: Segmentation, reference: Segmentation) -> AreaProfile:
     truth, found = measure(reference), measure(prediction)
     slices = truth.slices
     grid = reference.grid.reoriented(_UPRIGHT)
     height = grid.affine[2, 3] + slices * grid.affine[2, 2]
     areas = np.nan_to_num(found.area[slices]), truth.area[slices]
-    return Profile(*(tuple(np.round(v, 4).tolist()) for v in (height, *areas)))
+    return AreaProfile(*(tuple(np.round(v, 4).tolist()) for v in (height, *areas)))
 
 
 def _mean(values: np.ndarray) -> float:

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from sct_deepseg_general.evaluation.evaluate import Measurement
 
 __all__ = [
-    "Comparison",
     "ContrastBias",
+    "ModelComparison",
     "Summary",
     "by_person",
-    "compared",
+    "compare_models",
     "contrast_bias",
     "holm",
     "pooled_sd",
@@ -50,7 +50,7 @@ class Summary:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ModelComparison:
     """The general model against another one on the same people of one test set.
 
     `difference` is the mean of general minus other; `p` is Wilcoxon's two-sided signed-rank
@@ -143,12 +143,12 @@ def holm(p_values: Sequence[float]) -> tuple[float, ...]:
     return tuple(corrected.tolist())
 
 
-def compared(
+def compare_models(
     rows: Sequence[Measurement],
     general: str,
     metrics: Mapping[str, bool],
     rival: Callable[[str, str], str],
-) -> tuple[Comparison, ...]:
+) -> tuple[ModelComparison, ...]:
     """The general model against its rival on every test set, one comparison a metric.
 
     `metrics` says of each metric whether larger is better; `rival` names the other model of a
@@ -159,7 +159,8 @@ def compared(
     found = [_comparison(rows, general, *pair) for pair in pairs if pair[2]]
     corrected = holm([one.p for one in found])
     return tuple(
-        Comparison(**{**vars(one), "p_holm": p}) for one, p in zip(found, corrected, strict=True)
+        ModelComparison(**{**vars(one), "p_holm": p})
+        for one, p in zip(found, corrected, strict=True)
     )
 
 
@@ -196,7 +197,7 @@ def _bootstrap(values: NDArray[np.float64]) -> tuple[float, float]:
 
 def _comparison(
     rows: Iterable[Measurement], general: str, test_set: str, metric: str, other: str
-) -> Comparison:
+) -> ModelComparison:
     here = [row for row in rows if row.test_set == test_set]
     ours = by_person((row for row in here if row.model == general), metric)
     theirs = by_person((row for row in here if row.model == other), metric)
@@ -204,7 +205,7 @@ def _comparison(
     first, second = [ours[one] for one in people], [theirs[one] for one in people]
     difference = float(np.mean(np.subtract(first, second))) if people else float("nan")
     p = wilcoxon(first, second)
-    return Comparison(test_set, metric, general, other, len(people), difference, p, p)
+    return ModelComparison(test_set, metric, general, other, len(people), difference, p, p)
 
 
 def _biases(rows: Sequence[Measurement]) -> list[ContrastBias]:

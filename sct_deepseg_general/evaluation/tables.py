@@ -1,4 +1,7 @@
-"""Measurements as files (CSV, and lines of JSON that keep the CSA profiles) and as text."""
+"""Tables of an evaluation: measurements, contrast bias and training curves, as files and text.
+
+Measurements are written as CSV, and as lines of JSON that keep the CSA profiles.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +9,29 @@ import csv
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 
 from sct_deepseg_general.datasets.manifest import write_rows
 from sct_deepseg_general.errors import DatasetError
 from sct_deepseg_general.evaluation.evaluate import METRICS, Measurement
-from sct_deepseg_general.evaluation.statistics import Summary, summary
+from sct_deepseg_general.evaluation.statistics import ContrastBias, Summary, summary
 from sct_deepseg_general.schema import as_json, from_json
 
-__all__ = ["SHOWN", "append", "grouped", "read_csv", "read_lines", "spread", "text", "write_csv"]
+__all__ = [
+    "SHOWN",
+    "append",
+    "grouped",
+    "read_bias",
+    "read_csv",
+    "read_curves",
+    "read_lines",
+    "spread",
+    "text",
+    "write_bias",
+    "write_csv",
+    "write_curves",
+]
 
 SHOWN: Mapping[str, tuple[str, int, bool]] = {
     "dice": ("Dice", 3, True),
@@ -28,6 +44,8 @@ SHOWN: Mapping[str, tuple[str, int, bool]] = {
 }
 """Metrics of the printed table: heading, digits, and whether larger is better."""
 _COLUMNS = tuple(field.name for field in fields(Measurement) if field.name != "profile")
+_BIAS = tuple(field.name for field in fields(ContrastBias))
+_CURVES = ("model", "epoch", "loss", "dice")
 
 
 def write_csv(rows: Iterable[Measurement], path: Path, *, timed: bool = True) -> None:
@@ -72,6 +90,54 @@ def read_lines(path: Path) -> tuple[Measurement, ...]:
         os.truncate(path, len(whole))
     lines = whole.decode("utf-8").splitlines()
     return tuple(from_json(Measurement, json.loads(line), str(path)) for line in lines)
+
+
+def write_bias(biases: Iterable[ContrastBias], path: Path) -> None:
+    """One line for each model, person, session and contrast."""
+    write_rows(path, _BIAS, ({k: _cell(v) for k, v in asdict(one).items()} for one in biases))
+
+
+def read_bias(path: Path) -> tuple[ContrastBias, ...]:
+    """What `write_bias` wrote."""
+    return tuple(
+        ContrastBias(
+            row["model"], row["person"], row["session"], row["contrast"], int(row["slices"]),
+            float(row["csa"]), float(row["bias"]), float(row["reference"]),
+        )
+        for row in _rows(path)
+    )  # fmt: skip
+
+
+def write_curves(records: Mapping[str, Mapping[str, Sequence[float]]], path: Path) -> None:
+    """One line for each model and epoch."""
+    rows = (
+        {
+            "model": model,
+            **{name: _cell(record[name][i]) for name in _CURVES[1:] if name in record},
+        }
+        for model, record in records.items()
+        for i in range(len(record["epoch"]))
+    )
+    write_rows(path, _CURVES, rows)
+
+
+def read_curves(path: Path) -> dict[str, dict[str, list[float]]]:
+    """What `write_curves` wrote: the columns of each model."""
+    records: dict[str, dict[str, list[float]]] = {}
+    for row in _rows(path):
+        record = records.setdefault(row["model"], {})
+        for name in _CURVES[1:]:
+            if row[name]:
+                record.setdefault(name, []).append(float(row[name]))
+    return records
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    try:
+        with path.open(newline="", encoding="utf-8") as stream:
+            return list(csv.DictReader(stream))
+    except OSError as error:
+        raise DatasetError(f"Cannot read {path}: {error.strerror}.") from error
 
 
 def grouped(rows: Iterable[Measurement], *keys: str) -> dict[tuple[str, ...], list[Measurement]]:

@@ -16,13 +16,14 @@ from nibabel.affines import apply_affine
 from numpy.typing import NDArray
 
 from sct_deepseg_general.errors import ImageError
-from sct_deepseg_general.image.volume import Array, Grid, Volume, to_sct_letters
+from sct_deepseg_general.image.volume import Array, Grid, Probability, Volume, to_sct_letters
 
 __all__ = [
     "Brought",
     "Kind",
     "Points",
     "brought_over",
+    "check_points",
     "described",
     "has_position",
     "points_of",
@@ -35,6 +36,8 @@ intensities or probabilities."""
 
 SAME = 0.05
 """Grids whose voxel centres lie within this share of a voxel of each other are one grid."""
+REACH = 60.0
+"""Distance in mm from the field of view up to which a point may belong to an image."""
 _TIE = 1e-5  # voxels by which ties between two nearest voxels are decided, always the same way
 
 V = TypeVar("V", bound=Volume)
@@ -54,11 +57,13 @@ class Brought(Generic[V]):
     """A companion on the grid of what it goes with.
 
     `moved` says whether it was on another grid, and `sentence` tells the user so ("" if not).
+    `exact` says that voxels coincide, as after a crop or a flip, so that no value was resampled.
     """
 
     volume: V
     moved: bool = False
     sentence: str = ""
+    exact: bool = True
 
 
 def brought_over(
@@ -77,8 +82,8 @@ def brought_over(
         What goes with the image, with three axes in any order and direction.
     kind : {"labels", "points", "mask", "image"}
         Labels and masks take the value of the nearest voxel and 0 outside of the companion's
-        field of view; each point goes to the voxel that it lies in; images are interpolated
-        linearly.
+        field of view; each point goes to the voxel that it lies in; images and probabilities are
+        interpolated linearly, and a probability is 0 outside.
     onto : Volume or Grid
         The image or mask that the companion goes with, or its grid.
     name, onto_name : str
@@ -118,7 +123,44 @@ def brought_over(
     data, left_out = _placed(companion, kind, grid, between)
     header = onto.header if isinstance(onto, Volume) else None
     moved = replace(companion, data=data, grid=grid, header=header)
-    return Brought(moved, True, between.sentence(_HOW[kind]) + left_out)
+    exact = _coincide(companion.grid, grid)
+    return Brought(moved, True, between.sentence(_HOW[kind]) + left_out, exact)
+
+
+def check_points(
+    points: Volume, onto: Volume, name: str, onto_name: str = "the mask", reach: float = REACH
+) -> str:
+    """Check labelled points that are used by their position in mm, without a common grid.
+
+    Returns a sentence for the user if the grids differ, else "".
+
+    Raises
+    ------
+    ImageError
+        One of the two headers gives no position, or a point lies more than `reach` mm outside of
+        the field of view of `onto`.
+    """
+    if same_grid(points.grid, onto.grid):
+        return ""
+    between = _Between(points, onto.grid, name, onto_name)
+    if not has_position(points) or not has_position(onto):
+        raise between.refused("a header without a position (sform and qform codes are 0)")
+    placed = points_of(points)
+    places = apply_affine(np.linalg.inv(onto.grid.affine), placed.positions)
+    last = np.array(onto.grid.shape) - 1
+    away = np.linalg.norm((places - np.clip(places, 0, last)) * onto.grid.spacing, axis=1)
+    if (away > reach).any():
+        listed = ", ".join(f"{value:g}" for value in np.unique(placed.values[away > reach]))
+        raise between.refused(f"point {listed} lies {away.max():.0f} mm outside of it")
+    return between.sentence("its points are used by their position in mm")
+
+
+def _coincide(companion: Grid, grid: Grid) -> bool:
+    """Whether the voxels of two grids lie on each other, in any axis order and direction."""
+    matrix = np.linalg.inv(companion.affine) @ grid.affine
+    turn, offset = matrix[:3, :3], matrix[:3, 3]
+    tilt = np.abs(turn - np.rint(turn)) @ np.array(grid.shape)
+    return bool((tilt <= SAME).all() and (np.abs(offset - np.rint(offset)) <= SAME).all())
 
 
 _HOW: dict[Kind, str] = {
@@ -229,12 +271,18 @@ def _inside(places: Floats, grid: Grid) -> NDArray[np.bool_]:
 
 def _interpolated(companion: Volume, grid: Grid, between: _Between) -> Array:
     corners = np.array(np.meshgrid(*((0, n - 1) for n in grid.shape))).reshape(3, -1).T
-    places = apply_affine(np.linalg.inv(companion.grid.affine) @ grid.affine, corners)
+    to_companion = np.linalg.inv(companion.grid.affine) @ grid.affine
+    places = apply_affine(to_companion, corners)
     if (places.max(axis=0) < -0.5).any() or (
         places.min(axis=0) > np.array(companion.grid.shape) - 0.5
     ).any():
         raise between.refused("the two do not overlap")
-    return companion.resampled_to(grid, order=1).data
+    if not isinstance(companion, Probability):
+        return companion.resampled_to(grid, order=1).data
+    data: Array = companion.resampled_to(grid, order=1).data.copy()
+    every = np.argwhere(np.ones(grid.shape, np.bool_))
+    data[tuple(every[~_inside(apply_affine(to_companion, every), companion.grid)].T)] = 0
+    return data
 
 
 def _nearest(companion: Volume, grid: Grid) -> Array:

@@ -27,6 +27,7 @@ from sct_deepseg_general.image.volume import Array, Grid, Probability, Segmentat
 
 __all__ = [
     "image_of",
+    "labels_in",
     "load",
     "load_labels",
     "load_map",
@@ -44,6 +45,7 @@ LONGEST, WIDEST = 3e3, 1e9  # mm, mm³: no scanner sees more, and resampling it 
 _GZIP_MOST = 1032  # deflate cannot shrink by more
 _MOST_BEHIND = 64 << 20  # bytes after the voxels, before it is taken for a bomb
 _LARGEST_VALUE = 1e30  # intensities become float32, whose end is 3e38
+MOST_LABELS = 64
 _LEVEL = 4
 _ROUNDING = 0.01  # how far a label may be from an integer, where a file scales its values
 
@@ -167,6 +169,18 @@ def load_labels(path: Path) -> Volume:
             f"{path} holds the value {value:.6g}, which is no label: labels are integers from 1 on."
         )
     return replace(read, data=labels.astype(np.int32))
+
+
+def labels_in(volume: Volume) -> tuple[int, ...]:
+    """The labels of a map (x, y, z) with two or more of them; () for a mask and for a soft mask.
+
+    Values are labels if all are integers, up to `MOST_LABELS` different ones.
+    """
+    values = np.unique(volume.data[np.isfinite(volume.data) & (volume.data != 0)])
+    integers = (np.abs(values - np.rint(values)) <= _ROUNDING).all()
+    if not integers or not 2 <= values.size <= MOST_LABELS:
+        return ()
+    return tuple(int(value) for value in np.rint(values))
 
 
 def volume_of(image: Any, name: str = "the image") -> Volume:
@@ -395,8 +409,8 @@ def _one_volume(data: Array, shape: tuple[int, ...], name: str, volume: int | No
     if volume is None:
         if not (volumes == volumes[..., :1]).all():
             raise ImageError(
-                f"{name} is 4D and its {shape[3]} volumes differ: choose one with -volume "
-                f"(0 to {shape[3] - 1}), or save one as a 3D file."
+                f"{name} is 4D and its {shape[3]} volumes differ, so that their mean is no mask: "
+                "choose one of them, or save it as a 3D file."
             )
         volume = 0
     if not 0 <= volume < shape[3]:

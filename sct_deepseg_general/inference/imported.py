@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sct_deepseg_general.errors import ImageError
 from sct_deepseg_general.image.volume import Box, Grid, Volume
 from sct_deepseg_general.inference.engine import Float
-from sct_deepseg_general.inference.label_engine import LabelEngine
+from sct_deepseg_general.inference.label_engine import Half, LabelEngine
 from sct_deepseg_general.inference.locate import Location, box_on_grid
 from sct_deepseg_general.inference.nnunet_image import (
     NnunetImage,
@@ -184,13 +184,16 @@ def _check_channels(channels: Sequence[Volume], model: Model) -> None:
             )
 
 
-def _mean(folds: Iterator[Float]) -> Float:
+def _mean(folds: Iterator[Half]) -> Half:
+    """The mean of the folds' logits, summed in half precision as in nnU-Net."""
     total = next(folds)
     count = 1
     for logits in folds:
-        total = total + logits
+        total += logits
         count += 1
-    return np.asarray(total / count, np.float32)
+    if count > 1:
+        total /= np.float16(count)
+    return total
 
 
 def _majority(maps: Sequence[NDArray[np.uint8]], scheme: LabelScheme) -> NDArray[np.uint8]:

@@ -1,7 +1,6 @@
 """Engines for imported networks: any number of images in, any number of labels out.
 
-Each gives the logits of one fold after the other. The logits of two classes that exclude each
-other are reduced to their difference, label minus background: one channel instead of two.
+Each gives the logits of one fold after the other, in half precision as nnU-Net keeps them.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sct_deepseg_general.errors import ModelError
 from sct_deepseg_general.inference.devices import import_torch
@@ -18,7 +18,9 @@ from sct_deepseg_general.inference.sliding_window import blended_channels
 from sct_deepseg_general.zoo.labels import LabelScheme
 from sct_deepseg_general.zoo.model import Model
 
-__all__ = ["LabelEngine", "label_engine"]
+__all__ = ["Half", "LabelEngine", "label_engine"]
+
+Half = NDArray[np.float16]
 
 
 class LabelEngine(Protocol):
@@ -27,7 +29,7 @@ class LabelEngine(Protocol):
     name: str
     device: str
 
-    def logits(self, data: Float, progress: Progress | None = None) -> Iterator[Float]:
+    def logits(self, data: Float, progress: Progress | None = None) -> Iterator[Half]:
         """The logits (label channels, z, y, x) of each fold for `data` (channels, z, y, x)."""
 
 
@@ -63,7 +65,7 @@ class _OpenVinoLabels:
         self._precision = precision
         self._only: Callable[[Float], Float] | None = None
 
-    def logits(self, data: Float, progress: Progress | None = None) -> Iterator[Float]:
+    def logits(self, data: Float, progress: Progress | None = None) -> Iterator[Half]:
         for number, file in enumerate(self._files):
             forward = self._only or self._compile(
                 file, (self._channels, *self._tile), self._precision
@@ -74,7 +76,12 @@ class _OpenVinoLabels:
             yield blended_channels(data, self._tile, self._run(forward), step)
 
     def _run(self, forward: Callable[[Float], Float]) -> Callable[[Float], Float]:
-        return lambda tile: _reduced(forward(tile[None])[0], tile, self._scheme)
+        def run(tile: Float) -> Float:
+            logits: Float = forward(tile[None])[0]
+            _check(logits, tile, self._scheme)
+            return logits
+
+        return run
 
 
 class _TorchLabels:
@@ -91,7 +98,7 @@ class _TorchLabels:
         self._tile = model.patch[::-1]
         self._networks = [network.to(device) for network in volume_networks(model)]
 
-    def logits(self, data: Float, progress: Progress | None = None) -> Iterator[Float]:
+    def logits(self, data: Float, progress: Progress | None = None) -> Iterator[Half]:
         for number, network in enumerate(self._networks):
             step = _part(progress, number, len(self._networks))
             yield blended_channels(data, self._tile, self._run(network), step)
@@ -102,7 +109,9 @@ class _TorchLabels:
         def run(tile: Float) -> Float:
             with torch.inference_mode():
                 logits = network(torch.from_numpy(tile)[None].to(self.device))[0]
-            return _reduced(logits.float().cpu().numpy(), tile, self._scheme)
+            found: Float = logits.float().cpu().numpy()
+            _check(found, tile, self._scheme)
+            return found
 
         return run
 
@@ -121,7 +130,7 @@ class _NnunetLabels:
         self._predictor = stock_predictor(model, device)
         self._folds = self._predictor.list_of_parameters
 
-    def logits(self, data: Float, progress: Progress | None = None) -> Iterator[Float]:
+    def logits(self, data: Float, progress: Progress | None = None) -> Iterator[Half]:
         import torch
 
         for number, fold in enumerate(self._folds):
@@ -130,11 +139,13 @@ class _NnunetLabels:
             found = self._predictor.predict_logits_from_preprocessed_data(batch)
             if progress is not None:
                 progress(number + 1, len(self._folds))
-            yield _reduced(found.float().cpu().numpy(), data, self._scheme)
+            half = found.half().cpu().numpy()
+            _check(half, data, self._scheme)
+            yield half
 
 
-def _reduced(logits: Float, tile: Float, scheme: LabelScheme) -> Float:
-    """The logits (label channels, z, y, x); of two exclusive classes, only their difference.
+def _check(logits: NDArray[Any], tile: Float, scheme: LabelScheme) -> None:
+    """Check the logits (label channels, z, y, x) of a tile (channels, z, y, x).
 
     Raises
     ------
@@ -148,7 +159,6 @@ def _reduced(logits: Float, tile: Float, scheme: LabelScheme) -> Float:
         )
     if not np.isfinite(logits).all():
         raise ModelError("The network gave values that are no numbers: verify the model's files.")
-    return logits[1:] - logits[:1] if scheme.binary else np.asarray(logits)
 
 
 def _part(progress: Progress | None, number: int, count: int) -> Progress | None:

@@ -30,6 +30,7 @@ _ANISOTROPIC = 3.0
 """Ratio of the voxel's sides above which nnU-Net interpolates slice by slice."""
 
 Float = NDArray[np.float32]
+Half = NDArray[np.float16]
 Shape = tuple[int, ...]
 Spacing = tuple[float, ...]
 
@@ -112,15 +113,14 @@ def resampled(
 
 
 def label_map(
-    logits: Float, image: NnunetImage, how: Resampling, scheme: LabelScheme
+    logits: Half, image: NnunetImage, how: Resampling, scheme: LabelScheme
 ) -> NDArray[np.uint8]:
     """The label of each voxel of the image given, from the network's logits.
 
     Parameters
     ----------
     logits : array
-        (label channels, z, y, x) on the network's voxels. Of a label against the background,
-        the one channel is the difference of the two.
+        (label channels, z, y, x) on the network's voxels, float16.
     image : NnunetImage
         The image that they belong to.
     how : Resampling
@@ -134,12 +134,11 @@ def label_map(
         The values of the labels, uint8 (z, y, x), 0 outside the window.
     """
     back = _channels_back(logits, image, how)
-    painted = (1,) if scheme.binary else scheme.painted
-    if painted is None:
+    if scheme.painted is None:
         found = _largest_channel(back)
     else:
         found = np.zeros(image.cropped, np.uint8)
-        for value, channel in zip(painted, back, strict=True):
+        for value, channel in zip(scheme.painted, back, strict=True):
             found[channel > 0] = value  # its probability is above one half
     whole = np.zeros(image.whole, np.uint8)
     whole[image.window] = found
@@ -147,30 +146,31 @@ def label_map(
 
 
 def label_probability(
-    logits: Float, image: NnunetImage, how: Resampling, scheme: LabelScheme, name: str
+    logits: Half, image: NnunetImage, how: Resampling, scheme: LabelScheme, name: str
 ) -> Float:
     """The probability of one label at each voxel of the image given, float32 (z, y, x)."""
-    exclusive = scheme.painted is None and not scheme.binary
-    wanted = scheme.channel(name) if exclusive else scheme.names.index(name)
-    total: Any = 0.0
-    own: Any = 0.0
-    for number, channel in enumerate(_channels_back(logits, image, how)):
+    wanted = scheme.channel(name)
+    own: Any = 0
+    total: Any = None
+    for number, half in enumerate(_channels_back(logits, image, how)):
+        channel = half.astype(np.float32)
         own = channel if number == wanted else own
-        if exclusive:
-            total = channel if number == 0 else np.logaddexp(total, channel)
-    total = total if exclusive else np.logaddexp(own, np.float32(0))
+        if scheme.painted is None:
+            total = channel if total is None else np.logaddexp(total, channel)
+    total = np.logaddexp(own, np.float32(0)) if total is None else total
     whole = np.zeros(image.whole, np.float32)
     whole[image.window] = np.exp(own - total)
     return whole
 
 
-def _channels_back(logits: Float, image: NnunetImage, how: Resampling) -> Iterator[Float]:
-    """Each channel on the voxels of the image given, one at a time."""
+def _channels_back(logits: Half, image: NnunetImage, how: Resampling) -> Iterator[Half]:
+    """Each channel on the voxels of the image given, one at a time, float16 as in nnU-Net."""
     for channel in logits:
-        yield resampled(channel, image.cropped, image.spacing, image.original, how)
+        back = resampled(channel, image.cropped, image.spacing, image.original, how)
+        yield back.astype(np.float16)
 
 
-def _largest_channel(channels: Iterator[Float]) -> NDArray[np.uint8]:
+def _largest_channel(channels: Iterator[Half]) -> NDArray[np.uint8]:
     """The number of the channel with the largest value; the first of equal ones."""
     best = next(channels)
     found = np.zeros(best.shape, np.uint8)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import numpy as np
 from sct_deepseg_general.bids import is_mask_name
 from sct_deepseg_general.errors import ImageError
 from sct_deepseg_general.image.volume import Volume
-from sct_deepseg_general.job.outputs import PROGRAM, stem_of
+from sct_deepseg_general.job.outputs import PROGRAM, read_sidecar, stem_of
 
 __all__ = ["check_is_image", "result_reason"]
 
@@ -27,7 +26,7 @@ def result_reason(image: Path) -> str:
     `t2_seg.nii.gz` beside the image `t2.nii.gz`.
     """
     stem = stem_of(image)
-    sidecar = _sidecar(image.with_name(f"{stem}.json"))
+    sidecar = read_sidecar(image.with_name(f"{stem}.json"))
     makers = sidecar.get("GeneratedBy")
     listed = makers if isinstance(makers, list) else []
     names = [one.get("Name") for one in listed if isinstance(one, dict)]
@@ -94,11 +93,3 @@ def _source(image: Path, stem: str) -> Path | None:
             if source.is_file() or source.is_symlink():
                 return source
     return None
-
-
-def _sidecar(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}

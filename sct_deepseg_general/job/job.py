@@ -18,17 +18,24 @@ from sct_deepseg_general.csa.c2c3 import C2C3
 from sct_deepseg_general.csa.measure import PER_SLICE, CsaRequest, Measured, shapes, tabulated
 from sct_deepseg_general.csa.table import write as write_csa
 from sct_deepseg_general.errors import ImageError
-from sct_deepseg_general.files import FileStamp, written_together
+from sct_deepseg_general.files import FileStamp, sha256, written_together
 from sct_deepseg_general.image import nifti
 from sct_deepseg_general.image.companion import has_position
-from sct_deepseg_general.image.las import AXES, InLas
+from sct_deepseg_general.image.las import InLas
 from sct_deepseg_general.inference.pipeline import Options, Result, segment
 from sct_deepseg_general.inference.predictor import Predictor
 from sct_deepseg_general.job import levels as job_levels
 from sct_deepseg_general.job.inputs import check_is_image
+from sct_deepseg_general.job.labels import (
+    has_no_cord,
+    label_paths,
+    labels_record,
+    unchecked,
+    write_labels,
+)
 from sct_deepseg_general.job.outputs import Outputs, Provenance, write_sidecar
+from sct_deepseg_general.job.qc_files import areas_shown
 from sct_deepseg_general.levels.answer import LevelAnswer, LevelRequest
-from sct_deepseg_general.levels.slices import level_name
 from sct_deepseg_general.morphometry.morphometrics import Morphometrics
 from sct_deepseg_general.morphometry.soft_area import areas_around, surroundings
 from sct_deepseg_general.norms.assess import Assessment, NormRequest, assessed
@@ -87,6 +94,8 @@ class Job:
     contrast: str = ""
     source: str = ""
     """The image as a BIDS URI, for the sidecar; "" for its file name."""
+    channels: tuple[Path, ...] = ()
+    """Further images that the model takes together with the first."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,8 +180,11 @@ def run(
     stamp = FileStamp.if_present(job.image)
     image = nifti.load(job.image)
     check_is_image(image, str(job.image))
-    result = segment(image, predictor, request.options, progress)
+    others = [nifti.load(path) for path in job.channels]
+    result = segment(image, predictor, request.options, progress, others)
     model = predictor.model
+    if has_no_cord(model, request.options.label):
+        return _without_cord(job, result, predictor, request, (started, stamp))
     threshold = request.options.cleaning(model.threshold).threshold
     body = in_las(result)
     answer = job_levels.level_answer(body, request.measures, request.levels)
@@ -191,6 +203,35 @@ def run(
     if request.qc is None:
         return done
     return replace(done, qc_page=_show(done, predictor, request, request.qc, body))
+
+
+def _without_cord(
+    job: Job,
+    result: Result,
+    predictor: Predictor,
+    request: Request,
+    began: tuple[float, FileStamp | None],
+) -> Done:
+    """The result of a model, or a label, that is not the cord: without areas and their checks."""
+    started, stamp = began
+    model = predictor.model
+    nothing = replace(
+        result,
+        segmentation=replace(result.segmentation, data=np.zeros_like(result.segmentation.data)),
+    )
+    request = replace(request, csa=False, measures=PER_SLICE, levels=None, norms=None)
+    body = in_las(nothing)
+    measured, doubted = _measured(nothing, body, request, (model, model.threshold))
+    inside = result.probability.data[result.segmentation.data > 0]
+    quality = Quality("warn", unchecked(result), float(inside.mean()) if inside.size else 0.0)
+    done = Done(job, result, measured, doubted, quality, 0.0)
+    if FileStamp.if_present(job.image) != stamp:
+        raise ImageError(f"{job.image} changed while it was worked on: run again.")
+    _write(done, predictor, request)
+    done = replace(done, seconds=time.perf_counter() - started)
+    if request.qc is None:
+        return done
+    return replace(done, qc_page=_show(done, predictor, request, request.qc, in_las(result)))
 
 
 def in_las(result: Result) -> InLas:
@@ -261,6 +302,7 @@ def judged(
 
 def _among_norms(done: Done, norms: NormRequest, model: Model) -> Done:
     """The result with each level's place among the norms, and its columns in a table of levels."""
+    norms = replace(norms, repeat=IntervalFactors.from_record(model.intervals).repeat)
     found = assessed(done.table, done.measured.levels, norms, Calibrations.from_record(model.norms))
     rows = done.measured.table
     if found.places and any(len(row.slices) > 1 for row in rows.rows):
@@ -270,9 +312,11 @@ def _among_norms(done: Done, norms: NormRequest, model: Model) -> Done:
 
 def _write(done: Done, predictor: Predictor, request: Request) -> None:
     outputs, result = done.job.outputs, done.result
+    model, label = predictor.model, request.options.label
     paths = outputs.wanted(request.csa, request.soft)
-    with written_together((*paths, *done.disc_file)) as temporary:
-        nifti.save(result.segmentation, temporary[outputs.segmentation])
+    further = label_paths(model, label, outputs)
+    with written_together((*paths, *done.disc_file, *further)) as temporary:
+        write_labels(result, model, label, outputs, temporary, done.measured.levels)
         for path in done.disc_file:
             nifti.save(job_levels.disc_labels(done.levels, result.image), temporary[path], np.uint8)
         if request.soft:
@@ -281,7 +325,9 @@ def _write(done: Done, predictor: Predictor, request: Request) -> None:
             rows, source = done.measured.table, str(outputs.segmentation)
             status = done.quality.status
             write_csa(temporary[outputs.csa], rows, source, PRODUCER, status=status)
-        write_sidecar(_provenance(done, predictor, request), temporary[outputs.sidecar])
+        provenance = _provenance(done, predictor, request)
+        provenance = replace(provenance, mask_sha256=sha256(temporary[outputs.segmentation]))
+        write_sidecar(provenance, temporary[outputs.sidecar])
 
 
 def _provenance(done: Done, predictor: Predictor, request: Request) -> Provenance:
@@ -305,6 +351,7 @@ def _provenance(done: Done, predictor: Predictor, request: Request) -> Provenanc
             "uncertainty": options.uncertainty,
         },
         area=_area(done, IntervalFactors.from_record(model.intervals)),
+        **labels_record(done.result, model, options.label, done.job.outputs),
         norms={} if done.norms is None else done.norms.summary(),
         levels=job_levels.levels_record(done.levels, done.c2c3),
     )
@@ -381,20 +428,6 @@ def filed(image: Path) -> tuple[str, str, str]:
 
 def slice_areas(done: Done) -> tuple[SliceArea, ...]:
     """The area of each slice in mm² as the QC page shows it, from the lowest slice upwards."""
-    grid = done.result.image.grid.reoriented(AXES)
-    if len(done.table.shapes) != grid.shape[2]:
-        raise ImageError("The table of areas belongs to another image: measure the mask again.")
-    heights = grid.affine[2, 3] + grid.affine[2, 2] * np.arange(grid.shape[2])
-    table, levels = done.table, done.measured.levels
-    return tuple(
-        SliceArea(
-            int(z),
-            float(heights[z]),
-            float(table.area[z]),
-            None if table.area_lower is None else float(table.area_lower[z]),
-            None if table.area_upper is None else float(table.area_upper[z]),
-            level_name(int(levels[z])) if levels is not None and levels[z] else "",
-            int(z) in done.quality.flagged,
-        )
-        for z in table.slices
-    )
+    grid, levels = done.result.image.grid, done.measured.levels
+    bands = done.norms.plotted() if done.norms else {}
+    return areas_shown(grid, done.table, levels, done.quality.flagged, bands)

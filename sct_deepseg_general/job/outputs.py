@@ -15,18 +15,22 @@ from sct_deepseg_general.files import sha256, write_whole
 
 __all__ = [
     "CODE_URL",
+    "MASK_HASH",
     "PROGRAM",
     "Outputs",
     "Provenance",
     "check_folder",
     "check_writable",
     "outputs_for",
+    "read_sidecar",
     "stem_of",
     "write_sidecar",
 ]
 
 PROGRAM = "sct_deepseg_sc_general"
 """The name of the program in sidecars and dataset descriptions."""
+MASK_HASH = "MaskSHA256"
+"""The key of the sidecar that holds the SHA-256 of the mask file."""
 CODE_URL = "https://github.com/sct-pipeline/sct-deepseg-general"
 
 
@@ -78,11 +82,19 @@ class Provenance:
     """The mean area and its interval in mm², under the names that the sidecar uses."""
     norms: Mapping[str, Any] = field(default_factory=dict)
     """Where the levels lie among the norms; left out of the sidecar where it is empty."""
+    main: str = ""
+    """What an imported model's mask shows; "" for the spinal cord."""
+    labels: Mapping[str, Any] = field(default_factory=dict)
+    """The labels of an imported model: values, volumes in mm³ and files; left out where empty."""
+    region: Mapping[str, Any] = field(default_factory=dict)
+    """The part of the image that an imported model was run on; left out where empty."""
     levels: Mapping[str, Any] = field(default_factory=dict)
     """The discs, the status of their numbers and the area of C2-C3, where they were asked for."""
+    mask_sha256: str = ""
+    """SHA-256 of the mask file, by which a mask that was edited later is recognised."""
 
 
-def outputs_for(image: Path, target: Path | None = None) -> Outputs:
+def outputs_for(image: Path, target: Path | None = None, suffix: str = "_seg") -> Outputs:
     """The paths of the outputs of an image.
 
     Parameters
@@ -92,6 +104,8 @@ def outputs_for(image: Path, target: Path | None = None) -> Outputs:
     target
         A file name (.nii or .nii.gz) for the mask, or a folder; by default the folder of the
         image.
+    suffix
+        What follows the image's name in the mask's, where `target` is not a file.
 
     Examples
     --------
@@ -100,7 +114,7 @@ def outputs_for(image: Path, target: Path | None = None) -> Outputs:
     """
     stem = stem_of(image)
     ending = ".nii.gz" if image.name.endswith(".gz") else ".nii"
-    segmentation = image.parent / f"{stem}_seg{ending}"
+    segmentation = image.parent / f"{stem}{suffix}{ending}"
     if target is not None:
         is_file = target.name.endswith((".nii", ".nii.gz"))
         segmentation = target if is_file else target / segmentation.name
@@ -175,9 +189,24 @@ def write_sidecar(provenance: Provenance, path: Path) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def _described(made: Provenance) -> str:
+    if made.main == "":
+        return "The spinal cord: 1 inside, 0 outside"
+    return f"{made.main} of the model {made.model_key}"
+
+
+def read_sidecar(path: Path) -> Mapping[str, Any]:
+    """The content of a JSON sidecar; empty if it is missing or is not a JSON object."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
 def _sidecar(made: Provenance) -> dict[str, Any]:
     return {
-        "Description": "The spinal cord: 1 inside, 0 outside, on the grid of the image.",
+        "Description": f"{_described(made)}, on the grid of the image.",
         "Type": "ROI",
         "GeneratedBy": [
             {
@@ -191,12 +220,15 @@ def _sidecar(made: Provenance) -> dict[str, Any]:
         "Sources": [made.source or made.image.name],
         "SourcesSHA256": [sha256(made.image)],
         "SpatialReference": made.source or made.image.name,
+        MASK_HASH: made.mask_sha256,
         "Engine": made.engine,
         "Device": made.device,
         "AveragedVolumes": made.frames,
         **({"UndefinedVoxels": made.undefined} if made.undefined else {}),
         "Parameters": dict(made.parameters),
         "Area": dict(made.area),
+        **({"Labels": dict(made.labels)} if made.labels else {}),
+        **({"Region": dict(made.region)} if made.region else {}),
         **({"AmongNorms": dict(made.norms)} if made.norms else {}),
         **made.levels,
         "Status": made.status,

@@ -43,6 +43,10 @@ class NormRequest:
     family: str
     """Contrast of the image: "T1w", "T2w", or another, for which there is no norm."""
     norms: Norms = field(default_factory=embedded)
+    repeat: float | None = None
+    """How far, as a share of the area, a second scan's lies off at most 9 times in 10. It takes
+    the place of the area's interval, which also holds where raters draw the edge: that is what
+    the calibration settles."""
 
 
 @dataclass(frozen=True)
@@ -196,7 +200,7 @@ def _placed(
     if isinstance(norm, NoNorm):
         return LevelPlace(measure, level, value, None, norm.reason)
     people = norm.family.people[request.subject.sex]
-    interval = _interval(table, slices) if measure == "area" else None
+    interval = _interval(table, slices, value, request.repeat) if measure == "area" else None
     return LevelPlace(measure, level, value, place_of(value, interval, norm, calibration, people))
 
 
@@ -204,7 +208,11 @@ def _mean(values: NDArray[np.float64], slices: Slices) -> float:
     return float(np.nanmean(values[slices]))
 
 
-def _interval(table: Morphometrics, slices: Slices) -> tuple[float, float] | None:
+def _interval(
+    table: Morphometrics, slices: Slices, area: float, repeat: float | None
+) -> tuple[float, float] | None:
+    if repeat is not None:
+        return area * (1 - repeat), area * (1 + repeat)
     if table.area_lower is None or table.area_upper is None:
         return None
     return _mean(table.area_lower, slices), _mean(table.area_upper, slices)

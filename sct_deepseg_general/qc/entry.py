@@ -56,6 +56,8 @@ class SliceArea:
     upper: float | None = None
     level: str = ""
     flagged: bool = False
+    norm: tuple[float, float, float] | None = None
+    """5th centile, median and 95th centile of people like this one at the slice's level, mm²."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -288,7 +290,8 @@ def _section(section: Section) -> dict[str, Any]:
 
 def _area(a: SliceArea) -> list[Any]:
     numbers = [_rounded(value) for value in (a.position, a.area, a.lower, a.upper)]
-    return [int(a.slice), *numbers, a.level, bool(a.flagged)]
+    norm = [] if a.norm is None else [[_rounded(value) for value in a.norm]]
+    return [int(a.slice), *numbers, a.level, bool(a.flagged), *norm]
 
 
 def _volumes(entry: QcEntry, name: str) -> Attachment:

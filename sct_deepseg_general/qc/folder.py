@@ -30,7 +30,7 @@ from pathlib import Path
 
 from sct_deepseg_general.errors import OutputError
 
-__all__ = ["PAGE", "Attachment", "QcRow", "new_id", "publish", "refresh"]
+__all__ = ["PAGE", "Attachment", "QcRow", "check_report", "new_id", "publish", "refresh"]
 
 PAGE = "index.html"
 
@@ -119,6 +119,7 @@ def publish(
     'qc/entries'
     """
     try:
+        check_report(folder)
         (folder / "entries").mkdir(parents=True, exist_ok=True)
         _sweep(folder)
         _install_page(folder)
@@ -133,6 +134,31 @@ def publish(
     except OSError as error:
         raise _unwritable(folder, error) from error
     return target
+
+
+def check_report(folder: Path) -> None:
+    """Refuse a folder in which files of another tool, such as SCT's report, would be replaced.
+
+    Raises
+    ------
+    OutputError
+        The folder is no report of this tool and holds a file that a report would replace.
+    """
+    if _is_report(folder):
+        return
+    ours = {inside: source.read_bytes() for inside, source in _page_files().items()}
+    for inside, data in {**ours, Path("index.js"): None}.items():
+        path = folder / inside
+        other = path.exists() and (not path.is_file() or path.read_bytes() != data)
+        if other and not _is_report(folder):  # another process may have begun it meanwhile
+            raise OutputError(
+                f"{folder} holds files of another tool ({inside.as_posix()}): give the QC report "
+                f"a folder of its own, such as {folder / 'sct_deepseg_sc_general'}."
+            )
+
+
+def _is_report(folder: Path) -> bool:
+    return (folder / "entries").is_dir() or (folder / "report.id").exists()
 
 
 def refresh(folder: Path) -> int:
@@ -247,10 +273,16 @@ def _report_id(folder: Path) -> str:
     return re.sub(r"[^0-9a-f]", "", path.read_text("ascii", errors="replace"))
 
 
+def _page_files() -> dict[Path, Path]:
+    """The files of the page, by their place in a report."""
+    sources = sorted(path for path in _ASSETS.rglob("*") if path.is_file())
+    inside = {source.relative_to(_ASSETS): source for source in sources}
+    return {one if one.name == PAGE else Path("assets") / one: inside[one] for one in inside}
+
+
 def _install_page(folder: Path) -> None:
-    for source in sorted(path for path in _ASSETS.rglob("*") if path.is_file()):
-        inside = source.relative_to(_ASSETS)
-        target = folder / (inside if inside.name == PAGE else Path("assets") / inside)
+    for inside, source in _page_files().items():
+        target = folder / inside
         data = source.read_bytes()
         if not target.exists() or target.read_bytes() != data:
             target.parent.mkdir(parents=True, exist_ok=True)

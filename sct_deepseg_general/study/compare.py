@@ -32,38 +32,46 @@ from sct_deepseg_general.errors import BackendError, DatasetError
 from sct_deepseg_general.evaluation.evaluate import (
     Candidate,
     Measurement,
-    Seen,
     Segmenter,
     TestCase,
-    evaluated,
+    TrainingData,
+    evaluate_models,
     reference_of,
     test_cases_of,
 )
-from sct_deepseg_general.evaluation.statistics import Comparison, contrast_bias
-from sct_deepseg_general.evaluation.stored import read_bias, read_curves, write_bias, write_curves
-from sct_deepseg_general.evaluation.tables import append, read_csv, read_lines, write_csv
+from sct_deepseg_general.evaluation.statistics import ModelComparison, contrast_bias
+from sct_deepseg_general.evaluation.tables import (
+    append,
+    read_bias,
+    read_csv,
+    read_curves,
+    read_lines,
+    write_bias,
+    write_csv,
+    write_curves,
+)
 from sct_deepseg_general.files import write_whole
 from sct_deepseg_general.image.nifti import load, load_segmentation, save
 from sct_deepseg_general.image.volume import Segmentation, Volume
 from sct_deepseg_general.schema import as_json
 from sct_deepseg_general.study import notebook
-from sct_deepseg_general.study.findings import Findings, chosen_cases, findings_of
-from sct_deepseg_general.study.pictures import row_of
+from sct_deepseg_general.study.pictures import comparison_row
 from sct_deepseg_general.study.report import Picture, page
+from sct_deepseg_general.study.results import StudyResults, chosen_cases, study_results
 
-__all__ = ["DONE", "TRAINED_CURVES", "Opener", "Study", "Trainer", "compare", "report"]
+__all__ = ["DONE", "TRAINER_CURVES", "ModelLoader", "Study", "Trainer", "compare", "report"]
 
 DONE = "done.json"
 CURVES = "curves.csv"
-TRAINED_CURVES = Path("network", CURVES)
+TRAINER_CURVES = Path("network", CURVES)
 """A trainer may leave this in the folder it was given: columns epoch, loss and dice_NAME."""
 
 Trainer = Callable[[Recipe, Path, Path], Path]
 """(recipe, nnU-Net raw dataset, folder to train in) to the folder of the finished model; called
 again on the same folder after an interruption, it resumes."""
-Opener = Callable[[Path], Segmenter]
+ModelLoader = Callable[[Path], Segmenter]
 """A finished model's folder to its segmenter."""
-Told = Callable[[str, int, int], None]
+Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -80,37 +88,37 @@ class Study:
 def compare(
     study: Study,
     train: Trainer,
-    open_model: Opener,
+    load_model: ModelLoader,
     jobs: int = 1,
-    told: Told = lambda stage, done, total: None,
-) -> Findings:
-    """All stages of a study; `told` hears of each stage how much of it is done.
+    progress: Progress = lambda stage, done, total: None,
+) -> StudyResults:
+    """All stages of a study; `progress` hears of each stage how much of it is done.
 
     Raises:
-        DatasetError, OutputError: as `build` and `evaluated`; what the trainer raises.
+        DatasetError, OutputError: as `build` and `evaluate_models`; what the trainer raises.
     """
     study.folder.mkdir(parents=True, exist_ok=True)
     dataset = study.folder / "dataset"
-    built = build(study.recipe, study.data, dataset, jobs, lambda *n: told("dataset", *n))
-    models = _trained(built, study.folder / "models", train, told)
-    rows = _evaluated(study, built, models, open_model, told)
+    built = build(study.recipe, study.data, dataset, jobs, lambda *n: progress("dataset", *n))
+    models = _trained(built, study.folder / "models", train, progress)
+    rows = _evaluated(study, built, models, load_model, progress)
     places = {name: study.folder / "models" / name / _key(built, name) for name in models}
     _write_tables(study.folder, built.recipe, places, rows)
-    told("report", 1, 3)
+    progress("report", 1, 3)
     _write_pictures(study, built, rows)
-    told("report", 2, 3)
+    progress("report", 2, 3)
     found = report(study.folder, with_notebook=study.notebook)
-    told("report", 3, 3)
+    progress("report", 3, 3)
     return found
 
 
-def report(folder: Path, *, with_notebook: bool = True) -> Findings:
+def report(folder: Path, *, with_notebook: bool = True) -> StudyResults:
     """The page and the notebook, made again from the tables kept in `folder`."""
     rows = read_csv(folder / "evaluation.csv")
-    found = findings_of(recipes.read(folder / "recipe.json"), rows)
+    found = study_results(recipes.read(folder / "recipe.json"), rows)
     write_rows(
         folder / "tests.csv",
-        [field.name for field in fields(Comparison)],
+        [field.name for field in fields(ModelComparison)],
         ({k: _short(v) for k, v in asdict(one).items()} for one in found.tests),
     )
     pictures = [
@@ -125,14 +133,14 @@ def report(folder: Path, *, with_notebook: bool = True) -> Findings:
     return found
 
 
-def _trained(built: Built, folder: Path, train: Trainer, told: Told) -> dict[str, Path]:
+def _trained(built: Built, folder: Path, train: Trainer, progress: Progress) -> dict[str, Path]:
     """Each model's folder: from its note if it is done, else from the trainer."""
     models = {}
     for number, model in enumerate(built.recipe.models):
         place = folder / model / _key(built, model)
         place.mkdir(parents=True, exist_ok=True)
         models[model] = _finished(place) or _train(built, model, place, train)
-        told("train", number + 1, len(built.recipe.models))
+        progress("train", number + 1, len(built.recipe.models))
     return models
 
 
@@ -167,7 +175,11 @@ def _key(built: Built, model: str) -> str:
 
 
 def _evaluated(
-    study: Study, built: Built, models: Mapping[str, Path], open_model: Opener, told: Told
+    study: Study,
+    built: Built,
+    models: Mapping[str, Path],
+    load_model: ModelLoader,
+    progress: Progress,
 ) -> list[Measurement]:
     """All models on all test cases; a model is opened once, and only if something is missing."""
     cases = _test_cases(study, built)
@@ -176,45 +188,45 @@ def _evaluated(
         place = study.folder / "evaluation" / model / _key(built, model)
         place.mkdir(parents=True, exist_ok=True)
         known = read_lines(place / "journal.jsonl")
-        segment = _opened_once(open_model, path)
-        candidate = Candidate(model, segment, _seen(built, model))
+        segment = _loaded_once(load_model, path)
+        candidate = Candidate(model, segment, _radiological(built, model))
         done = set(known)
 
         def keep(_: str, case: TestCase, found: Segmentation, place: Path = place) -> None:
             save(found, place / f"{case.name}.nii.gz")
 
         def tell(now: int, total: int, number: int = number) -> None:
-            told("evaluate", number * total + now, len(models) * total)
+            progress("evaluate", number * total + now, len(models) * total)
 
-        for row in evaluated([candidate], cases, known, tell, keep):
+        for row in evaluate_models([candidate], cases, known, tell, keep):
             if row not in done:
                 append(row, place / "journal.jsonl")
             rows.append(row)
     return rows
 
 
-def _opened_once(open_model: Opener, path: Path) -> Segmenter:
+def _loaded_once(load_model: ModelLoader, path: Path) -> Segmenter:
     opened: list[Segmenter] = []
 
     def segment(image: Volume) -> Segmentation:
         if not opened:
-            opened.append(open_model(path))
+            opened.append(load_model(path))
         return opened[0](image)
 
     return segment
 
 
 def _test_cases(study: Study, built: Built) -> tuple[TestCase, ...]:
-    found = recipes.found(built.recipe, study.data)
+    found = recipes.index_datasets(built.recipe, study.data)
     cases = test_cases_of(built.entries, {one.dataset: one.root for one in found})
     if not cases:
         raise DatasetError("Nobody is left to test on: raise split.test, or add an unseen dataset.")
     return cases
 
 
-def _seen(built: Built, model: str) -> Seen:
+def _radiological(built: Built, model: str) -> TrainingData:
     entries = trained_on(built.entries, model)
-    return Seen(
+    return TrainingData(
         frozenset(one.image_sha256 for one in entries), frozenset(one.person for one in entries)
     )
 
@@ -225,13 +237,13 @@ def _write_tables(
     recipes.write(recipe, folder / "recipe.json")
     write_csv(rows, folder / "evaluation.csv", timed=False)
     write_bias(contrast_bias(rows), folder / "contrast_bias.csv")
-    kept = {name: path / TRAINED_CURVES for name, path in places.items()}
+    kept = {name: path / TRAINER_CURVES for name, path in places.items()}
     records = {name: _record(path) for name, path in kept.items() if path.is_file()}
     write_curves(records, folder / CURVES)
 
 
 def _write_pictures(study: Study, built: Built, rows: Iterable[Measurement]) -> None:
-    found = findings_of(built.recipe, rows)
+    found = study_results(built.recipe, rows)
     cases = {one.name: one for one in _test_cases(study, built)}
     folder = study.folder / "pictures"
     folder.mkdir(exist_ok=True)
@@ -257,7 +269,7 @@ def _picture(folder: Path, built: Built, case: TestCase, dice: float) -> bytes:
         )
         for model in built.recipe.models
     }
-    return row_of(image, reference, predictions, dice)
+    return comparison_row(image, reference, predictions, dice)
 
 
 def _record(path: Path) -> dict[str, list[float]]:

@@ -11,7 +11,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from sct_deepseg_general.evaluation.statistics import by_person
-from sct_deepseg_general.study.findings import GENERAL, Findings, Metric
+from sct_deepseg_general.study.results import GENERAL, Metric, StudyResults
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,9 +23,9 @@ Curve = Mapping[str, Sequence[float]]
 _GENERAL, _SPECIFIC = "#c0392b", "#34607f"
 
 
-def ranking(found: Findings, test_set: str, metric: Metric) -> Figure:
+def ranking(results: StudyResults, test_set: str, metric: Metric) -> Figure:
     """Models ordered by their mean on one test set, with every person as a point."""
-    values = {one: _people(found, one, test_set, metric) for one in found.models}
+    values = {one: _people(results, one, test_set, metric) for one in results.models}
     order = sorted(values, key=lambda one: values[one].mean(), reverse=not metric.largest_is_best)
     figure, axes = _figure(6.4, 0.45 * len(order) + 1.1)
     rng = np.random.default_rng(0)
@@ -36,17 +36,17 @@ def ranking(found: Findings, test_set: str, metric: Metric) -> Figure:
         axes.plot([values[model].mean()] * 2, [place - 0.3, place + 0.3], color=color, lw=2.5)
     axes.set_yticks(range(len(order)), order)
     axes.set_xlabel(metric.title)
-    axes.set_title(f"{test_set} (unseen)" if test_set in found.unseen_sets else test_set)
+    axes.set_title(f"{test_set} (unseen)" if test_set in results.unseen_sets else test_set)
     return figure
 
 
-def in_domain(found: Findings, metric: Metric) -> Figure:
+def in_domain(results: StudyResults, metric: Metric) -> Figure:
     """Every test person: the specific model of their dataset against the general one."""
     figure, axes = _figure(4.6, 4.4)
     points: list[float] = []
-    for number, name in enumerate(found.seen_sets):
-        ours = by_person(found.of(GENERAL, name), metric.name)
-        own = by_person(found.of(name, name), metric.name)
+    for number, name in enumerate(results.seen_sets):
+        ours = by_person(results.of(GENERAL, name), metric.name)
+        own = by_person(results.of(name, name), metric.name)
         pairs = [(own[one], ours[one]) for one in ours]
         axes.plot(*zip(*pairs, strict=True), "o", color=f"C{number}", alpha=0.75, label=name)
         points += [value for pair in pairs for value in pair]
@@ -88,8 +88,8 @@ def svg(make: Callable[[], Figure]) -> str:
     return text[text.index("<svg") :]
 
 
-def _people(found: Findings, model: str, test_set: str, metric: Metric) -> np.ndarray:
-    return np.array(list(by_person(found.of(model, test_set), metric.name).values()))
+def _people(results: StudyResults, model: str, test_set: str, metric: Metric) -> np.ndarray:
+    return np.array(list(by_person(results.of(model, test_set), metric.name).values()))
 
 
 def _figure(width: float, height: float) -> tuple[Figure, Axes]:

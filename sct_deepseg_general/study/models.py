@@ -12,18 +12,20 @@ from sct_deepseg_general.errors import BackendError
 from sct_deepseg_general.evaluation.evaluate import Segmenter
 from sct_deepseg_general.inference.pipeline import segment
 from sct_deepseg_general.inference.predictor import load_predictor
-from sct_deepseg_general.study.compare import Opener, Trainer
+from sct_deepseg_general.study.compare import ModelLoader, Trainer
 from sct_deepseg_general.zoo.model import Model
 
 if TYPE_CHECKING:
     from sct_deepseg_general.training.trainer import Epoch
 
-__all__ = ["opener", "segmenter", "trainer"]
+__all__ = ["model_loader", "segmenter", "trainer"]
 
-Tell = Callable[[str, str, float], None]
+TrainingProgress = Callable[[str, str, float], None]
 
 
-def trainer(device: str = "auto", tell: Tell = lambda model, network, share: None) -> Trainer:
+def trainer(
+    device: str = "auto", tell: TrainingProgress = lambda model, network, share: None
+) -> Trainer:
     """Trains and assembles a model; `tell` gets model, network and the share done.
 
     Raises:
@@ -65,7 +67,7 @@ def _own_people(recipe: Recipe, model: str) -> Recipe:
     return recipe.with_split(own)
 
 
-def opener(engine: str = "auto", device: str = "auto") -> Opener:
+def model_loader(engine: str = "auto", device: str = "auto") -> ModelLoader:
     """Opens a model folder on an engine and a device."""
     return lambda folder: segmenter(Model.load(folder), engine, device)
 

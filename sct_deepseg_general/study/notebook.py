@@ -26,37 +26,37 @@ from IPython.display import HTML, SVG, Image, display
 
 from sct_deepseg_general.study import report
 from sct_deepseg_general.study.figures import curves, in_domain, ranking, svg
-from sct_deepseg_general.study.findings import METRICS, findings_of
-from sct_deepseg_general.evaluation.stored import read_bias, read_curves
+from sct_deepseg_general.study.results import METRICS, study_results
+from sct_deepseg_general.evaluation.tables import read_bias, read_curves
 from sct_deepseg_general.datasets.recipe import read
 from sct_deepseg_general.evaluation.tables import read_csv
 
-found = findings_of(read(Path("recipe.json")), read_csv(Path("evaluation.csv")))
-print(found.verdict.sentence)
+results = study_results(read(Path("recipe.json")), read_csv(Path("evaluation.csv")))
+print(results.verdict.sentence)
 %%
 ## Models on test sets
 
 Mean ± SD over people, 95 % bootstrap interval of the mean. Empty and failed cases count.
 %%
 for metric in METRICS:
-    display(HTML(f"<h4>{metric.title}</h4>" + report.metric_table(found, metric)))
+    display(HTML(f"<h4>{metric.title}</h4>" + report.metric_table(results, metric)))
 %%
 ## General against specific
 
 Paired by person; Wilcoxon's signed-rank test with Holm's correction.
 %%
-HTML(report.tests_table(found))
+HTML(report.tests_table(results))
 %%
 ## Every person
 %%
-for test_set in (*found.unseen_sets, *found.seen_sets):
-    display(SVG(svg(lambda: ranking(found, test_set, METRICS[0]))))
-if found.seen_sets:
-    display(SVG(svg(lambda: in_domain(found, METRICS[0]))))
+for test_set in (*results.unseen_sets, *results.seen_sets):
+    display(SVG(svg(lambda: ranking(results, test_set, METRICS[0]))))
+if results.seen_sets:
+    display(SVG(svg(lambda: in_domain(results, METRICS[0]))))
 %%
 ## CSA over contrasts
 %%
-HTML(report.bias_table(found, read_bias(Path("contrast_bias.csv"))))
+HTML(report.bias_table(results, read_bias(Path("contrast_bias.csv"))))
 %%
 ## Median and worst cases
 %%

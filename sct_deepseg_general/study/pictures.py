@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from sct_deepseg_general.image.volume import Segmentation, Volume
 
-__all__ = ["row_of", "worst_slice"]
+__all__ = ["comparison_row", "worst_slice"]
 
 _RAS = ("R", "A", "S")
 _HALF = 20.0  # mm shown on each side of the cord
 Plane = NDArray[np.float64]
 
 
-def row_of(
+def comparison_row(
     image: Volume, reference: Segmentation, predictions: Mapping[str, Segmentation], dice: float
 ) -> bytes:
     """A PNG: the bare image, the reference's outline, then each model's, seen from below.
@@ -35,11 +35,11 @@ def row_of(
     figure = Figure(figsize=(1.55 * len(panels), 1.95), dpi=110)
     for number, (title, mask) in enumerate(panels.items()):
         axes = figure.add_axes(((number + 0.02) / len(panels), 0.01, 0.96 / len(panels), 0.79))
-        plane = _seen(image.data[window][..., z].astype(float))
+        plane = _radiological(image.data[window][..., z].astype(float))
         low, high = np.percentile(plane, [1, 99.5])
         aspect = image.grid.spacing[1] / image.grid.spacing[0]
         axes.imshow(plane, cmap="gray", vmin=low, vmax=high, aspect=aspect)
-        outline = None if mask is None else _seen(mask[window][..., z].astype(float))
+        outline = None if mask is None else _radiological(mask[window][..., z].astype(float))
         if outline is not None and outline.min() < outline.max():
             color = "#39d353" if title == "reference" else "#ff5c5c"
             axes.contour(outline, [0.5], colors=color, linewidths=1.1)
@@ -69,7 +69,7 @@ def _window(reference: Segmentation, z: int) -> tuple[slice, slice]:
     return slice(int(low[0]), int(high[0])), slice(int(low[1]), int(high[1]))
 
 
-def _seen(plane: Plane) -> Plane:
+def _radiological(plane: Plane) -> Plane:
     """Radiological view: anterior on top, the person's right on the left of the picture."""
     seen: Plane = plane.T[::-1, ::-1]
     return seen

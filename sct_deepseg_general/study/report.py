@@ -11,7 +11,7 @@ from math import isnan
 from sct_deepseg_general.evaluation.statistics import ContrastBias, Summary, pooled_sd
 from sct_deepseg_general.study import published
 from sct_deepseg_general.study.figures import Curve, curves, in_domain, ranking, svg
-from sct_deepseg_general.study.findings import METRICS, Findings, Metric
+from sct_deepseg_general.study.results import METRICS, Metric, StudyResults
 
 __all__ = ["Picture", "bias_table", "metric_table", "page", "published_tables", "tests_table"]
 
@@ -50,22 +50,22 @@ class Picture:
 
 
 def page(
-    found: Findings,
+    results: StudyResults,
     biases: Sequence[ContrastBias],
     pictures: Iterable[Picture],
     records: Mapping[str, Curve],
 ) -> str:
     """The whole page. `records` are the training curves of the models that have them."""
     parts = [
-        f"<h1>{escape(found.recipe.name)}: general and specific models</h1>",
-        f"<p>{escape(found.recipe.description)}</p>",
-        _verdict(found),
+        f"<h1>{escape(results.recipe.name)}: general and specific models</h1>",
+        f"<p>{escape(results.recipe.description)}</p>",
+        _verdict(results),
         f"<h2>Models on test sets</h2><p>{_SPREAD_NOTE}</p>",
-        *(f"<h3>{escape(one.title)}</h3>{metric_table(found, one)}" for one in METRICS),
-        f"<h2>General against specific</h2><p>{_TESTS_NOTE}</p>{tests_table(found)}",
+        *(f"<h3>{escape(one.title)}</h3>{metric_table(results, one)}" for one in METRICS),
+        f"<h2>General against specific</h2><p>{_TESTS_NOTE}</p>{tests_table(results)}",
         "<h2>Every person</h2>",
-        *_figures(found),
-        f"<h2>CSA over contrasts</h2>{bias_table(found, biases)}",
+        *_figures(results),
+        f"<h2>CSA over contrasts</h2>{bias_table(results, biases)}",
         "<h2>Median and worst cases</h2>",
         *map(_picture, pictures),
         "<h2>Training</h2>",
@@ -73,36 +73,37 @@ def page(
         f"<h2>The published study</h2><p>{escape(published.TITLE)}: {_ANCHOR_NOTE}</p>",
         published_tables(),
     ]
-    title = escape(found.recipe.name)
+    title = escape(results.recipe.name)
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n<title>{title}</title>\n'
         f"<style>{_STYLE}</style></head><body>\n" + "\n".join(parts) + "\n</body></html>\n"
     )
 
 
-def metric_table(found: Findings, metric: Metric) -> str:
+def metric_table(results: StudyResults, metric: Metric) -> str:
     """Models by test sets, for one metric."""
     cells = {
-        (model, one): found.cell(model, one, metric)
-        for model in found.models
-        for one in found.test_sets
+        (model, one): results.cell(model, one, metric)
+        for model in results.models
+        for one in results.test_sets
     }
     best = {
-        one: _best([cells[model, one] for model in found.models], metric) for one in found.test_sets
+        one: _best([cells[model, one] for model in results.models], metric)
+        for one in results.test_sets
     }
     rows = [
-        [escape(model), *(_cell(cells[model, one], metric, best[one]) for one in found.test_sets)]
-        for model in found.models
+        [escape(model), *(_cell(cells[model, one], metric, best[one]) for one in results.test_sets)]
+        for model in results.models
     ]
-    heads = [_heading(found, cells[found.models[0], one], one) for one in found.test_sets]
+    heads = [_heading(results, cells[results.models[0], one], one) for one in results.test_sets]
     return _table(["trained on", *heads], rows)
 
 
-def tests_table(found: Findings) -> str:
+def tests_table(results: StudyResults) -> str:
     """Every paired comparison, with its corrected p-value."""
     titles = {one.name: one for one in METRICS}
     rows = []
-    for one in found.tests:
+    for one in results.tests:
         metric = titles[one.metric]
         numbers = f"{one.difference:+.{metric.digits}f}", _p(one.p), _p(one.p_holm)
         names = (one.test_set, metric.title, one.other, str(one.people))
@@ -111,13 +112,13 @@ def tests_table(found: Findings) -> str:
     return _table(heads, rows)
 
 
-def bias_table(found: Findings, biases: Sequence[ContrastBias]) -> str:
+def bias_table(results: StudyResults, biases: Sequence[ContrastBias]) -> str:
     """Each contrast's mean CSA bias for each model; "" replaced by a sentence if there is none."""
     if not biases:
         return "<p>No test person has several contrasts over the same heights.</p>"
     contrasts = sorted({one.contrast for one in biases})
     rows = []
-    for model in found.models:
+    for model in results.models:
         mine = [one for one in biases if one.model == model]
         means = (_mean(one.bias for one in mine if one.contrast == name) for name in contrasts)
         rows.append([escape(model), *(f"{mean:+.2f}" for mean in means), f"{pooled_sd(mine):.2f}"])
@@ -141,23 +142,23 @@ def published_tables() -> str:
     )
 
 
-def _verdict(found: Findings) -> str:
+def _verdict(results: StudyResults) -> str:
     items = [
         f"<li>{escape(name)} ({kind}): general {ours:.3f}, {escape(other)} {theirs:.3f}</li>"
-        for kind, sets in (("unseen", found.verdict.unseen), ("in-domain", found.verdict.seen))
+        for kind, sets in (("unseen", results.verdict.unseen), ("in-domain", results.verdict.seen))
         for name, ours, theirs, other in sets
     ]
-    text = escape(found.verdict.sentence)
+    text = escape(results.verdict.sentence)
     return f'<p class="verdict">{text}</p><p>Mean Dice:</p><ul>{"".join(items)}</ul>'
 
 
-def _figures(found: Findings) -> Iterable[str]:
+def _figures(results: StudyResults) -> Iterable[str]:
     dice, volume = METRICS[0], METRICS[6]
-    for one in (*found.unseen_sets, *found.seen_sets):
+    for one in (*results.unseen_sets, *results.seen_sets):
         for metric in (dice, volume):
-            yield f"<figure>{svg(lambda: ranking(found, one, metric))}</figure>"  # noqa: B023  used at once
-    if found.seen_sets:
-        yield f"<figure>{svg(lambda: in_domain(found, dice))}</figure>"
+            yield f"<figure>{svg(lambda: ranking(results, one, metric))}</figure>"  # noqa: B023  used at once
+    if results.seen_sets:
+        yield f"<figure>{svg(lambda: in_domain(results, dice))}</figure>"
 
 
 def _picture(picture: Picture) -> str:
@@ -167,8 +168,8 @@ def _picture(picture: Picture) -> str:
     return f"<figure><figcaption>{title}</figcaption>{image}</figure>"
 
 
-def _heading(found: Findings, cell: Summary, test_set: str) -> str:
-    kind = "unseen" if test_set in found.unseen_sets else "in-domain"
+def _heading(results: StudyResults, cell: Summary, test_set: str) -> str:
+    kind = "unseen" if test_set in results.unseen_sets else "in-domain"
     counts = (
         f"{_counted(cell.people, 'person', 'people')}, {_counted(cell.images, 'image', 'images')}"
     )

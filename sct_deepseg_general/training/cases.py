@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sct_deepseg_general.augmentation.sampling import Case
+from sct_deepseg_general.augmentation.sampling import TrainingCase
 from sct_deepseg_general.errors import DatasetError
 from sct_deepseg_general.files import sha256, write_whole
 from sct_deepseg_general.image.nifti import load, load_probability
@@ -47,7 +47,7 @@ def prepared_cases(
     preparation: Preparation,
     cache: Path,
     trust: Mapping[str, float],
-) -> list[Case]:
+) -> list[TrainingCase]:
     """The named cases of an nnU-Net raw dataset, prepared, from the cache where possible.
 
     Raises:
@@ -59,7 +59,7 @@ def prepared_cases(
 
 def _case(
     raw: Path, name: str, preparation: Preparation, cache: Path, trust: Mapping[str, float]
-) -> Case:
+) -> TrainingCase:
     image = raw / "imagesTr" / f"{name}_0000.nii.gz"
     soft, hard = (raw / folder / f"{name}.nii.gz" for folder in ("softlabelsTr", "labelsTr"))
     label = soft if soft.exists() else hard
@@ -67,11 +67,11 @@ def _case(
     stack = _cached(cache / name, stamp)
     if stack is None:
         stack = _stack(image, label, preparation, name.split("_", maxsplit=1)[0])
-        _keep(cache / name, stamp, stack)
+        _store(cache / name, stamp, stack)
     centres = np.argwhere(stack[1] > 0.5).astype(np.int32)
     dataset = name.split("_", maxsplit=1)[0]
     step = max(1, len(centres) // _MOST_CENTRES)
-    return Case(name, dataset, stack[0], stack[1], centres[::step], trust.get(dataset, 1.0))
+    return TrainingCase(name, dataset, stack[0], stack[1], centres[::step], trust.get(dataset, 1.0))
 
 
 def _stack(image: Path, label: Path, preparation: Preparation, dataset: str) -> NDArray[np.float32]:
@@ -109,7 +109,7 @@ def _cached(path: Path, stamp: str) -> Any:
     return np.load(data, allow_pickle=False)
 
 
-def _keep(path: Path, stamp: str, stack: NDArray[np.float32]) -> None:
+def _store(path: Path, stamp: str, stack: NDArray[np.float32]) -> None:
     path.with_suffix(".json").unlink(missing_ok=True)
     with write_whole(path.with_suffix(".npy")) as temporary:
         np.save(temporary, stack, allow_pickle=False)

@@ -20,11 +20,11 @@ from sct_deepseg_general.training.plan import nnunet_folders, planned
 from sct_deepseg_general.training.shape_cases import shape_cases
 from sct_deepseg_general.training.start import Start
 from sct_deepseg_general.training.stock import train_stock
-from sct_deepseg_general.training.trainer import CordTrainer, Epoch, Schooling
+from sct_deepseg_general.training.trainer import CordTrainer, Epoch, TrainerSettings
 
 __all__ = ["Trained", "fit", "train_network"]
 
-Tell = Callable[[str, Epoch, float], None]
+OnEpoch = Callable[[str, Epoch, float], None]
 
 
 @dataclass(frozen=True)
@@ -44,13 +44,13 @@ def fit(
     output: Path,
     model: str = "general",
     device: str = "auto",
-    tell: Tell | None = None,
+    on_epoch: OnEpoch | None = None,
     start: Start | None = None,
 ) -> Trained:
     """Train a model of the recipe on its nnU-Net raw dataset; goes on where it was stopped.
 
     `raw` is the folder that holds `Dataset101_general` and the like, `output` gets plans,
-    prepared cases, states and checkpoints. `tell` gets the network's name, each epoch's
+    prepared cases, states and checkpoints. `on_epoch` gets the network's name, each epoch's
     figures and the share done. With `start` the network begins with the weights of that model, made
     wider where the recipe has more channels, and a locator of the same settings is taken over.
 
@@ -63,13 +63,15 @@ def fit(
     dataset = recipe.folder_of(model)
     folds = tuple(f"fold_{fold}" for fold in recipe.training.folds)
     network = train_network(
-        "network", recipe, recipe.training, raw / dataset, output, device, tell, start
+        "network", recipe, recipe.training, raw / dataset, output, device, on_epoch, start
     )
     if recipe.locator is None:
         return Trained(network, None, folds)
     if start is not None and start.has_locator(recipe.locator):
         return Trained(network, None, folds, start.model.folder)
-    locator = train_network("locator", recipe, recipe.locator, raw / dataset, output, device, tell)
+    locator = train_network(
+        "locator", recipe, recipe.locator, raw / dataset, output, device, on_epoch
+    )
     return Trained(network, locator, folds)
 
 
@@ -80,7 +82,7 @@ def train_network(  # noqa: PLR0913, PLR0917  # what, from what, where to, and h
     raw: Path,
     output: Path,
     device: str = "auto",
-    tell: Tell | None = None,
+    on_epoch: OnEpoch | None = None,
     start: Start | None = None,
 ) -> Path:
     """All folds of one network ("network" or "locator"); gives nnU-Net's results folder.
@@ -88,43 +90,45 @@ def train_network(  # noqa: PLR0913, PLR0917  # what, from what, where to, and h
     `output/NAME` also gets the curves (`curves.csv`, `curves.png`, of all epochs, those before
     an interruption too) and what nnU-Net has to say (`nnunet.log`).
     """
-    work, told = output / name, tell or _nothing
+    work, on_epoch = output / name, on_epoch or _ignore_progress
     log = work / "nnunet.log"
     if training.trainer != CordTrainer.__name__:
-        heard = partial(_heard, work, told, name)
-        return train_stock(training, raw, work, _device(device), heard)
+        on_epochs = partial(_report_epochs, work, on_epoch, name)
+        return train_stock(training, raw, work, _device(device), on_epochs)
     with nnunet_folders(raw.parent, work):
-        with _nnunet_aside(log):
+        with _nnunet_output_to(log):
             plans = planned(raw.name, training)
         result = work / "results"
         for fold in training.folds:
-            with _nnunet_aside(log):
+            with _nnunet_output_to(log):
                 trainer = _trainer(plans, raw, fold, device)
-            trainer.prepare(_schooling(recipe, training, raw, work, fold), start)
-            trainer.learn(partial(_told, trainer, work, told, name))
+            trainer.prepare(_trainer_settings(recipe, training, raw, work, fold), start)
+            trainer.learn(partial(_report_epoch, trainer, work, on_epoch, name))
             result = Path(trainer.output_folder_base)
     return result
 
 
-def _told(
-    trainer: CordTrainer, work: Path, tell: Tell, name: str, epoch: Epoch, share: float
+def _report_epoch(
+    trainer: CordTrainer, work: Path, on_epoch: OnEpoch, name: str, epoch: Epoch, share: float
 ) -> None:
     write_curves(trainer.curves, work)
-    tell(name, epoch, share)
+    on_epoch(name, epoch, share)
 
 
-def _heard(work: Path, tell: Tell, name: str, epochs: Sequence[Epoch], share: float) -> None:
+def _report_epochs(
+    work: Path, on_epoch: OnEpoch, name: str, epochs: Sequence[Epoch], share: float
+) -> None:
     write_curves(epochs, work)
-    tell(name, epochs[-1], share)
+    on_epoch(name, epochs[-1], share)
 
 
-def _nothing(name: str, epoch: Epoch, share: float) -> None:
-    """Nobody listens."""
+def _ignore_progress(name: str, epoch: Epoch, share: float) -> None:
+    """Ignore the progress of a training."""
 
 
 @contextmanager
-def _nnunet_aside(log: Path) -> Iterator[None]:
-    """nnU-Net prints its plans and its reference: to a file, not between our lines."""
+def _nnunet_output_to(log: Path) -> Iterator[None]:
+    """Write what nnU-Net prints (its plan, its citation) to the file `log`."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("a", encoding="utf-8") as stream, redirect_stdout(stream):
         yield
@@ -139,7 +143,9 @@ def _trainer(plans: dict[str, Any], raw: Path, fold: int, device: str) -> CordTr
     return CordTrainer(content, "3d_fullres", fold, dataset, chosen)
 
 
-def _schooling(recipe: Recipe, training: Training, raw: Path, work: Path, fold: int) -> Schooling:
+def _trainer_settings(
+    recipe: Recipe, training: Training, raw: Path, work: Path, fold: int
+) -> TrainerSettings:
     learn, check = _fold_names(raw, fold)
     trust = {one.name: one.trust for one in recipe.datasets}
     spacing = training.spacing
@@ -154,7 +160,7 @@ def _schooling(recipe: Recipe, training: Training, raw: Path, work: Path, fold: 
         raise DatasetError(f"{raw} holds no labelled case to train on.")
     shapes = recipe.shapes if _general(recipe, training, raw) else ()
     drawn = shape_cases(shapes, raw.parents[1] / SHAPES, preparation)
-    return Schooling(training, [cases[n] for n in learn] + drawn, [cases[n] for n in check])
+    return TrainerSettings(training, [cases[n] for n in learn] + drawn, [cases[n] for n in check])
 
 
 def _general(recipe: Recipe, training: Training, raw: Path) -> bool:

@@ -13,17 +13,17 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
 from sct_deepseg_general.augmentation.contrast import Mix, known, normalised, randomised
-from sct_deepseg_general.augmentation.sampling import Case, SpatialRange, draw_patch
+from sct_deepseg_general.augmentation.sampling import SpatialRange, TrainingCase, draw_patch
 from sct_deepseg_general.inference.openvino import drop_signal_stack
 
-__all__ = ["Stream", "batches"]
+__all__ = ["PatchDataset", "batches"]
 
-STILL = SpatialRange(rotation=0, scale=(1.0, 1.0), bend=0, shift=4, anywhere=0, flip=(0, 0, 0))
+UNCHANGED = SpatialRange(rotation=0, scale=(1.0, 1.0), bend=0, shift=4, anywhere=0, flip=(0, 0, 0))
 """For validation: patches as they are, on the cord."""
 
 
 @dataclass(frozen=True, eq=False)
-class Stream(IterableDataset):  # type: ignore[misc]  # torch's types are not read
+class PatchDataset(IterableDataset):  # type: ignore[misc]  # torch's types are not read
     """Patches (image, target, number of the case); `mix` None leaves the contrast as it is.
 
     The n-th patch depends on `seed` and n alone, whoever draws it: a training that goes on from
@@ -32,7 +32,7 @@ class Stream(IterableDataset):  # type: ignore[misc]  # torch's types are not re
     says that there is no cord outside the field of view (`contrast.known`).
     """
 
-    cases: Sequence[Case]
+    cases: Sequence[TrainingCase]
     patch: tuple[int, int, int]
     spacing: tuple[float, float, float]
     seed: tuple[int, ...]
@@ -59,7 +59,7 @@ class Stream(IterableDataset):  # type: ignore[misc]  # torch's types are not re
             begin = self.start + batch * self.batch
             yield from range(begin, begin + self.batch)
 
-    def _drawn(self, case: Case, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    def _drawn(self, case: TrainingCase, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         patch = draw_patch(case, self.patch, self.spacing, self.space, rng)
         if case.shapes_only:
             patch = replace(patch, surroundings=self._surroundings(rng))
@@ -80,7 +80,7 @@ class Stream(IterableDataset):  # type: ignore[misc]  # torch's types are not re
         return min(drawn, key=lambda patch: float(patch.target.sum())).image
 
 
-def batches(stream: Stream, workers: int) -> Iterator[Any]:
+def batches(stream: PatchDataset, workers: int) -> Iterator[Any]:
     """Batches (images, targets, case numbers); `workers` 0 draws them in this process."""
     drop_signal_stack()
     if workers == 0:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sct_deepseg_general.augmentation.sampling import Case
+from sct_deepseg_general.augmentation.sampling import TrainingCase
 from sct_deepseg_general.datasets.recipe import Shapes
 from sct_deepseg_general.datasets.shape_labels import CORD, FLUID
 from sct_deepseg_general.image.nifti import load
@@ -23,7 +23,9 @@ from sct_deepseg_general.training.cases import Preparation, soft_array
 __all__ = ["shape_cases"]
 
 
-def shape_cases(wanted: Sequence[Shapes], folder: Path, preparation: Preparation) -> list[Case]:
+def shape_cases(
+    wanted: Sequence[Shapes], folder: Path, preparation: Preparation
+) -> list[TrainingCase]:
     """The maps in `folder` as cases for synthesis: target the cord, image the canal (0 to 1)."""
     trust = {one.name: one.trust for one in wanted}
     found = sorted(folder.glob("*.nii.gz"))
@@ -31,7 +33,7 @@ def shape_cases(wanted: Sequence[Shapes], folder: Path, preparation: Preparation
     return [_case(path, name, preparation, trust[name]) for path, name in named if name in trust]
 
 
-def _case(path: Path, name: str, preparation: Preparation, trust: float) -> Case:
+def _case(path: Path, name: str, preparation: Preparation, trust: float) -> TrainingCase:
     tissue = load(path)
     box = margin_box(tissue.data == CORD, tissue.grid.spacing, preparation.margin)
 
@@ -42,4 +44,4 @@ def _case(path: Path, name: str, preparation: Preparation, trust: float) -> Case
     target = fraction(CORD)
     centres = np.argwhere(target > 0.5).astype(np.int32)
     named = path.name.removesuffix(".nii.gz")
-    return Case(named, name, fraction(FLUID), target, centres, trust, shapes_only=True)
+    return TrainingCase(named, name, fraction(FLUID), target, centres, trust, shapes_only=True)

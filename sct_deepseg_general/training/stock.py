@@ -28,7 +28,7 @@ __all__ = ["train_stock"]
 
 _CONFIGURATION = "3d_fullres"
 _PLAIN = "nnUNetTrainer"
-_SAID = {
+_LOG_PATTERNS = {
     "epoch": re.compile(r"Epoch (\d+)\s*$"),
     "rate": re.compile(r"Current learning rate: (\S+)"),
     "loss": re.compile(r"train_loss (\S+)"),
@@ -36,7 +36,7 @@ _SAID = {
     "seconds": re.compile(r"Epoch time: (\S+) s"),
 }
 """What nnU-Net's log says of an epoch, in this order."""
-Tell = Callable[[Sequence[Epoch], float], None]
+OnEpoch = Callable[[Sequence[Epoch], float], None]
 _FINAL = "checkpoint_final.pth"
 _LATEST = ("checkpoint_latest.pth", "checkpoint_best.pth")
 
@@ -46,13 +46,13 @@ def train_stock(
     raw: Path,
     work: Path,
     device: str,
-    tell: Tell,
+    on_epoch: OnEpoch,
 ) -> Path:
     """All folds of a recipe's network by nnU-Net's trainer `training.trainer`; its results folder.
 
     `raw` is an nnU-Net dataset, `work` gets what nnU-Net makes of it and its words
     (`nnunet.log`). Finished folds are kept, a begun one goes on from nnU-Net's last checkpoint.
-    `tell` gets all epochs so far and the share done. nnU-Net's plain trainer on one device runs
+    `on_epoch` gets all epochs so far and the share done. nnU-Net's plain trainer on one device runs
     the recipe's epochs; its others (`nnUNetTrainer_250epochs`) as many as their name says.
 
     Raises:
@@ -61,7 +61,7 @@ def train_stock(
     result = work / "results" / raw.name / f"{training.trainer}__{PLANS}__{_CONFIGURATION}"
     for fold in training.folds:
         if not (result / f"fold_{fold}" / _FINAL).is_file():
-            _run(training, raw, work, fold, device, tell)
+            _run(training, raw, work, fold, device, on_epoch)
     return result
 
 
@@ -71,7 +71,7 @@ def _run(
     work: Path,
     fold: int,
     device: str,
-    tell: Tell,
+    on_epoch: OnEpoch,
 ) -> None:
     order = json.dumps([asdict(training), raw.name, fold, device])
     path, last = work / "nnunet.log", ""
@@ -90,29 +90,29 @@ def _run(
         for line in process.stdout:
             print(line, end="", file=log, flush=True)
             last = line.strip() or last
-            if _SAID["seconds"].search(line):
+            if _LOG_PATTERNS["seconds"].search(line):
                 epochs = _epochs(path.read_text(encoding="utf-8").splitlines(), training.iterations)
-                tell(epochs, min(1.0, epochs[-1].number / training.epochs))
+                on_epoch(epochs, min(1.0, epochs[-1].number / training.epochs))
     if process.returncode != 0:
-        raise BackendError(f"nnU-Net's training stopped: {last[-300:]} All it said is in {path}.")
+        raise BackendError(f"nnU-Net's training stopped: {last[-300:]} All it values is in {path}.")
 
 
 def _epochs(lines: Iterable[str], iterations: int) -> list[Epoch]:
-    """The epochs that nnU-Net's words tell of; one that was done twice is its last."""
+    """The epochs that nnU-Net's words on_epoch of; one that was done twice is its last."""
     epochs: dict[int, Epoch] = {}
-    said: dict[str, float] = {}
+    values: dict[str, float] = {}
     for line in lines:
-        for name, pattern in _SAID.items():
+        for name, pattern in _LOG_PATTERNS.items():
             found = pattern.search(line)
             if found:
-                said[name] = float(found[1])
-        if "seconds" in said:
-            number = int(said.get("epoch", 0)) + 1
-            dice = {"validation": said["dice"]} if "dice" in said else {}
-            loss, rate = said.get("loss", nan), said.get("rate", nan)
-            seconds = said["seconds"]
+                values[name] = float(found[1])
+        if "seconds" in values:
+            number = int(values.get("epoch", 0)) + 1
+            dice = {"validation": values["dice"]} if "dice" in values else {}
+            loss, rate = values.get("loss", nan), values.get("rate", nan)
+            seconds = values["seconds"]
             epochs[number] = Epoch(number, number * iterations, loss, rate, dice, seconds)
-            said = {}
+            values = {}
     return [epochs[number] for number in sorted(epochs)]
 
 

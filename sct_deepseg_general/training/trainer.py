@@ -24,26 +24,26 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from torch import Tensor
 
 from sct_deepseg_general.augmentation.contrast import Mix
-from sct_deepseg_general.augmentation.sampling import Case, SpatialRange
+from sct_deepseg_general.augmentation.sampling import SpatialRange, TrainingCase
 from sct_deepseg_general.datasets.recipe import Training
 from sct_deepseg_general.errors import DatasetError
 from sct_deepseg_general.files import write_whole
-from sct_deepseg_general.training.loader import STILL, Stream, batches
+from sct_deepseg_general.training.loader import UNCHANGED, PatchDataset, batches
 from sct_deepseg_general.training.loss import dice, soft_loss
 from sct_deepseg_general.training.start import Start
 
-__all__ = ["CordTrainer", "Epoch", "Schooling"]
+__all__ = ["CordTrainer", "Epoch", "TrainerSettings"]
 
 LARGEST_AVERAGE = 0.998
 
 
 @dataclass(frozen=True, eq=False)
-class Schooling:
+class TrainerSettings:
     """What a trainer learns from and how long: training cases, validation cases, settings."""
 
     training: Training
-    cases: Sequence[Case]
-    validation: Sequence[Case]
+    cases: Sequence[TrainingCase]
+    validation: Sequence[TrainingCase]
     workers: int = 1
 
 
@@ -62,14 +62,14 @@ class Epoch:
 class CordTrainer(nnUNetTrainer):  # type: ignore[misc]  # nnU-Net's types are not read
     """Train with `learn`; `curves` holds what was logged. Resumes from `state.pt`."""
 
-    schooling: Schooling
+    settings: TrainerSettings
     average: torch.nn.Module
 
-    def prepare(self, schooling: Schooling, start: Start | None = None) -> None:
+    def prepare(self, settings: TrainerSettings, start: Start | None = None) -> None:
         """Build the network, with the weights of `start` if given, and pick up the state that an
         interrupted run left, if any.
         """
-        self.schooling = schooling
+        self.settings = settings
         torch.manual_seed(self._seed(0)[0])
         self.num_input_channels = 1
         self.network = self.build_network_architecture(
@@ -80,17 +80,17 @@ class CordTrainer(nnUNetTrainer):  # type: ignore[misc]  # nnU-Net's types are n
         self.average = copy.deepcopy(self.network)
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(),
-            schooling.training.learning_rate,
-            weight_decay=schooling.training.weight_decay,
+            settings.training.learning_rate,
+            weight_decay=settings.training.weight_decay,
         )
         self.curves: list[Epoch] = []
         self.spent = 0.0
         self.was_initialized = True
         self._resume()
 
-    def learn(self, tell: Callable[[Epoch, float], None]) -> None:
-        """All remaining epochs; `tell` gets each epoch and the share of training done."""
-        training = self.schooling.training
+    def learn(self, on_epoch: Callable[[Epoch, float], None]) -> None:
+        """All remaining epochs; `on_epoch` gets each epoch and the share of training done."""
+        training = self.settings.training
         stream = self._patches()
         while self.share < 1:
             began = time.monotonic()
@@ -103,39 +103,39 @@ class CordTrainer(nnUNetTrainer):  # type: ignore[misc]  # nnU-Net's types are n
             rate = float(self.optimizer.param_groups[0]["lr"])
             epoch = Epoch(self.current_epoch, done, float(np.mean(losses)), rate, dice, seconds)
             self.curves.append(epoch)
-            self._keep_state()
-            tell(epoch, self.share)
+            self._save_state()
+            on_epoch(epoch, self.share)
         self._finish()
 
     @property
     def share(self) -> float:
         """How much of the training is done, 0 to 1: of the epochs, or of the time if given."""
-        training = self.schooling.training
+        training = self.settings.training
         budget = math.inf if training.minutes is None else training.minutes * 60
         return max(self.current_epoch / training.epochs, self.spent / budget)
 
     def _patches(self) -> Iterator[Any]:
         """Batches to learn from, from the one that is next."""
-        training, schooling = self.schooling.training, self.schooling
+        training, settings = self.settings.training, self.settings
         space, mix = SpatialRange.from_dict(dict(training.space)), Mix.from_dict(dict(training.mix))
         start = self.current_epoch * training.iterations * training.batch
         empty = training.empty_outside
-        stream = Stream(
-            schooling.cases, *self._size, self._seed(1), space, mix, start, training.batch, empty
+        stream = PatchDataset(
+            settings.cases, *self._size, self._seed(1), space, mix, start, training.batch, empty
         )
-        return batches(stream, schooling.workers)
+        return batches(stream, settings.workers)
 
     def _checks(self, count: int) -> Iterator[Any]:
         """An epoch's `count` unchanged patches."""
-        cases, training = self.schooling.validation, self.schooling.training
+        cases, training = self.settings.validation, self.settings.training
         seed, empty = self._seed(2), training.empty_outside
         start = self.current_epoch * count
-        stream = Stream(cases, *self._size, seed, STILL, None, start, empty=empty)
+        stream = PatchDataset(cases, *self._size, seed, UNCHANGED, None, start, empty=empty)
         return islice(batches(stream, 0), count)
 
     def _seed(self, purpose: int) -> tuple[int, int]:
         """Another one for each fold: networks of the same cases are to differ."""
-        return self.schooling.training.seed + 1000 * int(self.fold), purpose
+        return self.settings.training.seed + 1000 * int(self.fold), purpose
 
     @property
     def _size(self) -> tuple[tuple[int, int, int], tuple[float, float, float]]:
@@ -145,7 +145,7 @@ class CordTrainer(nnUNetTrainer):  # type: ignore[misc]  # nnU-Net's types are n
         return (int(a), int(b), int(c)), (float(x), float(y), float(z))
 
     def _iteration(self, stream: Iterator[Any], number: int) -> float:
-        training = self.schooling.training
+        training = self.settings.training
         image, target, _ = next(stream)
         self._set_rate(number)
         self.network.train()
@@ -174,7 +174,7 @@ class CordTrainer(nnUNetTrainer):  # type: ignore[misc]  # nnU-Net's types are n
         return torch.autocast(self.device.type, torch.bfloat16, enabled=_fast_bfloat16(self.device))
 
     def _set_rate(self, number: int) -> None:
-        training = self.schooling.training
+        training = self.settings.training
         done = self.current_epoch * training.iterations + number
         share = min(1.0, self.share + number / (training.iterations * training.epochs))
         rate = training.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share)))
@@ -194,9 +194,9 @@ class CordTrainer(nnUNetTrainer):  # type: ignore[misc]  # nnU-Net's types are n
         scores: dict[str, list[float]] = defaultdict(list)
         self.average.eval()
         with torch.inference_mode(), self._precision():
-            for image, target, number in self._checks(min(24, len(self.schooling.validation))):
+            for image, target, number in self._checks(min(24, len(self.settings.validation))):
                 logits = self.average(image.to(self.device))[0].float().cpu()
-                dataset = self.schooling.validation[int(number)].dataset
+                dataset = self.settings.validation[int(number)].dataset
                 scores[dataset].append(dice(logits, target))
         return {name: float(np.mean(values)) for name, values in sorted(scores.items())}
 
@@ -204,7 +204,7 @@ class CordTrainer(nnUNetTrainer):  # type: ignore[misc]  # nnU-Net's types are n
     def _state(self) -> Path:
         return Path(self.output_folder) / "state.pt"
 
-    def _keep_state(self) -> None:
+    def _save_state(self) -> None:
         state = {
             "network": self.network.state_dict(),
             "average": self.average.state_dict(),

@@ -43,11 +43,6 @@ class LabelScheme:
         return len(self.labels) + (self.painted is None)
 
     @property
-    def binary(self) -> bool:
-        """Whether there is one label only, against the background."""
-        return self.painted is None and len(self.labels) == 1
-
-    @property
     def names(self) -> tuple[str, ...]:
         """The names of the labels."""
         return tuple(label.name for label in self.labels)

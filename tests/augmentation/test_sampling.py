@@ -11,19 +11,19 @@ import pytest
 torch = pytest.importorskip("torch", reason="the torch extra is not installed")
 
 from sct_deepseg_general.augmentation.contrast import Mix  # noqa: E402
-from sct_deepseg_general.augmentation.sampling import Case, SpatialRange, draw_patch  # noqa: E402  # after the skip
-from sct_deepseg_general.training.loader import STILL, Stream, batches  # noqa: E402
+from sct_deepseg_general.augmentation.sampling import SpatialRange, TrainingCase, draw_patch  # noqa: E402  # after the skip
+from sct_deepseg_general.training.loader import UNCHANGED, PatchDataset, batches  # noqa: E402
 
 SPACING = (1.5, 0.8, 0.8)
 
 
-def case(name: str = "a_sub-1_T2w") -> Case:
+def case(name: str = "a_sub-1_T2w") -> TrainingCase:
     """A straight tube of radius 5 mm along z; the image is twice the cord fraction."""
     z, y, x = np.meshgrid(*(np.arange(n) for n in (40, 70, 70)), indexing="ij")
     distance = np.hypot((y - 34.5) * 0.8, (x - 34.5) * 0.8) + 0 * z
     target = np.clip((5 - distance) / 0.8 + 0.5, 0, 1).astype(np.float32)
     centres = np.argwhere(target > 0.5).astype(np.int32)
-    return Case(name, name.split("_", maxsplit=1)[0], target * 2, target, centres)
+    return TrainingCase(name, name.split("_", maxsplit=1)[0], target * 2, target, centres)
 
 
 def test_without_deformation_a_patch_is_a_cut_out_of_the_case() -> None:
@@ -60,14 +60,14 @@ def test_outside_the_case_is_marked() -> None:
     assert float(patch.target[patch.inside == 0].abs().max()) <= 1
 
 
-def stream(seed: int, start: int = 0, batch: int = 1) -> Stream:
+def stream(seed: int, start: int = 0, batch: int = 1) -> PatchDataset:
     one = case()
     noise = np.random.default_rng(0).normal(size=one.image.shape).astype(np.float32)
     cases = [replace(one, image=noise)]
-    return Stream(cases, (8, 16, 16), SPACING, (seed,), SpatialRange(), None, start, batch)
+    return PatchDataset(cases, (8, 16, 16), SPACING, (seed,), SpatialRange(), None, start, batch)
 
 
-def drawn(patches: Stream, count: int, workers: int = 0) -> torch.Tensor:
+def drawn(patches: PatchDataset, count: int, workers: int = 0) -> torch.Tensor:
     return torch.cat([image for image, _, _ in islice(batches(patches, workers), count)])
 
 
@@ -87,7 +87,7 @@ def test_a_stream_is_the_same_wherever_it_starts_and_whoever_draws_it(workers: i
 @pytest.mark.parametrize("mix", [None, Mix()])
 def test_a_stream_teaches_that_the_outside_is_empty_where_it_is_told_to(mix: Mix | None) -> None:
     space = replace(SpatialRange(), shift=40.0)
-    plain = Stream([case()], (8, 32, 32), SPACING, (1,), space, mix)
+    plain = PatchDataset([case()], (8, 32, 32), SPACING, (1,), space, mix)
     unknown, empty = (
         torch.cat([target for _, target, _ in islice(batches(one, 0), 6)])
         for one in (plain, replace(plain, empty=True))
@@ -99,8 +99,8 @@ def test_a_stream_teaches_that_the_outside_is_empty_where_it_is_told_to(mix: Mix
 
 def test_a_stream_draws_by_trust() -> None:
     trusted, ignored = case("a_x"), case("b_x")
-    cases = [trusted, Case(**{**vars(ignored), "trust": 0.0})]
-    patches = iter(Stream(cases, (4, 8, 8), SPACING, (0,), STILL, None))
+    cases = [trusted, TrainingCase(**{**vars(ignored), "trust": 0.0})]
+    patches = iter(PatchDataset(cases, (4, 8, 8), SPACING, (0,), UNCHANGED, None))
     assert {next(patches)[2] for _ in range(12)} == {0}
 
 
@@ -108,7 +108,9 @@ def test_the_cord_is_not_fainter_at_the_border_of_the_case() -> None:
     """Where a patch leaves the case, the target keeps its value up to the last voxel inside."""
     still = SpatialRange(0, (1.0, 1.0), 0, 0, 0, (0, 0, 0))
     short = case()
-    cut = Case("a_cut", "a", short.image[:9], short.target[:9], np.array([[4, 34, 34]], np.int32))
+    cut = TrainingCase(
+        "a_cut", "a", short.image[:9], short.target[:9], np.array([[4, 34, 34]], np.int32)
+    )
     patch = draw_patch(cut, (20, 9, 9), SPACING, still, np.random.default_rng(0))
     middle = patch.target[:, 4, 4]
     assert 0 < int(patch.inside[:, 4, 4].sum()) < 20

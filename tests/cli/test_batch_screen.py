@@ -58,7 +58,8 @@ def decision(name: str, act: str, reason: str) -> Decision:
 
 def summary(**changes: object) -> BatchSummary:
     values: dict[str, object] = {
-        "images": 4, "ok": 2, "warn": 1, "fail": 0, "error": 1, "missing": 0, "done": 3, "kept": 1,
+        "images": 4, "ok": 2, "warn": 1, "fail": 0, "edited": 0, "error": 1,
+        "missing": 0, "done": 3, "kept": 1,
         "blocked": (), "failed": (), "left_out": (), "seconds": 12.0, "model": "m",
     }  # fmt: skip
     return BatchSummary(**{**values, **changes})  # type: ignore[arg-type]

@@ -8,7 +8,7 @@ from phantoms import Convention, phantom_bids
 
 from sct_deepseg_general.cli._click import run
 from sct_deepseg_general.cli.evaluate import command
-from sct_deepseg_general.evaluation.evaluate import seen_of
+from sct_deepseg_general.evaluation.evaluate import training_data_of
 from sct_deepseg_general.evaluation.tables import read_csv
 
 REPOSITORY = Path(__file__).parents[2]
@@ -42,7 +42,7 @@ def test_the_embedded_model_on_real_images(ended: Ended, tmp_path: Path) -> None
 
 
 def test_people_of_the_training_are_refused_or_left_out(ended: Ended, tmp_path: Path) -> None:
-    (person, *_) = sorted(seen_of(REPOSITORY / "model_zoo" / "sc-general").people)
+    (person, *_) = sorted(training_data_of(REPOSITORY / "model_zoo" / "sc-general").people)
     dataset, participant = person.split("/sub-")
     root = phantom_bids(tmp_path / dataset, Convention(people=(participant,)))
     code, out, err = ended("-bids", root, "-offline")

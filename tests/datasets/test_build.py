@@ -15,7 +15,7 @@ import pytest
 from phantoms import Convention, affine_of, cylinder, phantom_bids, shared, softened, write_nifti
 
 from sct_deepseg_general.datasets.build import Built, build
-from sct_deepseg_general.datasets.conversion import label_reason, shift
+from sct_deepseg_general.datasets.conversion import corner_distance, label_reason
 from sct_deepseg_general.datasets.manifest import read_manifest
 from sct_deepseg_general.datasets.recipe import Dataset, Recipe, SplitRule, read, write
 from sct_deepseg_general.errors import DatasetError, OutputError
@@ -90,16 +90,16 @@ def made(data: Path, output: Path, recipe: Recipe = RECIPE) -> Built:
 
 
 def names_in(folder: Path) -> set[str]:
-    ending = "_0000.nii.gz" if folder.name.startswith("images") else ".nii.gz"
-    return {path.name.removesuffix(ending) for path in folder.iterdir()}
+    subset = "_0000.nii.gz" if folder.name.startswith("images") else ".nii.gz"
+    return {path.name.removesuffix(subset) for path in folder.iterdir()}
 
 
 def test_every_labelled_case_is_converted_and_paired_by_name(built: Built) -> None:
     """Traps: counters restarted per dataset; only one session was read."""
     assert len(built.entries) == 4 + 5 * 4 + 5 * 2 + 2
     general = built.raw("general")
-    for ending in ("Tr", "Ts"):
-        assert names_in(general / f"images{ending}") == names_in(general / f"labels{ending}")
+    for subset in ("Tr", "Ts"):
+        assert names_in(general / f"images{subset}") == names_in(general / f"labels{subset}")
     train = {one.name for one in built.entries if one.part == "train"}
     assert names_in(general / "imagesTr") == train
     assert names_in(general / "imagesTs") == {one.name for one in built.entries} - train
@@ -109,10 +109,10 @@ def test_every_labelled_case_is_converted_and_paired_by_name(built: Built) -> No
 
 def test_specific_datasets_come_from_the_same_split(built: Built) -> None:
     general = built.raw("general")
-    for ending in ("Tr", "Ts"):
-        parts = [names_in(built.raw(one.name) / f"images{ending}") for one in built.recipe.seen]
-        unseen = {n for n in names_in(general / f"images{ending}") if n.startswith("far_")}
-        assert set.union(*parts) | unseen == names_in(general / f"images{ending}")
+    for subset in ("Tr", "Ts"):
+        parts = [names_in(built.raw(one.name) / f"images{subset}") for one in built.recipe.seen]
+        unseen = {n for n in names_in(general / f"images{subset}") if n.startswith("far_")}
+        assert set.union(*parts) | unseen == names_in(general / f"images{subset}")
         assert sum(map(len, parts)) == len(set.union(*parts))
     path = "imagesTr/plain_sub-01_T2w_0000.nii.gz"
     assert (built.raw("plain") / path).samefile(general / path)
@@ -201,9 +201,9 @@ def test_images_and_labels_keep_their_place_and_spacing_on_ras_axes(
 ) -> None:
     """Trap: orientation was left to the user, in place."""
     for one in built.entries:
-        ending = "Tr" if one.part == "train" else "Ts"
-        image = nib.load(built.raw("general") / f"images{ending}" / f"{one.name}_0000.nii.gz")
-        label = nib.load(built.raw("general") / f"labels{ending}" / f"{one.name}.nii.gz")
+        subset = "Tr" if one.part == "train" else "Ts"
+        image = nib.load(built.raw("general") / f"images{subset}" / f"{one.name}_0000.nii.gz")
+        label = nib.load(built.raw("general") / f"labels{subset}" / f"{one.name}.nii.gz")
         original = nib.load(source / one.dataset / one.image)
         assert nib.aff2axcodes(image.affine) == ("R", "A", "S")
         assert np.array_equal(image.affine, label.affine)
@@ -228,7 +228,7 @@ def test_the_manifest_maps_every_name_to_its_file_and_hash(built: Built, source:
 
 
 def test_what_was_left_out_is_reported(built: Built) -> None:
-    assert [(o.dataset, o.reason) for o in built.left] == [("plain", "no label")]
+    assert [(o.dataset, o.reason) for o in built.excluded] == [("plain", "no label")]
     assert "| plain | no label | 1 |" in (built.folder / "report.md").read_text()
     assert (
         "plain\tsub-05/anat/sub-05_T2w.nii.gz\tno label"
@@ -263,7 +263,7 @@ def test_a_label_that_does_not_fit_is_left_out_with_the_reason(
     write_nifti(path, label.astype(np.float32), affine)
     recipe = Recipe("one", (Dataset("plain"),), split=SplitRule(test=0.0))
     built = made(data, tmp_path / "out", recipe)
-    (left,) = (one for one in built.left if "sub-01" in one.path)
+    (left,) = (one for one in built.excluded if "sub-01" in one.path)
     assert reason in left.reason
     assert "plain_sub-01_T2w" not in names_in(built.raw("general") / "imagesTr")
     assert made(data, tmp_path / "out", recipe).converted == 0
@@ -274,7 +274,7 @@ def test_a_label_on_other_axes_but_in_place_is_used() -> None:
     label = Segmentation(MASK.astype(np.uint8), grid).reoriented(("P", "S", "R"))
     image = Volume(MASK.astype(np.float32), grid)
     assert label_reason(image, label) == ""
-    assert shift(grid, grid.cropped(grid.box)) == 0
+    assert corner_distance(grid, grid.cropped(grid.box)) == 0
 
 
 @pytest.mark.parametrize("broken", [b"", b"no image at all"])
@@ -283,7 +283,7 @@ def test_a_damaged_image_is_left_out_with_the_reason(
 ) -> None:
     (data / "plain/sub-01/anat/sub-01_T2w.nii.gz").write_bytes(broken)
     built = made(data, tmp_path / "out")
-    assert any("sub-01" in one.path and "NIfTI" in one.reason for one in built.left)
+    assert any("sub-01" in one.path and "NIfTI" in one.reason for one in built.excluded)
 
 
 def test_the_split_is_stored_and_stays_when_people_come(data: Path, tmp_path: Path) -> None:
@@ -374,4 +374,4 @@ def test_the_published_datasets_are_converted(tmp_path: Path) -> None:
     )
     built = build(recipe, [data], tmp_path)
     assert len(built.entries) == 24
-    assert {one.reason for one in built.left} == {"no label"}
+    assert {one.reason for one in built.excluded} == {"no label"}

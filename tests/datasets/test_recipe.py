@@ -11,7 +11,7 @@ from sct_deepseg_general.datasets.recipe import (
     Recipe,
     SplitRule,
     Training,
-    found,
+    index_datasets,
     read,
     write,
 )
@@ -41,7 +41,7 @@ def test_a_recipe_names_no_place(tmp_path: Path) -> None:
     for place in ("here", "there/deep"):
         phantom_bids(tmp_path / place / "one")
         phantom_bids(tmp_path / place / "far")
-        indexes.append(found(RECIPE, [tmp_path / "nowhere", tmp_path / place]))
+        indexes.append(index_datasets(RECIPE, [tmp_path / "nowhere", tmp_path / place]))
     names = [[[c.name for c in one.cases] for one in index] for index in indexes]
     assert names[0] == names[1]
 
@@ -50,18 +50,18 @@ def test_a_dataset_in_two_folders_is_one(tmp_path: Path) -> None:
     phantom_bids(tmp_path / "train/one", Convention(people=("01", "02")))
     phantom_bids(tmp_path / "dev/one", Convention(people=("09",)))
     recipe = Recipe("r", (Dataset("one", folder="train/one", also=("dev/one",)),))
-    (one,) = found(recipe, [tmp_path])
+    (one,) = index_datasets(recipe, [tmp_path])
     assert [case.name for case in one.labelled] == [f"one_sub-{i}_T2w" for i in ("01", "02", "09")]
     assert one.root == tmp_path
     assert one.cases[2].image.relative_to(one.root).parts[:2] == ("dev", "one")
     phantom_bids(tmp_path / "dev/one", Convention(people=("01",)))
     with pytest.raises(DatasetError, match="in two folders"):
-        found(recipe, [tmp_path])
+        index_datasets(recipe, [tmp_path])
 
 
 def test_a_dataset_that_is_nowhere_is_named(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"'one' is not there.*-data"):
-        found(RECIPE, [tmp_path])
+        index_datasets(RECIPE, [tmp_path])
 
 
 def test_models_are_the_general_one_and_one_for_each_seen_dataset() -> None:

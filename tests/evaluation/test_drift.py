@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 
 from sct_deepseg_general.errors import DatasetError
-from sct_deepseg_general.evaluation.drift import Pair, bland_altman, drift, pair, pairs, write_pairs
+from sct_deepseg_general.evaluation.drift import (
+    VersionPair,
+    bland_altman,
+    drift,
+    pair,
+    pairs,
+    write_pairs,
+)
 from sct_deepseg_general.image import nifti
 from sct_deepseg_general.image.volume import Grid, Segmentation, Volume
 
@@ -21,8 +28,10 @@ def tube(radius: float, slices: slice = slice(None)) -> Segmentation:
     return Segmentation(data, Grid(data.shape, np.diag([-0.5, 0.5, 2.0, 1.0])))
 
 
-def made(contrast: str, *areas: tuple[float, float]) -> list[Pair]:
-    return [Pair(f"{contrast}{n}", contrast, 0.95, 5, a, b) for n, (a, b) in enumerate(areas)]
+def made(contrast: str, *areas: tuple[float, float]) -> list[VersionPair]:
+    return [
+        VersionPair(f"{contrast}{n}", contrast, 0.95, 5, a, b) for n, (a, b) in enumerate(areas)
+    ]
 
 
 def test_a_segmentation_does_not_drift_from_itself() -> None:
@@ -90,7 +99,7 @@ def test_contrasts_are_told_apart() -> None:
 
 
 def test_lost_images_are_counted_not_averaged() -> None:
-    lost = Pair("x", "T2w", 0.0, 0, np.nan, np.nan)
+    lost = VersionPair("x", "T2w", 0.0, 0, np.nan, np.nan)
     (t2w, _total) = drift([*made("T2w", (70, 70), (80, 80)), lost])
     assert (t2w.images, t2w.lost, t2w.bias) == (2, 1, 0)
     assert t2w.dice == pytest.approx(0.95 * 2 / 3)

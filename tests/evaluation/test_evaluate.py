@@ -16,13 +16,13 @@ from sct_deepseg_general.errors import DatasetError, ImageError
 from sct_deepseg_general.evaluation.evaluate import (
     Candidate,
     Measurement,
-    Seen,
     Segmenter,
     TestCase,
-    evaluated,
-    seen_of,
+    TrainingData,
+    evaluate_models,
     test_cases,
     test_cases_of,
+    training_data_of,
 )
 from sct_deepseg_general.files import sha256
 from sct_deepseg_general.image.nifti import load_segmentation
@@ -75,7 +75,7 @@ def failing(image: Volume) -> Segmentation:
 
 
 def rows_of(root: Path, segment: Segmenter) -> list[Measurement]:
-    return list(evaluated([Candidate("m", segment)], cases_of(root)))
+    return list(evaluate_models([Candidate("m", segment)], cases_of(root)))
 
 
 def test_the_labels_themselves_score_perfectly(root: Path) -> None:
@@ -118,40 +118,40 @@ def test_heights_are_scanner_coordinates(root: Path) -> None:
 
 def test_a_case_seen_in_training_is_refused_by_its_content(root: Path) -> None:
     case = cases_of(root)[0]
-    seen = Candidate("m", nothing, Seen(images=frozenset({sha256(case.image)})))
+    seen = Candidate("m", nothing, TrainingData(images=frozenset({sha256(case.image)})))
     with pytest.raises(DatasetError, match="was trained on"):
-        list(evaluated([seen], cases_of(root)))
+        list(evaluate_models([seen], cases_of(root)))
 
 
 def test_a_person_seen_in_training_is_refused_whatever_the_image(root: Path) -> None:
-    seen = Candidate("m", nothing, Seen(people=frozenset({"ds/sub-02"})))
+    seen = Candidate("m", nothing, TrainingData(people=frozenset({"ds/sub-02"})))
     with pytest.raises(DatasetError, match="ds_sub-02"):
-        list(evaluated([seen], cases_of(root)))
-    assert len(list(evaluated([seen], cases_of(root)[:1]))) == 1
+        list(evaluate_models([seen], cases_of(root)))
+    assert len(list(evaluate_models([seen], cases_of(root)[:1]))) == 1
 
 
 def test_what_a_model_has_seen_is_read_from_its_folder(root: Path, tmp_path: Path) -> None:
     rule = SplitRule(assigned={"ds/sub-01": "train", "ds/sub-02": "test"})
     recipe = Recipe("r", (Dataset("ds"),), split=rule, same_person=(("ds/sub-01", "ds/sub-07"),))
     built = build(recipe, [tmp_path], tmp_path / "out")
-    seen = seen_of(tmp_path / "out")
+    seen = training_data_of(tmp_path / "out")
     assert seen.people == {"ds/sub-01", "ds/sub-07"}
     assert seen.images == {one.image_sha256 for one in built.entries if one.part == "train"}
     (case,) = test_cases_of(built.entries, {"ds": root})
     assert case == cases_of(root)[1]
     assert not seen.has(case)
-    assert not seen_of(root).known
+    assert not training_data_of(root).known
 
 
 def test_known_measurements_are_not_made_again(root: Path) -> None:
     rows = rows_of(root, nothing)
-    again = evaluated([Candidate("m", _never)], cases_of(root), known=rows)
+    again = evaluate_models([Candidate("m", _never)], cases_of(root), known=rows)
     assert list(again) == rows
     label = cases_of(root)[0].label
     write_nifti(
         label, cylinder(SHAPE, SPACING, 3).astype(np.uint8), affine_of("RPI", SPACING, SHAPE)
     )
-    changed = list(evaluated([Candidate("m", nothing)], cases_of(root), known=rows))
+    changed = list(evaluate_models([Candidate("m", nothing)], cases_of(root), known=rows))
     assert changed[0] != rows[0]
     assert changed[1] == rows[1]
 
@@ -179,7 +179,7 @@ def test_a_reference_on_other_axes_is_brought_to_the_images(root: Path) -> None:
 
 def test_progress_is_told_after_each_case(root: Path) -> None:
     told: list[tuple[int, int]] = []
-    rows: Iterator[Measurement] = evaluated(
+    rows: Iterator[Measurement] = evaluate_models(
         [Candidate("a", nothing), Candidate("b", nothing)],
         cases_of(root),
         progress=lambda *n: told.append(n),

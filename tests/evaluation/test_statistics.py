@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from measurements import profile, row
 
-from sct_deepseg_general.evaluation.evaluate import Measurement, Profile
+from sct_deepseg_general.evaluation.evaluate import AreaProfile, Measurement
 from sct_deepseg_general.evaluation.statistics import (
     by_person,
-    compared,
+    compare_models,
     contrast_bias,
     holm,
     pooled_sd,
@@ -108,7 +108,7 @@ def test_general_and_rival_are_paired_by_person() -> None:
     values = {"a": 0.5, "b": 0.6, "c": 0.7, "d": 0.9}
     rows = [row("general", p, dice=v + 0.01 * i) for i, (p, v) in enumerate(values.items(), 1)]
     rows += [row("s", p, dice=v) for p, v in reversed(values.items())]
-    (found,) = compared(rows, "general", {"dice": True}, lambda *_: "s")
+    (found,) = compare_models(rows, "general", {"dice": True}, lambda *_: "s")
     assert found.difference == pytest.approx(0.025)
     assert found.people == 4
     assert found.p == found.p_holm == pytest.approx(0.125)
@@ -119,10 +119,10 @@ def test_correction_is_over_the_whole_table() -> None:
         row(model, str(p), test_set, dice=0.5 + (model == "general") * (p + 1) / 100)
         for model, p, test_set in product(("general", "s"), range(6), ("x", "y"))
     ]
-    found = compared(rows, "general", {"dice": True}, lambda *_: "s")
+    found = compare_models(rows, "general", {"dice": True}, lambda *_: "s")
     assert [one.p for one in found] == pytest.approx([0.03125, 0.03125])
     assert [one.p_holm for one in found] == pytest.approx([0.0625, 0.0625])
-    assert compared(rows, "general", {"dice": True}, lambda *_: "") == ()
+    assert compare_models(rows, "general", {"dice": True}, lambda *_: "") == ()
 
 
 def test_the_bias_of_a_contrast_is_against_the_persons_mean_where_both_were_measured() -> None:
@@ -144,7 +144,7 @@ def test_the_bias_of_a_contrast_is_against_the_persons_mean_where_both_were_meas
         row(contrast="T2w", session="ses-2", profile=profile(0, 40, 48)),
         row(contrast="T1w", profile=profile(0, 40, 48)),
         row(contrast="T2w", person="q", profile=profile(0, 40, 48)),
-        row(contrast="T2w", profile=Profile()),
+        row(contrast="T2w", profile=AreaProfile()),
     ],
 )
 def test_what_cannot_be_compared_is_left_out(other: Measurement) -> None:

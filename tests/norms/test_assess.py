@@ -84,6 +84,16 @@ def test_the_band_is_in_the_models_own_areas(table):
     assert other == pytest.approx(one / 0.9)
 
 
+def test_the_repeat_error_takes_the_place_of_the_intervals_width(table):
+    given = levels(C4=18, C3=18)
+    wide = assessed(table, given, WOMAN, KNOWN).find("area", "C3")
+    request = NormRequest(Subject(30, "F"), "T2w", repeat=0.001)
+    sharp = assessed(table, given, request, KNOWN).find("area", "C3")
+    assert sharp.centile == wide.centile
+    assert wide.centile_lower < sharp.centile_lower
+    assert sharp.lower == pytest.approx(sharp.value * (1 - 1.645 * SAME["sd"]), rel=1e-3)
+
+
 def test_columns_are_filled_in_the_rows_of_levels(table):
     given = levels(C4=18, C3=18, C2=15)
     rows = aggregated(profiles(table), Selection(per_level=True), given)

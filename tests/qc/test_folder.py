@@ -248,3 +248,26 @@ def _timed(work):
     start = time.process_time()
     work()
     return time.process_time() - start
+
+
+@pytest.mark.parametrize("name", ["index.html", "assets/entry.js", "index.js"])
+def test_nothing_of_another_tool_is_replaced(tmp_path, name):
+    """SCT's report has an index.html too; other folders may have assets or an index.js."""
+    other = tmp_path / name
+    other.parent.mkdir(exist_ok=True)
+    other.write_text("of another tool")
+    (tmp_path / "qc_results.json").write_text("{}")
+    with pytest.raises(OutputError, match="of another tool"):
+        publish(tmp_path, row(), ())
+    assert other.read_text() == "of another tool"
+    assert not (tmp_path / "entries").exists()
+    publish(tmp_path / "sct_deepseg_sc_general", row(), ())
+    assert other.read_text() == "of another tool"
+
+
+def test_a_report_of_an_earlier_version_is_brought_up_to_date(tmp_path):
+    publish(tmp_path, row(), ())
+    (tmp_path / "index.html").write_text("an earlier page")
+    publish(tmp_path, row(), ())
+    assert "earlier" not in (tmp_path / "index.html").read_text()
+    assert refresh(tmp_path) == 2

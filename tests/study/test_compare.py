@@ -21,7 +21,7 @@ from sct_deepseg_general.errors import BackendError
 from sct_deepseg_general.evaluation.tables import read_csv
 from sct_deepseg_general.files import sha256
 from sct_deepseg_general.study.compare import Study, compare, report
-from sct_deepseg_general.study.findings import METRICS, Findings
+from sct_deepseg_general.study.results import METRICS, StudyResults
 
 TABLES = ("evaluation.csv", "tests.csv", "contrast_bias.csv", "curves.csv", "recipe.json")
 
@@ -38,7 +38,7 @@ def folder(data: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def found(folder: Path) -> Findings:
+def found(folder: Path) -> StudyResults:
     return report(folder, with_notebook=False)
 
 
@@ -58,7 +58,9 @@ def test_every_model_is_tested_on_every_set(folder: Path) -> None:
     assert {row.person.split("/")[1] for row in in_domain} == {"sub-03", "sub-04"}
 
 
-def test_the_general_model_knows_both_contrasts_and_the_specific_ones_one(found: Findings) -> None:
+def test_the_general_model_knows_both_contrasts_and_the_specific_ones_one(
+    found: StudyResults,
+) -> None:
     pairs = product(found.models, found.test_sets)
     dice = {pair: found.cell(*pair, METRICS[0]).mean for pair in pairs}
     assert dice["general", "bright"] > 0.9
@@ -106,7 +108,7 @@ class Page(HTMLParser):
         self.words += data
 
 
-def test_the_page_is_whole_and_needs_nothing_beside_it(folder: Path, found: Findings) -> None:
+def test_the_page_is_whole_and_needs_nothing_beside_it(folder: Path, found: StudyResults) -> None:
     page = Page((folder / "report.html").read_text())
     assert page.outside == []
     assert page.open == []
@@ -124,7 +126,7 @@ def test_every_person_is_a_point_of_the_ranking(folder: Path) -> None:
     assert len(re.findall(r"<use [^>]*style=\"fill: #(?:c0392b|34607f)", ranking)) >= 3 * 3
 
 
-def test_the_notebook_was_executed_and_says_the_same(folder: Path, found: Findings) -> None:
+def test_the_notebook_was_executed_and_says_the_same(folder: Path, found: StudyResults) -> None:
     notebook = json.loads((folder / "results_analysis.ipynb").read_text())
     code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
     assert all(cell["outputs"] and cell["execution_count"] for cell in code)
@@ -194,21 +196,21 @@ def test_another_training_option_trains_all_and_a_new_person_only_what_sees_them
 
     phantom_bids(data / "dark", replace(toy_study.CONVENTIONS["dark"], people=("09",)))
     recipe = toy_study.RECIPE.with_split({**toy_study.ASSIGNED, "dark/sub-09": "train"})
-    compare(Study(recipe, (data,), tmp_path / "out", notebook=False), train, toy_study.open_model)
+    compare(Study(recipe, (data,), tmp_path / "out", notebook=False), train, toy_study.load_model)
     assert trained == ["Dataset101_general", "Dataset103_dark"]
     trained.clear()
     faster = replace(recipe, training=replace(recipe.training, epochs=5))
     located = replace(faster, locator=recipe.training)
     for number, other in enumerate((faster, located, located)):
         study = Study(other, (data,), tmp_path / "out", notebook=False)
-        compare(study, train, toy_study.open_model)
+        compare(study, train, toy_study.load_model)
         assert len(trained) == (3, 6, 6)[number]
 
 
 def test_a_trainer_that_leaves_no_model_is_named(data: Path, tmp_path: Path) -> None:
     study = Study(toy_study.RECIPE, (data,), tmp_path)
     with pytest.raises(BackendError, match="no model of 'general'"):
-        compare(study, lambda recipe, raw, output: output / "none", toy_study.open_model)
+        compare(study, lambda recipe, raw, output: output / "none", toy_study.load_model)
 
 
 def test_a_missing_nbclient_is_said_after_the_page_is_written(
@@ -219,7 +221,9 @@ def test_a_missing_nbclient_is_said_after_the_page_is_written(
         report(folder)
 
 
-def test_the_command_makes_the_report_again_from_the_tables(folder: Path, found: Findings) -> None:
+def test_the_command_makes_the_report_again_from_the_tables(
+    folder: Path, found: StudyResults
+) -> None:
     (folder / "report.html").unlink()
     words = ["-o", str(folder), "-report", "-notebook", "0"]
     ended = CliRunner().invoke(command, words, catch_exceptions=False)

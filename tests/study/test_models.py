@@ -14,7 +14,7 @@ import toy_study
 from sct_deepseg_general.cli._click import run
 from sct_deepseg_general.cli.compare import command
 from sct_deepseg_general.datasets.recipe import Training, write
-from sct_deepseg_general.evaluation.evaluate import seen_of
+from sct_deepseg_general.evaluation.evaluate import training_data_of
 from sct_deepseg_general.evaluation.tables import read_csv
 
 pytest.importorskip("nnunetv2", reason="training needs the [train] extra")
@@ -42,7 +42,7 @@ def test_from_bids_to_report_with_one_command(
     assert [(r["model"], r["epoch"]) for r in curves][:2] == [("general", "1"), ("general", "2")]
     assert len(curves) == 3 * 2
     (model,) = (folder / "models/dark").glob("*/model")
-    assert seen_of(model).people == {"dark/sub-01", "dark/sub-02"}
+    assert training_data_of(model).people == {"dark/sub-01", "dark/sub-02"}
     before = {p: p.stat().st_mtime_ns for p in (folder / "models").rglob("*")}
     assert ended("-o", folder, "-report", "-notebook", 0) == 0
     assert ended(*words, "-jobs", 1) == 0

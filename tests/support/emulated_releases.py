@@ -245,6 +245,10 @@ def plans(release: Release) -> dict[str, Any]:
         **plan,
         "dataset_name": release.dataset,
         "plans_name": release.plans_name,
+        "foreground_intensity_properties_per_channel": {
+            str(n): plan["foreground_intensity_properties_per_channel"]["0"]
+            for n in range(len(release.channels))
+        },
         "original_median_spacing_after_transp": list(release.spacing),
         "transpose_forward": list(release.transposed),
         "transpose_backward": backward,
@@ -323,7 +327,7 @@ def trained_network(release: Release, results: Path, seed: int, steps: int = 60)
     size = (16, 16) if flat else (12, 16, 16)
     optimizer = torch.optim.Adam(network.parameters(), 0.01)
     bands = len(scheme.labels) + 1
-    for _ in range(steps):
+    for _ in range(steps if bands < 6 else 5 * steps):
         image = torch.randn(2, len(release.channels), *size)
         pool = torch.nn.functional.avg_pool2d if flat else torch.nn.functional.avg_pool3d
         smooth = pool(image, 3, 1, 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sct_deepseg_general.evaluation.evaluate import METRICS, Measurement, Profile
+from sct_deepseg_general.evaluation.evaluate import METRICS, AreaProfile, Measurement
 
 
 def row(model: str = "m", person: str = "p", test_set: str = "s", **changes: object) -> Measurement:
@@ -15,7 +15,7 @@ def row(model: str = "m", person: str = "p", test_set: str = "s", **changes: obj
     return Measurement(model=model, person=person, test_set=test_set, **fields)
 
 
-def profile(low: float, high: float, area: float) -> Profile:
+def profile(low: float, high: float, area: float) -> AreaProfile:
     heights = tuple(np.arange(low, high + 1, 2.0).tolist())
     slopes = tuple(area + h for h in heights)
-    return Profile(heights, slopes, tuple(50 + h for h in heights))
+    return AreaProfile(heights, slopes, tuple(50 + h for h in heights))

@@ -1,7 +1,7 @@
 """A study that can be run in seconds: models that know a cord by its brightness.
 
 As a script, `toy_study.py DATA FOLDER STAGE NUMBER` runs the comparison and is killed by SIGKILL
-when that stage has told of that number.
+when that stage has progress of that number.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from sct_deepseg_general.datasets.recipe import Dataset, Part, Recipe, SplitRule
 from sct_deepseg_general.evaluation.evaluate import Segmenter
 from sct_deepseg_general.image.nifti import load, load_segmentation
 from sct_deepseg_general.image.volume import Segmentation, Volume
-from sct_deepseg_general.study.compare import TRAINED_CURVES, Study, compare
-from sct_deepseg_general.study.findings import Findings
+from sct_deepseg_general.study.compare import TRAINER_CURVES, Study, compare
+from sct_deepseg_general.study.results import StudyResults
 
 SHAPE = (30, 28, 6)
 CONVENTIONS = {
@@ -64,13 +64,13 @@ def train(recipe: Recipe, raw: Path, output: Path) -> Path:
     folder = output / "model"
     folder.mkdir(exist_ok=True)
     (folder / "means.json").write_text(json.dumps(means))
-    curves = output / TRAINED_CURVES
+    curves = output / TRAINER_CURVES
     curves.parent.mkdir(exist_ok=True)
     curves.write_text("epoch,loss,dice_dark\n0,1.0,0.1\n1,0.5,0.8\n")
     return folder
 
 
-def open_model(folder: Path) -> Segmenter:
+def load_model(folder: Path) -> Segmenter:
     means = json.loads((folder / "means.json").read_text())
 
     def segment(image: Volume) -> Segmentation:
@@ -85,13 +85,13 @@ def open_model(folder: Path) -> Segmenter:
 
 def run(
     data: Path, folder: Path, kill: tuple[str, int] | None = None, *, notebook: bool = False
-) -> Findings:
-    def told(stage: str, done: int, total: int) -> None:
+) -> StudyResults:
+    def progress(stage: str, done: int, total: int) -> None:
         assert 0 < done <= total
         if (stage, done) == kill:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    return compare(Study(RECIPE, (data,), folder, notebook), train, open_model, told=told)
+    return compare(Study(RECIPE, (data,), folder, notebook), train, load_model, progress=progress)
 
 
 if __name__ == "__main__":

@@ -35,18 +35,18 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Recipe]:
 
 
 @pytest.fixture(scope="module")
-def told() -> list[tuple[str, Epoch, float]]:
+def on_epoch() -> list[tuple[str, Epoch, float]]:
     return []
 
 
 @pytest.fixture(scope="module")
-def trained(built: tuple[Path, Recipe], told: list[tuple[str, Epoch, float]]) -> fit.Trained:
+def trained(built: tuple[Path, Recipe], on_epoch: list[tuple[str, Epoch, float]]) -> fit.Trained:
     """Trained once, interrupted after the first epoch and started again."""
     output, recipe = built
 
     def interrupt(name: str, epoch: Epoch, share: float) -> None:
-        told.append((name, epoch, share))
-        if len(told) == 1:
+        on_epoch.append((name, epoch, share))
+        if len(on_epoch) == 1:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -55,15 +55,15 @@ def trained(built: tuple[Path, Recipe], told: list[tuple[str, Epoch, float]]) ->
 
 
 def test_an_interrupted_training_goes_on_and_repeats_no_epoch(
-    trained: fit.Trained, told: list[tuple[str, Epoch, float]]
+    trained: fit.Trained, on_epoch: list[tuple[str, Epoch, float]]
 ) -> None:
-    seen = [(name, epoch.number) for name, epoch, _ in told]
+    seen = [(name, epoch.number) for name, epoch, _ in on_epoch]
     assert seen == [("network", 1), ("network", 2), ("locator", 1), ("locator", 2)]
-    assert told[1][2] == told[3][2] == 1.0
-    assert set(told[0][1].dice) == {"tubes"}
+    assert on_epoch[1][2] == on_epoch[3][2] == 1.0
+    assert set(on_epoch[0][1].dice) == {"tubes"}
     curves = (trained.network.parents[2] / "curves.csv").read_text().splitlines()
     assert [row.split(",")[0] for row in curves] == ["epoch", "1", "2"]
-    assert all(np.isfinite(epoch.loss) for _, epoch, _ in told)
+    assert all(np.isfinite(epoch.loss) for _, epoch, _ in on_epoch)
 
 
 def test_an_interruption_changes_no_weight(

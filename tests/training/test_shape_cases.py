@@ -12,14 +12,14 @@ from phantoms import phantom_bids
 torch = pytest.importorskip("torch", reason="the torch extra is not installed")
 
 from sct_deepseg_general.augmentation.contrast import Mix, randomised  # noqa: E402
-from sct_deepseg_general.augmentation.sampling import Case, Patch, SpatialRange  # noqa: E402
+from sct_deepseg_general.augmentation.sampling import Patch, SpatialRange, TrainingCase  # noqa: E402
 from sct_deepseg_general.datasets.build import build  # noqa: E402
 from sct_deepseg_general.datasets.recipe import Dataset, Recipe, Shapes, SplitRule, checked  # noqa: E402
 from sct_deepseg_general.datasets.shape_labels import write_shapes  # noqa: E402
 from sct_deepseg_general.errors import DatasetError  # noqa: E402  # after the skip
 from sct_deepseg_general.image.nifti import load  # noqa: E402
 from sct_deepseg_general.training.cases import Preparation  # noqa: E402
-from sct_deepseg_general.training.loader import Stream  # noqa: E402
+from sct_deepseg_general.training.loader import PatchDataset  # noqa: E402
 from sct_deepseg_general.training.shape_cases import shape_cases  # noqa: E402
 
 SHAPES = Shapes("rings", trust=0.5)
@@ -74,7 +74,7 @@ def test_shapes_that_are_not_there_are_said(tmp_path: Path) -> None:
     phantom_bids(tmp_path / "data" / "tubes")
     recipe = Recipe("toy", (Dataset("tubes"),), split=SplitRule(test=0.0), shapes=(SHAPES,))
     built = build(recipe, [tmp_path / "data"], tmp_path / "out")
-    assert [one.dataset for one in built.left] == ["rings"]
+    assert [one.dataset for one in built.excluded] == ["rings"]
     assert "csfseg" in (tmp_path / "out" / "skipped.tsv").read_text()
 
 
@@ -93,9 +93,11 @@ def test_a_shape_gets_intensities_and_a_real_surrounding(maps: Path) -> None:
     (shape,) = shape_cases([SHAPES], maps, PREPARED)
     rng = np.random.default_rng(0)
     tissue = rng.normal(size=(30, 90, 90)).astype(np.float32)
-    real = Case("real_sub-1", "real", tissue, np.zeros_like(tissue), np.array([[15, 45, 45]]), 0.01)
+    real = TrainingCase(
+        "real_sub-1", "real", tissue, np.zeros_like(tissue), np.array([[15, 45, 45]]), 0.01
+    )
     space = SpatialRange.from_dict({"shift": 2.0, "anywhere": 0.0})
-    stream = Stream([shape, real], (20, 48, 48), (1.5, 0.8, 0.8), (3,), space, Mix())
+    stream = PatchDataset([shape, real], (20, 48, 48), (1.5, 0.8, 0.8), (3,), space, Mix())
     drawn = iter(stream)
     seen = []
     while len(seen) < 6:

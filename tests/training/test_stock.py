@@ -49,15 +49,15 @@ def test_nnunets_trainer_makes_a_model_and_a_second_run_trains_nothing(tmp_path:
     write_tubes(tmp_path / "data" / "tubes")
     recipe = dataclasses.replace(RECIPE, training=STOCK, locator=None)
     built = dataset.build(recipe, [tmp_path / "data"], tmp_path / "out")
-    told: list[tuple[int, float]] = []
+    on_epoch: list[tuple[int, float]] = []
 
     def train() -> fit.Trained:
         raw, work = tmp_path / "out" / dataset.RAW, tmp_path / "out" / "general"
-        tell = lambda _, epoch, share: told.append((epoch.number, share))  # noqa: E731
-        return fit.fit(built.recipe, raw, work, "general", "cpu", tell)
+        on_epoch = lambda _, epoch, share: on_epoch.append((epoch.number, share))  # noqa: E731
+        return fit.fit(built.recipe, raw, work, "general", "cpu", on_epoch)
 
     trained = train()
-    assert told == [(1, 0.5), (2, 1.0)]
+    assert on_epoch == [(1, 0.5), (2, 1.0)]
     assert (tmp_path / "out/general/network/curves.csv").read_text().count("\n") == 3
     identity = assemble.identity_of(built.recipe, "general")
     folder = tmp_path / "model"
@@ -65,7 +65,7 @@ def test_nnunets_trainer_makes_a_model_and_a_second_run_trains_nothing(tmp_path:
     assert Model.load(folder, full=True).key == model.key
     assert model.spacing == (1.0, 1.0, 3.0)  # planned by nnU-Net
     assert train() == trained
-    assert len(told) == 2
+    assert len(on_epoch) == 2
 
 
 @pytest.mark.slow
@@ -74,7 +74,7 @@ def test_a_trainer_that_nnunet_does_not_know_is_one_sentence(tmp_path: Path) -> 
     unknown = dataclasses.replace(STOCK, trainer="nnUNetTrainerNobodyWrote")
     recipe = dataclasses.replace(RECIPE, training=unknown, locator=None)
     built = dataset.build(recipe, [tmp_path / "data"], tmp_path / "out")
-    with pytest.raises(BackendError, match="All it said is in"):
+    with pytest.raises(BackendError, match="All it values is in"):
         fit.fit(built.recipe, tmp_path / "out" / dataset.RAW, tmp_path / "work", "general", "cpu")
 
 

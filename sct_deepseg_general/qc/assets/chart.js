@@ -47,7 +47,7 @@ qc.chart = (() => {
   }
 
   function range(csa, other) {
-    const values = [...csa, ...other].flatMap((item) => [item[2], item[3], item[4]]).filter((v) => v !== null);
+    const values = [...csa, ...other].flatMap((item) => [item[2], item[3], item[4], ...(item[7] || [])]).filter((v) => v !== null);
     if (!values.length) return null;
     const low = Math.min(...values);
     const high = Math.max(...values);
@@ -86,6 +86,15 @@ qc.chart = (() => {
       svg.append(s("line.level", { x1: 0, x2: width, y1: top, y2: top }));
       if (run === levels(csa)[0] || run.first > 0) svg.append(s("line.level", { x1: 0, x2: width, y1: bottom, y2: bottom }));
       if (bottom - top > 9) svg.append(s("text.levelname", { x: width - 2, y: (top + bottom) / 2 + 4, "text-anchor": "end" }, run.name));
+    }
+    for (const item of csa) {
+      if (!item[7]) continue;
+      const [low, median, high] = item[7];
+      const top = ((count - item[0] - 1) / count) * height;
+      const bottom = ((count - item[0]) / count) * height;
+      svg.append(s("rect.norm", { x: x(low), width: x(high) - x(low), y: top, height: bottom - top },
+        s("title", {}, "5th to 95th centile of healthy people of this age and sex")),
+        s("line.normmedian", { x1: x(median), x2: x(median), y1: top, y2: bottom }));
     }
     const banded = csa.filter((item) => item[3] !== null && item[4] !== null);
     if (banded.length > 1) {

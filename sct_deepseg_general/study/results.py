@@ -1,4 +1,4 @@
-"""What a comparison found: tables of models by test sets, tests, and the verdict.
+"""What a comparison results: tables of models by test sets, tests, and the verdict.
 
 Made from the kept measurements alone, so that the page, the notebook and the tables on disk
 say the same.
@@ -11,18 +11,23 @@ from dataclasses import dataclass
 
 from sct_deepseg_general.datasets.recipe import Recipe
 from sct_deepseg_general.evaluation.evaluate import Measurement
-from sct_deepseg_general.evaluation.statistics import Comparison, Summary, compared, summary
+from sct_deepseg_general.evaluation.statistics import (
+    ModelComparison,
+    Summary,
+    compare_models,
+    summary,
+)
 
 __all__ = [
     "CLOSE",
     "COMPARED",
     "GENERAL",
     "METRICS",
-    "Findings",
     "Metric",
+    "StudyResults",
     "Verdict",
     "chosen_cases",
-    "findings_of",
+    "study_results",
 ]
 
 GENERAL = "general"
@@ -97,14 +102,14 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Findings:
+class StudyResults:
     """All that the report tells, in the order of the recipe."""
 
     recipe: Recipe
     rows: tuple[Measurement, ...]
     seen_sets: tuple[str, ...]
     unseen_sets: tuple[str, ...]
-    tests: tuple[Comparison, ...]
+    tests: tuple[ModelComparison, ...]
     verdict: Verdict
 
     @property
@@ -124,7 +129,7 @@ class Findings:
         return summary(self.of(model, test_set), metric.name, metric.largest_is_best)
 
 
-def findings_of(recipe: Recipe, rows: Iterable[Measurement]) -> Findings:
+def study_results(recipe: Recipe, rows: Iterable[Measurement]) -> StudyResults:
     """Tables, tests and verdict of a recipe's measurements."""
     rows = tuple(rows)
     tested = {one.test_set for one in rows}
@@ -134,17 +139,17 @@ def findings_of(recipe: Recipe, rows: Iterable[Measurement]) -> Findings:
     def rival(test_set: str, metric: str) -> str:
         return test_set if test_set in seen else _best_specific(recipe, rows, test_set, metric)
 
-    tests = compared(rows, GENERAL, COMPARED, rival)
+    tests = compare_models(rows, GENERAL, COMPARED, rival)
     verdict = Verdict(
         tuple(_against(rows, one, rival(one, "dice")) for one in unseen),
         tuple(_against(rows, one, one) for one in seen),
     )
-    return Findings(recipe, rows, seen, unseen, tests, verdict)
+    return StudyResults(recipe, rows, seen, unseen, tests, verdict)
 
 
-def chosen_cases(found: Findings, test_set: str) -> tuple[Measurement, Measurement]:
+def chosen_cases(results: StudyResults, test_set: str) -> tuple[Measurement, Measurement]:
     """The general model's median and worst case of a test set, by Dice."""
-    rows = sorted(found.of(GENERAL, test_set), key=lambda one: (one.dice, one.name))
+    rows = sorted(results.of(GENERAL, test_set), key=lambda one: (one.dice, one.name))
     return rows[len(rows) // 2], rows[0]
 
 

@@ -1,0 +1,204 @@
+"""A QC entry of files from anywhere: an image, its mask, and what goes with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sct_deepseg_general import __version__
+from sct_deepseg_general.errors import ImageError
+from sct_deepseg_general.image import nifti
+from sct_deepseg_general.image.companion import brought_over, check_points, described
+from sct_deepseg_general.image.las import AXES
+from sct_deepseg_general.image.volume import Grid, Probability, Segmentation, Volume
+from sct_deepseg_general.levels.slices import from_discs, from_levels, level_name
+from sct_deepseg_general.morphometry.morphometrics import Morphometrics, measure
+from sct_deepseg_general.qc.entry import QcEntry, SliceArea
+from sct_deepseg_general.quality.assess import assess_mask
+
+__all__ = ["QcFiles", "QcNames", "areas_shown", "entry_of"]
+
+
+@dataclass(frozen=True)
+class QcFiles:
+    """The files of an entry: `other` is a second mask, `soft` the probability of the first;
+    `level_map` or `discs` give the vertebral levels.
+    """
+
+    image: Path
+    mask: Path
+    other: Path | None = None
+    soft: Path | None = None
+    level_map: Path | None = None
+    discs: Path | None = None
+
+
+@dataclass(frozen=True)
+class QcNames:
+    """How an entry is filed, and the command that made it."""
+
+    dataset: str
+    subject: str
+    contrast: str
+    site: str = ""
+    command: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class _Read:
+    """The files' contents on the grid of the image, and sentences about those on another."""
+
+    image: Volume
+    mask: Segmentation
+    other: Segmentation | None
+    soft: Probability | None
+    sentences: tuple[str, ...]
+
+
+def entry_of(files: QcFiles, names: QcNames) -> tuple[QcEntry, tuple[str, ...]]:
+    """Read and measure the files of a QC entry.
+
+    Parameters
+    ----------
+    files : QcFiles
+        The image, its mask, and what goes with them.
+    names : QcNames
+        Dataset, subject, contrast and site of the entry.
+
+    Returns
+    -------
+    entry : QcEntry
+        The entry, with the area (mm²) of every slice and the status of the mask.
+    sentences : tuple of str
+        What the user should know, such as a file on another grid.
+
+    Raises
+    ------
+    ImageError
+        A file cannot be used, or cannot be brought onto the grid of the image.
+    """
+    read = _read(files)
+    table = measure(read.mask)
+    quality = assess_mask(read.mask, table, read.image)
+    of_slices, sentence = _levels(files, read.mask)
+    other = (
+        () if read.other is None else areas_shown(read.other.grid, measure(read.other), of_slices)
+    )
+    entry = QcEntry(
+        image=read.image,
+        segmentation=read.mask,
+        probability=read.soft,
+        other=read.other,
+        csa=areas_shown(read.mask.grid, table, of_slices, quality.flagged),
+        other_csa=other,
+        status=quality.status,
+        reasons=quality.reasons,
+        command=names.command,
+        input_name=str(files.image),
+        mask_name=str(files.mask),
+        other_name=str(files.other or ""),
+        dataset=names.dataset,
+        subject=names.subject,
+        contrast=names.contrast,
+        site=names.site,
+        version=__version__,
+    )
+    return entry, (*read.sentences, *sentence)
+
+
+def _read(files: QcFiles) -> _Read:
+    """The volumes of the files; only the mask itself is never resampled, as its area is shown."""
+    image = nifti.load(files.image)
+    sentences: list[str] = []
+    mask = _mask(files.mask, image, files.image, sentences, exact=True)
+    other = None if files.other is None else _mask(files.other, image, files.image, sentences)
+    soft = None
+    if files.soft is not None:
+        probability = nifti.load_probability(files.soft)
+        brought = brought_over(probability, "image", image, str(files.soft), str(files.image))
+        soft = brought.volume
+        sentences.append(brought.sentence)
+    return _Read(image, mask, other, soft, tuple(filter(None, sentences)))
+
+
+def _mask(
+    path: Path, image: Volume, onto: Path, sentences: list[str], *, exact: bool = False
+) -> Segmentation:
+    """A mask on the grid of the image; with `exact`, one that needs resampling is refused."""
+    volume = nifti.load_map(path)
+    _check_is_mask(volume, path)
+    mask = Segmentation((volume.data > 0.5).astype(np.uint8), volume.grid, volume.header)
+    brought = brought_over(mask, "mask", image, str(path), str(onto))
+    if exact and not brought.exact:
+        raise ImageError(
+            f"{path} is not on the grid of {onto} ({described(mask.grid)}; "
+            f"{described(image.grid)}), and resampling would change its area: give the image that "
+            "it was drawn on."
+        )
+    sentences.append(brought.sentence)
+    return brought.volume
+
+
+def _check_is_mask(volume: Volume, path: Path) -> None:
+    """Refuse a map of several labels, whose union would be shown as the cord."""
+    labels = nifti.labels_in(volume)
+    if labels:
+        listed = ", ".join(map(str, labels[:8])) + (" and more" if len(labels) > 8 else "")
+        raise ImageError(
+            f"{path} is a map of the labels {listed}, not a mask: save the cord's label as a mask."
+        )
+
+
+def _levels(files: QcFiles, mask: Segmentation) -> tuple[NDArray[np.int64] | None, tuple[str, ...]]:
+    """The vertebral level of each slice (LAS), and a sentence if the labels lie on another grid."""
+    if files.level_map is not None:
+        labels = nifti.load_labels(files.level_map)
+        brought = brought_over(labels, "labels", mask, str(files.level_map), str(files.mask))
+        return from_levels(brought.volume), tuple(filter(None, [brought.sentence]))
+    if files.discs is not None:
+        discs = nifti.load_labels(files.discs)
+        sentence = check_points(discs, mask, str(files.discs), str(files.mask))
+        return from_discs(discs, mask), tuple(filter(None, [sentence]))
+    return None, ()
+
+
+def areas_shown(
+    grid: Grid,
+    table: Morphometrics,
+    of_slices: NDArray[np.int64] | None,
+    flagged: tuple[int, ...] = (),
+    bands: Mapping[int, tuple[float, float, float]] | None = None,
+) -> tuple[SliceArea, ...]:
+    """The area (mm²) of each slice with cord as the QC page shows it, from the lowest up.
+
+    `of_slices` is the vertebral level of every slice of the image (0: none) and `flagged` are the
+    slices to look at; `grid` is the image's, in any axis order; `bands` is the norm's range (mm²)
+    of each level.
+
+    Raises
+    ------
+    ImageError
+        The table has another number of slices than the grid.
+    """
+    upright = grid.reoriented(AXES)
+    if len(table.shapes) != upright.shape[2]:
+        raise ImageError("The table of areas belongs to another image: measure the mask again.")
+    heights = upright.affine[2, 3] + upright.affine[2, 2] * np.arange(upright.shape[2])
+    area, lower, upper = table.area, table.area_lower, table.area_upper
+    return tuple(
+        SliceArea(
+            int(z),
+            float(heights[z]),
+            float(area[z]),
+            None if lower is None else float(lower[z]),
+            None if upper is None else float(upper[z]),
+            level_name(int(of_slices[z])) if of_slices is not None and of_slices[z] else "",
+            int(z) in flagged,
+            bands.get(int(of_slices[z])) if bands and of_slices is not None else None,
+        )
+        for z in table.slices
+    )
