@@ -11,11 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from necks import IMAGE, MASK, below, cord, known_discs, labelled
+from samples import DATA
 
 from sct_deepseg_general import cli
 from sct_deepseg_general.cli._click import PROGRAM
 from sct_deepseg_general.csa import table as csa_table
 from sct_deepseg_general.image import nifti
+from sct_deepseg_general.levels.record import embedded_model, load_model
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *words: object) -> int:
@@ -207,3 +209,20 @@ def test_a_batch_finds_levels_and_takes_those_of_the_dataset(
     assert found == ["sub-01_label-discs_desc-T2w_dseg.nii.gz"]
     with (out / "csa.tsv").open(newline="", encoding="utf-8") as stream:
         assert {"3", "4"} <= {row["level"] for row in csv.DictReader(stream, delimiter="\t")}
+
+
+@pytest.mark.training
+def test_train_rebuilds_the_network_of_the_discs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = json.loads((embedded_model().folder / "recipe.json").read_text(encoding="utf-8"))
+    recipe |= {"id": "tiny", "table": "levels/neck_discs.tsv", "iterations": 2, "batch": 1}
+    recipe["sources"] = [{"images": "levels/*.nii.gz"}]
+    path = tmp_path / "recipe.json"
+    path.write_text(json.dumps(recipe), encoding="utf-8")
+    words = ("-what", "levels", "-recipe", path, "-data", DATA, "-o", tmp_path / "discs")
+    assert run(monkeypatch, "train", *words) == 0
+    assert "1 images, 1 people" in capsys.readouterr().out
+    made = load_model(tmp_path / "discs")
+    assert made.limits == embedded_model().limits
+    assert (made.folder / "images.txt").read_text(encoding="utf-8") == "levels/neck_T2w.nii.gz\n"
