@@ -1,10 +1,10 @@
-"""How well vertebral levels are found: numbers, places, doubt, and the area of C2-C3.
+"""How well vertebral levels are found: numbers, places and doubt.
 
 Networks that have not seen a person judge that person's images, as they are and degraded (see
 `benchmarks/support/degraded_necks.py`); the embedded network judges the images of data/dev.
 The cord's masks are those of the embedded model. Prints tables.
 
-    python benchmarks/accuracy/levels.py -models FOLDER [-part train|dev|cues|areas] [-m MODEL]
+    python benchmarks/accuracy/levels.py -models FOLDER [-part train|dev|cues] [-m MODEL]
 
 FOLDER holds a network for each person left out; those that are missing are trained first, from
 the embedded recipe (about 3 minutes of one core each).
@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-import time
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -27,7 +26,6 @@ from numpy.typing import NDArray
 
 from benchmarks.support.degraded_necks import Version, versions
 from benchmarks.support.labelled import asking, predictor, shared
-from sct_deepseg_general.csa.c2c3 import c2c3_of
 from sct_deepseg_general.csa.measure import PER_SLICE, measured
 from sct_deepseg_general.errors import DeepsegError
 from sct_deepseg_general.image import nifti
@@ -37,7 +35,6 @@ from sct_deepseg_general.level_training.recipe import read_recipe
 from sct_deepseg_general.level_training.table import KnownDiscs, read_table
 from sct_deepseg_general.levels.course import course_of
 from sct_deepseg_general.levels.detect import FoundLevels, find_levels
-from sct_deepseg_general.levels.discs import as_volume
 from sct_deepseg_general.levels.numbering import Numbering, Weights, numbered
 from sct_deepseg_general.levels.record import embedded_model, load_model
 from sct_deepseg_general.levels.responses import DiscNetwork, Responses, embedded_network
@@ -66,10 +63,10 @@ class Outcome:
 def main() -> None:
     parser = asking(__doc__ or "")
     parser.add_argument("-models", type=Path, required=True, help="networks of people left out")
-    parser.add_argument("-part", choices=["train", "dev", "cues", "areas"], help="only this")
+    parser.add_argument("-part", choices=["train", "dev", "cues"], help="only this")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
-    asked = [options.part] if options.part else ["train", "dev", "cues", "areas"]
+    asked = [options.part] if options.part else ["train", "dev", "cues"]
     data = shared()
     networks = left_out(options.models, data, options.model) if asked != ["dev"] else {}
     for part in asked:
@@ -315,74 +312,7 @@ def published_profile(data: Path) -> dict[int, float]:
     return {level: float(np.mean(values)) for level, values in areas.items() if len(values) > 20}
 
 
-# --- areas beside the published ones
-
-
-def on_areas(data: Path, networks: dict[str, DiscNetwork], model: str | None) -> None:
-    """Our area in each automatic level beside that published for the same person; C2-C3 by
-    automatic and by known discs."""
-    published = same_people(data)
-    print("| person | level | ours mm² | published mm² | % |\n|---|---|---|---|---|")
-    ends = []
-    for known in [*images(data, "train"), *images(data, "dev")]:
-        person = known.person.removeprefix("sub-")
-        if not known.image.endswith("T2w.nii.gz") or person == "PAM50":
-            continue
-        image = nifti.load(data / known.image)
-        mask = mask_of(image, model)
-        started = time.perf_counter()
-        found = find_levels(image, mask, networks.get(known.person) or embedded_network())
-        seconds = time.perf_counter() - started
-        if found.status != "ok":
-            continue
-        automatic = measured(mask, replace(PER_SLICE, discs=as_volume(found.discs, image.grid)))
-        area, levels = automatic.morphometrics.area, automatic.levels
-        levels = np.zeros(area.size, np.int64) if levels is None else levels
-        for level in sorted(set(levels[levels > 0].tolist())):
-            theirs = published.get((person, level))
-            ours = float(np.nanmean(area[levels == level]))
-            if theirs is not None and 2 <= level <= 10:
-                print(
-                    f"| {person} | {level} | {ours:.1f} | {theirs:.1f} | "
-                    f"{100 * (ours / theirs - 1):+.1f} |"
-                )
-        ends.append((person, c2c3_of(automatic).area, by_hand(known, found, mask), seconds))
-    print("\n| person | C2-C3, discs found | discs known | % | seconds |\n|---|---|---|---|---|")
-    for person, ours, hand, seconds in ends:
-        if ours is not None and hand is not None:
-            off = 100 * (ours / hand - 1)
-            print(f"| {person} | {ours:.2f} | {hand:.2f} | {off:+.2f} | {seconds:.2f} |")
-
-
-def by_hand(known: KnownDiscs, found: FoundLevels, mask: Segmentation) -> float | None:
-    """The area of C2-C3 with the known discs; the top of C2 is as far above C2/C3 as found."""
-    points = {d.number: d.point for d in found.discs if d.origin == "estimated"}
-    at = dict(zip(known.numbers.tolist(), known.points, strict=True))
-    found_at = {d.number: np.array(d.point) for d in found.discs}
-    moved = at[3] - found_at[3]
-    discs = [replace(d, point=tuple(at[d.number])) for d in found.discs if d.number in at]
-    above = [
-        replace(d, point=tuple(np.add(points[d.number], [0, 0, moved[2]])))
-        for d in found.discs
-        if d.number in points
-    ]
-    labels = as_volume([*above, *discs], mask.grid)
-    return c2c3_of(measured(mask, replace(PER_SLICE, discs=labels))).area
-
-
-def same_people(data: Path) -> dict[tuple[str, int], float]:
-    """Published mean area (mm²) by our name of the person and level."""
-    values = defaultdict(list)
-    with (data / "published" / "same_people_per_slice.tsv").open() as stream:
-        for line in csv.DictReader(stream, delimiter="\t"):
-            if line["structure"] == "spinal_cord" and line["area_mm2"] not in ("", "n/a"):
-                values[line["our_name"].removeprefix("sub-"), int(float(line["level"]))].append(
-                    float(line["area_mm2"])
-                )
-    return {key: float(np.mean(one)) for key, one in values.items()}
-
-
-PARTS = {"train": on_train, "dev": on_dev, "cues": on_cues, "areas": on_areas}
+PARTS = {"train": on_train, "dev": on_dev, "cues": on_cues}
 
 if __name__ == "__main__":
     main()
