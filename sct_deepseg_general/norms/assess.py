@@ -43,6 +43,8 @@ class NormRequest:
     family: str
     """Contrast of the image: "T1w", "T2w", or another, for which there is no norm."""
     norms: Norms = field(default_factory=embedded)
+    private: bool = False
+    """Age and sex come from an image's header: they are used, and written nowhere."""
     repeat: float | None = None
     """How far, as a share of the area, a second scan's lies off at most 9 times in 10. It takes
     the place of the area's interval, which also holds where raters draw the edge: that is what
@@ -96,15 +98,17 @@ class Assessment:
     def whose(self) -> str:
         """Whose norm it is, in a few words."""
         who = self.request.subject
-        people = "women" if who.sex == "F" else "men"
-        return f"5th to 95th centile, {people} of {who.age:g} ({self.request.family})"
+        people = f"{'women' if who.sex == 'F' else 'men'} of {who.age:g}"
+        if self.request.private:
+            people = "people of that age and sex"
+        return f"5th to 95th centile, {people} ({self.request.family})"
 
     def summary(self) -> dict[str, Any]:
-        """For a JSON file; age and sex are those that were given."""
+        """For a JSON file; age and sex only where the user gave them."""
         who = self.request.subject
+        given = {} if self.request.private else {"Age": who.age, "Sex": who.sex}
         return {
-            "Age": who.age,
-            "Sex": who.sex,
+            **given,
             "Contrast": self.request.family,
             "Norms": self.request.norms.source.name,
             "Reason": self.reason,
