@@ -25,6 +25,7 @@ from sct_deepseg_general.norms.model import (
 
 __all__ = ["Assessment", "Band", "LevelPlace", "NormRequest", "assessed", "whole_levels"]
 
+Floats = NDArray[np.float64]
 Levels = NDArray[np.int64]
 Slices = NDArray[np.int64]
 
@@ -138,7 +139,7 @@ def assessed(
     reason = _hindrance(levels, request, calibrations)
     if reason or levels is None:
         return Assessment(request, (), {}, reason)
-    whole = whole_levels(table, levels)
+    whole = whole_levels(table.area, levels)
     places: list[LevelPlace] = []
     for key in ("C2-C3", *AREA_LEVELS):
         if key in whole:
@@ -149,13 +150,14 @@ def assessed(
     return Assessment(request, tuple(places), _bands(request, calibrations, levels))
 
 
-def whole_levels(table: Morphometrics, levels: Levels) -> dict[str, Slices]:
-    """The slices of each level that lies wholly in the image, by the level's name.
+def whole_levels(area: Floats, levels: Levels) -> dict[str, Slices]:
+    """The slices of each level that lies wholly in the image, by the level's name; `area` is NaN
+    where a slice holds no cord.
 
     A level between two others is whole. An outermost one is if its length is like its
     neighbour's; where C2 is the topmost, `C2_OF_C3` times the length of C3 is taken of it.
     """
-    held = np.isfinite(table.area) & (levels > 0)
+    held = np.isfinite(area) & (levels > 0)
     slices = {int(n): np.flatnonzero(held & (levels == n)) for n in np.unique(levels[held])}
     if 2 in slices and 3 in slices and 1 not in slices:
         slices[2] = slices[2][: max(1, round(C2_OF_C3 * slices[3].size))]
