@@ -75,14 +75,51 @@ def build(
     jobs: int = 1,
     progress: Progress = lambda done, total: None,
 ) -> Built:
-    """All raw datasets of a recipe in `output`, made or brought up to date.
+    """Make all raw datasets of a recipe in `output`, or bring them up to date.
 
-    `data` are the folders in which the datasets lie, `jobs` the number of processes, and
-    `progress` is told after each case how many are done and how many there are.
+    Parameters
+    ----------
+    recipe : Recipe
+        Datasets, people and their split; a split that an earlier run stored in `output` is kept.
+    data : sequence of Path
+        Folders in which the datasets lie.
+    output : Path
+        Folder to write to.
+    jobs : int
+        Number of processes.
+    progress : callable
+        Called after each case with the number of cases done and their total.
 
-    Raises:
-        DatasetError: a dataset is missing, the split is contradictory, or nothing is left to train
-            on; OutputError: `output` cannot be written or lies inside a dataset.
+    Returns
+    -------
+    Built
+        The recipe with its split, the manifest's rows, and what was left out, with the reason.
+
+    Raises
+    ------
+    DatasetError
+        A dataset is missing, the split is contradictory, or nothing is left to train on.
+    OutputError
+        `output` cannot be written or lies inside a dataset.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from shutil import copyfile
+    >>> anat = Path("data/ours/sub-01/anat")
+    >>> labels = Path("data/ours/derivatives/labels/sub-01/anat")
+    >>> for folder in (anat, labels):
+    ...     folder.mkdir(parents=True)
+    >>> _ = copyfile("t2.nii.gz", anat / "sub-01_T2w.nii.gz")
+    >>> _ = copyfile("t2_seg.nii.gz", labels / "sub-01_T2w_seg-manual.nii.gz")
+    >>> from sct_deepseg_general.datasets.build import build
+    >>> from sct_deepseg_general.datasets.recipe import Dataset, Recipe, SplitRule
+    >>> recipe = Recipe("study", (Dataset("ours"),), split=SplitRule(test=0.0))
+    >>> built = build(recipe, [Path("data")], Path("nnunet"))
+    >>> [(row.name, row.part, row.spacing) for row in built.entries]
+    [('ours_sub-01_T2w', 'train', '1x1x1')]
+    >>> built.raw("general").as_posix()
+    'nnunet/nnUNet_raw/Dataset101_general'
     """
     found = index_datasets(recipe, data)
     check_output(output, found)

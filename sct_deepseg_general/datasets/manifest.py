@@ -65,8 +65,10 @@ def trained_on(entries: Iterable[ManifestRow], model: str) -> tuple[ManifestRow,
 def read_manifest(path: Path) -> tuple[ManifestRow, ...]:
     """The entries of a manifest.
 
-    Raises:
-        DatasetError: the file is missing or is not a manifest.
+    Raises
+    ------
+    DatasetError
+        The file is missing or is not a manifest.
     """
     try:
         with path.open(newline="", encoding="utf-8") as stream:

@@ -30,8 +30,10 @@ def write_shapes(wanted: Sequence[Shapes], data: Sequence[Path], folder: Path) -
     Shapes are an extra: those that are in none of the folders `data` are left out, and the
     result says by name where they were looked for.
 
-    Raises:
-        DatasetError: cord and canal are not on one grid.
+    Raises
+    ------
+    DatasetError
+        Cord and canal are not on one grid.
     """
     kept, absent = set(), {}
     for one in wanted:

@@ -95,8 +95,10 @@ def pairs(
 def drift(found: Sequence[VersionPair]) -> tuple[Drift, ...]:
     """The drift of each contrast, in alphabetical order, and last over all images.
 
-    Raises:
-        DatasetError: there is no image, or none in which the versions share a slice of cord.
+    Raises
+    ------
+    DatasetError
+        There is no image, or none in which the versions share a slice of cord.
     """
     if not any(one.slices for one in found):
         raise DatasetError("There is no image in which both models found the cord.")

@@ -105,10 +105,39 @@ def compare(
     jobs: int = 1,
     progress: Progress = lambda stage, done, total: None,
 ) -> StudyResults:
-    """All stages of a study; `progress` hears of each stage how much of it is done.
+    """Make or continue a study: datasets, models, evaluation, tables and report.
 
-    Raises:
-        DatasetError, OutputError: as `build` and `evaluate_models`; what the trainer raises.
+    Parameters
+    ----------
+    study : Study
+        What to compare, and where the result goes.
+    train : Trainer
+        Trains a model; see `models.trainer`.
+    load_model : ModelLoader
+        Gives a trained model's segmenter; see `models.model_loader`.
+    jobs : int
+        Processes of the conversion.
+    progress : callable
+        Called with a stage ("dataset", "train", "evaluate", "report"), steps done, and their total.
+
+    Returns
+    -------
+    StudyResults
+        Tables, tests and verdict, as in the report.
+
+    Raises
+    ------
+    DatasetError, OutputError
+        As `check`, before work begins; or as `build` and `evaluate_models`.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from sct_deepseg_general.datasets.recipe import read
+    >>> from sct_deepseg_general.study.compare import Study, compare
+    >>> from sct_deepseg_general.study.models import model_loader, trainer
+    >>> study = Study(read(Path("recipe.yaml")), (Path("data"),), Path("study"))  # doctest: +SKIP
+    >>> compare(study, trainer("cpu"), model_loader()).verdict.sentence  # doctest: +SKIP
     """
     check(study)
     study.folder.mkdir(parents=True, exist_ok=True)

@@ -27,8 +27,10 @@ class Start:
 
         A model's logits are sharpened when it is assembled; here they are as trained.
 
-        Raises:
-            ModelError: the network has another topology, or fewer channels.
+        Raises
+        ------
+        ModelError
+            The network has another topology, or fewer channels.
         """
         trained = load_network(
             self.model.path("plans.json"),

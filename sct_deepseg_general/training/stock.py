@@ -55,8 +55,10 @@ def train_stock(
     `on_epoch` gets all epochs so far and the share done. nnU-Net's plain trainer on one device runs
     the recipe's epochs; its others (`nnUNetTrainer_250epochs`) as many as their name says.
 
-    Raises:
-        BackendError: nnU-Net failed; the message ends with its last line.
+    Raises
+    ------
+    BackendError
+        NnU-Net failed; the message ends with its last line.
     """
     result = work / "results" / raw.name / f"{training.trainer}__{PLANS}__{_CONFIGURATION}"
     for fold in training.folds:
