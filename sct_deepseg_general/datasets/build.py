@@ -1,12 +1,12 @@
-"""N BIDS datasets into nnU-Net v2 raw datasets: one of all of them and one of each.
+"""Conversion of N BIDS datasets to nnU-Net v2 raw datasets: one of all, and one of each.
 
-What `build` leaves in its folder:
+`build` writes into its folder:
 
     recipe.json      the recipe with the split stored in it
     cases.tsv        the manifest: nnU-Net name, BIDS file, SHA-256, person, part, fold
-    skipped.tsv      what was left out, and why
+    skipped.tsv      files that were left out, with the reason
     shapes/          label maps of the recipe's shapes
-    report.md        counts, and the same reasons, to read
+    report.md        counts and reasons as text
     nnUNet_raw/Dataset101_general/, Dataset102_NAME/, ...: imagesTr, labelsTr, imagesTs, labelsTs,
                      softlabelsTr and Ts for soft labels, dataset.json, splits_final.json
 
@@ -55,7 +55,7 @@ class Exclusion:
 
 @dataclass(frozen=True)
 class Built:
-    """The outcome: `recipe` has the split stored; `converted` counts what was written now."""
+    """The result: `recipe` has the split stored, `converted` counts the cases written now."""
 
     folder: Path
     recipe: Recipe
@@ -160,7 +160,7 @@ def check_output(output: Path, found: Iterable[DatasetIndex]) -> None:
 
 
 def with_stored_split(recipe: Recipe, output: Path) -> Recipe:
-    """The recipe with the places that an earlier run stored, unless its rule was another."""
+    """The recipe with the split that an earlier run stored, unless its rule differs."""
     path = output / RECIPE
     if not path.is_file():
         return recipe
@@ -168,8 +168,10 @@ def with_stored_split(recipe: Recipe, output: Path) -> Recipe:
     if (stored.seed, stored.test) != (recipe.split.seed, recipe.split.test):
         return recipe
     names = {one.name for one in recipe.datasets}
-    kept = {who: part for who, part in stored.assigned.items() if who.split("/")[0] in names}
-    return recipe.with_split({**kept, **recipe.split.assigned})
+    stored_parts = {
+        who: part for who, part in stored.assigned.items() if who.split("/")[0] in names
+    }
+    return recipe.with_split({**stored_parts, **recipe.split.assigned})
 
 
 def _jobs(
@@ -188,7 +190,7 @@ def _jobs(
 
 
 def _prepare(output: Path, receipts: set[Path]) -> None:
-    """The folder without what a killed run left half done, nor receipts of cases now gone."""
+    """Remove unfinished files of a killed run, and the records of cases that no longer exist."""
     (output / _RECEIPTS).mkdir(parents=True, exist_ok=True)
     old = [path for path in (output / _RECEIPTS).iterdir() if path not in receipts]
     for path in {*old, *output.glob(".part-*"), *(output / RAW).glob("**/.part-*")}:

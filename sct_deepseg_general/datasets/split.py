@@ -1,7 +1,7 @@
-"""Who is trained on and who is tested on, decided by person.
+"""The split into people to train on and people to test on.
 
-A person's place comes from a hash of their name (and the seed) alone: adding people, sessions
-or images moves nobody. What the recipe has stored, or an imported split says, goes first.
+A person's part depends on a hash of their name and the seed alone, so that adding people, sessions
+or images changes nobody else's part. Parts stored in the recipe, or imported, take precedence.
 """
 
 from __future__ import annotations
@@ -103,8 +103,8 @@ def training_folds(
 ) -> list[dict[str, list[str]]]:
     """nnU-Net's `splits_final.json` for the cases whose person is given in `people`.
 
-    A fold in which nobody validates borrows the next fold's people; where all people are in one
-    fold they validate on themselves, and the trainer's curves say nothing about others.
+    A fold without people to validate on uses those of the next fold. Where all people are in one
+    fold, the same people are trained on and validated on, and the curves say nothing of others.
     """
     taken = sorted({folds[person] for person in people.values()})
     splits = []

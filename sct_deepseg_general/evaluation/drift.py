@@ -156,8 +156,8 @@ def _drift(contrast: str, group: Sequence[VersionPair]) -> Drift:
 
 
 def _areas(group: Iterable[VersionPair]) -> tuple[Floats, Floats]:
-    kept = [one for one in group if one.slices]
-    return np.array([one.area_a for one in kept]), np.array([one.area_b for one in kept])
+    common = [one for one in group if one.slices]
+    return np.array([one.area_a for one in common]), np.array([one.area_b for one in common])
 
 
 def _scale(first: Floats, second: Floats) -> tuple[float, float, float]:

@@ -1,8 +1,8 @@
-"""Models on test sets: every metric of every image, nothing left out.
+"""Measurement of models on test sets: every metric of every image.
 
-A segmenter is any function from an image to its segmentation on the same grid. A model that
-raises on an image has segmented nothing there: the case is marked "failed" and counts as an
-empty prediction. A case that a model was trained on is refused.
+A segmenter is any function from an image to its segmentation on the same grid. If a model
+raises an error on an image, the case is marked "failed" and counts as an empty prediction. A case
+that a model was trained on is refused.
 
 CSA is compared slice by slice, perpendicular to the cord, over the slices in which the
 reference has cord: `csa_error` is the mean of predicted minus reference area (mm²) and
@@ -93,7 +93,7 @@ class Candidate:
 
     name: str
     segment: Segmenter | None = None
-    seen: TrainingData = TrainingData()
+    trained_on: TrainingData = TrainingData()
     masks: Mapping[str, Path] = field(default_factory=dict, hash=False)
     """The mask of each case, by the case's name, where there is no `segment`."""
 
@@ -314,12 +314,14 @@ def _own_name(entry: ManifestRow) -> str:
 
 
 def _refuse_training_cases(candidates: Iterable[Candidate], cases: Iterable[TestCase]) -> None:
-    seen = [(one.name, case.name) for one in candidates for case in cases if one.seen.has(case)]
-    if seen:
-        model, name = seen[0]
+    trained = [
+        (one.name, case.name) for one in candidates for case in cases if one.trained_on.has(case)
+    ]
+    if trained:
+        model, name = trained[0]
         raise DatasetError(
-            f"{model} was trained on {name} or on this person ({len(seen)} such pairs): leave the "
-            f"training people out of the test."
+            f"{model} was trained on {name} or on this person ({len(trained)} such pairs): leave "
+            f"the training people out of the test."
         )
 
 

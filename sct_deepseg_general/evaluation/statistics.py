@@ -1,4 +1,4 @@
-"""What the measurements say: spread, intervals, paired tests, and the bias of contrasts.
+"""Statistics of measurements: spread, intervals, paired tests, and the bias of contrasts.
 
 The unit is the person: a person's images are averaged first, so that somebody with eight
 images does not count eight times and intervals are not too narrow.

@@ -24,7 +24,7 @@ __all__ = ["TrainingProgress", "check_engine", "model_loader", "segmenter", "tra
 
 
 class TrainingProgress(Protocol):
-    """What is told how a training proceeds, as `training.fit.fit` tells it."""
+    """What receives the progress of a training, as `training.fit.fit` reports it."""
 
     def epoch(self, network: str, epoch: Epoch, share: float) -> None:
         """An epoch of a network is done; `share` of its training (0 to 1) is."""
@@ -41,7 +41,7 @@ def trainer(device: str = "auto", progress: TrainingProgress | None = None) -> T
     device : str
         "auto", "cpu", "cuda", "cuda:N" or "mps".
     progress : TrainingProgress, optional
-        Is told how the training of each model's networks proceeds.
+        Receives the progress of the training of each model's networks.
 
     Raises
     ------

@@ -2,7 +2,7 @@
 
 nnU-Net reads its three folders from the environment once, when it is first imported, so each
 training gets a fresh process: this module, run as a program (`python -m ...training.stock`). The
-plan is made as for this package's own trainer; the cases are preprocessed by nnU-Net.
+plan is the same as for this package's own trainer; the cases are preprocessed by nnU-Net.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _LOG_PATTERNS = {
     "dice": re.compile(r"Pseudo dice \[\D*(?:32|64)?\(?([\d.]+)"),
     "seconds": re.compile(r"Epoch time: (\S+) s"),
 }
-"""What nnU-Net's log says of an epoch, in this order."""
+"""Lines of nnU-Net's log for one epoch, in this order."""
 OnEpoch = Callable[[Sequence[Epoch], float], None]
 _FINAL = "checkpoint_final.pth"
 _LATEST = ("checkpoint_latest.pth", "checkpoint_best.pth")
@@ -48,17 +48,32 @@ def train_stock(
     device: str,
     on_epoch: OnEpoch,
 ) -> Path:
-    """All folds of a recipe's network by nnU-Net's trainer `training.trainer`; its results folder.
+    """Train all folds of a network with nnU-Net's trainer `training.trainer`.
 
-    `raw` is an nnU-Net dataset, `work` gets what nnU-Net makes of it and its words
-    (`nnunet.log`). Finished folds are kept, a begun one goes on from nnU-Net's last checkpoint.
-    `on_epoch` gets all epochs so far and the share done. nnU-Net's plain trainer on one device runs
-    the recipe's epochs; its others (`nnUNetTrainer_250epochs`) as many as their name says.
+    Parameters
+    ----------
+    training : Training
+        Settings; nnU-Net's plain trainer on one device runs the recipe's epochs, its others
+        (`nnUNetTrainer_250epochs`) as many as their name says.
+    raw : Path
+        An nnU-Net raw dataset.
+    work : Path
+        Folder for nnU-Net's files and its log (`nnunet.log`). Finished folds are not trained
+        again, an unfinished one is continued from nnU-Net's last checkpoint.
+    device : str
+        "cpu", "cuda", "cuda:N" or "mps".
+    on_epoch : callable
+        Called with all epochs so far and the share of the training that is done.
+
+    Returns
+    -------
+    Path
+        nnU-Net's results folder.
 
     Raises
     ------
     BackendError
-        NnU-Net failed; the message ends with its last line.
+        The training failed; the message ends with its last line.
     """
     result = work / "results" / raw.name / f"{training.trainer}__{PLANS}__{_CONFIGURATION}"
     for fold in training.folds:
@@ -96,11 +111,11 @@ def _run(
                 epochs = _epochs(path.read_text(encoding="utf-8").splitlines(), training.iterations)
                 on_epoch(epochs, min(1.0, epochs[-1].number / training.epochs))
     if process.returncode != 0:
-        raise BackendError(f"nnU-Net's training stopped: {last[-300:]} All it values is in {path}.")
+        raise BackendError(f"nnU-Net's training stopped: {last[-300:]} Its full log is {path}.")
 
 
 def _epochs(lines: Iterable[str], iterations: int) -> list[Epoch]:
-    """The epochs that nnU-Net's words on_epoch of; one that was done twice is its last."""
+    """The epochs in nnU-Net's log; of an epoch that was repeated, the last."""
     epochs: dict[int, Epoch] = {}
     values: dict[str, float] = {}
     for line in lines:
