@@ -20,7 +20,14 @@ from sct_deepseg_general.zoo.zoo import resolve
 if TYPE_CHECKING:
     from sct_deepseg_general.training.trainer import Epoch
 
-__all__ = ["TrainingProgress", "check_engine", "model_loader", "segmenter", "trainer"]
+__all__ = [
+    "TrainingProgress",
+    "check_engine",
+    "check_networks",
+    "model_loader",
+    "segmenter",
+    "trainer",
+]
 
 
 class TrainingProgress(Protocol):
@@ -91,6 +98,19 @@ class _Named:
     def phase(self, network: str, phase: str, done: int, total: int) -> None:
         if self.progress is not None:
             self.progress.phase(f"{self.model}, {network}", phase, done, total)
+
+
+def check_networks(recipe: Recipe, device: str) -> None:
+    """Check that the trainers and the device of a recipe's networks exist, before a training.
+
+    Raises
+    ------
+    BackendError
+        They do not, or what training needs is not installed.
+    """
+    with required("Training", "train"):
+        from sct_deepseg_general.training.stock import check_trainers
+    check_trainers(recipe, device)
 
 
 def check_engine(engine: str, device: str) -> None:

@@ -14,17 +14,19 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
+from importlib.util import find_spec
 from math import nan
 from pathlib import Path
 from typing import Any
 
-from sct_deepseg_general.datasets.recipe import Training
+from sct_deepseg_general.datasets.recipe import Recipe, Training
 from sct_deepseg_general.errors import BackendError
+from sct_deepseg_general.inference.devices import chosen_device
 from sct_deepseg_general.schema import from_json
 from sct_deepseg_general.training.plan import PLANS, PREPROCESSED, nnunet_folders, planned
 from sct_deepseg_general.training.trainer import Epoch
 
-__all__ = ["train_stock"]
+__all__ = ["check_trainers", "train_stock"]
 
 _CONFIGURATION = "3d_fullres"
 _PLAIN = "nnUNetTrainer"
@@ -39,6 +41,43 @@ _LOG_PATTERNS = {
 OnEpoch = Callable[[Sequence[Epoch], float], None]
 _FINAL = "checkpoint_final.pth"
 _LATEST = ("checkpoint_latest.pth", "checkpoint_best.pth")
+
+
+def check_trainers(recipe: Recipe, device: str) -> None:
+    """Check that the trainers and the device of a recipe's networks exist, before a training.
+
+    Raises
+    ------
+    BackendError
+        nnU-Net has no trainer of a name, or there is no such device or not as many GPUs.
+    """
+    chosen = chosen_device(device, "torch")
+    for field, training in recipe.networks:
+        if training.trainer != Training.trainer and not _is_trainer(training.trainer):
+            raise BackendError(
+                f"nnU-Net has no trainer '{training.trainer}' ({field}.trainer): give "
+                f"{Training.trainer}, {_PLAIN}, or another of nnU-Net's."
+            )
+        if training.gpus > 1 and (chosen == "cpu" or _gpus() < training.gpus):
+            raise BackendError(
+                f"{field}.gpus is {training.gpus}, but {_gpus()} GPUs were found: give fewer."
+            )
+
+
+def _is_trainer(name: str) -> bool:
+    """Whether a file of nnU-Net's trainers defines a class of this name; nothing is imported."""
+    spec = find_spec("nnunetv2")
+    places = spec.submodule_search_locations or [] if spec else []
+    folders = [Path(place) / "training/nnUNetTrainer" for place in places]
+    pattern = re.compile(rf"^class {re.escape(name)}\b", re.MULTILINE)
+    files = (path for folder in folders for path in folder.rglob("*.py"))
+    return any(pattern.search(path.read_text(encoding="utf-8")) for path in files)
+
+
+def _gpus() -> int:
+    import torch
+
+    return int(torch.cuda.device_count())
 
 
 def train_stock(
