@@ -112,10 +112,10 @@ class Done:
     """Time from reading the image to the last file written, without the QC page."""
     qc_page: Path | None = None
     norms: Assessment | None = None
-    """Where the levels lie among the norms, if that was asked."""
+    """Where the levels lie among the norms, if norms were requested."""
     levels: LevelAnswer | None = None
     c2c3: C2C3 | None = None
-    """As the levels, None unless they are asked for."""
+    """The area of C2-C3; None, like the levels, unless requested."""
 
     @property
     def disc_file(self) -> tuple[Path, ...]:
