@@ -34,7 +34,7 @@ if [[ $# -eq 0 ]]; then
   export PATH="$HERE/.venv/bin:$PATH"
   mkdir -p "$PATH_DATA_PROCESSED" "$PATH_RESULTS" "$PATH_LOG" "$PATH_QC"
   for FOLDER in "$PATH_DATA"/sub-*/; do
-    "${BASH_SOURCE[0]}" "$(basename "$FOLDER")"
+    "$HERE/$(basename "${BASH_SOURCE[0]}")" "$(basename "$FOLDER")"
   done
   echo "Results: $OUTPUT"
   exit 0
