@@ -20,6 +20,7 @@ from sct_deepseg_general.bids import LABEL_SUFFIXES, DatasetSelection
 from sct_deepseg_general.errors import DatasetError
 from sct_deepseg_general.files import write_whole
 from sct_deepseg_general.schema import as_json, from_json, raising, read_record
+from sct_deepseg_general.text_files import read_text
 
 __all__ = [
     "Dataset",
@@ -263,8 +264,8 @@ def _yaml(path: Path) -> Any:
     import yaml
 
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        return yaml.safe_load(read_text(path))
+    except yaml.YAMLError as error:
         reason = " ".join(str(error).split())
         raise DatasetError(f"{path} cannot be read as YAML: {reason}.") from error
 
