@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sct_deepseg_general.cli._click import needing_torch, printable
+from sct_deepseg_general.cli._click import printable
+from sct_deepseg_general.errors import required
 
 if TYPE_CHECKING:
     from sct_deepseg_general.release.nnunet_results import ImportOptions
@@ -61,7 +62,7 @@ def converted(
     """
     from dataclasses import replace
 
-    with needing_torch("Converting nnU-Net results"):
+    with required("Converting nnU-Net results", "torch"):
         from sct_deepseg_general.release.nnunet_results import import_results
     with click.progressbar(length=1, label="Converting", file=sys.stderr) as bar:
 
@@ -73,6 +74,6 @@ def converted(
 
 
 def _converter(sources: Sequence[Path], folder: Path, entry: IndexEntry) -> Model:
-    with needing_torch("Converting nnU-Net results"):
+    with required("Converting nnU-Net results", "torch"):
         from sct_deepseg_general.release.nnunet_results import ImportOptions
     return converted(sources, folder, entry, ImportOptions())

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sct_deepseg_general.cli._click import PATH, PROGRAM, SctGroup, flag, needing_torch, option
+from sct_deepseg_general.cli._click import PATH, PROGRAM, SctGroup, flag, option
+from sct_deepseg_general.errors import required
 
 if TYPE_CHECKING:
     from sct_deepseg_general.evaluation.drift import Drift
@@ -182,7 +183,7 @@ def import_model(**options: Any) -> None:
 
     given = _Import(**options)
     entry = _entry(given)
-    with needing_torch("Converting nnU-Net results"):
+    with required("Converting nnU-Net results", "torch"):
         from sct_deepseg_general.release.nnunet_results import ImportOptions
     chosen = ImportOptions(given.cord, given.orientation)
     model = converted(given.sources, given.output, entry, chosen)
@@ -210,7 +211,7 @@ def add(file: Path, as_json: bool) -> None:
 @_JSON
 def release(**options: Any) -> None:
     given = _Release(**options)
-    with needing_torch("Making a release"):
+    with required("Making a release", "torch"):
         from sct_deepseg_general.release import release as releasing
     made = releasing.release(
         given.trained,

@@ -32,7 +32,7 @@ from sct_deepseg_general.cli._norm_options import among_norms, norm_lines, norm_
 from sct_deepseg_general.cli._segment_options import (
     choosing_imported,
     ending,
-    mask_wishes,
+    mask_settings,
     overwriting,
     segmenting,
     verbosity,
@@ -129,7 +129,7 @@ def _request(images: tuple[Path, ...], rest: Mapping[str, Any]) -> Request:
 
     qc = rest["qc"] and QcPlace(rest["qc"], rest["qc_dataset"] or "", rest["qc_subject"] or "")
     return Request(
-        options=Options(**mask_wishes(rest), label=rest["label"]),
+        options=Options(**mask_settings(rest), label=rest["label"]),
         soft=rest["soft"],
         csa=bool(rest["csa"]),
         qc=qc,
@@ -164,9 +164,9 @@ def _jobs(
     rest: Mapping[str, Any],
 ) -> list[Job]:
     """A job for each image, after checks that its outputs can be written and nothing is lost."""
-    from sct_deepseg_general.job.edited import Overwrite
     from sct_deepseg_general.job.job import Job
     from sct_deepseg_general.job.labels import main_suffix
+    from sct_deepseg_general.job.overwrite import Overwrite
 
     if output is not None and len(images) > 1 and output.name.endswith((".nii", ".nii.gz")):
         raise click.UsageError("-o names one file for several images: give a folder.")
@@ -208,7 +208,7 @@ def _wanted(job: Job, request: Request, model: Model) -> tuple[Path, ...]:
     discs = () if request.levels is None or given or outputs.discs is None else (outputs.discs,)
     label = request.options.label
     csa = request.csa and not has_no_cord(model, label)
-    return (*outputs.wanted(csa, request.soft), *discs, *label_paths(model, label, outputs))
+    return (*outputs.paths(csa, request.soft), *discs, *label_paths(model, label, outputs))
 
 
 def _results(images: tuple[Path, ...]) -> set[Path]:
