@@ -42,7 +42,9 @@ from sct_deepseg_general.files import clear_abandoned
 from sct_deepseg_general.job.outputs import check_folder, check_writable, outputs_for
 
 if TYPE_CHECKING:
+    from sct_deepseg_general.change.output import Visits
     from sct_deepseg_general.csa.measure import CsaRequest
+    from sct_deepseg_general.dicom.series import Person
     from sct_deepseg_general.inference.predictor import Predictor
     from sct_deepseg_general.job.job import Done, Job, Request
     from sct_deepseg_general.norms.assess import NormRequest
@@ -75,8 +77,9 @@ Subcommands ({PROGRAM} NAME -h):
     required=True,
     type=click.Path(path_type=Path),
     show_default=False,
-    help="Image or images (.nii, .nii.gz), any contrast. 4D is averaged.",
+    help="Image or images (.nii, .nii.gz), any contrast. 4D is averaged. Or a DICOM folder.",
 )
+@option("-series", type=int, help="Number of the series in a DICOM folder.")
 @option(
     "-o",
     to="output",
@@ -98,6 +101,18 @@ Subcommands ({PROGRAM} NAME -h):
     type=click.Path(path_type=Path),
     help="Also draw the area along the cord, with its interval (PNG, one image).",
 )
+@option(
+    "-report",
+    to="reports",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Also write a page about the person (.pdf or .html, one image).",
+)
+@option(
+    "-earlier",
+    type=click.Path(path_type=Path),
+    help="Earlier image of the same person and contrast: the report shows the change.",
+)
 @option("-qc", type=click.Path(path_type=Path), help="Folder of the QC page to add to.")
 @option("-qc-dataset", help="Dataset name on the QC page.")
 @option("-qc-subject", help="Subject name on the QC page.")
@@ -112,18 +127,44 @@ def command(images: tuple[Path, ...], output: Path | None, model: str | None, **
 
     Writes T2_seg.nii.gz, T2_seg.json and T2_seg_csa.csv beside T2.nii.gz.
     """
-    request = _request(images, rest)
+    images, person = _from_dicom(images, output, rest)
+    request = _request(images, rest, person)
     chosen = _model(model, rest)
     jobs = _jobs(images, output, request, chosen, rest)
     if rest["plot"]:
         check_writable((rest["plot"],), overwrite=bool(rest["overwrite"]))
+    _check_reports(images, rest)
     predictor = _predictor(chosen, rest)
     if len(jobs) == 1:
         return _ended([_one(jobs[0], predictor, request, rest)], rest)
     return _several(jobs, predictor, request, rest)
 
 
-def _request(images: tuple[Path, ...], rest: Mapping[str, Any]) -> Request:
+def _from_dicom(
+    images: tuple[Path, ...], output: Path | None, rest: Mapping[str, Any]
+) -> tuple[tuple[Path, ...], Person | None]:
+    """The images, a DICOM folder turned into one beside it or in -o, and whose it is."""
+    folders = [path for path in images if path.is_dir()]
+    if not folders:
+        if rest["series"] is not None:
+            raise click.UsageError("-series needs a DICOM folder with -i.")
+        return images, None
+    if len(images) > 1:
+        raise click.UsageError("A DICOM folder is given alone: one -i.")
+    from sct_deepseg_general.dicom.convert import converted
+    from sct_deepseg_general.dicom.series import chosen, series_in
+
+    one = chosen(series_in(folders[0]), rest["series"])
+    folder = folders[0].absolute().parent if output is None else output
+    if folder.name.endswith((".nii", ".nii.gz")):
+        folder = folder.parent
+    suffix = f"_{rest['contrast']}" if rest["contrast"] else ""
+    path = folder / f"{folders[0].absolute().name}_series{one.number}{suffix}.nii.gz"
+    check_writable((path,), overwrite=bool(rest["overwrite"]))
+    return (converted(one, path),), one.person
+
+
+def _request(images: tuple[Path, ...], rest: Mapping[str, Any], person: Person | None) -> Request:
     from sct_deepseg_general.inference.pipeline import Options
     from sct_deepseg_general.job.job import QcPlace, Request
 
@@ -136,8 +177,21 @@ def _request(images: tuple[Path, ...], rest: Mapping[str, Any]) -> Request:
         command=shlex.join([PROGRAM, *sys.argv[1:]]),
         measures=_measures(images, rest),
         levels=level_request(rest),
-        norms=_norms(images, rest),
+        norms=_norms(images, rest, person),
     )
+
+
+def _check_reports(images: tuple[Path, ...], rest: Mapping[str, Any]) -> None:
+    if rest["earlier"] and not rest["reports"]:
+        raise click.UsageError("-earlier needs -report.")
+    if not rest["reports"]:
+        return
+    if len(images) > 1:
+        raise click.UsageError("-report belongs to one image: give one with -i.")
+    for path in rest["reports"]:
+        if path.suffix not in {".pdf", ".html"}:
+            raise click.UsageError(f"-report {path}: name a .pdf or .html file.")
+    check_writable(rest["reports"], overwrite=bool(rest["overwrite"]))
 
 
 def _measures(images: tuple[Path, ...], rest: Mapping[str, Any]) -> CsaRequest:
@@ -149,8 +203,10 @@ def _measures(images: tuple[Path, ...], rest: Mapping[str, Any]) -> CsaRequest:
     return csa_request(rest)
 
 
-def _norms(images: tuple[Path, ...], rest: Mapping[str, Any]) -> NormRequest | None:
-    found = norm_request(images[0], rest)
+def _norms(
+    images: tuple[Path, ...], rest: Mapping[str, Any], person: Person | None
+) -> NormRequest | None:
+    found = norm_request(images[0], rest, person)
     if found is not None and len(images) > 1:
         raise click.UsageError("-age belongs to one image: give one with -i.")
     return found
@@ -294,6 +350,8 @@ def _one(job: Job, predictor: Predictor, request: Request, rest: Mapping[str, An
         done = run(job, predictor, request, progress)
     if rest["plot"]:
         _draw(done, rest["plot"])
+    if rest["reports"]:
+        _report(done, predictor, rest)
     _warn(done)
     if done.c2c3 is not None:
         name = printable(job.image.name)
@@ -317,6 +375,31 @@ def _warn(done: Done) -> None:
             "row for each slice, without levels.",
             file=sys.stderr,
         )
+
+
+def _report(done: Done, predictor: Predictor, rest: Mapping[str, Any]) -> None:
+    from sct_deepseg_general.report.content import content_of
+    from sct_deepseg_general.report.html import write_html
+    from sct_deepseg_general.report.pdf import write_pdf
+
+    earlier = _since(rest["earlier"], done, predictor) if rest["earlier"] else None
+    content = content_of(done, predictor.model.key, earlier)
+    for path in rest["reports"]:
+        write = write_pdf if path.suffix == ".pdf" else write_html
+        write(path, content)
+
+
+def _since(earlier: Path, done: Done, predictor: Predictor) -> Visits:
+    """The change since an earlier image."""
+    from sct_deepseg_general.change.measure import Scan, compared
+    from sct_deepseg_general.change.output import Visits
+    from sct_deepseg_general.change.repeat import Repeatability
+    from sct_deepseg_general.image import nifti
+
+    first, second = Scan(nifti.load(earlier), {}), Scan(done.result.image, {})
+    found = compared(first, second, predictor)
+    repeat = Repeatability.from_record(predictor.model.change)
+    return Visits(earlier, done.job.image, None, found, repeat, predictor.model.key)
 
 
 def _draw(done: Done, path: Path) -> None:

@@ -24,6 +24,7 @@ from sct_deepseg_general.image.companion import has_position
 from sct_deepseg_general.image.las import InLas
 from sct_deepseg_general.inference.pipeline import Options, Result, segment
 from sct_deepseg_general.inference.predictor import Predictor
+from sct_deepseg_general.job import levels as job_levels
 from sct_deepseg_general.job.inputs import check_is_image
 from sct_deepseg_general.job.labels import (
     has_no_cord,
@@ -31,16 +32,6 @@ from sct_deepseg_general.job.labels import (
     labels_record,
     unchecked,
     write_labels,
-)
-from sct_deepseg_general.job.levels import (
-    c2c3_area,
-    c2c3_words,
-    disc_labels,
-    discs_shown,
-    level_answer,
-    levels_record,
-    levels_words,
-    with_levels,
 )
 from sct_deepseg_general.job.outputs import Outputs, Provenance, write_sidecar
 from sct_deepseg_general.job.qc_files import areas_shown
@@ -122,16 +113,14 @@ class Done:
     norms: Assessment | None = None
     """Where the levels lie among the norms, if that was asked."""
     levels: LevelAnswer | None = None
-    """The vertebral levels, where they were asked for and there is a cord."""
     c2c3: C2C3 | None = None
-    """The area of C2-C3, where it was asked for."""
+    """As the levels, None unless they are asked for."""
 
     @property
     def disc_file(self) -> tuple[Path, ...]:
-        """The file of the discs, where some were found."""
+        """The file of the discs, if some were found."""
         path = self.job.outputs.discs
-        found = self.levels is not None and self.levels.written and path is not None
-        return (path,) if found and path is not None else ()
+        return (path,) if path and self.levels is not None and self.levels.written else ()
 
     @property
     def table(self) -> Morphometrics:
@@ -197,15 +186,18 @@ def run(
     if has_no_cord(model, request.options.label):
         return _without_cord(job, result, predictor, request, (started, stamp))
     threshold = request.options.cleaning(model.threshold).threshold
-    mask = result.segmentation
-    answer = level_answer(image, mask, request.measures, request.levels)
-    request = replace(request, measures=with_levels(request.measures, mask, answer))
     body = in_las(result)
+    answer = job_levels.level_answer(
+        body.image, body.segmentation, request.measures, request.levels
+    )
+    request = replace(
+        request, measures=job_levels.with_levels(body.segmentation, request.measures, answer)
+    )
     measured, doubted = _measured(result, body, request, (model, threshold))
     quality = judged(result, measured.morphometrics, doubted, model, threshold, body)
     done = Done(job, result, measured, doubted, quality, 0.0, levels=answer)
     if request.levels is not None and request.levels.c2c3:
-        done = replace(done, c2c3=c2c3_area(measured, answer))
+        done = replace(done, c2c3=job_levels.c2c3_area(measured, answer))
     if request.norms is not None:
         done = _among_norms(done, request.norms, model)
     if FileStamp.if_present(job.image) != stamp:
@@ -330,7 +322,7 @@ def _write(done: Done, predictor: Predictor, request: Request) -> None:
     with written_together((*paths, *done.disc_file, *further)) as temporary:
         write_labels(result, model, label, outputs, temporary, done.measured.levels)
         for path in done.disc_file:
-            nifti.save(disc_labels(done.levels, result.image), temporary[path], np.uint8)
+            nifti.save(job_levels.disc_labels(done.levels, result.image), temporary[path], np.uint8)
         if request.soft:
             nifti.save(result.probability, temporary[outputs.soft])
         if request.csa:
@@ -365,7 +357,7 @@ def _provenance(done: Done, predictor: Predictor, request: Request) -> Provenanc
         area=_area(done, IntervalFactors.from_record(model.intervals)),
         **labels_record(done.result, model, options.label, done.job.outputs),
         norms={} if done.norms is None else done.norms.summary(),
-        levels=levels_record(done.levels, done.c2c3),
+        levels=job_levels.levels_record(done.levels, done.c2c3),
     )
 
 
@@ -409,9 +401,9 @@ def _show(done: Done, predictor: Predictor, request: Request, place: QcPlace, bo
         contrast=done.job.contrast or contrast,
         seconds=done.seconds,
         version=__version__,
-        discs=discs_shown(done.levels),
-        levels=levels_words(done.levels),
-        c2c3=c2c3_words(done.c2c3),
+        discs=job_levels.discs_shown(done.levels),
+        levels=job_levels.levels_words(done.levels),
+        c2c3=job_levels.c2c3_words(done.c2c3),
     )
     return add_entry(place.folder, entry, at_once=place.at_once)
 

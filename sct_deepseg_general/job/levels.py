@@ -40,7 +40,7 @@ def level_answer(
     return answered(image, mask, embedded_network(), given)
 
 
-def with_levels(measures: CsaRequest, mask: Segmentation, answer: LevelAnswer | None) -> CsaRequest:
+def with_levels(mask: Segmentation, measures: CsaRequest, answer: LevelAnswer | None) -> CsaRequest:
     """What to measure: every slice where there is no cord, or its levels were withheld."""
     if not mask.data.any():
         return PER_SLICE
@@ -98,7 +98,7 @@ def disc_labels(answer: LevelAnswer | None, image: Volume) -> Volume:
     """
     if answer is None or answer.discs is None:
         raise ImageError("There are no discs to write: their numbers were withheld.")
-    return replace(answer.discs, header=image.header)
+    return replace(answer.discs.reoriented(image.grid.axcodes), header=image.header)
 
 
 def discs_shown(answer: LevelAnswer | None) -> tuple[ShownDisc, ...]:

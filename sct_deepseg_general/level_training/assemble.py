@@ -35,12 +35,38 @@ def assemble(
     steps: Sequence[Step],
     folder: Path,
 ) -> Path:
-    """Write weights (safetensors, and OpenVINO IR in float16), record, recipe, images, curve.
+    """Write weights (safetensors and OpenVINO IR, float16), record, recipe, images and curve.
 
-    Gives the folder. The same network gives the same bytes with the same OpenVINO.
+    The same network gives the same bytes with the same OpenVINO.
 
-    Raises:
-        OutputError: the folder cannot be written to.
+    Parameters
+    ----------
+    network
+        A trained network.
+    recipe
+        What it was trained with; its limits go into the record.
+    drawn
+        The images it was trained on; their names are written to images.txt.
+    steps
+        The losses, written to curve.csv.
+    folder
+        The folder to write to, made if it is missing.
+
+    Returns
+    -------
+    Path
+        The folder; `levels.record.load_model` loads it.
+
+    Raises
+    ------
+    OutputError
+        The folder cannot be written to.
+
+    Examples
+    --------
+    >>> network = DiscNet().eval()
+    >>> assemble(network, recipe, drawn, steps, Path("discs"))  # doctest: +SKIP
+    PosixPath('discs')
     """
     folder.mkdir(parents=True, exist_ok=True)
     _save_weights(network, folder / "network.safetensors")

@@ -78,7 +78,30 @@ def subjects_of(
 def fit(
     recipe: LevelRecipe, drawn: Sequence[Drawn], tell: Callable[[Step], None] | None = None
 ) -> DiscNet:
-    """The trained network, ready to be exported; `tell` hears of every fiftieth iteration."""
+    """Train a disc network.
+
+    Parameters
+    ----------
+    recipe
+        Iterations, batch, learning rate, seed, and how examples are changed.
+    drawn
+        The images, straightened along their cords (`subjects_of`).
+    tell
+        Called with the losses at every fiftieth iteration.
+
+    Returns
+    -------
+    DiscNet
+        The network, in evaluation mode. The same recipe and images give the same weights on the
+        same machine.
+
+    Examples
+    --------
+    >>> from sct_deepseg_general.level_training.recipe import LevelRecipe, Source
+    >>> recipe = LevelRecipe("mine", "0.1.0", "Mine", "discs.tsv", (Source("*_T2w.nii.gz"),))
+    >>> drawn = subjects_of(recipe, [Path("data")], segment)  # doctest: +SKIP
+    >>> network = fit(recipe, drawn)  # doctest: +SKIP
+    """
     torch.manual_seed(recipe.seed)
     torch.set_num_threads(1)
     rng = np.random.default_rng(recipe.seed)

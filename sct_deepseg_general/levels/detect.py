@@ -99,7 +99,20 @@ def find_levels(
     Raises
     ------
     ImageError
-        The anchor is not in the mask.
+        The mask is empty or holds one slice, or the anchor is not in it.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from sct_deepseg_general.image import nifti
+    >>> from sct_deepseg_general.levels.responses import embedded_network
+    >>> image, mask = nifti.load(Path("t2.nii.gz")), nifti.load_segmentation(Path("t2_seg.nii.gz"))
+    >>> found = find_levels(image, mask, embedded_network())
+    >>> found.status, found.reasons[0]  # the sample image ends below C2/C3
+    ('withheld', 'C2/C3 is not in the field of view: levels are relative, give -disc-at')
+    >>> known = find_levels(image, mask, embedded_network(), Anchor(slice=17, number=5))
+    >>> [disc.number for disc in known.discs if disc.origin != "estimated"]
+    [3, 4, 5, 6]
     """
     course = course_of(mask)
     strip = strip_of(image, course)

@@ -44,8 +44,8 @@ class Weights:
     """How much each kind of evidence counts; 0 leaves it out."""
 
     disc: float = 1.0
-    level: float = 0.5
-    c2c3: float = 1.5
+    level: float = 0.2
+    c2c3: float = 3.0
     spacing: float = 1.0
     border: float = 4.0
 

@@ -17,7 +17,7 @@ __all__ = ["EMBEDDED", "DiscModel", "Limits", "embedded_model", "load_model"]
 EMBEDDED = "vertebral-discs"
 """The folder of the model zoo that comes with the program."""
 
-RECORD = "model.json"
+RECORD = "discs.json"
 
 
 @dataclass(frozen=True)

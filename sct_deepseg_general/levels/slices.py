@@ -49,8 +49,34 @@ def from_discs(discs: Volume, segmentation: Volume, centreline: Volume | None = 
     the nearest voxel of the segmentation's centreline; slices up to a disc belong to the level
     below it, slices above the topmost disc to the level above.
 
-    Raises:
-        ImageError: no disc, no segmentation, or discs that are not in order.
+    Parameters
+    ----------
+    discs
+        A label map with one voxel for each disc, on any grid.
+    segmentation
+        The mask of the cord.
+    centreline
+        Another mask to take the centreline from.
+
+    Returns
+    -------
+    Levels
+        The number of the level (1 is C1) of each axial slice, from the lowest up.
+
+    Raises
+    ------
+    ImageError
+        There is no disc, no cord, or the discs are not in order.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from sct_deepseg_general.image import nifti
+    >>> cord = nifti.load_segmentation(Path("t2_seg.nii.gz"))
+    >>> labels = np.zeros(cord.grid.shape, np.uint8)
+    >>> labels[25, 17, 25] = 5  # C4/C5
+    >>> np.unique(from_discs(Volume(labels, cord.grid), cord)).tolist()
+    [4, 5]
     """
     points, values = _labels(discs)
     first = _traced(centreline or segmentation)

@@ -18,7 +18,7 @@ from sct_deepseg_general.zoo.download import Source, download
 from sct_deepseg_general.zoo.index import IndexEntry, ModelIndex, read_entries, read_index
 from sct_deepseg_general.zoo.install import FetchOptions, fetch, install_file
 from sct_deepseg_general.zoo.model import Model, sorted_version, split_key
-from sct_deepseg_general.zoo.reference import is_path, is_url, local_model, url_model
+from sct_deepseg_general.zoo.local import is_path, is_url, local_model, url_model
 
 __all__ = [
     "INDEX_VARIABLE",

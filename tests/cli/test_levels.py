@@ -11,11 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from necks import IMAGE, MASK, below, cord, known_discs, labelled
+from samples import DATA
 
 from sct_deepseg_general import cli
 from sct_deepseg_general.cli._click import PROGRAM
 from sct_deepseg_general.csa import table as csa_table
 from sct_deepseg_general.image import nifti
+from sct_deepseg_general.levels.record import embedded_model, load_model
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *words: object) -> int:
@@ -65,6 +67,19 @@ def test_the_disc_file_gives_the_same_levels_again(
     assert run(monkeypatch, "csa", *words, "-perlevel", 1, "-vert", "2:5") == 0
     again = csa_table.read(tmp_path / "again.csv")
     np.testing.assert_allclose(again.column("MEAN(area)"), first.column("MEAN(area)"))
+
+
+def test_the_disc_file_lies_as_the_image_does(neck: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    turned = neck.parent / "turned.nii.gz"
+    nifti.save(nifti.load(neck).reoriented(("S", "P", "R")), turned, np.int16)
+    for image in (neck, turned):
+        assert run(monkeypatch, "-i", image, "-c2c3") == 0
+    first, second = (
+        nifti.load_map(neck.parent / f"{name}_label-discs.nii.gz") for name in ("t2", "turned")
+    )
+    assert second.grid.matches(nifti.load(turned).grid)
+    again = second.reoriented(first.grid.axcodes)
+    assert np.abs(np.argwhere(again.data > 0) - np.argwhere(first.data > 0)).max() <= 1
 
 
 def test_levels_in_doubt_are_withheld_with_a_reason(
@@ -194,3 +209,20 @@ def test_a_batch_finds_levels_and_takes_those_of_the_dataset(
     assert found == ["sub-01_label-discs_desc-T2w_dseg.nii.gz"]
     with (out / "csa.tsv").open(newline="", encoding="utf-8") as stream:
         assert {"3", "4"} <= {row["level"] for row in csv.DictReader(stream, delimiter="\t")}
+
+
+@pytest.mark.training
+def test_train_rebuilds_the_network_of_the_discs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = json.loads((embedded_model().folder / "recipe.json").read_text(encoding="utf-8"))
+    recipe |= {"id": "tiny", "table": "levels/neck_discs.tsv", "iterations": 2, "batch": 1}
+    recipe["sources"] = [{"images": "levels/*.nii.gz"}]
+    path = tmp_path / "recipe.json"
+    path.write_text(json.dumps(recipe), encoding="utf-8")
+    words = ("-what", "levels", "-recipe", path, "-data", DATA, "-o", tmp_path / "discs")
+    assert run(monkeypatch, "train", *words) == 0
+    assert "1 images, 1 people" in capsys.readouterr().out
+    made = load_model(tmp_path / "discs")
+    assert made.limits == embedded_model().limits
+    assert (made.folder / "images.txt").read_text(encoding="utf-8") == "levels/neck_T2w.nii.gz\n"

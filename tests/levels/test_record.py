@@ -45,13 +45,13 @@ def test_a_changed_file_is_refused(folder: Path, name: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"sha256": {}, "limits": 3}'])
 def test_what_is_no_record_is_refused(folder: Path, text: str) -> None:
-    (folder / "model.json").write_text(text, encoding="utf-8")
+    (folder / "discs.json").write_text(text, encoding="utf-8")
     with pytest.raises(ModelError):
         load_model(folder)
 
 
 def test_limits_are_data_of_the_record(folder: Path) -> None:
-    path = folder / "model.json"
+    path = folder / "discs.json"
     record = json.loads(path.read_text(encoding="utf-8"))
     record["limits"] = {"margin": 99.0}
     path.write_text(json.dumps(record), encoding="utf-8")
@@ -71,7 +71,7 @@ def test_a_record_of_other_outputs_is_noticed(folder: Path) -> None:
     from sct_deepseg_general.levels.course import course_of
     from sct_deepseg_general.levels.strip import strip_of
 
-    path = folder / "model.json"
+    path = folder / "discs.json"
     record = json.loads(path.read_text(encoding="utf-8"))
     record["outputs"] = [*OUTPUTS, "pmj"]
     path.write_text(json.dumps(record), encoding="utf-8")

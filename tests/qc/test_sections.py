@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from nibabel.affines import apply_affine
 from qc_phantoms import box_around, cord
 
-from sct_deepseg_general.qc.display import displayed
+from sct_deepseg_general.qc.display import Disc, displayed
 from sct_deepseg_general.qc.sections import coronal_section, sagittal_section
 
 
@@ -55,6 +56,22 @@ def test_the_box_is_drawn_around_the_contour(shown):
         assert last <= left + width
         assert (top, top + height) == (0, 24)
     assert sagittal_section(replace(shown, box=None)).box is None
+
+
+def test_discs_are_placed_on_the_sagittal_section():
+    image, mask, _ = cord()
+    tips = {3: (20, 30, 18), 4: (20, 30, 6)}
+    discs = tuple(
+        Disc(number, tuple(apply_affine(image.grid.affine, voxel)), seen=number == 3)
+        for number, voxel in tips.items()
+    )
+    shown = displayed(image, mask, discs=discs)
+    section = sagittal_section(shown)
+    (column, upper, first, seen), (_, lower, second, unseen) = section.discs
+    assert (first, seen, second, unseen) == (3, True, 4, False)
+    assert abs(lower - upper) == pytest.approx(12)
+    assert 0 < column < section.voxels[0]
+    assert coronal_section(shown).discs == ()
 
 
 def test_a_wide_image_is_cut_about_the_cord_and_box():
