@@ -98,6 +98,12 @@ def _same_name(theirs: Any, file: Any) -> Any:
     return theirs[file.suffix] if file.suffix in theirs else next(iter(theirs.values()))
 
 
+def peak() -> float:
+    """The most memory in MiB that this process has had; `getrusage` would count its parent's too."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+
+
 def one(image: Path, model: Path, channels: int) -> None:
     """Segment around the cord, and print what that took."""
     from sct_deepseg_general.image import nifti
@@ -108,7 +114,7 @@ def one(image: Path, model: Path, channels: int) -> None:
     volume = nifti.load(image)
     segment(volume, load_predictor(Model.load(model)), others=[volume] * (channels - 1))
     usage = resource.getrusage(resource.RUSAGE_SELF)
-    used = {"cpu": usage.ru_utime + usage.ru_stime, "memory": usage.ru_maxrss / 1024}
+    used = {"cpu": usage.ru_utime + usage.ru_stime, "memory": peak()}
     print(json.dumps(used))
 
 

@@ -17,8 +17,8 @@ from sct_deepseg_general.errors import ModelError
 from sct_deepseg_general.files import sha256
 from sct_deepseg_general.schema import Range, from_json, raising, read_json
 from sct_deepseg_general.zoo.archive import ArchiveLimits, unpack
-from sct_deepseg_general.zoo.record import Crop
 from sct_deepseg_general.zoo.local import CROP_FILE, USED_IN_RESULTS
+from sct_deepseg_general.zoo.record import Crop
 
 __all__ = ["Results", "found_results", "unpacked"]
 

@@ -17,8 +17,8 @@ from sct_deepseg_general.zoo.cache import ModelCache, ModelPlace, clear, standar
 from sct_deepseg_general.zoo.download import Source, download
 from sct_deepseg_general.zoo.index import IndexEntry, ModelIndex, read_entries, read_index
 from sct_deepseg_general.zoo.install import FetchOptions, fetch, install_file
-from sct_deepseg_general.zoo.model import Model, sorted_version, split_key
 from sct_deepseg_general.zoo.local import is_path, is_url, local_model, url_model
+from sct_deepseg_general.zoo.model import Model, sorted_version, split_key
 
 __all__ = [
     "INDEX_VARIABLE",
