@@ -99,7 +99,7 @@ def _same_name(theirs: Any, file: Any) -> Any:
 
 
 def peak() -> float:
-    """The most memory in MiB that this process has had; `getrusage` would count its parent's too."""
+    """The most memory of this process in MiB; `getrusage` would count its parent too."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
 
