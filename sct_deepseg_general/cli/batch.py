@@ -136,7 +136,7 @@ def _print_merged(folder: Path, merged: MergedTables) -> int:
 
 def _plan(options: BatchOptions) -> BatchPlan:
     from sct_deepseg_general.batch.plan import BatchPlan
-    from sct_deepseg_general.cli._models import fetch_options
+    from sct_deepseg_general.cli._segment_options import fetch_options
     from sct_deepseg_general.job.overwrite import Overwrite
     from sct_deepseg_general.zoo.zoo import resolve
 

@@ -295,7 +295,7 @@ def _check_apart(images: Sequence[Path], outputs: list[Path]) -> None:
 
 def _model(name: str | None, rest: Mapping[str, Any]) -> Model:
     """The model that -m or -task names; it is fetched and converted where that is allowed."""
-    from sct_deepseg_general.cli._models import fetch_options
+    from sct_deepseg_general.cli._segment_options import fetch_options
     from sct_deepseg_general.zoo.zoo import resolve, task_key
 
     if name is not None and rest["task"] is not None:

@@ -237,7 +237,7 @@ def write_volumes(path: Path, rows: Sequence[LabelVolume]) -> None:
 
 def _suffix(name: str) -> str:
     safe = re.sub(r"[^A-Za-z0-9_.-]", "-", name)
-    return f"_{safe}" if safe.endswith("_seg") else f"_{safe}_seg"
+    return f"_{safe}_seg"
 
 
 def _volumes(

@@ -184,7 +184,7 @@ def test_entries_of_ones_own(
     (tmp_path / "mine.json").write_text(json.dumps(entry))
     assert "Added sct-canal@0.1.0" in manage("add", "-i", tmp_path / "mine.json")
     assert call("-task", "mine", "-i", "t2.nii.gz", "-trust").exit_code == 0
-    assert (tmp_path / "t2_canal_seg.nii.gz").is_file()
+    assert (tmp_path / "t2_canal_seg_seg.nii.gz").is_file()
     with pytest.raises(ModelError, match="no task 'other': known are mine"):
         call("-task", "other", "-i", "t2.nii.gz")
 

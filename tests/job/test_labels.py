@@ -51,8 +51,8 @@ MP2RAGE = model({"background": 0, "label-lesion_seg": 1})
         (REGIONS, ["_sc_seg", "_lesion_seg"]),  # the cord first
         (ROOTLETS, ["_rootlets"]),
         (GM_WM, ["_GM_seg", "_WM_seg"]),
-        (CANAL, ["_canal_seg"]),
-        (MP2RAGE, ["_label-lesion_seg"]),
+        (CANAL, ["_canal_seg_seg"]),
+        (MP2RAGE, ["_label-lesion_seg_seg"]),
         (model({"background": 0, "a/../b": 1}), ["_a-..-b_seg"]),
     ],
 )

@@ -33,7 +33,7 @@ FINAL, BEST = "checkpoint_final.pth", "checkpoint_best.pth"
 
 @dataclass(frozen=True)
 class Release:
-    """One release of SCT: what its archives hold. See docs/models.md."""
+    """One release of SCT: what its archives hold."""
 
     task: str
     labels: dict[str, Any]
