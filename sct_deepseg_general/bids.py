@@ -21,6 +21,7 @@ from pathlib import Path
 
 from sct_deepseg_general.content import missing_content
 from sct_deepseg_general.errors import DatasetError
+from sct_deepseg_general.text_files import composed
 
 __all__ = [
     "LABEL_SUFFIXES",
@@ -135,6 +136,14 @@ class DatasetIndex:
     missing: tuple[Case, ...] = ()
     """Images that were selected, but whose content, or whose label's content, is not on this
     machine; they are listed in `skipped` too."""
+    absent: tuple[Skipped, ...] = ()
+    """Folders of participants and sessions that are empty, or links to nowhere; they are listed
+    in `skipped` too."""
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether files that were selected, or folders, are not on this machine."""
+        return bool(self.missing or self.absent)
 
     @property
     def labelled(self) -> tuple[Case, ...]:
@@ -181,20 +190,22 @@ def index(root: Path, selection: DatasetSelection | None = None, name: str = "")
     dataset = name or root.resolve().name
     images = _by_stem(_images(root, selection.datatypes))
     labels, orphans = _labels(root, selection, images)
-    cases, missing, skipped = [], [], orphans
+    absent = _absent_folders(root, selection)
+    cases, missing, skipped = [], [], [*orphans, *absent]
     for stem, path in images.items():
         case = case_of(path, dataset, labels.get(stem))
         reason = _reason_to_leave(case, selection)
-        absent = "" if reason else _missing_content(case)
-        if absent:
+        content = "" if reason else _missing_content(case)
+        if content:
             missing.append(case)
         elif not reason:
             cases.append(case)
-        left = reason or absent or ("" if case.label else "no label")
+        left = reason or content or ("" if case.label else "no label")
         if left:
             skipped.append(Skipped(path, left))
     skipped.sort(key=lambda one: one.path)
-    return DatasetIndex(dataset, root, _in_order(cases), tuple(skipped), _in_order(missing))
+    kept, without = _in_order(cases), _in_order(missing)
+    return DatasetIndex(dataset, root, kept, tuple(skipped), without, tuple(absent))
 
 
 def roots(folder: Path) -> tuple[Path, ...]:
@@ -291,6 +302,37 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
+def _absent_folders(root: Path, selection: DatasetSelection) -> list[Skipped]:
+    """The selected folders of participants and sessions that are not on this machine."""
+    skipped = []
+    for subject, reason in _contents(root, "sub-"):
+        if _unnamed(subject.name, "sub", selection.participants):
+            continue
+        sessions = [] if reason else _contents(subject, "ses-")
+        named = [one for one in sessions if not _unnamed(one[0].name, "ses", selection.sessions)]
+        skipped += [Skipped(path, why) for path, why in [(subject, reason), *named] if why]
+    return skipped
+
+
+def _contents(folder: Path, prefix: str) -> list[tuple[Path, str]]:
+    """Folders, and links to folders, with why they are not on this machine, or ""."""
+    with os.scandir(folder) as entries:
+        named = [entry for entry in entries if entry.name.startswith(prefix)]
+    return [
+        (Path(entry.path), _absence(entry))
+        for entry in sorted(named, key=lambda one: one.name)
+        if _is_folder(entry) or entry.is_symlink()
+    ]
+
+
+def _absence(entry: os.DirEntry[str]) -> str:
+    if not _is_folder(entry):
+        return missing_content(Path(entry.path))
+    with os.scandir(entry.path) as inside:
+        empty = next(inside, None) is None
+    return "the folder is empty: run 'datalad get -n' if it is a subdataset" if empty else ""
+
+
 def _by_stem(paths: Iterable[Path]) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for path in paths:
@@ -369,8 +411,9 @@ def _other_contrast(case: Case, wanted: Collection[str]) -> bool:
 
 
 def _unnamed(value: str, key: str, wanted: Collection[str]) -> bool:
-    named = {label if label.startswith(f"{key}-") else f"{key}-{label}" for label in wanted}
-    return bool(named) and value not in named
+    full = (label if label.startswith(f"{key}-") else f"{key}-{label}" for label in wanted)
+    named = set(map(composed, full))
+    return bool(named) and composed(value) not in named
 
 
 def _entity(key: str, entities: Mapping[str, str]) -> str:

@@ -100,7 +100,7 @@ def test_no_cell_is_a_formula(text: str, tmp_path: Path) -> None:
     assert cells[2][0] not in "=+-@"
     assert Path(cells[2]) == Path(f"{text}.nii.gz")
     item = Item(f"{text}.nii.gz", tmp_path / "x.nii.gz", text, text, text)
-    line = group_table.ModelStatus(item, RECORD)
+    line = group_table.ImageResult(item, RECORD)
     group_table.write_images(tmp_path / "part.tsv", [line])
     _, shown = (tmp_path / "part.tsv").read_text().splitlines()
     assert not [cell for cell in shown.split("\t") if cell[0] in "=+-@"]

@@ -60,22 +60,24 @@ def main() -> None:
 
 
 def compared(model: str | None, image: Labelled) -> Agreement:
-    """The model's cord beside the label, in the slices that the label has."""
+    """The model's cord beside the label, in the slices that the label has.
+
+    A soft label counts by its fractions.
+    """
     upright = from_sct_letters("LPI")
     result = segment(nifti.load(image.image), predictor(model))
-    label = nifti.load_segmentation(image.label).reoriented(upright).data > 0
-    rows = label.any((0, 1))
+    label = nifti.load_probability(image.label).reoriented(upright).data
+    rows = (label > 0.5).any((0, 1))
     mask = (result.segmentation.reoriented(upright).data > 0)[:, :, rows]
     probability = result.probability.reoriented(upright).data[:, :, rows]
     truth = label[:, :, rows]
-    near = (probability > REACH) | truth
+    near = (probability > REACH) | (truth > 0)
     p, t = probability[near], truth[near]
     which = np.minimum((p * BINS * FINE).astype(int), BINS * FINE - 1)
     given, cord, voxels = (
-        np.bincount(which, weights, BINS * FINE)
-        for weights in (p, t.astype(float), np.ones(p.size))
+        np.bincount(which, weights, BINS * FINE) for weights in (p, t, np.ones(p.size))
     )
-    dice = 2 * float((mask & truth).sum()) / float(mask.sum() + truth.sum())
+    dice = 2 * float(truth[mask].sum()) / float(mask.sum() + truth.sum())
     volume, soft = (100 * (float(v.sum()) / float(truth.sum()) - 1) for v in (mask, probability))
     return Agreement(dice, volume, soft, given, cord, voxels)
 

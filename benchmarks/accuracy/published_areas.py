@@ -50,7 +50,7 @@ def of_label(person: str, folder: Path) -> list[Ratio]:
     image = shared() / IMAGES[person]
     stem = image.name.removesuffix(".nii.gz")
     labels = sorted(folder.glob(f"*/derivatives/labels/{person}/anat/{stem}_seg-manual.nii.gz"))
-    return ratios(nifti.load_segmentation(labels[0]), image, person) if labels else []
+    return ratios(nifti.load_probability(labels[0]), image, person) if labels else []
 
 
 def table(people: list[list[Ratio]]) -> list[str]:

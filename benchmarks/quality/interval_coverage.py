@@ -77,7 +77,7 @@ def measured(model: str | None, one: Labelled) -> Found:
     loaded = predictor(model)
     result = segment(nifti.load(one.image), loaded, Options(uncertainty=True))
     mask, threshold = result.segmentation, loaded.model.threshold
-    table, truth = measure(mask), measure(nifti.load_segmentation(one.label))
+    table, truth = measure(mask), measure(nifti.load_probability(one.label))
     around = surroundings(mask, table)
     alone = doubt(result.probability, around, table, threshold)
     seen = doubt(result.probability, around, table, threshold, result.other_probabilities())

@@ -22,8 +22,8 @@ from sct_deepseg_general.cluster.progress import Progress
 from sct_deepseg_general.cluster.shards import Shard
 from sct_deepseg_general.errors import OutputError
 from sct_deepseg_general.files import FileStamp, sha256
-from sct_deepseg_general.job.edited import EDITED, Overwrite, mask_origin
 from sct_deepseg_general.job.outputs import Outputs
+from sct_deepseg_general.job.overwrite import EDITED, Overwrite, mask_origin
 
 __all__ = ["RERUNS", "STATE", "BatchPlan", "Decision", "Listener", "Rerun", "decided"]
 
@@ -219,7 +219,7 @@ def _requested(record: Record, plan: BatchPlan) -> str:
 
 
 def _paths(outputs: Outputs, plan: BatchPlan) -> tuple[Path, ...]:
-    return outputs.wanted(plan.settings.csa, plan.settings.soft)
+    return outputs.paths(plan.settings.csa, plan.settings.soft)
 
 
 def _changed_image(item: Item, record: Record) -> str:

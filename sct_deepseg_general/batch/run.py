@@ -18,7 +18,7 @@ from sct_deepseg_general.batch.naming import describe, places
 from sct_deepseg_general.batch.plan import STATE, BatchPlan, Decision, Listener, decided
 from sct_deepseg_general.batch.pool import PoolOptions
 from sct_deepseg_general.batch.runner import BatchRunner
-from sct_deepseg_general.batch.summary import BatchSummary, MergedTables, close, merge
+from sct_deepseg_general.batch.summary import BatchSummary, MergedTables, check_tables, close, merge
 from sct_deepseg_general.batch.tables import ImageResult
 from sct_deepseg_general.batch.worklist import item_named
 from sct_deepseg_general.cluster.claim import claimed
@@ -71,14 +71,16 @@ def run(plan: BatchPlan, options: PoolOptions, listener: Listener | None = None)
     DatasetError
         Two images would be written to one file.
     OutputError
-        Another batch works in the output folder, or nothing can be written any more (a full
-        disk). What is done so far is kept, and the same call continues from there.
+        Another batch works in the output folder, a table there is of another program, or
+        nothing can be written any more (a full disk). What is done so far is kept, and the
+        same call continues from there.
     BackendError
         No worker can be started, or none can load the model.
     """
     listener = listener or Listener()
     started = time.monotonic()
     outputs = _outputs(plan)
+    check_tables(plan.tables)
     describe(plan.folder, plan.worklist, plan.naming)
     with claimed(plan.state, plan.shard) as locked:
         if not locked:

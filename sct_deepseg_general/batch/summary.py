@@ -13,9 +13,20 @@ from sct_deepseg_general.batch.tables import ImageResult, joined, write_csa, wri
 from sct_deepseg_general.errors import OutputError
 from sct_deepseg_general.files import write_whole
 
-__all__ = ["CSA", "FAILED", "IMAGES", "SUMMARY", "BatchSummary", "MergedTables", "close", "merge"]
+__all__ = [
+    "CSA",
+    "FAILED",
+    "IMAGES",
+    "SUMMARY",
+    "BatchSummary",
+    "MergedTables",
+    "check_tables",
+    "close",
+    "merge",
+]
 
 IMAGES, CSA, SUMMARY, FAILED = "images.tsv", "csa.tsv", "summary.json", "failed.txt"
+_HEAD = "\t".join(("participant_id", "session_id", "contrast", "image"))
 
 
 @dataclass(frozen=True)
@@ -91,6 +102,31 @@ def close(
     _write_failed(place / FAILED, [result.item.image for result in results if _is_failed(result)])
 
 
+def check_tables(place: Path) -> None:
+    """Check that tables which would be replaced are those of a batch.
+
+    Raises
+    ------
+    OutputError
+        A file of the same name is of another program, or was made by hand.
+    """
+    for name, known in ((IMAGES, _HEAD), (CSA, _HEAD), (SUMMARY, '"images"')):
+        path = place / name
+        if path.exists() and known not in _beginning(path):
+            raise OutputError(
+                f"{path} is not a table of a batch, and would be replaced: choose another -o, or "
+                "rename it."
+            )
+
+
+def _beginning(path: Path) -> str:
+    try:
+        with path.open(encoding="utf-8-sig", errors="replace") as stream:
+            return stream.read(1000)
+    except OSError as error:
+        raise OutputError(f"Cannot read {path}: {error.strerror or error}.") from error
+
+
 def merge(places: Sequence[Path], folder: Path, expected: Sequence[str] = ()) -> MergedTables:
     """Join the tables of several folders, one for each shard.
 
@@ -110,6 +146,7 @@ def merge(places: Sequence[Path], folder: Path, expected: Sequence[str] = ()) ->
     OutputError
         There is no table to join, or one cannot be read or written.
     """
+    check_tables(folder)
     once = {place.resolve(): place for place in places}.values()
     here = [place for place in once if (place / IMAGES).exists()]
     if not here:

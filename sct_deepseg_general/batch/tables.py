@@ -7,6 +7,8 @@ they do not depend on the order of the work, the number of workers or the number
 from __future__ import annotations
 
 import csv
+import hashlib
+import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,8 +18,10 @@ from typing import IO
 
 from sct_deepseg_general.batch.journal import Record
 from sct_deepseg_general.batch.worklist import Item
-from sct_deepseg_general.errors import OutputError
+from sct_deepseg_general.errors import DatasetError, OutputError
 from sct_deepseg_general.files import write_whole
+from sct_deepseg_general.job.overwrite import EDITED
+from sct_deepseg_general.text_files import check_separator, decoded_text
 
 __all__ = ["CSA_COLUMNS", "IMAGE_COLUMNS", "ImageResult", "joined", "write_csa", "write_images"]
 
@@ -110,9 +114,10 @@ def write_csa(path: Path, results: Iterable[ImageResult], folder: Path) -> None:
     """
     with _table(path, CSA_COLUMNS) as add:
         for result in results:
-            whose = _identity(result.item)
-            for values in _measured(result, folder):
-                add([*whose, *values, result.record.status])
+            identity = _identity(result.item)
+            measured, status = _measured(result, folder)
+            for values in measured:
+                add([*identity, *values, status])
 
 
 def joined(path: Path, parts: Sequence[Path], winners: dict[str, int]) -> int:
@@ -196,19 +201,30 @@ def _identity(item: Item) -> list[object]:
     return [item.participant, item.session, item.contrast, item.key]
 
 
-def _measured(result: ImageResult, folder: Path) -> list[list[str]]:
-    """The measures of each slice with cord as text; one empty row if there is none."""
+def _measured(result: ImageResult, folder: Path) -> tuple[list[list[str]], str]:
+    """The measures of each slice with cord as text, and their status.
+
+    An image without cord has one row, without numbers. A table that is not what was written was
+    edited; its numbers are taken, and its status says so.
+    """
     nothing = [[""] * len(_SOURCES)]
     if not result.csa:
-        return nothing
+        return nothing, result.record.status
+    path = folder / result.csa
     try:
-        with (folder / result.csa).open(newline="", encoding="utf-8") as stream:
-            rows = csv.reader(stream)
-            places = _columns_of(next(rows, []))
-            measured = [[row[place] if place >= 0 else "" for place in places] for row in rows]
-    except (OSError, ValueError, IndexError, csv.Error) as error:
-        raise OutputError(f"Cannot read the areas in {folder / result.csa}: {error}.") from error
-    return [values for values in measured if values[_AREA]] or nothing
+        content = path.read_bytes()
+        rows = csv.reader(io.StringIO(decoded_text(content, str(path))))
+        header = next(rows, [])
+        check_separator(header, ",", path)
+        places = _columns_of(header)
+        measured = [[row[place] if place >= 0 else "" for place in places] for row in rows]
+    except (OSError, DatasetError, ValueError, IndexError, csv.Error) as error:
+        raise OutputError(f"Cannot read the areas in {path}: {error}.") from error
+    if places[_AREA] < 0:
+        raise OutputError(f"Cannot read the areas in {path}: it has no column MEAN(area).")
+    own = hashlib.sha256(content).hexdigest() == result.record.outputs[result.csa]
+    kept = [values for values in measured if values[_AREA]]
+    return kept or nothing, result.record.status if own else EDITED
 
 
 def _columns_of(header: list[str]) -> list[int]:

@@ -16,6 +16,7 @@ import queue
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -89,7 +90,7 @@ def segmenting(settings: WorkerSettings) -> Work:
 
     def work(task: Task) -> Outcome:
         if task.edited:
-            return _measured(task, csa=settings.csa)
+            return _measured(settings, task)
         request = _request(settings, task)
         one = job.Job(Path(task.image), task.outputs, task.contrast, task.source)
         done = job.run(one, predictor, request)
@@ -102,7 +103,7 @@ def segmenting(settings: WorkerSettings) -> Work:
             slices=slices,
             c2c3=_c2c3(done.c2c3),
             levels=levels_words(done.levels),
-            outputs=_written((*task.outputs.wanted(settings.csa, settings.soft), *done.disc_file)),
+            outputs=_written((*task.outputs.paths(settings.csa, settings.soft), *done.disc_file)),
             qc=done.qc_page.name if done.qc_page else "",
         )
 
@@ -149,14 +150,25 @@ def _c2c3(found: C2C3 | None) -> tuple[float | None, float | None, float | None]
     return area, lower, upper
 
 
-def _measured(task: Task, *, csa: bool) -> Outcome:
+def _measured(settings: WorkerSettings, task: Task) -> Outcome:
     """The outcome of a mask that was edited."""
-    from sct_deepseg_general.job.edited import EDITED, remeasured
+    from sct_deepseg_general.job.edited import remeasured
+    from sct_deepseg_general.job.levels import levels_words
+    from sct_deepseg_general.job.overwrite import EDITED
 
-    mask = remeasured(task.outputs, csa=csa)
-    existing = tuple(path for path in task.outputs.wanted(csa, soft=False) if path.exists())
+    measures, levels = _levels(settings, task)
+    started = time.perf_counter()
+    mask = remeasured(Path(task.image), task.outputs, measures, levels, csa=settings.csa)
+    outputs = task.outputs.paths(settings.csa, soft=False)
     return Outcome(
-        EDITED, mask.reasons, 0.0, mask.mean_area, mask.slices, outputs=_written(existing)
+        status=EDITED,
+        reasons=mask.reasons,
+        seconds=round(time.perf_counter() - started, 3),
+        mean_area=mask.mean_area,
+        slices=mask.slices,
+        c2c3=_c2c3(mask.c2c3),
+        levels=levels_words(mask.levels),
+        outputs=_written(tuple(path for path in outputs if path.exists())),
     )
 
 

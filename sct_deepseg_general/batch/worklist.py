@@ -7,11 +7,12 @@ to an image by its key.
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from sct_deepseg_general import bids
@@ -99,6 +100,8 @@ class LeftOut:
 
     key: str
     reason: str
+    missing: bool = False
+    """Whether it is a folder whose content is not on this machine."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +146,7 @@ def from_bids(root: Path, filters: Filters | None = None, *, bids_names: bool = 
     DatasetError
         The folder is missing or not a dataset, or no image matches the filters.
     """
-    filters = filters or Filters()
+    root, filters = _full(root), filters or Filters()
     selection = bids.DatasetSelection(
         label_suffixes=DISC_SUFFIXES,
         contrasts=filters.contrasts,
@@ -170,7 +173,12 @@ def from_bids(root: Path, filters: Filters | None = None, *, bids_names: bool = 
             return "not a BIDS name"
         return ""
 
-    return _filtered(root, dataset.dataset, items, filters, others, reason)
+    worklist = _filtered(root, dataset.dataset, items, filters, others, reason)
+    absent = [
+        LeftOut(one.path.relative_to(root).as_posix(), one.reason, missing=True)
+        for one in dataset.absent
+    ]
+    return replace(worklist, left_out=(*absent, *worklist.left_out))
 
 
 def from_list(
@@ -228,7 +236,21 @@ def read_list(path: Path) -> tuple[Path, ...]:
     """
     lines = [line.strip() for line in read_text(path).split("\n")]
     names = [_unquoted(line) for line in lines if line and not line.startswith("#")]
-    return tuple(existing(path.parent / name) for name in names)
+    for name in names:
+        if several := re.search(r"\.nii(?:\.gz)?[\"']?\s*([;,\t|])", name):
+            raise DatasetError(
+                f"{path} has several names in a line, separated by {several[1]!r}: write one path "
+                "per line."
+            )
+    return tuple(_path_below(path.parent, name) for name in names)
+
+
+def _path_below(folder: Path, name: str) -> Path:
+    """The path that a line names, also where it was written on Windows or macOS."""
+    path = existing(folder / name)
+    if path.exists() or path.is_symlink() or "\\" not in name:
+        return path
+    return existing(folder / PureWindowsPath(name).as_posix())
 
 
 def read_yaml(path: Path) -> tuple[str, ...]:

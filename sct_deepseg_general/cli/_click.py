@@ -12,7 +12,6 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from functools import wraps
 from pathlib import Path
@@ -22,7 +21,7 @@ from typing import Any, Literal, NoReturn, TypeVar, Union, get_args, get_origin,
 import click
 
 from sct_deepseg_general import __version__
-from sct_deepseg_general.errors import BackendError, DeepsegError
+from sct_deepseg_general.errors import DeepsegError, library_error
 
 __all__ = [
     "EXISTING",
@@ -32,7 +31,6 @@ __all__ = [
     "SctGroup",
     "fail",
     "flag",
-    "needing_torch",
     "option",
     "options_of",
     "printable",
@@ -196,22 +194,10 @@ def run(command: click.Command, name: str, words: Sequence[str]) -> NoReturn:
     except OSError as error:
         fail(f"The system refused ({error}).", code=1)
     except ImportError as error:  # also what the loader says where memory is short
-        fail(f"A library cannot be loaded ({error}): free memory, or install it again.", code=1)
+        fail(str(library_error(error)), code=1)
     except MemoryError:
         fail("There is not enough memory: crop the image, or close other programs.", code=1)
     sys.exit(result if isinstance(result, int) else 0)
-
-
-@contextmanager
-def needing_torch(purpose: str) -> Iterator[None]:
-    """Imports of torch or nnU-Net; where they are missing, an error that names the extra."""
-    try:
-        yield
-    except ImportError as error:
-        raise BackendError(
-            f"{purpose} needs {error.name}, which is in the extra 'torch': run "
-            "pip install 'sct-deepseg-general[torch]'."
-        ) from error
 
 
 def fail(sentence: str, code: int = 2) -> NoReturn:

@@ -1,6 +1,4 @@
-"""What a segmentation is asked with, of one image or of many: the flags that the main command and
-`batch` share, and the values that they become.
-"""
+"""The flags for a segmentation that the main command and `batch` share, and their values."""
 
 from __future__ import annotations
 
@@ -11,7 +9,7 @@ import click
 
 from sct_deepseg_general.cli._click import OptionalValues, flag, option
 
-__all__ = ["ending", "mask_wishes", "overwriting", "segmenting", "verbosity"]
+__all__ = ["ending", "mask_settings", "overwriting", "segmenting", "verbosity"]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -22,15 +20,14 @@ class _Threshold(click.FloatRange):
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
-        threshold = float(super().convert(value, param, ctx))
-        if threshold == 0:
+        if str(value).strip().strip("0.") == "":
             self.fail(
                 "0 would make every voxel cord: give a number above 0, or add -soft to write the "
                 "probability, as SCT does with -thr 0.",
                 param,
                 ctx,
             )
-        return threshold
+        return float(super().convert(value, param, ctx))
 
 
 _SEGMENTING: tuple[Callable[[Any], Any], ...] = (
@@ -45,41 +42,41 @@ _SEGMENTING: tuple[Callable[[Any], Any], ...] = (
         "-engine",
         default="auto",
         type=click.Choice(["auto", "openvino", "torch", "nnunet"]),
-        help="What runs the network; nnunet is nnU-Net's own predictor.",
+        help="Inference engine; nnunet is nnU-Net's own predictor.",
     ),
     option(
         "-thr",
         to="threshold",
-        type=_Threshold(0, 1),
-        help="Probability from which a voxel is cord.  [default: the model's]",
+        type=_Threshold(0, 1, min_open=True),
+        help="Threshold of the probability.  [default: the model's]",
     ),
     option("-largest", default=1, type=click.IntRange(0, 1), help="Keep only the largest object."),
     option("-fill-holes", default=1, type=click.IntRange(0, 1), help="Fill holes in the cord."),
-    flag("-exact", help="Look closely at the whole image: no crop, no tile left out. Slow."),
+    flag("-exact", help="Segment the whole image, without cropping around the cord. Slow."),
     flag("-soft", help="Also write the probability map."),
     flag(
         "-uncertainty",
-        help="Also look in six other ways, for the area's interval and for doubts. Slow.",
+        help="Also segment six altered copies, for the area's interval (7 times slower).",
     ),
 )
 _ENDING: tuple[Callable[[Any], Any], ...] = (
     flag("-strict", help="End with exit code 1 if the quality check says fail."),
-    flag("-offline", help="Never use the network."),
+    flag("-offline", help="Never connect to the internet."),
 )
 
 
 def segmenting(command: _F) -> _F:
-    """The flags that say what makes the mask: model, engine, threshold, cleaning."""
+    """Add the flags for the mask: model, engine, threshold and cleaning."""
     return _together(command, _SEGMENTING)
 
 
 def ending(command: _F) -> _F:
-    """`-strict` and `-offline`."""
+    """Add `-strict` and `-offline`."""
     return _together(command, _ENDING)
 
 
 def verbosity(at_one: str, at_two: str) -> Callable[[_F], _F]:
-    """`-v`, and what 1 and 2 show."""
+    """Add `-v`; `at_one` and `at_two` say what its values 1 and 2 show."""
     return option(
         "-v",
         to="verbose",
@@ -90,7 +87,7 @@ def verbosity(at_one: str, at_two: str) -> Callable[[_F], _F]:
 
 
 def overwriting(text: str) -> Callable[[_F], _F]:
-    """`-overwrite`, alone or with the names of masks, as `job.edited.Overwrite` reads it."""
+    """`-overwrite`, alone or with the names of masks, as `job.overwrite.Overwrite` reads it."""
     return option(
         "-overwrite",
         cls=OptionalValues,
@@ -102,8 +99,8 @@ def overwriting(text: str) -> Callable[[_F], _F]:
     )
 
 
-def mask_wishes(given: Mapping[str, Any]) -> dict[str, Any]:
-    """What the flags say of the mask, by the fields of `Options` and `WorkerSettings`."""
+def mask_settings(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of the flags, by the names of the fields of `Options` and `WorkerSettings`."""
     return {
         "threshold": given["threshold"],
         "largest": bool(given["largest"]),

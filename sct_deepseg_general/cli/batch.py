@@ -108,7 +108,8 @@ def _run(plan: BatchPlan, options: BatchOptions) -> int:
     finally:
         screen.clear()
     print_summary(summary, plan.tables, plan.settings.qc, options.verbose)
-    return int(bool(summary.failed) or (options.strict and summary.fail > 0))
+    incomplete = any(one.missing for one in plan.worklist.left_out)
+    return int(bool(summary.failed) or incomplete or (options.strict and summary.fail > 0))
 
 
 def _print_decisions(plan: BatchPlan) -> int:
@@ -134,7 +135,7 @@ def _print_merged(folder: Path, merged: MergedTables) -> int:
 
 def _plan(options: BatchOptions) -> BatchPlan:
     from sct_deepseg_general.batch.plan import BatchPlan
-    from sct_deepseg_general.job.edited import Overwrite
+    from sct_deepseg_general.job.overwrite import Overwrite
     from sct_deepseg_general.zoo.zoo import resolve
 
     folder = Path(os.path.abspath(options.folder))  # noqa: PTH100 - the journal keeps links

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from sct_deepseg_general.cli._click import PROGRAM, SctCommand, flag, option
+from sct_deepseg_general.cli._click import PATH, PROGRAM, SctCommand, flag, option, takes
+from sct_deepseg_general.cli._training_screen import TrainingScreen, described
+from sct_deepseg_general.errors import required
 
 if TYPE_CHECKING:
     from sct_deepseg_general.study.results import StudyResults
@@ -18,23 +20,39 @@ __all__ = ["command"]
 
 _EPILOG = f"""\
 Examples:
+  {PROGRAM} compare -recipe recipe.yaml -o study/
   {PROGRAM} compare -recipe results/recipe.json -data datasets/ -o study/
   {PROGRAM} compare -o study/ -report
 
-Stopped at any moment, the same command goes on where it was.
+'recipe init' writes a recipe of your datasets. Stopped at any moment, the same command goes on
+where it was.
 """
 
 
+@dataclass(frozen=True)
+class CompareOptions:
+    """The options of `compare`."""
+
+    recipe: Path | None
+    data: tuple[Path, ...]
+    output: Path
+    report: bool
+    notebook: bool
+    engine: str
+    device: str
+    jobs: int
+
+
 @click.command(cls=SctCommand, epilog=_EPILOG)
+@option("-recipe", type=PATH, help="Recipe (YAML or JSON): datasets, split, training.")
 @option(
-    "-recipe", type=click.Path(path_type=Path), help="Recipe (JSON): datasets, split, training."
+    "-data",
+    type=PATH,
+    multiple=True,
+    show_default=False,
+    help="Folders in which the recipe's datasets lie.  [default: the recipe's folder]",
 )
-@option(
-    "-data", type=click.Path(path_type=Path), multiple=True, help="Where the recipe's datasets lie."
-)
-@option(
-    "-o", to="output", type=click.Path(path_type=Path), required=True, help="Folder of the study."
-)
+@option("-o", to="output", type=PATH, required=True, help="Folder of the study.")
 @flag("-report", help="Only make the report again, from the tables in -o.")
 @option("-notebook", default=1, type=click.IntRange(0, 1), help="Write the executed notebook too.")
 @option("-engine", default="auto", help="Engine of the evaluation: auto, openvino, torch, nnunet.")
@@ -46,44 +64,42 @@ Stopped at any moment, the same command goes on where it was.
     help="Processes.",
     show_default=False,
 )
-def command(recipe: Path | None, data: tuple[Path, ...], output: Path, **rest: Any) -> None:
+@takes(CompareOptions)
+def command(options: CompareOptions) -> int:
     """Train one general and N specific models, test all on all test sets, and report."""
     from sct_deepseg_general.study import compare as study
 
-    notebook = bool(rest["notebook"])
-    if rest["report"]:
-        found = study.report(output, with_notebook=notebook)
-    elif recipe is None or not data:
-        raise click.UsageError("Give -recipe and -data (or -report for the report alone).")
+    if options.notebook:
+        _check_notebook()
+    if options.report:
+        results = study.report(options.output, with_notebook=options.notebook)
+    elif options.recipe is None:
+        raise click.UsageError("Give -recipe (or -report for the report alone).")
     else:
-        found = _compared(recipe, data, output, rest)
-    print(found.verdict.sentence)
-    print(output / "report.html")
+        results = _compared(options.recipe, options)
+    print(results.verdict.sentence)
+    print(options.output / "report.html")
+    return 0
 
 
-def _compared(
-    recipe: Path, data: tuple[Path, ...], output: Path, rest: dict[str, Any]
-) -> StudyResults:
+def _check_notebook() -> None:
+    """Check that the notebook's libraries are there before hours of training."""
+    with required("The notebook of a comparison", "train", ", or use -notebook 0"):
+        import nbclient  # noqa: F401
+        import nbformat  # noqa: F401
+
+
+def _compared(path: Path, options: CompareOptions) -> StudyResults:
     from sct_deepseg_general.datasets.recipe import read
-    from sct_deepseg_general.study.compare import Study, compare
-    from sct_deepseg_general.study.models import model_loader, trainer
+    from sct_deepseg_general.study.compare import Study, check, compare
+    from sct_deepseg_general.study.models import check_engine, model_loader, trainer
 
-    study = Study(read(recipe), data, output, bool(rest["notebook"]))
-    train = trainer(rest["device"], _tell_training)
-    return compare(study, train, model_loader(rest["engine"], rest["device"]), rest["jobs"], _tell)
-
-
-def _tell(stage: str, done: int, total: int) -> None:
-    _line(f"{stage}: {done} of {total}", last=done == total)
-
-
-def _tell_training(model: str, network: str, share: float) -> None:
-    _line(f"train: {model}, {network}, {share:.0%}", last=share >= 1)
-
-
-def _line(text: str, *, last: bool) -> None:
-    """The line that a terminal shows in place; a log gets the last of each stage alone."""
-    if sys.stderr.isatty():
-        print(f"\r{text:<70}", end="\n" if last else "", file=sys.stderr, flush=True)
-    elif last:
-        print(text, file=sys.stderr, flush=True)
+    data = options.data or (path.absolute().parent,)
+    study = Study(read(path), data, options.output, options.notebook)
+    screen = TrainingScreen()
+    needs = check(study)
+    check_engine(options.engine, options.device)
+    train = trainer(options.device, screen)
+    click.echo(described(needs), err=True)
+    load_model = model_loader(options.engine, options.device)
+    return compare(study, train, load_model, options.jobs, screen.step)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from sct_deepseg_general.cli._click import PROGRAM, SctCommand, flag, option
+from sct_deepseg_general.cli._click import PATH, PROGRAM, SctCommand, flag, option, takes
 
 if TYPE_CHECKING:
     from sct_deepseg_general.datasets.build import Built
@@ -26,18 +27,36 @@ The datasets are only read. Run again, it converts what is new or has changed.
 """
 
 
+@dataclass(frozen=True)
+class DatasetOptions:
+    """The options of `dataset`."""
+
+    bids: tuple[Path, ...]
+    unseen: tuple[Path, ...]
+    recipe: Path | None
+    data: tuple[Path, ...]
+    output: Path
+    contrast: tuple[str, ...]
+    suffix: tuple[str, ...]
+    derivatives: str
+    datatype: tuple[str, ...]
+    session: tuple[str, ...]
+    runs: tuple[str, ...]
+    exclude: tuple[str, ...]
+    soft: bool
+    test: float
+    folds: int
+    seed: int
+    split: Path | None
+    jobs: int
+
+
 @click.command(cls=SctCommand, epilog=_EPILOG)
-@option("-bids", type=click.Path(path_type=Path), multiple=True, help="BIDS datasets to train on.")
-@option(
-    "-unseen", type=click.Path(path_type=Path), multiple=True, help="BIDS datasets only to test on."
-)
-@option("-recipe", type=click.Path(path_type=Path), help="Recipe (JSON) in place of -bids.")
-@option(
-    "-data", type=click.Path(path_type=Path), multiple=True, help="Where the recipe's datasets lie."
-)
-@option(
-    "-o", to="output", type=click.Path(path_type=Path), required=True, help="Folder to write to."
-)
+@option("-bids", type=PATH, multiple=True, help="BIDS datasets to train on.")
+@option("-unseen", type=PATH, multiple=True, help="BIDS datasets only to test on.")
+@option("-recipe", type=PATH, help="Recipe (JSON) in place of -bids.")
+@option("-data", type=PATH, multiple=True, help="Where the recipe's datasets lie.")
+@option("-o", to="output", type=PATH, required=True, help="Folder to write to.")
 @option("-contrast", multiple=True, help="Contrasts to take (T2w, MTon, bold).  [default: all]")
 @option("-suffix", multiple=True, help="Label suffixes, best first (_seg-manual).")
 @option("-derivatives", default="labels", help="Folder of the labels below derivatives/.")
@@ -54,7 +73,7 @@ The datasets are only read. Run again, it converts what is new or has changed.
 )
 @option("-folds", default=5, type=click.IntRange(1), help="Folds of the cross-validation.")
 @option("-seed", default=0, help="Seed of the split.")
-@option("-split", type=click.Path(path_type=Path), help="Existing split (JSON, YAML, TSV) to keep.")
+@option("-split", type=PATH, help="Existing split (JSON, YAML, TSV) to keep.")
 @option(
     "-jobs",
     default=os.cpu_count() or 1,
@@ -62,58 +81,61 @@ The datasets are only read. Run again, it converts what is new or has changed.
     help="Processes.",
     show_default=False,
 )
-def command(recipe: Path | None, bids: tuple[Path, ...], output: Path, **rest: Any) -> None:
+@takes(DatasetOptions)
+def command(options: DatasetOptions) -> int:
     """Make one nnU-Net dataset of N BIDS datasets, and one of each, from one split by person."""
     from sct_deepseg_general.datasets import recipe as recipes
     from sct_deepseg_general.datasets.build import build
+    from sct_deepseg_general.datasets.checks import check_training
+    from sct_deepseg_general.job.outputs import check_folder
 
-    if (recipe is None) == (not bids):
+    if (options.recipe is None) == (not options.bids):
         raise click.UsageError("Give either -bids or -recipe.")
-    if recipe is not None and not rest["data"]:
-        raise click.UsageError("-recipe needs -data: where its datasets lie.")
-    if recipe is None:
-        wanted, data = _recipe_of(bids, output, rest)
+    if options.recipe is None:
+        recipe, data = _recipe_of(options)
     else:
-        wanted, data = recipes.read(recipe), rest["data"]
-    if rest["split"] is not None:
-        wanted = _with_split(wanted, rest["split"])
-    with click.progressbar(length=1, label="Converting", show_pos=True) as bar:  # length is told
+        recipe = recipes.read(options.recipe)
+        data = options.data or (options.recipe.absolute().parent,)
+    if options.split is not None:
+        recipe = _with_split(recipe, options.split)
+    check_folder(options.output)
+    check_training(recipe, data, options.output)
+    with click.progressbar(length=1, label="Converting", show_pos=True) as bar:
 
         def progress(done: int, total: int) -> None:
             bar.length = total
             bar.update(done - bar.pos)
 
-        built = build(wanted, data, output, rest["jobs"], progress)
-    _tell(built)
+        built = build(recipe, data, options.output, options.jobs, progress)
+    _print_built(built)
+    return 0
 
 
-def _recipe_of(
-    bids: tuple[Path, ...], output: Path, rest: dict[str, Any]
-) -> tuple[Recipe, tuple[Path, ...]]:
+def _recipe_of(options: DatasetOptions) -> tuple[Recipe, tuple[Path, ...]]:
     """The recipe that the flags stand for, and the one folder below which all datasets lie."""
     from sct_deepseg_general.bids import LABEL_SUFFIXES
     from sct_deepseg_general.datasets.recipe import Dataset, Recipe, SplitRule, checked
 
-    places = [path.resolve() for path in (*bids, *rest["unseen"])]
+    places = [path.resolve() for path in (*options.bids, *options.unseen)]
     above = Path(os.path.commonpath([path.parent for path in places]))
     datasets = tuple(
         Dataset(
             name=path.name,
-            role="seen" if number < len(bids) else "unseen",
+            role="seen" if number < len(options.bids) else "unseen",
             folder=path.relative_to(above).as_posix(),
-            contrasts=rest["contrast"],
-            label_suffixes=rest["suffix"] or LABEL_SUFFIXES,
-            derivatives=rest["derivatives"],
-            datatypes=rest["datatype"] or ("anat", "func", "dwi"),
-            sessions=rest["session"],
-            runs=rest["runs"],
-            exclude=rest["exclude"],
-            label="soft" if rest["soft"] else "hard",
+            contrasts=options.contrast,
+            label_suffixes=options.suffix or LABEL_SUFFIXES,
+            derivatives=options.derivatives,
+            datatypes=options.datatype or ("anat", "func", "dwi"),
+            sessions=options.session,
+            runs=options.runs,
+            exclude=options.exclude,
+            label="soft" if options.soft else "hard",
         )
         for number, path in enumerate(places)
     )
-    rule = SplitRule(test=rest["test"], folds=rest["folds"], seed=rest["seed"])
-    return checked(Recipe(output.resolve().name, datasets, split=rule), "-bids"), (above,)
+    rule = SplitRule(test=options.test, folds=options.folds, seed=options.seed)
+    return checked(Recipe(options.output.resolve().name, datasets, split=rule), "-bids"), (above,)
 
 
 def _with_split(recipe: Recipe, path: Path) -> Recipe:
@@ -123,7 +145,7 @@ def _with_split(recipe: Recipe, path: Path) -> Recipe:
     return recipe.with_split({**recipe.split.assigned, **people})
 
 
-def _tell(built: Built) -> None:
+def _print_built(built: Built) -> None:
     from collections import Counter
 
     parts = Counter(one.part for one in built.entries)

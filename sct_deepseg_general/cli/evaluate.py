@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from sct_deepseg_general.cli._click import PROGRAM, SctCommand, flag, option
+from sct_deepseg_general.cli._click import PATH, PROGRAM, SctCommand, flag, option, takes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,27 +23,51 @@ _EPILOG = f"""\
 Examples:
   {PROGRAM} evaluate -bids dev/ -m sc-general -o evaluation.csv
   {PROGRAM} evaluate -bids dev/ -m sc-general trained/general/model -contrast T2w -o t2w.csv
+  {PROGRAM} evaluate -bids dev/ -masks dev/derivatives/ours -o ours.csv
 """
+
+
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """The options of `evaluate`."""
+
+    bids: tuple[Path, ...]
+    models: tuple[str, ...]
+    masks: tuple[Path, ...]
+    output: Path | None
+    contrast: tuple[str, ...]
+    suffix: tuple[str, ...]
+    derivatives: str
+    exclude: tuple[str, ...]
+    skip_seen: bool
+    engine: str
+    device: str
+    offline: bool
+    overwrite: bool
+
+    @property
+    def model_names(self) -> tuple[str, ...]:
+        """The models: those given, or the default one unless masks are given."""
+        return self.models or (() if self.masks else ("",))
 
 
 @click.command(cls=SctCommand, epilog=_EPILOG)
 @option(
     "-bids",
-    type=click.Path(path_type=Path),
+    type=PATH,
     multiple=True,
     required=True,
     show_default=False,
     help="BIDS datasets with labels, or folders of such datasets.",
 )
+@option("-m", to="models", multiple=True, help="Model ids or folders.  [default: the embedded one]")
 @option(
-    "-m",
-    to="models",
+    "-masks",
+    type=PATH,
     multiple=True,
-    default=("",),
-    help="Model ids or folders.",
-    show_default=False,
+    help="Folders of existing masks, IMAGE_seg.nii.gz or the like, in place of models.",
 )
-@option("-o", to="output", type=click.Path(path_type=Path), help="Table to write (.csv).")
+@option("-o", to="output", type=PATH, help="Table to write (.csv).")
 @option("-contrast", multiple=True, help="Contrasts to take.  [default: all]")
 @option("-suffix", multiple=True, help="Label suffixes, best first.")
 @option("-derivatives", default="labels", help="Folder of the labels below derivatives/.")
@@ -52,24 +77,24 @@ Examples:
 @option("-device", default="auto", help="auto, cpu, cuda, cuda:N or mps.")
 @flag("-offline", help="Never use the network.")
 @flag("-overwrite", help="Replace an existing table.")
-def command(
-    bids: tuple[Path, ...], models: tuple[str, ...], output: Path | None, **rest: Any
-) -> int:
-    """Measure how well models agree with reference masks: overlap, distances (mm), volume, CSA.
+@takes(EvaluateOptions)
+def command(options: EvaluateOptions) -> int:
+    """Measure how well models or masks agree with reference masks.
 
-    Prints every image, then mean ± SD over people by contrast. Empty and failed cases count.
-    The exit code is 1 if the content of an image or a mask is not on this machine.
+    Overlap, distances (mm), volume and CSA of every image, then mean ± SD over people by
+    contrast. Empty and failed cases count. The exit code is 1 if the content of an image or a mask
+    is not on this machine.
     """
     from sct_deepseg_general.evaluation import tables
     from sct_deepseg_general.evaluation.evaluate import evaluate_models, test_cases
     from sct_deepseg_general.job.outputs import check_writable
 
-    if output is not None:
-        check_writable((output,), overwrite=rest["overwrite"])
-    datasets = _found(bids, rest)
-    cases = test_cases(datasets)
-    candidates = [_candidate(name, rest) for name in models] if cases else []
-    cases = _allowed(cases, candidates, skip=rest["skip_seen"])
+    if options.output is not None:
+        check_writable((options.output,), overwrite=options.overwrite)
+    indexes = _indexes(options)
+    cases = test_cases(indexes)
+    candidates = _candidates(options, cases) if cases else []
+    cases = _allowed(cases, candidates, skip=options.skip_seen)
     rows: list[Measurement] = []
     with click.progressbar(length=len(cases), label="Measuring", file=sys.stderr) as bar:
         rows.extend(
@@ -79,42 +104,49 @@ def command(
         )
     print(tables.text(rows))
     _print_bias(rows)
-    if output is not None:
-        tables.write_csv(rows, output)
-        print(output)
-    return int(any(one.missing for one in datasets))
+    if options.output is not None:
+        tables.write_csv(rows, options.output)
+        print(options.output)
+    return int(any(one.incomplete for one in indexes))
 
 
-def _found(bids: tuple[Path, ...], rest: dict[str, Any]) -> list[DatasetIndex]:
+def _indexes(options: EvaluateOptions) -> list[DatasetIndex]:
     from sct_deepseg_general.bids import LABEL_SUFFIXES, DatasetSelection, index, roots
 
     selection = DatasetSelection(
-        contrasts=rest["contrast"],
-        label_suffixes=rest["suffix"] or LABEL_SUFFIXES,
-        derivatives=rest["derivatives"],
-        exclude=rest["exclude"],
+        contrasts=options.contrast,
+        label_suffixes=options.suffix or LABEL_SUFFIXES,
+        derivatives=options.derivatives,
+        exclude=options.exclude,
     )
-    found = [index(root, selection) for folder in bids for root in roots(folder)]
-    for one in found:
+    indexes = [index(root, selection) for folder in options.bids for root in roots(folder)]
+    for one in indexes:
         for reason, count in one.reasons.items():
             print(f"left out of {one.dataset}: {count}, {reason}", file=sys.stderr)
-    return found
+    return indexes
 
 
-def _candidate(name: str, rest: dict[str, Any]) -> Candidate:
+def _candidates(options: EvaluateOptions, cases: Sequence[TestCase]) -> list[Candidate]:
+    from sct_deepseg_general.evaluation.masks import existing_masks
+
+    masks = [existing_masks(folder, cases) for folder in options.masks]
+    return [*masks, *(_model(name, options) for name in options.model_names)]
+
+
+def _model(name: str, options: EvaluateOptions) -> Candidate:
     from sct_deepseg_general.evaluation.evaluate import Candidate, training_data_of
     from sct_deepseg_general.study.models import segmenter
     from sct_deepseg_general.zoo.zoo import resolve
 
-    model = resolve(name or None, offline=rest["offline"])
-    seen = training_data_of(model.folder)
-    if not seen.known:
+    model = resolve(name or None, offline=options.offline)
+    data = training_data_of(model.folder)
+    if not data.known:
         print(
             f"{model.key} does not say what it was trained on: make sure that these images are new "
             f"to it.",
             file=sys.stderr,
         )
-    return Candidate(model.key, segmenter(model, rest["engine"], rest["device"]), seen)
+    return Candidate(model.key, segmenter(model, options.engine, options.device), data)
 
 
 def _allowed(

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sct_deepseg_general.cli._click import PATH, PROGRAM, SctGroup, flag, needing_torch, option
+from sct_deepseg_general.cli._click import PATH, PROGRAM, SctGroup, flag, option
+from sct_deepseg_general.errors import required
 
 if TYPE_CHECKING:
     from sct_deepseg_general.evaluation.drift import Drift
@@ -159,7 +160,7 @@ def path_of(name: str | None, as_json: bool) -> None:
 @_JSON
 def import_model(**options: Any) -> None:
     given = _Import(**options)
-    with needing_torch("Converting nnU-Net results"):
+    with required("Converting nnU-Net results", "torch"):
         from sct_deepseg_general.release.nnunet_results import ImportOptions, import_results
     with click.progressbar(length=1, label="Converting", file=sys.stderr) as bar:
 
@@ -183,7 +184,7 @@ def import_model(**options: Any) -> None:
 @_JSON
 def release(**options: Any) -> None:
     given = _Release(**options)
-    with needing_torch("Making a release"):
+    with required("Making a release", "torch"):
         from sct_deepseg_general.release import release as releasing
     made = releasing.release(
         given.trained,
@@ -277,7 +278,7 @@ def _fetch_options(*, trust: bool, offline: bool) -> Iterator[FetchOptions]:
 
 
 def _converted(sources: Sequence[Path], folder: Path, entry: IndexEntry) -> Model:
-    with needing_torch("Converting nnU-Net results"):
+    with required("Converting nnU-Net results", "torch"):
         from sct_deepseg_general.release.nnunet_results import import_results
     return import_results(sources, folder, entry)
 

@@ -31,7 +31,7 @@ from sct_deepseg_general.cli._csa_options import (
 from sct_deepseg_general.cli._norm_options import among_norms, norm_lines, norm_request
 from sct_deepseg_general.cli._segment_options import (
     ending,
-    mask_wishes,
+    mask_settings,
     overwriting,
     segmenting,
     verbosity,
@@ -125,7 +125,7 @@ def _request(images: tuple[Path, ...], rest: Mapping[str, Any]) -> Request:
 
     qc = rest["qc"] and QcPlace(rest["qc"], rest["qc_dataset"] or "", rest["qc_subject"] or "")
     return Request(
-        options=Options(**mask_wishes(rest)),
+        options=Options(**mask_settings(rest)),
         soft=rest["soft"],
         csa=bool(rest["csa"]),
         qc=qc,
@@ -156,8 +156,8 @@ def _jobs(
     images: tuple[Path, ...], output: Path | None, request: Request, replaced: tuple[str, ...]
 ) -> list[Job]:
     """A job for each image, after checks that its outputs can be written and nothing is lost."""
-    from sct_deepseg_general.job.edited import Overwrite
     from sct_deepseg_general.job.job import Job
+    from sct_deepseg_general.job.overwrite import Overwrite
 
     if output is not None and len(images) > 1 and output.name.endswith((".nii", ".nii.gz")):
         raise click.UsageError("-o names one file for several images: give a folder.")
@@ -185,7 +185,7 @@ def _wanted(job: Job, request: Request) -> tuple[Path, ...]:
     """The files of a job, with that of the discs where they may be found."""
     outputs, given = job.outputs, request.measures.level_map is not None
     discs = () if request.levels is None or given or outputs.discs is None else (outputs.discs,)
-    return (*outputs.wanted(request.csa, request.soft), *discs)
+    return (*outputs.paths(request.csa, request.soft), *discs)
 
 
 def _results(images: tuple[Path, ...]) -> set[Path]:
@@ -325,7 +325,7 @@ def _tell(done: Done, predictor: Predictor, request: Request, verbose: int) -> N
         print(f"  {done.quality.status}: {reason}")
     for line in norm_lines(done.norms) if done.norms else ():
         print(line)
-    for path in (*outputs.wanted(request.csa, request.soft), *done.disc_file):
+    for path in (*outputs.paths(request.csa, request.soft), *done.disc_file):
         print(f"  {printable(path)}")
     if done.qc_page is not None:
         print(f"  QC page: {done.qc_page}")

@@ -3,29 +3,54 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
 import click
 
-from sct_deepseg_general.cli._click import PROGRAM, SctCommand, option
+from sct_deepseg_general.cli._click import PATH, PROGRAM, SctCommand, option, takes
+from sct_deepseg_general.cli._training_screen import TrainingScreen, described
+from sct_deepseg_general.errors import required
 
 if TYPE_CHECKING:
+    from sct_deepseg_general.datasets.build import Built
     from sct_deepseg_general.datasets.recipe import Recipe
-    from sct_deepseg_general.training.trainer import Epoch
+    from sct_deepseg_general.training.start import Start
 
 __all__ = ["command"]
 
 _EPILOG = f"""\
 Examples:
-  {PROGRAM} train -recipe model_zoo/sc-general/recipe.json -data datasets/ -o trained/
-  {PROGRAM} train -recipe recipe.json -data a/ -data b/ -o trained/ -minutes 120 -device cuda
+  {PROGRAM} train -recipe recipe.yaml -o trained/
+  {PROGRAM} train -recipe recipe.yaml -from sc-general -o trained/ -name our-lab@1.0
+  {PROGRAM} train -recipe model_zoo/sc-general/recipe.json -data datasets/ labels/ -o trained/
   {PROGRAM} train -what levels -recipe model_zoo/vertebral-discs/recipe.json -data data/ -o discs/
-  {PROGRAM} train -recipe recipe.json -data datasets/ -start sc-general -o trained/
 
-Stopped at any moment, the same command goes on from the last finished epoch.
+'recipe init' writes a recipe of your datasets. Stopped at any moment, the same command goes on
+from the last finished epoch. Segment with the model: -m trained/general/model, or by its -name.
 """
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """The options of `train`."""
+
+    what: Literal["cord", "levels"]
+    recipe: Path
+    data: tuple[Path, ...]
+    output: Path
+    model: str
+    start: str | None
+    name: str | None
+    device: str
+    minutes: float | None
+    jobs: int
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """Where the datasets lie: -data, or the recipe's own folder."""
+        return self.data or (self.recipe.absolute().parent,)
 
 
 @click.command(cls=SctCommand, epilog=_EPILOG)
@@ -35,93 +60,128 @@ Stopped at any moment, the same command goes on from the last finished epoch.
     type=click.Choice(["cord", "levels"]),
     help="cord: the segmentation; levels: the disc network, from the recipe's disc table.",
 )
-@option("-recipe", type=click.Path(path_type=Path), required=True, help="Recipe (JSON).")
+@option("-recipe", type=PATH, required=True, show_default=False, help="Recipe (YAML or JSON).")
 @option(
     "-data",
-    type=click.Path(path_type=Path),
+    type=PATH,
     multiple=True,
-    required=True,
     show_default=False,
-    help="Folders in which the recipe's datasets lie.",
+    help="Folders in which the recipe's datasets lie.  [default: the recipe's folder]",
 )
 @option(
     "-o",
     to="output",
-    type=click.Path(path_type=Path),
+    type=PATH,
     required=True,
+    show_default=False,
     help="Folder for the nnU-Net dataset, states, curves and the model.",
 )
 @option("-model", default="general", help="'general', or a dataset's name for its specific model.")
-@option("-start", help="Model (name or folder) whose weights the network begins with.")
-@option("-device", default="auto", help="auto, cpu, cuda or mps.")
-@option("-minutes", type=click.FloatRange(min=0), help="Time budget of each network.")
+@click.option(
+    "-from",
+    "-start",
+    "start",
+    help="Model (name or folder) to fine-tune: training starts from its weights.",
+)
+@option("-name", help="Also install the model under this id@version, for -m and 'models list'.")
+@option("-device", default="auto", help="auto, cpu, cuda, cuda:N or mps.")
+@option("-minutes", type=click.FloatRange(min=0, min_open=True), help="Time limit of each network.")
 @option("-jobs", default=1, type=click.IntRange(1), help="Processes for the conversion.")
-def command(
-    what: str,
-    recipe: Path,
-    data: tuple[Path, ...],
-    output: Path,
-    model: str,
-    device: str,
-    **rest: Any,
-) -> None:
-    """Rebuild a model: convert the datasets, plan, train network and locator, assemble."""
-    if what == "levels":
-        _train_levels(recipe, data, output)
-        return
-    from sct_deepseg_general.datasets import recipe as recipes
-    from sct_deepseg_general.errors import BackendError
+@takes(TrainOptions)
+def command(options: TrainOptions) -> int:
+    """Train a model from a recipe: convert the datasets, plan, train, and assemble the model."""
+    if options.what == "levels":
+        _train_levels(options.recipe, options.folders, options.output)
+    else:
+        _train_cord(options)
+    return 0
 
-    wanted = _budgeted(recipes.read(recipe), rest["minutes"])
-    try:
+
+def _train_cord(options: TrainOptions) -> None:
+    from sct_deepseg_general.datasets import recipe as recipes
+
+    recipe = _limited(recipes.read(options.recipe), options.minutes)
+    start = _check(options, recipe)
+    with required("Training", "train"):
         from sct_deepseg_general.datasets import build as dataset
         from sct_deepseg_general.datasets.manifest import FILE
         from sct_deepseg_general.release import assemble
         from sct_deepseg_general.training import fit
-        from sct_deepseg_general.training.start import Start
-        from sct_deepseg_general.zoo.zoo import resolve
-    except ImportError as error:
-        raise BackendError(
-            f"Training needs {error.name}: pip install 'sct-deepseg-general[train]'."
-        ) from error
-    built = dataset.build(wanted, data, output, rest["jobs"])
-    print(f"{len(built.entries)} cases, {len(built.excluded)} left out (skipped.tsv)")
-    shapes = {one.name for one in built.recipe.shapes}
-    for left in (one for one in built.excluded if one.dataset in shapes):
-        print(
-            f"Warning: trained without the shapes '{left.dataset}': {left.reason}.", file=sys.stderr
-        )
+
+    screen = TrainingScreen()
+    built = dataset.build(
+        recipe,
+        options.folders,
+        options.output,
+        options.jobs,
+        lambda done, total: screen.step("dataset", done, total),
+    )
+    _print_dataset(built)
+    work = options.output / options.model
     trained = fit.fit(
         built.recipe,
-        output / dataset.RAW,
-        output / model,
-        model,
-        device,
-        _Teller(),
-        Start(resolve(rest["start"])) if rest["start"] is not None else None,
+        options.output / dataset.RAW,
+        work,
+        options.model,
+        options.device,
+        screen.epoch,
+        start,
+        screen.phase,
     )
-    card = recipe.parent / "card.md"
-    identity = assemble.identity_of(built.recipe, model)
-    made = assemble.assemble(
-        trained, built.recipe, identity, card, output / model / "model", output / FILE
-    )
-    print(f"{made.key}: {output / model / 'model'}")
+    identity = assemble.identity_of(built.recipe, options.model)
+    card, manifest = options.recipe.parent / "card.md", options.output / FILE
+    made = assemble.assemble(trained, built.recipe, identity, card, work / "model", manifest)
+    print(f"{made.key}: {work / 'model'}")
+    if options.name is not None:
+        from sct_deepseg_general.zoo.local import install_folder
+
+        named = install_folder(work / "model", options.name)
+        print(f"{named.key}: {named.folder}")
+
+
+def _check(options: TrainOptions, recipe: Recipe) -> Start | None:
+    """Check all that can be checked before work begins; the model to start from, if any."""
+    from sct_deepseg_general.datasets.checks import check_model_name, check_training
+    from sct_deepseg_general.inference.devices import chosen_device
+    from sct_deepseg_general.job.outputs import check_folder
+
+    check_model_name(recipe, options.model)
+    check_folder(options.output)
+    if options.name is not None:
+        from sct_deepseg_general.zoo.local import check_name
+
+        check_name(options.name)
+    needs = check_training(recipe, options.folders, options.output, options.model)
+    with required("Training", "train"):
+        from sct_deepseg_general.training.start import Start
+        from sct_deepseg_general.zoo.zoo import resolve
+    chosen_device(options.device, "torch")
+    start = None if options.start is None else Start(resolve(options.start))
+    if start is not None:
+        start.check(recipe.training)
+    print(described(needs), file=sys.stderr)
+    return start
+
+
+def _print_dataset(built: Built) -> None:
+    print(f"{len(built.entries)} cases, {len(built.excluded)} left out (skipped.tsv)")
+    shapes = {one.name for one in built.recipe.shapes}
+    for missing in (one for one in built.excluded if one.dataset in shapes):
+        print(
+            f"Warning: trained without the shapes '{missing.dataset}': {missing.reason}.",
+            file=sys.stderr,
+        )
 
 
 def _train_levels(recipe: Path, data: tuple[Path, ...], output: Path) -> None:
     """The disc network, on one thread; cords are found by the embedded model."""
-    from sct_deepseg_general.errors import BackendError
     from sct_deepseg_general.inference.pipeline import segment
     from sct_deepseg_general.inference.predictor import load_predictor
     from sct_deepseg_general.zoo.zoo import resolve
 
-    try:
+    with required("Training", "train"):
         from sct_deepseg_general.level_training import assemble, fit
         from sct_deepseg_general.level_training.recipe import read_recipe
-    except ImportError as error:
-        raise BackendError(
-            f"Training needs {error.name}: pip install 'sct-deepseg-general[train]'."
-        ) from error
     wanted = read_recipe(recipe)
     predictor = load_predictor(resolve(None), "openvino", "cpu")
     drawn = fit.subjects_of(wanted, data, lambda image: segment(image, predictor).segmentation)
@@ -144,28 +204,8 @@ def _train_levels(recipe: Path, data: tuple[Path, ...], output: Path) -> None:
     )
 
 
-def _budgeted(recipe: Recipe, minutes: float | None) -> Recipe:
+def _limited(recipe: Recipe, minutes: float | None) -> Recipe:
     if minutes is None:
         return recipe
     locator = recipe.locator and replace(recipe.locator, minutes=minutes)
     return replace(recipe, training=replace(recipe.training, minutes=minutes), locator=locator)
-
-
-class _Teller:
-    """Prints a line an epoch; the time left is judged by the epochs since the start."""
-
-    def __init__(self) -> None:
-        self.first: dict[str, float] = {}
-        self.spent: dict[str, float] = {}
-
-    def __call__(self, name: str, epoch: Epoch, share: float) -> None:
-        before = self.first.setdefault(name, share * (epoch.number - 1) / epoch.number)
-        self.spent[name] = self.spent.get(name, 0.0) + epoch.seconds
-        left = self.spent[name] * (1 - share) / max(share - before, 1e-6)
-        dice = ", ".join(f"{dataset} {value:.3f}" for dataset, value in epoch.dice.items())
-        print(
-            f"{name} {share:4.0%} iteration {epoch.iterations}: loss {epoch.loss:.3f}, "
-            f"Dice {dice}; {left / 60:.0f} min left",
-            file=sys.stderr,
-            flush=True,
-        )

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from sct_deepseg_general.cluster.progress import PROGRESS, Progress, read_progress
-from sct_deepseg_general.errors import BackendError
+from sct_deepseg_general.errors import BackendError, required
 
 __all__ = ["Grant", "ShardJob", "combined", "follow", "missed", "shard_words", "submit"]
 
@@ -223,13 +223,9 @@ def _cause(error: Exception) -> str:
 
 
 def _executor(folder: Path) -> Any:
-    try:
+    instead = ", or submit an array that runs this command with -shard"
+    with required("-slurm", "slurm", instead):
         import submitit
-    except ImportError as error:
-        raise BackendError(
-            "-slurm needs submitit: install it with 'pip install sct-deepseg-general[slurm]', or "
-            "submit an array that runs this command with -shard."
-        ) from error
     try:
         folder.mkdir(parents=True, exist_ok=True)
         return submitit.AutoExecutor(folder, cluster="slurm", slurm_max_num_timeout=_REQUEUES)

@@ -30,11 +30,12 @@ from sct_deepseg_general.datasets.raw import write_raw
 from sct_deepseg_general.datasets.recipe import Dataset, Part, Recipe
 from sct_deepseg_general.datasets.shape_labels import FOLDER as SHAPES
 from sct_deepseg_general.datasets.shape_labels import write_shapes
+from sct_deepseg_general.datasets.sources import index_datasets
 from sct_deepseg_general.datasets.split import Split, split_people
 from sct_deepseg_general.errors import DatasetError, OutputError
 from sct_deepseg_general.files import write_whole
 
-__all__ = ["RAW", "RECIPE", "Built", "Exclusion", "build"]
+__all__ = ["RAW", "RECIPE", "Built", "Exclusion", "build", "check_output", "with_stored_split"]
 
 RAW = "nnUNet_raw"
 RECIPE = "recipe.json"
@@ -83,9 +84,9 @@ def build(
         DatasetError: a dataset is missing, the split is contradictory, or nothing is left to train
             on; OutputError: `output` cannot be written or lies inside a dataset.
     """
-    found = recipes.index_datasets(recipe, data)
-    _check_output(output, found)
-    recipe = _with_stored_split(recipe, output)
+    found = index_datasets(recipe, data)
+    check_output(output, found)
+    recipe = with_stored_split(recipe, output)
     split = split_people(recipe, found)
     recipe = recipe.with_split({**recipe.split.assigned, **split.parts})
     todo = _jobs(recipe, split, found, output)
@@ -103,7 +104,14 @@ def build(
     return built
 
 
-def _check_output(output: Path, found: Iterable[DatasetIndex]) -> None:
+def check_output(output: Path, found: Iterable[DatasetIndex]) -> None:
+    """Check that `output` lies in none of the datasets and holds no other program's dataset.
+
+    Raises
+    ------
+    OutputError
+        It does.
+    """
     for one in found:
         if output.resolve().is_relative_to(one.root.resolve()):
             raise OutputError(
@@ -114,7 +122,7 @@ def _check_output(output: Path, found: Iterable[DatasetIndex]) -> None:
         raise OutputError(f"{foreign[0]} was not made by this command: choose another folder.")
 
 
-def _with_stored_split(recipe: Recipe, output: Path) -> Recipe:
+def with_stored_split(recipe: Recipe, output: Path) -> Recipe:
     """The recipe with the places that an earlier run stored, unless its rule was another."""
     path = output / RECIPE
     if not path.is_file():

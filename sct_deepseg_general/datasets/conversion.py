@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from nibabel.affines import apply_affine
 
 from sct_deepseg_general.bids import Case
 from sct_deepseg_general.errors import DatasetError, ImageError, SchemaError
 from sct_deepseg_general.files import sha256, write_whole
+from sct_deepseg_general.image.companion import corner_distance
 from sct_deepseg_general.image.nifti import load, save
 from sct_deepseg_general.image.volume import Grid, Probability, Segmentation, Volume
 from sct_deepseg_general.schema import as_json, read_record
@@ -31,7 +31,6 @@ __all__ = [
     "ConversionRecord",
     "Subset",
     "convert",
-    "corner_distance",
     "label_reason",
 ]
 
@@ -97,7 +96,7 @@ def convert(job: Conversion) -> tuple[ConversionRecord, bool]:
     receipt = ConversionRecord(stamp, sha256(job.case.image), sha256(_label_path(job)))
     try:
         image, label = load(job.case.image), _load_label(_label_path(job))
-        reason = label_reason(image, label)
+        reason = label_reason(image.grid, label)
         receipt = replace(receipt, shape=_joined(image.grid.shape), spacing=_spacing(image.grid))
         if not reason:
             _write(job, image, label)
@@ -109,9 +108,9 @@ def convert(job: Conversion) -> tuple[ConversionRecord, bool]:
     return receipt, True
 
 
-def label_reason(image: Volume, label: Volume) -> str:
-    """Why this label cannot be used with this image; "" if it can."""
-    ours, theirs = image.grid.reoriented(_RAS), label.grid.reoriented(_RAS)
+def label_reason(grid: Grid, label: Volume) -> str:
+    """Why a label cannot be used with an image on this grid; "" if it can."""
+    ours, theirs = grid.reoriented(_RAS), label.grid.reoriented(_RAS)
     if ours.shape != theirs.shape:
         return f"label has {theirs.shape} voxels, its image {ours.shape} (both as RAS)"
     moved = corner_distance(ours, theirs)
@@ -121,14 +120,6 @@ def label_reason(image: Volume, label: Volume) -> str:
     if not (np.isfinite([low, high]).all() and low >= -1e-3 and high <= 1 + 1e-3):
         return f"label has values from {low:g} to {high:g}, expected 0 to 1"
     return "" if (label.data > THRESHOLD).any() else "label is empty"
-
-
-def corner_distance(first: Grid, second: Grid) -> float:
-    """How far the same corner of two grids of one shape lies apart, at most, in mm."""
-    size = np.asarray(first.shape) - 1
-    corners = np.array(np.meshgrid(*([0, n] for n in size))).reshape(3, -1).T
-    placed = (apply_affine(grid.affine, corners) for grid in (first, second))
-    return float(np.linalg.norm(next(placed) - next(placed), axis=1).max())
 
 
 def _write(job: Conversion, image: Volume, label: Volume) -> None:
@@ -145,7 +136,7 @@ def _write(job: Conversion, image: Volume, label: Volume) -> None:
 
 def _load_label(path: Path) -> Volume:
     try:
-        label = load(path)
+        label = load(path, nan_background=False)
     except ImageError as error:
         if "is constant" in str(error):
             raise ImageError("label is empty or constant") from error

@@ -1,6 +1,6 @@
-"""The recipe: everything a model is rebuilt from, as one JSON file that names no place.
+"""The recipe: everything a model is rebuilt from, in one JSON or YAML file without paths.
 
-A recipe names datasets; where they lie is said on the command line (`-data DIR`), so that the
+A recipe names datasets; where they lie is given on the command line (`-data DIR`), so that the
 same recipe works on every machine. It holds the choice of images of each dataset, the split
 by person once it is made, and how the networks are trained.
 """
@@ -8,25 +8,18 @@ by person once it is made, and how the networks are trained.
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from sct_deepseg_general.bids import (
-    LABEL_SUFFIXES,
-    Case,
-    DatasetIndex,
-    DatasetSelection,
-    Skipped,
-    index,
-)
+from sct_deepseg_general.bids import LABEL_SUFFIXES, DatasetSelection
 from sct_deepseg_general.errors import DatasetError
 from sct_deepseg_general.files import write_whole
-from sct_deepseg_general.schema import as_json, raising, read_record
+from sct_deepseg_general.schema import as_json, from_json, raising, read_record
 
 __all__ = [
     "Dataset",
@@ -36,7 +29,6 @@ __all__ = [
     "SplitRule",
     "Training",
     "checked",
-    "index_datasets",
     "read",
     "write",
 ]
@@ -45,6 +37,14 @@ Part = Literal["train", "test"]
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
 _TRAINER = re.compile(r"CordTrainer|nnUNetTrainer\w*")
 _FIRST_ID = 101
+MIX = (
+    "synthetic", "network", "remap", "invert", "bias", "noise", "resolution", "blur", "ghost",
+    "distortion", "signal_loss", "field_of_view", "eccentric", "isointense", "beyond_least",
+    "beyond_most", "reshaped", "lesion", "faded", "metal", "blank", "thickest",
+)  # fmt: skip
+"""Names in `Training.mix`: the fields of `augmentation.contrast.Mix`, which needs torch."""
+SPACE = ("rotation", "bend", "shift", "anywhere")
+"""Names in `Training.space`: the single numbers of `augmentation.sampling.SpatialRange`."""
 
 
 @dataclass(frozen=True)
@@ -201,6 +201,12 @@ class Recipe:
         return tuple(one for one in self.datasets if one.role == "unseen")
 
     @property
+    def networks(self) -> tuple[tuple[str, Training], ...]:
+        """The settings of each network by the field's name, "training" and, if any, "locator"."""
+        both = (("training", self.training), ("locator", self.locator))
+        return tuple((name, one) for name, one in both if one is not None)
+
+    @property
     def models(self) -> tuple[str, ...]:
         """The models of the study: the general one, then one for each dataset seen."""
         return ("general", *(one.name for one in self.seen))
@@ -221,14 +227,26 @@ class Recipe:
 
 
 def read(path: Path) -> Recipe:
-    """The recipe in a JSON file.
+    """Read a recipe from a JSON file, or from YAML if the name ends in .yaml or .yml.
 
     Raises:
         DatasetError: the file is not readable, a field is unknown, missing or of another type, or
             a value makes no sense; the message names the field.
     """
     with raising(DatasetError):
+        if path.suffix.lower() in {".yaml", ".yml"}:
+            return checked(from_json(Recipe, _yaml(path), str(path)), str(path))
         return checked(read_record(Recipe, path), str(path))
+
+
+def _yaml(path: Path) -> Any:
+    import yaml
+
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise DatasetError(f"{path} cannot be read as YAML: {reason}.") from error
 
 
 def checked(recipe: Recipe, where: str) -> Recipe:
@@ -240,6 +258,8 @@ def checked(recipe: Recipe, where: str) -> Recipe:
     _check_names(recipe, where)
     _check_numbers(recipe, where)
     _check_trainers(recipe, where)
+    for name, one in recipe.networks:
+        _check_training(one, f"{where}: {name}", recipe.split.folds)
     _check_people(recipe, where)
     return recipe
 
@@ -249,60 +269,6 @@ def write(recipe: Recipe, path: Path) -> None:
     content = as_json(recipe)
     with write_whole(path) as temporary:
         temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-
-
-def index_datasets(recipe: Recipe, data: Sequence[Path]) -> tuple[DatasetIndex, ...]:
-    """What each dataset of the recipe holds, looked for in the folders `data` in order.
-
-    Raises:
-        DatasetError: a dataset is in none of the folders.
-    """
-    return tuple(_index(one, data) for one in recipe.datasets)
-
-
-def _index(dataset: Dataset, data: Sequence[Path]) -> DatasetIndex:
-    places = [_place(dataset.name, folder, data) for folder in dataset.folders]
-    parts = [index(place, dataset.selection, dataset.name) for place in places]
-    if len(parts) == 1:
-        return parts[0]
-    cases = [case for part in parts for case in part.cases]
-    twice = [name for name, count in Counter(case.name for case in cases).items() if count > 1]
-    if twice:
-        raise DatasetError(f"{twice[0]} is in two folders of '{dataset.name}': exclude one.")
-    skipped = tuple(one for part in parts for one in part.skipped)
-    root = Path(os.path.commonpath([place.resolve() for place in places]))
-    return DatasetIndex(
-        dataset.name,
-        root,
-        tuple(map(_resolved, cases)),
-        tuple(map(_resolved_file, skipped)),
-        tuple(_resolved(case) for part in parts for case in part.missing),
-    )
-
-
-def _resolved(case: Case) -> Case:
-    """The case with paths that are below the common folder of its dataset."""
-    label = case.label and _absolute(case.label)
-    return replace(case, image=_absolute(case.image), label=label)
-
-
-def _resolved_file(skipped: Skipped) -> Skipped:
-    return replace(skipped, path=_absolute(skipped.path))
-
-
-def _absolute(path: Path) -> Path:
-    return path.parent.resolve() / path.name  # a link to a file stays a link
-
-
-def _place(name: str, folder: str, data: Sequence[Path]) -> Path:
-    places = [place / folder for place in data]
-    for place in places:
-        if place.is_dir():
-            return place
-    raise DatasetError(
-        f"The dataset '{name}' is not there: looked for {' and '.join(map(str, places))}. "
-        f"Say with -data where the datasets lie."
-    )
 
 
 def _check_names(recipe: Recipe, where: str) -> None:
@@ -348,9 +314,7 @@ def _check_numbers(recipe: Recipe, where: str) -> None:
 
 
 def _check_trainers(recipe: Recipe, where: str) -> None:
-    for name, one in (("training", recipe.training), ("locator", recipe.locator)):
-        if one is None:
-            continue
+    for name, one in recipe.networks:
         if not _TRAINER.fullmatch(one.trainer):
             raise DatasetError(
                 f"{where}: {name}.trainer is '{one.trainer}'; give CordTrainer or one of "
@@ -366,6 +330,39 @@ def _check_trainers(recipe: Recipe, where: str) -> None:
                 f"{where}: {name}.averaging is true, but images are averaged only for the network "
                 f"that {Training.trainer} trains; leave it out."
             )
+        if name == "locator" and (one.spacing is None or one.patch is None):
+            raise DatasetError(f"{where}: locator needs spacing (mm) and patch (voxels); add them.")
+
+
+def _check_training(training: Training, where: str, folds: int) -> None:
+    """The numbers of one network's settings; `where` names them in the message."""
+    positive = ("epochs", "iterations", "batch", "learning_rate", "sharpness", "minutes")
+    for name in positive:
+        value = getattr(training, name)
+        if value is not None and value <= 0:
+            raise DatasetError(f"{where}.{name} is {value}; give a number above 0.")
+    if training.spacing is not None and not all(0 < mm <= 20 for mm in training.spacing):
+        raise DatasetError(f"{where}.spacing is {list(training.spacing)}; give mm, up to 20.")
+    if training.patch is not None and min(training.patch) < 8:
+        raise DatasetError(f"{where}.patch is {list(training.patch)}; give at least 8 voxels each.")
+    if min(training.features, default=1) < 1:
+        raise DatasetError(f"{where}.features is {list(training.features)}; give channels above 0.")
+    numbers = set(range(folds)) if folds > 1 else set(training.folds)
+    if not training.folds or min(training.folds) < 0 or not set(training.folds) <= numbers:
+        raise DatasetError(
+            f"{where}.folds is {list(training.folds)}; with split.folds {folds}, the folds are "
+            f"0 to {max(folds, 1) - 1}."
+        )
+    _check_keys(training.mix, MIX, f"{where}.mix")
+    _check_keys(training.space, SPACE, f"{where}.space")
+
+
+def _check_keys(values: Mapping[str, float], known: Sequence[str], where: str) -> None:
+    for name in values:
+        if name not in known:
+            near = get_close_matches(name, known, 1)
+            hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(known)}."
+            raise DatasetError(f"{where} has no '{name}'; {hint}")
 
 
 def _check_people(recipe: Recipe, where: str) -> None:

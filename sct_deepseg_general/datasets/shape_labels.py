@@ -64,7 +64,7 @@ def _pairs(wanted: Shapes, data: Sequence[Path]) -> list[tuple[Path, Path]]:
 
 
 def _label_map(cord: Path, canal: Path) -> Segmentation:
-    inner, outer = (load(path).reoriented(_RAS) for path in (cord, canal))
+    inner, outer = (load(path, nan_background=False).reoriented(_RAS) for path in (cord, canal))
     if not inner.grid.matches(outer.grid):
         raise DatasetError(
             f"{cord} and {canal} are not on one grid: make them so, or leave one out."

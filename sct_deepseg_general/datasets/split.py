@@ -148,10 +148,8 @@ def _content(path: Path) -> Any:
     if path.suffix.lower() not in {".yml", ".yaml"}:
         with raising(DatasetError):
             return read_json(path)
-    try:
-        import yaml
-    except ImportError as error:
-        raise DatasetError(f"Reading {path} needs PyYAML: pip install pyyaml.") from error
+    import yaml
+
     try:
         return yaml.safe_load(read_text(path))
     except yaml.YAMLError as error:

@@ -13,10 +13,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
+from nibabel.filebasedimages import ImageFileError
 
 from sct_deepseg_general.bids import Case, DatasetIndex
 from sct_deepseg_general.datasets import recipe as recipes
@@ -25,8 +27,8 @@ from sct_deepseg_general.datasets.manifest import FILE, ManifestRow, read_manife
 from sct_deepseg_general.errors import DatasetError, DeepsegError, ImageError
 from sct_deepseg_general.files import sha256
 from sct_deepseg_general.image.metrics import agreement
-from sct_deepseg_general.image.nifti import load
-from sct_deepseg_general.image.volume import Segmentation, Volume
+from sct_deepseg_general.image.nifti import load, load_map
+from sct_deepseg_general.image.volume import Grid, Segmentation, Volume
 from sct_deepseg_general.morphometry.morphometrics import measure
 
 __all__ = [
@@ -87,11 +89,25 @@ class TrainingData:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A model to evaluate, and what it was trained on."""
+    """A model to evaluate, or a set of masks, and what it was trained on."""
 
     name: str
-    segment: Segmenter
+    segment: Segmenter | None = None
     seen: TrainingData = TrainingData()
+    masks: Mapping[str, Path] = field(default_factory=dict, hash=False)
+    """The mask of each case, by the case's name, where there is no `segment`."""
+
+    def predicted(self, case: TestCase, image: Volume) -> Segmentation:
+        """The segmentation of a case's image on its grid.
+
+        Raises
+        ------
+        DeepsegError
+            The model cannot segment the image, or the mask is not on its grid.
+        """
+        if self.segment is not None:
+            return self.segment(image)
+        return reference_of(image, load_map(self.masks[case.name]), str(self.masks[case.name]))
 
 
 @dataclass(frozen=True)
@@ -149,7 +165,7 @@ class Measurement:
     profile: AreaProfile = AreaProfile()
 
 
-METRICS = tuple(field.name for field in fields(Measurement) if field.type == "float")[:-1]
+METRICS = tuple(one.name for one in fields(Measurement) if one.type == "float")[:-1]
 """The numeric columns, less the time."""
 
 
@@ -218,6 +234,7 @@ def evaluate_models(
             reference does not fit its image.
     """
     _refuse_training_cases(candidates, cases)
+    _check_references(cases)
     done = {(one.model, one.name, one.image_sha256, one.label_sha256): one for one in known}
     for number, case in enumerate(cases):
         hashes = sha256(case.image), sha256(case.label)
@@ -239,9 +256,7 @@ def reference_of(image: Volume, label: Volume, where: str) -> Segmentation:
     Raises:
         DatasetError: it does not lie on the image, or its values make no sense.
     """
-    reason = label_reason(image, label)
-    if reason and reason != "label is empty":
-        raise DatasetError(f"{where} cannot be a reference: {reason}.")
+    _check_reference(image.grid, label, where)
     data = label.reoriented(image.grid.axcodes).data > THRESHOLD
     return Segmentation(data.astype(np.uint8), image.grid)
 
@@ -274,10 +289,28 @@ def _refuse_training_cases(candidates: Iterable[Candidate], cases: Iterable[Test
         )
 
 
+def _check_references(cases: Iterable[TestCase]) -> None:
+    """Check all references before anything is measured; of the images only headers are read."""
+    for case in cases:
+        try:
+            reference = load(case.label)
+            image = nib.load(case.image)
+            grid = Grid(image.shape[:3], image.affine)
+        except (DeepsegError, OSError, ValueError, ImageFileError) as error:
+            raise DatasetError(f"{case.name} has no usable reference: {error}") from error
+        _check_reference(grid, reference, str(case.label))
+
+
+def _check_reference(grid: Grid, label: Volume, where: str) -> None:
+    reason = label_reason(grid, label)
+    if reason and reason != "label is empty":
+        raise DatasetError(f"{where} cannot be used with its image: {reason}.")
+
+
 def _read(case: TestCase) -> tuple[Volume, Segmentation]:
     image = load(case.image)
     try:
-        label = load(case.label)
+        label = load(case.label, nan_background=False)
     except ImageError as error:
         raise DatasetError(f"{case.name} has no usable reference: {error}") from error
     return image, reference_of(image, label, str(case.label))
@@ -294,7 +327,7 @@ def _measured(
     status, reason = "ok", ""
     prediction = Segmentation(np.zeros_like(reference.data), reference.grid)
     try:
-        prediction = candidate.segment(image)
+        prediction = candidate.predicted(case, image)
     except _FAILURES as error:
         status, reason = "failed", " ".join(str(error).split()) or type(error).__name__
     seconds = time.perf_counter() - start

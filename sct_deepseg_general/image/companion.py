@@ -9,6 +9,7 @@ is, another grid is brought over by world coordinates, and what cannot be brough
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Generic, Literal, TypeVar
 
 import numpy as np
@@ -24,6 +25,7 @@ __all__ = [
     "Points",
     "brought_over",
     "check_points",
+    "corner_distance",
     "described",
     "has_position",
     "points_of",
@@ -156,11 +158,13 @@ def check_points(
 
 
 def _coincide(companion: Grid, grid: Grid) -> bool:
-    """Whether the voxels of two grids lie on each other, in any axis order and direction."""
+    """Whether voxels of one size lie on each other, in any axis order and direction."""
     matrix = np.linalg.inv(companion.affine) @ grid.affine
     turn, offset = matrix[:3, :3], matrix[:3, 3]
-    tilt = np.abs(turn - np.rint(turn)) @ np.array(grid.shape)
-    return bool((tilt <= SAME).all() and (np.abs(offset - np.rint(offset)) <= SAME).all())
+    axes = np.rint(turn)
+    one_to_one = (np.abs(axes).sum(axis=0) == 1).all() and (np.abs(axes).sum(axis=1) == 1).all()
+    apart = np.abs(turn - axes) @ np.array(grid.shape) + np.abs(offset - np.rint(offset))
+    return bool(one_to_one and (apart <= SAME).all())
 
 
 _HOW: dict[Kind, str] = {
@@ -181,11 +185,20 @@ def same_grid(first: Grid, second: Grid) -> bool:
     """Whether two grids have one shape and no voxel centre lies farther than `SAME` of a voxel
     from the one of the same index.
     """
-    if first.shape != second.shape:
-        return False
-    corners = np.array(np.meshgrid(*((0, n - 1) for n in first.shape))).reshape(3, -1).T
+    close = SAME * min(first.spacing)
+    return first.shape == second.shape and corner_distance(first, second) <= close
+
+
+def corner_distance(first: Grid, second: Grid) -> float:
+    """The largest distance in mm between equal corners of two grids of one shape."""
+    corners = _corners(first)
     apart = apply_affine(first.affine, corners) - apply_affine(second.affine, corners)
-    return bool(np.linalg.norm(apart, axis=1).max() <= SAME * min(first.spacing))
+    return float(np.linalg.norm(apart, axis=1).max())
+
+
+def _corners(grid: Grid) -> Floats:
+    """The indices (8, 3) of the voxels at a grid's corners."""
+    return np.array(list(product(*((0, n - 1) for n in grid.shape))), np.float64)
 
 
 def points_of(volume: Volume) -> Points:
@@ -270,9 +283,8 @@ def _inside(places: Floats, grid: Grid) -> NDArray[np.bool_]:
 
 
 def _interpolated(companion: Volume, grid: Grid, between: _Between) -> Array:
-    corners = np.array(np.meshgrid(*((0, n - 1) for n in grid.shape))).reshape(3, -1).T
     to_companion = np.linalg.inv(companion.grid.affine) @ grid.affine
-    places = apply_affine(to_companion, corners)
+    places = apply_affine(to_companion, _corners(grid))
     if (places.max(axis=0) < -0.5).any() or (
         places.min(axis=0) > np.array(companion.grid.shape) - 0.5
     ).any():

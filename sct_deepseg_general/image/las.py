@@ -43,7 +43,7 @@ class Upright:
 
     @property
     def mask(self) -> NDArray[np.bool_]:
-        """What is not background."""
+        """The voxels (x, y, z; LAS) that are not background."""
         return np.asarray(self.data > NEAR_ZERO)
 
 

@@ -52,13 +52,15 @@ _ROUNDING = 0.01  # how far a label may be from an integer, where a file scales 
 _Reduction = Callable[[Array, tuple[int, ...], str], tuple[Array, int]]
 
 
-def load(path: Path) -> Volume:
+def load(path: Path, *, nan_background: bool = True) -> Volume:
     """Read an image file; a 4D series is averaged over time.
 
     Parameters
     ----------
     path : Path
         A NIfTI file (.nii or .nii.gz) with three or four axes.
+    nan_background : bool
+        Take NaN for background. If false, as for labels, an image with NaN is refused.
 
     Returns
     -------
@@ -80,14 +82,14 @@ def load(path: Path) -> Volume:
     (3, 1)
     """
     path = Path(path)
-    return image_of(_opened(path), str(path))
+    return image_of(_opened(path), str(path), nan_background=nan_background)
 
 
-def image_of(image: Any, name: str = "the image") -> Volume:
+def image_of(image: Any, name: str = "the image", *, nan_background: bool = True) -> Volume:
     """A nibabel image as a `Volume` (x, y, z), with header, affine and intensities checked.
 
-    NaN marks background in some images (UNIT1, images that were masked): it becomes the lowest
-    intensity, and `Volume.undefined` counts it.
+    NaN marks background in some images (UNIT1, images that were masked): with `nan_background` it
+    becomes the lowest intensity, and `Volume.undefined` counts it.
 
     Raises
     ------
@@ -95,7 +97,7 @@ def image_of(image: Any, name: str = "the image") -> Volume:
         As `load`.
     """
     volume = volume_of(image, name)
-    data, undefined = _defined(volume.data)
+    data, undefined = _defined(volume.data) if nan_background else (volume.data, 0)
     _check_content(data, name)
     return replace(volume, data=data, undefined=undefined)
 
@@ -432,7 +434,7 @@ def _defined(data: Array) -> tuple[Array, int]:
 def _check_content(data: Array, name: str) -> None:
     if data.dtype.kind == "f" and not np.isfinite(data).all():
         count = int(data.size - np.isfinite(data).sum())
-        raise ImageError(f"{name} holds {count} infinite values or only NaN: replace them first.")
+        raise ImageError(f"{name} holds {count} NaN or infinite values: replace them first.")
     low, high = data.min(), data.max()
     if low == high:
         raise ImageError(f"{name} is constant: every voxel is {low}.")

@@ -93,7 +93,7 @@ class Box:
         return cls((x0, y0, z0), (x1, y1, z1))
 
     def joined(self, other: Box) -> Box:
-        """The smallest box that holds both."""
+        """The smallest box of voxels that holds both boxes of one grid."""
         start = _shape3(min(pair) for pair in zip(self.start, other.start, strict=True))
         return Box(start, _shape3(max(pair) for pair in zip(self.stop, other.stop, strict=True)))
 
@@ -132,7 +132,7 @@ class Grid:
 
     @property
     def box(self) -> Box:
-        """The whole grid as a box."""
+        """The whole grid as a box of voxels."""
         return Box((0, 0, 0), self.shape)
 
     def matches(self, other: Grid, tolerance: float = 1e-3) -> bool:

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from sct_deepseg_general.errors import BackendError
+from sct_deepseg_general.errors import BackendError, required
 
 __all__ = ["DEVICES", "chosen_device", "import_torch", "thread_count"]
 
@@ -63,7 +63,7 @@ def _checked_device(device: str) -> str:
 
 
 def thread_count() -> int:
-    """The number in OMP_NUM_THREADS, or else that of the cores this process may use."""
+    """The number of threads: OMP_NUM_THREADS, or else the cores that this process may use."""
     asked = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
     if asked.isdigit() and int(asked) > 0:
         return int(asked)
@@ -80,11 +80,6 @@ def import_torch() -> Any:
     BackendError
         It is not installed.
     """
-    try:
+    with required("The torch engine", "torch", ", or use -engine openvino -device cpu"):
         import torch
-    except ImportError as error:
-        raise BackendError(
-            "This needs torch: install it with 'pip install sct-deepseg-general[torch]', "
-            "or use -engine openvino -device cpu."
-        ) from error
     return torch

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from sct_deepseg_general.errors import BackendError, ModelError
+from sct_deepseg_general.errors import ModelError, required
 from sct_deepseg_general.schema import raising, read_json
 from sct_deepseg_general.zoo.model import Model
 from sct_deepseg_general.zoo.plans import CONFIGURATION, read_plans
@@ -161,13 +161,9 @@ def stock_predictor(model: Model, device: str, *, mirroring: bool = False) -> An
         Nnunetv2 is not installed.
         ModelError: the weights do not fit.
     """
-    try:
+    with required("The engine nnunet", "torch", ", or use -engine openvino"):
         from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
         from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
-    except ImportError as error:
-        raise BackendError(
-            "-engine nnunet needs nnU-Net: pip install 'sct-deepseg-general[torch]'."
-        ) from error
     plans, dataset = model.path("plans.json"), model.path("dataset.json")
     networks = [
         load_network(plans, dataset, model.path(fold), model.configuration) for fold in model.folds

@@ -58,6 +58,8 @@ class OpenVinoEngine:
     def difference(
         self, data: Float, wanted: NDArray[np.bool_] | None, progress: Progress | None
     ) -> Float:
+        """Logit of cord minus logit of background, (z, y, x) like `data`."""
+
         def forward(tile: Float) -> Float:
             return cord_minus_background(self._forward(tile[None, None])[0], tile)
 
@@ -79,14 +81,16 @@ class OpenVinoEngine:
 
 
 def import_openvino() -> ModuleType:
-    """The openvino package, imported so that nothing is sent and no file left in the home folder.
+    """Import the openvino package so that it sends no report and leaves no file at home.
 
-    OpenVINO does without its reporting package where that cannot be imported. In a process
-    that imported openvino by itself before, it is as it was imported there. Its converter of
-    models, which takes longer to load than the rest, waits until `convert_model` is asked for.
+    OpenVINO works without its reporting package, whose import is prevented here. Its converter of
+    models, which takes longer to load than the rest, is loaded at the first use of
+    `convert_model`. If the process has imported openvino before, that import is returned.
 
-    Raises:
-        BackendError: OpenVINO is missing or does not start.
+    Raises
+    ------
+    BackendError
+        OpenVINO is not installed or does not start.
     """
     _forbid("openvino_telemetry")
     waits = _CONVERTER not in sys.modules
@@ -120,11 +124,11 @@ def _converter(name: str) -> Any:
 
 
 def drop_signal_stack() -> None:
-    """Let signals run on this thread's ordinary stack again.
+    """Let signals run on the ordinary stack of this thread again (Linux only).
 
-    OpenVINO gives the thread an alternate signal stack and frees it with its last model, so that
-    the next signal (a worker that ends) is delivered into memory that is gone, and the process
-    dies. To be called before work that waits for other processes; does nothing but on Linux.
+    OpenVINO gives the thread an alternate signal stack and frees it with its last model. The next
+    signal, such as that of a worker that ends, would then be delivered into freed memory and end
+    the process. Call this before work that waits for other processes.
     """
     if sys.platform != "linux":
         return

@@ -81,7 +81,7 @@ class Result:
     """Of an imported model: the label that `segmentation` and `probability` are of."""
 
     def mask(self, label: Label) -> Segmentation:
-        """One label of an imported model as a mask."""
+        """One label of an imported model as a mask (x, y, z), 0 or 1, on the image's grid."""
         if self.labels is None:
             return self.segmentation
         return replace(self.labels, data=np.isin(self.labels.data, label.values).astype(np.uint8))

@@ -170,7 +170,7 @@ def following(wanted: NDArray[np.bool_], tile: Sequence[int]) -> list[Any]:
 
 
 def fitted_tile(shape: Sequence[int], patch: Sequence[int]) -> tuple[int, ...]:
-    """The smallest tile, at most the patch, that holds an array of `shape`.
+    """The smallest tile, in voxels (z, y, x) and at most the patch, that holds such a `shape`.
 
     Its sides are multiples of `TILE_STEP` and at least `LEAST_TILE`, so that a small image is
     not mostly padding; a side of the patch that is no such multiple stays as it is.

@@ -32,6 +32,7 @@ class TorchEngine:
     def difference(
         self, data: Float, wanted: NDArray[np.bool_] | None, progress: Progress | None
     ) -> Float:
+        """Logit of cord minus logit of background, (z, y, x) like `data`."""
         import torch
 
         while True:
@@ -85,6 +86,7 @@ class NnunetEngine:
     def difference(
         self, data: Float, wanted: NDArray[np.bool_] | None, progress: Progress | None
     ) -> Float:
+        """Logit of cord minus logit of background, (z, y, x) like `data`."""
         import torch
 
         batch = torch.from_numpy(np.ascontiguousarray(data))[None]

@@ -313,7 +313,7 @@ def _among_norms(done: Done, norms: NormRequest, model: Model) -> Done:
 def _write(done: Done, predictor: Predictor, request: Request) -> None:
     outputs, result = done.job.outputs, done.result
     model, label = predictor.model, request.options.label
-    paths = outputs.wanted(request.csa, request.soft)
+    paths = outputs.paths(request.csa, request.soft)
     further = label_paths(model, label, outputs)
     with written_together((*paths, *done.disc_file, *further)) as temporary:
         write_labels(result, model, label, outputs, temporary, done.measured.levels)

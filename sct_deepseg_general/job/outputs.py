@@ -54,7 +54,7 @@ class Outputs:
         discs = () if self.discs is None else (self.discs,)
         return (self.segmentation, self.sidecar, self.csa, self.soft, *discs)
 
-    def wanted(self, csa: bool, soft: bool) -> tuple[Path, ...]:
+    def paths(self, csa: bool, soft: bool) -> tuple[Path, ...]:
         """The files that are written, with or without areas and probability map."""
         extra = [(self.csa, csa), (self.soft, soft)]
         return (self.segmentation, *(path for path, on in extra if on), self.sidecar)

@@ -78,7 +78,7 @@ class Attachment:
 
 
 def new_id() -> str:
-    """A name no other entry has; names sort by time."""
+    """A unique name for an entry's folder; names sort by time."""
     now = datetime.now(timezone.utc)
     return f"{now:%Y%m%dT%H%M%S%f}-{secrets.token_hex(4)}"
 

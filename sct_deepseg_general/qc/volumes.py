@@ -19,7 +19,7 @@ _MOST_VOXELS = 4_000_000
 
 
 def region(segmentation: Segmentation, box: Box | None) -> Box:
-    """The part worth showing: the cord and the box with a margin, at full length.
+    """The box of voxels to show: the cord and `box` with a margin in mm, at full length.
 
     Without cord and without box, the whole grid.
     """
@@ -38,7 +38,7 @@ def region(segmentation: Segmentation, box: Box | None) -> Box:
 
 
 def embedded_image(image: Volume, box: Box) -> str:
-    """The image in `box` as base64 of a gzipped NIfTI with 8 bits and its true intensities."""
+    """The image (x, y, z) in `box` as base64 of a gzipped NIfTI: 8 bits, scaled to intensities."""
     part = image.cropped(box)
     low, high = window(part.data, 0.05, 99.95)
     step = (high - low) / 255
@@ -47,13 +47,13 @@ def embedded_image(image: Volume, box: Box) -> str:
 
 
 def embedded_mask(mask: Segmentation, box: Box) -> str:
-    """The mask in `box`, 0 or 1."""
+    """The mask (x, y, z) in `box` as such a NIfTI, 0 or 1."""
     part = mask.cropped(box)
     return _encoded(part.data > 0, part.grid.affine, 1.0, 0.0)
 
 
 def embedded_probability(probability: Volume, box: Box) -> str:
-    """The probability in `box` in steps of 1/255."""
+    """The probability (x, y, z; 0 to 1) in `box` as such a NIfTI, in steps of 1/255."""
     part = probability.cropped(box)
     return _encoded(np.rint(np.clip(part.data, 0, 1) * 255), part.grid.affine, 1 / 255, 0.0)
 

@@ -112,12 +112,13 @@ def assess(evidence: Evidence, limits: Limits | None = None) -> Quality:
         reasons = ("no cord was found in the image", *_cause(evidence, "fail"))
         return Quality("fail", reasons, 0.0)
     mask = evidence.segmentation.reoriented(AXES)
+    blank = _blank(evidence.image, mask)
     quality = summed_up(
         [
-            *_on_probability(evidence, limits),
+            *_on_probability(evidence, limits, blank),
             *_on_coarse(evidence, limits),
             *_on_appearance(evidence, limits),
-            *mask_findings(mask, evidence.table, limits, _blank(evidence.image, mask)),
+            *mask_findings(mask, evidence.table, limits, blank),
             *_on_crop(evidence, mask),
             *_on_undefined(evidence.image, mask),
         ],
@@ -174,7 +175,7 @@ def assess_mask(
     blank = _blank(image.reoriented(AXES) if image else None, upright)
     found = [
         *mask_findings(upright, table, limits, blank),
-        *on_fragments(upright.data, limits),
+        *on_fragments(np.delete(upright.data, list(blank), axis=2), limits),
     ]
     return summed_up(found, nothing)
 
@@ -206,12 +207,15 @@ def _confidence(evidence: Evidence) -> float:
     return float(evidence.probability.data[inside].mean())
 
 
-def _on_probability(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
+def _on_probability(
+    evidence: Evidence, limits: Limits, blank: tuple[int, ...]
+) -> Iterator[Finding]:
     confidence = _confidence(evidence)
     status = below(confidence, limits.least_confidence)
     if status != "ok":
         yield Finding(status, f"low confidence: mean probability {confidence:.2f} in the mask")
-    yield from on_fragments(evidence.probability.data >= evidence.threshold, limits)
+    cord = evidence.probability.reoriented(AXES).data >= evidence.threshold
+    yield from on_fragments(np.delete(cord, list(blank), axis=2), limits)
     least = min(evidence.agreement, default=1.0)
     status = below(least, limits.agreement)
     if status != "ok":

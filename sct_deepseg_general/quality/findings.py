@@ -98,7 +98,7 @@ def summed_up(findings: Iterable[Finding], confidence: float) -> Quality:
 
 
 def below(value: float, limits: tuple[float, float]) -> Status:
-    """What a value below the pair (fail, warn) means."""
+    """The status of a value, given the limits (fail, warn) below which it is not ok."""
     return "fail" if value < limits[0] else "warn" if value < limits[1] else "ok"
 
 

@@ -1,8 +1,8 @@
 """A release: a trained model under a version of its own, packed for everyone who may want it.
 
-A release is refused if it is worse than the one it replaces, on any contrast, by more than
-`WORST_DICE` or `WORST_CSA`, unless a person accepts that and says why; the reason is kept in
-the card. The same inputs give the same bytes.
+A release is refused if its mean Dice on any contrast is below `LEAST_DICE`, or if it is worse than
+the release it replaces, on any contrast, by more than `WORST_DICE` or `WORST_CSA`, unless a person
+accepts that and says why; the reason is kept in the card. The same inputs give the same bytes.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from sct_deepseg_general.zoo.pin import entry_of
 
 __all__ = [
     "EVALUATION",
+    "LEAST_DICE",
     "WORST_CSA",
     "WORST_DICE",
     "Regression",
@@ -37,6 +38,8 @@ __all__ = [
 ]
 
 EVALUATION = "evaluation.csv"
+LEAST_DICE = 0.7
+"""Mean Dice of a contrast that a release needs, the first one of a name too."""
 WORST_DICE = 0.01
 """Most that the mean Dice of a contrast may fall."""
 WORST_CSA = 1.0
@@ -94,13 +97,13 @@ def release(
     """
     name, version = _named(key, previous)
     source = Model.load(trained, full=True)
-    worse = _judged(source, previous, accept)
+    doubts = _judged(source, previous, accept)
     if folder.exists():
         raise ModelError(f"{folder} exists already: name a new folder for the release.")
     scratch = folder.with_name(f".{folder.name}.release")
     clear(scratch)
     try:
-        model = _sealed(source, scratch / key, name, version, previous, _note(worse, accept))
+        model = _sealed(source, scratch / key, name, version, previous, _note(doubts, accept))
         _packed(model, scratch, tuple(urls))
         sync_folder(scratch / key)
         sync_folder(scratch)
@@ -147,17 +150,33 @@ def _named(key: str, previous: Model | None) -> tuple[str, str]:
     return name, version
 
 
-def _judged(source: Model, previous: Model | None, accept: str | None) -> tuple[Regression, ...]:
+def _judged(source: Model, previous: Model | None, accept: str | None) -> tuple[str, ...]:
+    """What speaks against the release, if `accept` says why it is made nevertheless."""
     if accept is not None and not accept.strip():
-        raise ModelError("-accept must say why a worse model is right.")
+        raise ModelError("-accept must say why such a model is released.")
     new = _evaluation(source)
+    poor = _poor(new)
+    if poor and accept is None:
+        raise ModelError(
+            f"The model segments too poorly for a release ({'; '.join(poor)}; needed is "
+            f"{LEAST_DICE}): train longer or on more images, or say with -accept why."
+        )
     worse = regressions(new, _evaluation(previous)) if previous is not None else ()
     if worse and accept is None:
         raise ModelError(
             f"The model is worse than {previous.key if previous else ''} "
             f"({'; '.join(map(str, worse))}): it is not released, unless -accept says why."
         )
-    return worse
+    return (*poor, *map(str, worse))
+
+
+def _poor(rows: Sequence[Measurement]) -> tuple[str, ...]:
+    """The contrasts whose mean Dice is below what a release needs."""
+    contrasts = sorted({row.contrast for row in rows})
+    means = {one: _dice([row for row in rows if row.contrast == one]) for one in contrasts}
+    return tuple(
+        f"{contrast}: mean Dice {dice:.3f}" for contrast, dice in means.items() if dice < LEAST_DICE
+    )
 
 
 def _evaluation(model: Model) -> tuple[Measurement, ...]:
@@ -191,11 +210,11 @@ def _bias(rows: Sequence[Measurement]) -> float:
     return 100 * (float(np.mean([row.csa for row in rows])) - reference) / reference
 
 
-def _note(worse: Sequence[Regression], accept: str | None) -> str:
-    if not worse or accept is None:
+def _note(doubts: Sequence[str], accept: str | None) -> str:
+    if not doubts or accept is None:
         return ""
-    lines = "".join(f"- {regression}\n" for regression in worse)
-    return f"\nWorse than the version it replaces:\n\n{lines}\nAccepted because: {accept.strip()}\n"
+    lines = "".join(f"- {doubt}\n" for doubt in doubts)
+    return f"\nBelow what a release needs:\n\n{lines}\nAccepted because: {accept.strip()}\n"
 
 
 def _sealed(

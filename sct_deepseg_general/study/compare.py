@@ -26,8 +26,11 @@ from statistics import fmean
 
 from sct_deepseg_general.datasets import recipe as recipes
 from sct_deepseg_general.datasets.build import Built, build
+from sct_deepseg_general.datasets.checks import check_training
+from sct_deepseg_general.datasets.estimate import Estimate
 from sct_deepseg_general.datasets.manifest import trained_on, write_rows
 from sct_deepseg_general.datasets.recipe import Recipe
+from sct_deepseg_general.datasets.sources import index_datasets
 from sct_deepseg_general.errors import BackendError, DatasetError
 from sct_deepseg_general.evaluation.evaluate import (
     Candidate,
@@ -53,13 +56,23 @@ from sct_deepseg_general.evaluation.tables import (
 from sct_deepseg_general.files import write_whole
 from sct_deepseg_general.image.nifti import load, load_segmentation, save
 from sct_deepseg_general.image.volume import Segmentation, Volume
+from sct_deepseg_general.job.outputs import check_folder
 from sct_deepseg_general.schema import as_json
 from sct_deepseg_general.study import notebook
 from sct_deepseg_general.study.pictures import comparison_row
 from sct_deepseg_general.study.report import Picture, page
 from sct_deepseg_general.study.results import StudyResults, chosen_cases, study_results
 
-__all__ = ["DONE", "TRAINER_CURVES", "ModelLoader", "Study", "Trainer", "compare", "report"]
+__all__ = [
+    "DONE",
+    "TRAINER_CURVES",
+    "ModelLoader",
+    "Study",
+    "Trainer",
+    "check",
+    "compare",
+    "report",
+]
 
 DONE = "done.json"
 CURVES = "curves.csv"
@@ -97,9 +110,11 @@ def compare(
     Raises:
         DatasetError, OutputError: as `build` and `evaluate_models`; what the trainer raises.
     """
+    check(study)
     study.folder.mkdir(parents=True, exist_ok=True)
     dataset = study.folder / "dataset"
     built = build(study.recipe, study.data, dataset, jobs, lambda *n: progress("dataset", *n))
+    _test_cases(study, built)  # raises if nobody is left to test on
     models = _trained(built, study.folder / "models", train, progress)
     rows = _evaluated(study, built, models, load_model, progress)
     places = {name: study.folder / "models" / name / _key(built, name) for name in models}
@@ -110,6 +125,25 @@ def compare(
     found = report(study.folder, with_notebook=study.notebook)
     progress("report", 3, 3)
     return found
+
+
+def check(study: Study) -> Estimate:
+    """Check that a study can begin, without reading an image: datasets, people, folder, disk.
+
+    Returns
+    -------
+    Estimate
+        Images, disk, memory and time that all trainings of the study need.
+
+    Raises
+    ------
+    DatasetError
+        A dataset is missing, or there is nobody to train or test on.
+    OutputError
+        The folder cannot be written to, or its disk is too full.
+    """
+    check_folder(study.folder)
+    return check_training(study.recipe, study.data, study.folder / "dataset", None)
 
 
 def report(folder: Path, *, with_notebook: bool = True) -> StudyResults:
@@ -217,7 +251,7 @@ def _loaded_once(load_model: ModelLoader, path: Path) -> Segmenter:
 
 
 def _test_cases(study: Study, built: Built) -> tuple[TestCase, ...]:
-    found = recipes.index_datasets(built.recipe, study.data)
+    found = index_datasets(built.recipe, study.data)
     cases = test_cases_of(built.entries, {one.dataset: one.root for one in found})
     if not cases:
         raise DatasetError("Nobody is left to test on: raise split.test, or add an unseen dataset.")
@@ -262,7 +296,7 @@ def _write_pictures(study: Study, built: Built, rows: Iterable[Measurement]) -> 
 
 def _picture(folder: Path, built: Built, case: TestCase, dice: float) -> bytes:
     image = load(case.image)
-    reference = reference_of(image, load(case.label), str(case.label))
+    reference = reference_of(image, load(case.label, nan_background=False), str(case.label))
     predictions = {
         model: load_segmentation(
             folder / "evaluation" / model / _key(built, model) / f"{case.name}.nii.gz"

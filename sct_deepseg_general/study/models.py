@@ -2,50 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from sct_deepseg_general.datasets.manifest import FILE, read_manifest, trained_on, write_manifest
 from sct_deepseg_general.datasets.recipe import Recipe
-from sct_deepseg_general.errors import BackendError
+from sct_deepseg_general.errors import required
 from sct_deepseg_general.evaluation.evaluate import Segmenter
+from sct_deepseg_general.inference.devices import chosen_device
 from sct_deepseg_general.inference.pipeline import segment
 from sct_deepseg_general.inference.predictor import load_predictor
 from sct_deepseg_general.study.compare import ModelLoader, Trainer
 from sct_deepseg_general.zoo.model import Model
+from sct_deepseg_general.zoo.zoo import resolve
 
 if TYPE_CHECKING:
     from sct_deepseg_general.training.trainer import Epoch
 
-__all__ = ["model_loader", "segmenter", "trainer"]
-
-TrainingProgress = Callable[[str, str, float], None]
+__all__ = ["TrainingProgress", "check_engine", "model_loader", "segmenter", "trainer"]
 
 
-def trainer(
-    device: str = "auto", tell: TrainingProgress = lambda model, network, share: None
-) -> Trainer:
-    """Trains and assembles a model; `tell` gets model, network and the share done.
+class TrainingProgress(Protocol):
+    """What is told how a training proceeds, as `training.fit.fit` tells it."""
 
-    Raises:
-        BackendError: what training needs is not installed.
+    def epoch(self, network: str, epoch: Epoch, share: float) -> None:
+        """An epoch of a network is done; `share` of its training (0 to 1) is."""
+
+    def phase(self, network: str, phase: str, done: int, total: int) -> None:
+        """So many steps of a phase before the training are done."""
+
+
+def trainer(device: str = "auto", progress: TrainingProgress | None = None) -> Trainer:
+    """The function with which `compare` trains and assembles a model.
+
+    Parameters
+    ----------
+    device : str
+        "auto", "cpu", "cuda", "cuda:N" or "mps".
+    progress : TrainingProgress, optional
+        Is told how the training of each model's networks proceeds.
+
+    Raises
+    ------
+    BackendError
+        What training needs is not installed, or there is no such device.
     """
-    try:
+    with required("Training", "train"):
         from sct_deepseg_general.release import assemble
         from sct_deepseg_general.training import fit
-    except ImportError as error:
-        raise BackendError(
-            f"Training needs {error.name}: pip install 'sct-deepseg-general[train]'."
-        ) from error
+    chosen_device(device, "torch")
 
     def train(recipe: Recipe, raw: Path, output: Path) -> Path:
         model = raw.name.split("_", 1)[1]
-
-        def heard(network: str, epoch: Epoch, share: float) -> None:
-            tell(model, network, share)
-
-        trained = fit.fit(recipe, raw.parent, output, model, device, heard)
+        named = _Named(model, progress)
+        trained = fit.fit(
+            recipe,
+            raw.parent,
+            output,
+            model,
+            device,
+            named.epoch,
+            on_phase=named.phase,
+        )
         folder = output / "model"
         folder.mkdir(exist_ok=True)
         entries = read_manifest(raw.parents[1] / FILE)
@@ -56,6 +75,33 @@ def trainer(
         return folder
 
     return train
+
+
+@dataclass(frozen=True)
+class _Named:
+    """Passes progress on with the model's name before the network's."""
+
+    model: str
+    progress: TrainingProgress | None
+
+    def epoch(self, network: str, epoch: Epoch, share: float) -> None:
+        if self.progress is not None:
+            self.progress.epoch(f"{self.model}, {network}", epoch, share)
+
+    def phase(self, network: str, phase: str, done: int, total: int) -> None:
+        if self.progress is not None:
+            self.progress.phase(f"{self.model}, {network}", phase, done, total)
+
+
+def check_engine(engine: str, device: str) -> None:
+    """Check that an engine and a device can be used, before models are trained for them.
+
+    Raises
+    ------
+    BackendError
+        There is no such engine or device, or its libraries are not installed.
+    """
+    load_predictor(resolve(None), engine, device)
 
 
 def _own_people(recipe: Recipe, model: str) -> Recipe:

@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from sct_deepseg_general.errors import BackendError
+from sct_deepseg_general.errors import BackendError, required
 from sct_deepseg_general.files import write_whole
 
 __all__ = ["NAME", "cells", "write_notebook"]
@@ -87,15 +87,11 @@ def write_notebook(folder: Path) -> Path:
     Raises:
         BackendError: nbclient is not installed, or a cell failed.
     """
-    try:
+    with required("The notebook of a comparison", "train", ", or use -notebook 0"):
         import nbformat
         from nbclient import NotebookClient
         from nbclient.exceptions import CellExecutionError
         from traitlets.config import Config
-    except ImportError as error:
-        raise BackendError(
-            f"The notebook needs {error.name}: pip install 'sct-deepseg-general[train]'."
-        ) from error
     notebook = _empty_notebook(nbformat.v4)
     with TemporaryDirectory(prefix="nb") as sockets:
         config = Config({"KernelManager": _connection(Path(sockets))})

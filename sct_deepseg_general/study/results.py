@@ -1,7 +1,7 @@
-"""What a comparison results: tables of models by test sets, tests, and the verdict.
+"""Results of a comparison: tables of models by test sets, paired tests, and the verdict.
 
-Made from the kept measurements alone, so that the page, the notebook and the tables on disk
-say the same.
+They are computed from the stored measurements alone, so that the page, the notebook and the
+tables on disk agree.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ __all__ = [
     "CLOSE",
     "COMPARED",
     "GENERAL",
+    "LEAST_DICE",
     "METRICS",
     "Metric",
     "StudyResults",
@@ -33,6 +34,8 @@ __all__ = [
 GENERAL = "general"
 CLOSE = 0.02
 """How far below the specific model's Dice the general one may be in-domain."""
+LEAST_DICE = 0.5
+"""Mean Dice below which a model has failed on a test set, so that no verdict rests on it."""
 
 
 @dataclass(frozen=True)
@@ -71,27 +74,60 @@ COMPARED = {
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether the general model was better on unseen data and close on the seen.
+    """Whether the general model is better on unseen data and close to its rivals in-domain.
 
-    `unseen` and `seen` have, for each test set, the general model's Dice, the Dice of the best
-    specific model (of its own specific model, if seen) and that model's name.
+    `unseen` and `seen` have, for each test set, the general model's mean Dice (0 to 1), the Dice
+    of the best specific model (in-domain: of the test set's own specific model) and that model's
+    name. Models that failed are not judged; `failures` says where.
     """
 
     unseen: tuple[tuple[str, float, float, str], ...]
     seen: tuple[tuple[str, float, float, str], ...]
 
     @property
+    def failures(self) -> tuple[str, ...]:
+        """Test sets on which no judgement is possible, each with its reason.
+
+        On an unseen set, neither the general nor the best specific model reaches a mean Dice of
+        `LEAST_DICE`; in-domain, the set's own specific model does not reach it.
+        """
+        unseen = (
+            f"on {name} (unseen) the general model has a mean Dice of {ours:.2f} and the best "
+            f"specific model, {other}, one of {theirs:.2f}"
+            for name, ours, theirs, other in self.unseen
+            if max(ours, theirs) < LEAST_DICE
+        )
+        seen = (
+            f"on {name} (in-domain) its own specific model has a mean Dice of {theirs:.2f}"
+            for name, _, theirs, _ in self.seen
+            if theirs < LEAST_DICE
+        )
+        return (*unseen, *seen)
+
+    @property
     def better_on_unseen(self) -> bool:
-        return bool(self.unseen) and all(ours > other for _, ours, other, _ in self.unseen)
+        """The general model has the highest Dice on every unseen set, and none of them failed."""
+        wins = all(ours > other for _, ours, other, _ in self.unseen)
+        return bool(self.unseen) and wins and not self.failures
 
     @property
     def close_in_domain(self) -> bool:
-        return bool(self.seen) and all(ours >= other - CLOSE for _, ours, other, _ in self.seen)
+        """The general model is at most `CLOSE` below each specific model on its own dataset."""
+        near = all(ours >= other - CLOSE for _, ours, other, _ in self.seen)
+        return bool(self.seen) and near and not self.failures
 
     @property
     def sentence(self) -> str:
+        """The verdict as a sentence, or why there is none."""
+        if self.failures:
+            return (
+                f"There is no verdict, because models failed (mean Dice below {LEAST_DICE}): "
+                f"{'; '.join(self.failures)}. Train longer, or check the labels."
+            )
         wins = sum(ours > other for _, ours, other, _ in self.unseen)
         near = sum(ours >= other - CLOSE for _, ours, other, _ in self.seen)
+        if not self.unseen or not self.seen:
+            return _one_sided(self, wins, near)
         holds = self.better_on_unseen and self.close_in_domain
         return (
             f"The hypothesis {'holds' if holds else 'does not hold in full'} here: the general "
@@ -99,6 +135,21 @@ class Verdict:
             f"{len(self.unseen)} unseen test sets, and is at most {CLOSE} below the specific model "
             f"on {near} of {len(self.seen)} in-domain test sets."
         )
+
+
+def _one_sided(verdict: Verdict, wins: int, near: int) -> str:
+    """The sentence of a study without unseen, or without in-domain, test sets."""
+    if verdict.unseen:
+        done = (
+            f"has a higher Dice than the best specific model on {wins} of {len(verdict.unseen)} "
+            "unseen test sets; there is no in-domain test set"
+        )
+    else:
+        done = (
+            f"is at most {CLOSE} below the specific model on {near} of {len(verdict.seen)} "
+            "in-domain test sets; there is no unseen test set"
+        )
+    return f"Only half of the hypothesis is tested here: the general model {done}."
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ again only when their image, label or preparation changed.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -47,14 +47,41 @@ def prepared_cases(
     preparation: Preparation,
     cache: Path,
     trust: Mapping[str, float],
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[TrainingCase]:
-    """The named cases of an nnU-Net raw dataset, prepared, from the cache where possible.
+    """Prepare the named cases of an nnU-Net raw dataset, or read them from the cache.
 
-    Raises:
-        DatasetError: an image and its label do not share a grid.
+    Parameters
+    ----------
+    raw : Path
+        nnU-Net's raw dataset, with `imagesTr`, `labelsTr` and perhaps `softlabelsTr`.
+    names : iterable of str
+        The cases, as nnU-Net names them.
+    preparation : Preparation
+        Working spacing in mm, margin in mm, averaging.
+    cache : Path
+        Folder in which prepared cases are stored as `.npy`; it is made if need be.
+    trust : mapping of str to float
+        Weight of each dataset in sampling; 1 where it is not named.
+    progress : callable
+        Called after each case with the number of cases done and their total.
+
+    Returns
+    -------
+    list of TrainingCase
+        Image and cord fraction of each case as float32 arrays (z, y, x).
+
+    Raises
+    ------
+    DatasetError
+        An image and its label do not share a grid.
     """
     cache.mkdir(parents=True, exist_ok=True)
-    return [_case(raw, name, preparation, cache, trust) for name in names]
+    listed, cases = list(names), []
+    for name in listed:
+        cases.append(_case(raw, name, preparation, cache, trust))
+        progress(len(cases), len(listed))
+    return cases
 
 
 def _case(

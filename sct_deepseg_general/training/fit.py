@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,6 +25,9 @@ from sct_deepseg_general.training.trainer import CordTrainer, Epoch, TrainerSett
 __all__ = ["Trained", "fit", "train_network"]
 
 OnEpoch = Callable[[str, Epoch, float], None]
+"""Called after each epoch with the network's name, the epoch and the share of training done."""
+OnPhase = Callable[[str, str, int, int], None]
+"""Called with network, phase ("plan", "prepare" or "epoch"), steps done and their total."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class Trained:
     """A model folder whose locator is taken as it is, in place of a trained one."""
 
 
-def fit(
+def fit(  # noqa: PLR0913, PLR0917  # what, from what, where to, and how
     recipe: Recipe,
     raw: Path,
     output: Path,
@@ -46,31 +49,53 @@ def fit(
     device: str = "auto",
     on_epoch: OnEpoch | None = None,
     start: Start | None = None,
+    on_phase: OnPhase | None = None,
 ) -> Trained:
-    """Train a model of the recipe on its nnU-Net raw dataset; goes on where it was stopped.
+    """Train a model of a recipe on its nnU-Net raw dataset, from where it was stopped.
 
-    `raw` is the folder that holds `Dataset101_general` and the like, `output` gets plans,
-    prepared cases, states and checkpoints. `on_epoch` gets the network's name, each epoch's
-    figures and the share done. With `start` the network begins with the weights of that model, made
-    wider where the recipe has more channels, and a locator of the same settings is taken over.
+    Parameters
+    ----------
+    recipe : Recipe
+        The recipe, with the people's places stored in it.
+    raw : Path
+        The folder that holds `Dataset101_general` and the like.
+    output : Path
+        Folder for plans, prepared cases, states and checkpoints.
+    model : str
+        "general", or the name of a dataset for its specific model.
+    device : str
+        "auto", "cpu", "cuda", "cuda:N" or "mps".
+    on_epoch, on_phase : callable, optional
+        Called as the training proceeds, see `OnEpoch` and `OnPhase`.
+    start : Start, optional
+        A model whose weights the network begins with, made wider where the recipe has more
+        channels; a locator of the same settings is taken over.
 
-    Raises:
-        DatasetError: there are no cases to train on.
-        BackendError: the device is not there.
+    Returns
+    -------
+    Trained
+        nnU-Net's results folders of the network and of its locator.
+
+    Raises
+    ------
+    DatasetError
+        There are no cases to train on.
+    BackendError
+        The device is not available.
     """
     for folder in (output, *(path for path in output.rglob("*") if path.is_dir())):
         clear_abandoned(folder)
     dataset = recipe.folder_of(model)
     folds = tuple(f"fold_{fold}" for fold in recipe.training.folds)
     network = train_network(
-        "network", recipe, recipe.training, raw / dataset, output, device, on_epoch, start
+        "network", recipe, recipe.training, raw / dataset, output, device, on_epoch, start, on_phase
     )
     if recipe.locator is None:
         return Trained(network, None, folds)
     if start is not None and start.has_locator(recipe.locator):
         return Trained(network, None, folds, start.model.folder)
     locator = train_network(
-        "locator", recipe, recipe.locator, raw / dataset, output, device, on_epoch
+        "locator", recipe, recipe.locator, raw / dataset, output, device, on_epoch, None, on_phase
     )
     return Trained(network, locator, folds)
 
@@ -84,26 +109,34 @@ def train_network(  # noqa: PLR0913, PLR0917  # what, from what, where to, and h
     device: str = "auto",
     on_epoch: OnEpoch | None = None,
     start: Start | None = None,
+    on_phase: OnPhase | None = None,
 ) -> Path:
-    """All folds of one network ("network" or "locator"); gives nnU-Net's results folder.
+    """Train all folds of one network, "network" or "locator"; return nnU-Net's results folder.
 
     `output/NAME` also gets the curves (`curves.csv`, `curves.png`, of all epochs, those before
-    an interruption too) and what nnU-Net has to say (`nnunet.log`).
+    an interruption too) and what nnU-Net prints (`nnunet.log`).
     """
+    phase = on_phase or _ignore_phase
     work, on_epoch = output / name, on_epoch or _ignore_progress
     log = work / "nnunet.log"
     if training.trainer != CordTrainer.__name__:
         on_epochs = partial(_report_epochs, work, on_epoch, name)
         return train_stock(training, raw, work, _device(device), on_epochs)
     with nnunet_folders(raw.parent, work):
+        phase(name, "plan", 0, 1)
         with _nnunet_output_to(log):
             plans = planned(raw.name, training)
+        phase(name, "plan", 1, 1)
+        prepare = partial(phase, name, "prepare")
         result = work / "results"
         for fold in training.folds:
             with _nnunet_output_to(log):
                 trainer = _trainer(plans, raw, fold, device)
-            trainer.prepare(_trainer_settings(recipe, training, raw, work, fold), start)
-            trainer.learn(partial(_report_epoch, trainer, work, on_epoch, name))
+            preparation = _preparation(training, trainer)
+            settings = _trainer_settings(recipe, raw, work, (training, preparation, fold), prepare)
+            trainer.prepare(settings, start)
+            report = partial(_report_epoch, trainer, work, on_epoch, name)
+            trainer.learn(report, partial(phase, name, "epoch"))
             result = Path(trainer.output_folder_base)
     return result
 
@@ -126,11 +159,19 @@ def _ignore_progress(name: str, epoch: Epoch, share: float) -> None:
     """Ignore the progress of a training."""
 
 
+def _ignore_phase(name: str, phase: str, done: int, total: int) -> None:
+    """Ignore the progress of what comes before a training."""
+
+
 @contextmanager
 def _nnunet_output_to(log: Path) -> Iterator[None]:
     """Write what nnU-Net prints (its plan, its citation) to the file `log`."""
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("a", encoding="utf-8") as stream, redirect_stdout(stream):
+    with (
+        log.open("a", encoding="utf-8") as stream,
+        redirect_stdout(stream),
+        redirect_stderr(stream),
+    ):
         yield
 
 
@@ -144,23 +185,29 @@ def _trainer(plans: dict[str, Any], raw: Path, fold: int, device: str) -> CordTr
 
 
 def _trainer_settings(
-    recipe: Recipe, training: Training, raw: Path, work: Path, fold: int
+    recipe: Recipe,
+    raw: Path,
+    work: Path,
+    how: tuple[Training, Preparation, int],
+    progress: Callable[[int, int], None],
 ) -> TrainerSettings:
+    training, preparation, fold = how
     learn, check = _fold_names(raw, fold)
-    trust = {one.name: one.trust for one in recipe.datasets}
-    spacing = training.spacing
-    if spacing is None:
-        raise DatasetError("The recipe's training has no spacing: give one, such as [1, 1, 1].")
-    preparation = Preparation(spacing, training.margin, training.whole, training.averaging)
-    every = sorted({*learn, *check})
-    cases = {
-        case.name: case for case in prepared_cases(raw, every, preparation, work / "cases", trust)
-    }
     if not learn:
         raise DatasetError(f"{raw} holds no labelled case to train on.")
+    trust = {one.name: one.trust for one in recipe.datasets}
+    every = sorted({*learn, *check})
+    found = prepared_cases(raw, every, preparation, work / "cases", trust, progress)
+    cases = {case.name: case for case in found}
     shapes = recipe.shapes if _general(recipe, training, raw) else ()
     drawn = shape_cases(shapes, raw.parents[1] / SHAPES, preparation)
     return TrainerSettings(training, [cases[n] for n in learn] + drawn, [cases[n] for n in check])
+
+
+def _preparation(training: Training, trainer: CordTrainer) -> Preparation:
+    """How cases are prepared; where the recipe has no spacing, at the one that nnU-Net planned."""
+    x, y, z = training.spacing or tuple(map(float, trainer.configuration_manager.spacing[::-1]))
+    return Preparation((x, y, z), training.margin, training.whole, training.averaging)
 
 
 def _general(recipe: Recipe, training: Training, raw: Path) -> bool:

@@ -34,7 +34,7 @@ def shape_cases(
 
 
 def _case(path: Path, name: str, preparation: Preparation, trust: float) -> TrainingCase:
-    tissue = load(path)
+    tissue = load(path, nan_background=False)
     box = margin_box(tissue.data == CORD, tissue.grid.spacing, preparation.margin)
 
     def fraction(least: int) -> NDArray[np.float32]:

@@ -42,6 +42,30 @@ class Start:
                 weight.div_(self._recipe.training.sharpness)
         widened(trained, network, seed)
 
+    def check(self, wanted: Training) -> None:
+        """Check that a network with these settings can begin with the model's weights.
+
+        Raises
+        ------
+        ModelError
+            The model has no recipe, or the settings give another number of stages, fewer channels
+            or another voxel size.
+        """
+        own = self._recipe.training
+        for name in ("spacing", "patch"):
+            mine, theirs = getattr(own, name), getattr(wanted, name)
+            if mine != theirs:
+                raise ModelError(
+                    f"Training cannot start from {self.model.key}: its recipe has {name} {mine}, "
+                    f"this one has {theirs}; make them alike ('recipe init -from' does)."
+                )
+        fewer = any(a > b for a, b in zip(own.features, wanted.features, strict=False))
+        if len(own.features) != len(wanted.features) or fewer:
+            raise ModelError(
+                f"Training cannot start from {self.model.key}: its network has the channels "
+                f"{list(own.features)}, this recipe {list(wanted.features)}; give as many or more."
+            )
+
     def has_locator(self, wanted: Training) -> bool:
         """Whether the model's locator was trained with these settings, but for how long."""
         own = self._recipe.locator
@@ -56,4 +80,4 @@ class Start:
 
 
 def _settings(training: Training) -> Training:
-    return replace(training, epochs=0, iterations=0, minutes=None)
+    return replace(training, epochs=0, iterations=0, minutes=None, whole=())

@@ -88,13 +88,24 @@ class CordTrainer(nnUNetTrainer):  # type: ignore[misc]  # nnU-Net's types are n
         self.was_initialized = True
         self._resume()
 
-    def learn(self, on_epoch: Callable[[Epoch, float], None]) -> None:
-        """All remaining epochs; `on_epoch` gets each epoch and the share of training done."""
+    def learn(
+        self,
+        on_epoch: Callable[[Epoch, float], None],
+        on_iteration: Callable[[int, int], None] = lambda done, total: None,
+    ) -> None:
+        """Train all remaining epochs.
+
+        `on_epoch` is called with each epoch and the share of the training that is done,
+        `on_iteration` with the number of iterations of the epoch that are done and their total.
+        """
         training = self.settings.training
         stream = self._patches()
         while self.share < 1:
             began = time.monotonic()
-            losses = [self._iteration(stream, i) for i in range(training.iterations)]
+            losses = []
+            for number in range(training.iterations):
+                losses.append(self._iteration(stream, number))
+                on_iteration(number + 1, training.iterations)
             dice = self._dice()
             seconds = time.monotonic() - began
             self.spent += seconds
@@ -112,7 +123,7 @@ class CordTrainer(nnUNetTrainer):  # type: ignore[misc]  # nnU-Net's types are n
         """How much of the training is done, 0 to 1: of the epochs, or of the time if given."""
         training = self.settings.training
         budget = math.inf if training.minutes is None else training.minutes * 60
-        return max(self.current_epoch / training.epochs, self.spent / budget)
+        return min(1.0, max(self.current_epoch / training.epochs, self.spent / budget))
 
     def _patches(self) -> Iterator[Any]:
         """Batches to learn from, from the one that is next."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
+from sct_deepseg_general.content import missing_content
 from sct_deepseg_general.errors import ModelError
 from sct_deepseg_general.files import sha256
 from sct_deepseg_general.schema import raising, read_record
@@ -182,6 +183,9 @@ def _check_content(model: Model, *, full: bool) -> None:
 
 
 def _check_file(folder: Path, name: str, expected: str, size: int | None = None) -> None:
+    absent = missing_content(folder / name)
+    if absent:
+        raise ModelError(f"{folder / name}: {absent}.")
     try:
         found = (folder / name).stat().st_size
         if size is not None and found != size:

@@ -29,11 +29,11 @@ from placeholders import PLACEHOLDERS
 from sct_deepseg_general.batch import run as batch
 from sct_deepseg_general.batch.journal import journals, read
 from sct_deepseg_general.batch.messages import WorkerSettings
-from sct_deepseg_general.batch.worklist import Filters, from_list
+from sct_deepseg_general.batch.worklist import Filters, from_list, read_list
 from sct_deepseg_general.cluster.progress import read_progress
 from sct_deepseg_general.cluster.shards import Shard
 from sct_deepseg_general.errors import BackendError, DatasetError, OutputError
-from sct_deepseg_general.job.edited import Overwrite
+from sct_deepseg_general.job.overwrite import Overwrite
 from sct_deepseg_general.qc.folder import QcRow, new_id, publish
 
 KEY = "sub-{0:02}/anat/sub-{0:02}_T2w.nii.gz"
@@ -281,6 +281,13 @@ class TestContentThatIsNotHere:
         assert len((out / "failed.txt").read_text().splitlines()) == count
         slices = table(out / "csa.tsv")
         assert [row["status"] for row in slices] == ["ok"] * 4 + ["missing"] * count
+
+    def test_is_a_list_to_give_again_from_anywhere(self, dataset, out, monkeypatch):
+        monkeypatch.chdir(dataset.parent)
+        run(batch_plan(Path(dataset.name), out), pool_options(1))
+        monkeypatch.chdir(out)
+        images = read_list(out / "failed.txt")
+        assert set(images) == {dataset / KEY.format(n) for n in range(3, 3 + len(PLACEHOLDERS))}
 
     def test_is_looked_for_again_by_the_next_run(self, dataset, out):
         run(batch_plan(dataset, out), pool_options(1))

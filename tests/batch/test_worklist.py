@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,66 @@ def test_a_list_is_laid_out_as_its_images_are(tmp_path):
         places(worklist.items, tmp_path / "out", "bids")
     with pytest.raises(DatasetError, match="-root"):
         from_list([tmp_path / "a/t2/t2.nii.gz"], root=tmp_path / "b")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_list_and_a_yaml_list_of_other_programs_are_read(encoding, tmp_path):
+    dataset = phantom_dataset(tmp_path / "data", {"sub-Zoë_T2w": "ok", "sub-02_T2w": "ok"})
+    written = unicodedata.normalize("NFD", "sub-Zoë")
+    quoted, plain = '"sub-02/anat/sub-02_T2w.nii.gz"', f"{written}/anat/{written}_T2w.nii.gz"
+    lines = f"# from a spreadsheet\r\n{quoted}\r\n{plain}\r\n"
+    listed, yaml = dataset / "list.txt", dataset / "list.yml"
+    listed.write_bytes(lines.encode(encoding))
+    yaml.write_bytes(f"- {written}\r\n".encode(encoding))
+    items = from_list(read_list(listed)).items
+    assert [item.key for item in items] == [
+        "sub-02/anat/sub-02_T2w.nii.gz",
+        "sub-Zoë/anat/sub-Zoë_T2w.nii.gz",
+    ]
+    assert all(item.image.exists() for item in items)
+    (item,) = from_bids(dataset, Filters().with_lists(yaml, None)).items
+    assert item.participant == "sub-Zoë"
+    (item,) = from_bids(dataset, Filters(participants=(written,))).items
+    assert item.participant == "sub-Zoë"
+
+
+def test_a_list_of_windows_is_read(tmp_path):
+    dataset = phantom_dataset(tmp_path / "data", people(1))
+    (dataset / "list.txt").write_text("sub-01\\anat\\sub-01_T2w.nii.gz\r\n")
+    assert from_list(read_list(dataset / "list.txt")).items[0].image.exists()
+
+
+@pytest.mark.parametrize("separator", [";", ",", "\t"])
+def test_several_names_in_a_line_are_refused(separator, tmp_path):
+    listed = tmp_path / "list.csv"
+    listed.write_text(f"a_T2w.nii.gz{separator}b_T2w.nii.gz\n")
+    with pytest.raises(DatasetError, match="several names in a line"):
+        read_list(listed)
+
+
+def test_masks_in_a_list_are_left_out_and_listed(tmp_path):
+    for name in ("t2.nii.gz", "t2_seg.nii.gz", "t1_seg.nii.gz"):
+        (tmp_path / name).write_text("ok")
+    worklist = from_list(sorted(tmp_path.glob("*.nii.gz")))
+    assert [item.key for item in worklist.items] == ["t1_seg.nii.gz", "t2.nii.gz"]
+    assert [one.key for one in worklist.left_out] == ["t2_seg.nii.gz"]
+    assert worklist.left_out[0].reason == "it is named as a mask of t2.nii.gz"
+    with pytest.raises(DatasetError, match="1 it is named as a mask"):
+        from_list([tmp_path / "t2_seg.nii.gz"])
+
+
+def test_people_and_sessions_that_are_not_here_are_left_out_and_listed(tmp_path):
+    dataset = phantom_dataset(tmp_path / "data", {"sub-01_ses-1_T2w": "ok"})
+    (dataset / "sub-01/ses-2").mkdir()
+    (dataset / "sub-02").mkdir()
+    (dataset / "sub-03").symlink_to("elsewhere")
+    worklist = from_bids(dataset)
+    assert [(one.key, one.missing) for one in worklist.left_out] == [
+        ("sub-01/ses-2", True), ("sub-02", True), ("sub-03", True),
+    ]  # fmt: skip
+    assert "datalad get" in worklist.left_out[0].reason
+    assert "elsewhere, which does not exist" in worklist.left_out[2].reason
+    assert from_bids(dataset, Filters(participants=("01",), sessions=("1",))).left_out == ()
 
 
 def test_bids_names_keep_the_contrast_and_never_meet(tmp_path):

@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nibabel as nib
+import numpy as np
 import pytest
 from batches import table
 
@@ -103,6 +105,40 @@ def test_the_same_again_says_that_nothing_is_left(ran):
     assert again.stdout.count("keep") == 3
     assert again.stdout.count("done before") == 2
     assert again.stdout.count("failed before") == 1
+
+
+def test_an_edited_mask_is_measured_and_kept(ran, dataset, tmp_path):
+    """An elliptic tube of 12 x 8 mm, 75.4 mm², drawn in place of a mask."""
+    folder, _, words = ran
+    out = tmp_path / "out"
+    shutil.copytree(folder, out)
+    again = [out if word == folder else word for word in words]
+    mask = next(out.rglob("*acq-MTon*_mask.nii.gz"))
+    grid = nib.as_closest_canonical(nib.load(mask))
+    axes = [
+        (np.arange(n) - (n - 1) / 2) * mm
+        for n, mm in zip(grid.shape, grid.header.get_zooms(), strict=True)
+    ]
+    inside = (axes[0][:, None] / 6) ** 2 + (axes[1] / 4) ** 2 <= 1
+    tube = np.repeat(inside[..., None], grid.shape[2], axis=2).astype(np.uint8)
+    nib.save(nib.Nifti1Image(tube, grid.affine), mask)
+    drawn = mask.read_bytes()
+    ended = typed(*again)
+    assert "1 to measure: an output was edited since" in ended.stdout
+    assert "1 edited" in ended.stdout
+    row = next(row for row in table(out / "images.tsv") if "MTon" in row["image"])
+    assert row["status"] == "edited"
+    assert float(row["mean_area"]) == pytest.approx(75.4, rel=0.03)
+    rows = [row for row in table(out / "csa.tsv") if "MTon" in row["image"]]
+    assert len(rows) == grid.shape[2]
+    assert {row["status"] for row in rows} == {"edited"}
+    assert {row["area_lower"] for row in rows} == {"n/a"}
+    assert mask.read_bytes() == drawn
+    stricter = typed(*again, "-thr", "0.6", "-overwrite")
+    assert "was edited since (threshold was" in stricter.stderr
+    assert mask.read_bytes() == drawn
+    typed(*again, "-thr", "0.6", "-overwrite", mask.name)
+    assert mask.read_bytes() != drawn
 
 
 @pytest.mark.skipif(

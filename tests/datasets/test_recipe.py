@@ -11,10 +11,10 @@ from sct_deepseg_general.datasets.recipe import (
     Recipe,
     SplitRule,
     Training,
-    index_datasets,
     read,
     write,
 )
+from sct_deepseg_general.datasets.sources import index_datasets
 from sct_deepseg_general.errors import DatasetError
 
 RECIPE = Recipe(

@@ -53,3 +53,18 @@ def test_dark_slices_away_from_the_mask_do_not_count() -> None:
     short[:, :, 15:] = False
     assert not blank_planes(image(20, 21, 22), short).any
     assert not blank_planes(image(3), np.zeros_like(MASK)).any
+
+
+def test_slices_of_noise_between_others_are_blank_and_fading_signal_is_not() -> None:
+    volume = image()
+    volume.data[:, :, 10:20] = np.random.default_rng(0).normal(10, 3, (40, 40, 10))
+    assert blank_planes(volume, MASK).slices == tuple(range(10, 20))
+    faded = image()
+    faded.data[:] *= np.linspace(1, 0.02, 30)
+    assert not blank_planes(faded, MASK).any
+
+
+def test_the_range_of_16_bits_does_not_overflow() -> None:
+    data = image().data
+    scaled = np.interp(data, (data.min(), data.max()), (-32768, 32767)).astype(np.int16)
+    assert not blank_planes(Volume(scaled, image().grid), MASK).any

@@ -14,8 +14,14 @@ from numpy.typing import NDArray
 
 from sct_deepseg_general.csa.aggregate import Selection, aggregated, profiles
 from sct_deepseg_general.errors import ImageError
-from sct_deepseg_general.image.companion import brought_over, described, points_of, same_grid
-from sct_deepseg_general.image.volume import Box, Grid, Segmentation, Volume
+from sct_deepseg_general.image.companion import (
+    brought_over,
+    check_points,
+    described,
+    points_of,
+    same_grid,
+)
+from sct_deepseg_general.image.volume import Box, Grid, Probability, Segmentation, Volume
 from sct_deepseg_general.levels.slices import from_levels
 from sct_deepseg_general.morphometry.morphometrics import Morphometrics, measure
 from tests.support.phantoms import affine_of
@@ -109,6 +115,7 @@ def test_flipping_and_cropping_loses_nothing_of_a_mask(
     expected[x0:x1, y0:y1, z0:z1] = part.data
     np.testing.assert_array_equal(brought.volume.data, expected)
     assert brought.moved
+    assert brought.exact
     assert "mask.nii.gz" in brought.sentence
 
 
@@ -195,3 +202,33 @@ def test_a_label_between_the_voxels_is_refused() -> None:
     coarse = grid_of("LAS", (4.0, 4.0, 4.0), (10, 10, 8))
     with pytest.raises(ImageError, match="label 4 falls between"):
         brought_over(labels, "labels", coarse, "levels.nii.gz")
+
+
+def test_voxels_of_another_size_or_between_others_are_not_exact() -> None:
+    for spacing in ((0.5, 1.0, 2.0), (0.5, 0.5, 1.0), (2.0, 2.0, 4.0)):
+        other = MASK.resampled(spacing)
+        assert not brought_over(other, "mask", MASK, "mask.nii.gz").exact
+    shifted = Segmentation(MASK.data, moved(MASK.grid, (0.5, 0, 0)))
+    assert not brought_over(shifted, "mask", MASK, "mask.nii.gz").exact
+    whole = Segmentation(MASK.data, moved(MASK.grid, (3.0, 0, 0)))
+    assert brought_over(whole, "mask", MASK, "mask.nii.gz").exact
+
+
+def test_points_by_position_may_lie_beside_the_field_of_view_but_not_far_away() -> None:
+    data = np.zeros(SHAPE, np.uint8)
+    data[20, 20, 29] = 3
+    near = Volume(data, moved(MASK.grid, (0, 0, 40)))
+    assert "not on the grid" in check_points(near, MASK, "discs.nii.gz")
+    assert check_points(Volume(data, MASK.grid), MASK, "discs.nii.gz") == ""
+    far = Volume(data, moved(MASK.grid, (0, 0, 61)))
+    with pytest.raises(ImageError, match="point 3 lies 61 mm outside"):
+        check_points(far, MASK, "discs.nii.gz")
+
+
+def test_a_probability_is_zero_outside_of_its_field_of_view() -> None:
+    sure = Probability(
+        np.ones((10, 10, 10), np.float32), grid_of("LAS", (1.0, 1.0, 2.0), (10, 10, 10))
+    )
+    brought = brought_over(sure, "image", MASK, "soft.nii.gz").volume
+    assert brought.data.max() == 1
+    assert brought.data.sum() == 1000

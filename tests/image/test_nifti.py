@@ -331,3 +331,10 @@ def test_a_background_of_nan_becomes_the_lowest_value_and_is_counted(tmp_path: P
     assert (image.data[:3] == np.nanmin(data)).all()
     np.testing.assert_array_equal(image.data[3:], data[3:])
     assert image.reoriented(("P", "I", "R")).undefined == image.undefined
+
+
+def test_nan_in_a_label_is_no_background(tmp_path: Path) -> None:
+    data = np.zeros((4, 5, 6), np.float32)
+    data[1], data[2] = 1, np.nan
+    with pytest.raises(ImageError, match="30 NaN or infinite"):
+        nifti.load(_saved(tmp_path / "label.nii.gz", data), nan_background=False)

@@ -47,8 +47,8 @@ def test_names(image: str, asked: str | None, mask: str, sidecar: str, soft: str
 
 def test_only_what_was_asked_for_is_wanted() -> None:
     found = outputs_for(Path("t2.nii.gz"))
-    assert found.wanted(csa=False, soft=False) == (found.segmentation, found.sidecar)
-    assert found.wanted(csa=True, soft=True) == (
+    assert found.paths(csa=False, soft=False) == (found.segmentation, found.sidecar)
+    assert found.paths(csa=True, soft=True) == (
         found.segmentation,
         found.csa,
         found.soft,

@@ -171,6 +171,15 @@ def test_a_worse_model_is_not_released_without_a_reason(tmp_path: Path) -> None:
     assert made.model.replaces == "toy@0.9"
 
 
+def test_a_poor_model_is_not_released_even_as_the_first_of_its_name(tmp_path: Path) -> None:
+    new = trained(tmp_path / "new", changed(dice=0.16), seed=1)
+    with pytest.raises(ModelError, match=r"too poorly.*T2w: mean Dice 0\.160; needed is 0\.7"):
+        release(new, "toy@1.0", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    made = release(new, "toy@1.0", tmp_path / "out", accept="A test of the tool chain.")
+    assert "T2w: mean Dice 0.160" in made.model.path("card.md").read_text()
+
+
 def test_an_unneeded_reason_stays_out_of_the_card(tmp_path: Path) -> None:
     old, new = previous(tmp_path), trained(tmp_path / "new", seed=1)
     made = release(new, "toy@1.0", tmp_path / "out", previous=old, accept="Just in case.")

@@ -44,7 +44,7 @@ def made(settings: WorkerSettings) -> Work:
             Path(task.csa), HEADER + f'"3","",{area},7.5\r\n"4","",{area + 1},7.5\r\n"5","",,\r\n'
         )
         _write(Path(task.sidecar), "{}\n")
-        outputs = task.outputs.wanted(csa=True, soft=False)
+        outputs = task.outputs.paths(csa=True, soft=False)
         status = statuses[-1] if statuses else "ok"
         reasons = () if status == "ok" else (f"said to be {status}",)
         return Outcome(

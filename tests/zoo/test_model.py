@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from placeholders import lfs
 from toy_models import RECORD, dataset_json, plans, toy_model, write_parts
 
 from sct_deepseg_general import files
@@ -160,6 +161,14 @@ def test_a_broken_record_is_one_sentence(tmp_path: Path, text: str) -> None:
     toy_model(tmp_path / "toy")
     _rewrite_record(tmp_path / "toy", lambda _old: text)
     with pytest.raises(ModelError, match=r"model.json|MANIFEST"):
+        Model.load(tmp_path / "toy")
+
+
+def test_weights_that_are_a_pointer_say_how_to_get_them(tmp_path: Path) -> None:
+    weights = toy_model(tmp_path / "toy").folder / "network.bin"
+    weights.unlink()
+    lfs(weights)
+    with pytest.raises(ModelError, match="git lfs pull"):
         Model.load(tmp_path / "toy")
 
 

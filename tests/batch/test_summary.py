@@ -97,3 +97,24 @@ def test_a_shard_without_an_image_is_a_table_without_a_row(tmp_path: Path) -> No
     assert sorted(done) == [0, 1]
     merged = batch.join(tmp_path / "out")
     assert (merged.images, merged.missing) == (1, ())
+
+
+@pytest.mark.parametrize("name", ["images.tsv", "csa.tsv", "summary.json"])
+def test_a_table_of_another_hand_is_kept(name: str, dataset: Path, tmp_path: Path) -> None:
+    other = tmp_path / "out" / name
+    other.parent.mkdir()
+    other.write_text("participant_id\tage\nsub-01\t40\n")
+    with pytest.raises(OutputError, match="not a table of a batch"):
+        run(batch_plan(dataset, other.parent))
+    assert other.read_text().startswith("participant_id\tage")
+    assert [path.name for path in other.parent.iterdir()] == [name]
+
+
+def test_joined_tables_replace_no_table_of_another_hand(out: Path, tmp_path: Path) -> None:
+    places = [out / "batch" / shard.label for shard in SHARDS]
+    other = tmp_path / "study" / "csa.tsv"
+    other.parent.mkdir()
+    other.write_text("mine")
+    with pytest.raises(OutputError, match="not a table of a batch"):
+        batch.join(other.parent, places)
+    assert other.read_text() == "mine"

@@ -1,0 +1,57 @@
+"""The tables of a batch hold the areas that lie beside the masks, and say whose they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from batches import batch_plan, people, phantom_dataset, run, table
+
+from sct_deepseg_general.errors import OutputError
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    dataset = phantom_dataset(tmp_path / "data", people(2))
+    run(batch_plan(dataset, tmp_path / "out"))
+    return tmp_path / "out"
+
+
+def again(out: Path) -> list[dict[str, str]]:
+    run(batch_plan(out.parent / "data", out))
+    return table(out / "csa.tsv")
+
+
+def areas(out: Path) -> Path:
+    return next(out.rglob("sub-01*_csa.csv"))
+
+
+def test_areas_that_were_edited_are_taken_and_named(out: Path) -> None:
+    lines = areas(out).read_text().splitlines()
+    lines[1] = '"3","",99.5,7.5'
+    areas(out).write_text("\n".join(lines))
+    rows = again(out)
+    assert [row["status"] for row in rows] == ["edited"] * 2 + ["ok"] * 2
+    assert rows[0]["area"] == "99.5"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_areas_that_another_program_saved_keep_their_numbers(encoding: str, out: Path) -> None:
+    before = [row["area"] for row in table(out / "csa.tsv")]
+    areas(out).write_bytes(areas(out).read_text().encode(encoding))
+    assert [row["area"] for row in again(out)] == before
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ((",", ";"), "separated by semicolons"),
+        (("MEAN(area)", "Area"), "no column"),
+    ],
+)
+def test_areas_that_cannot_be_read_are_no_empty_rows(
+    change: tuple[str, str], said: str, out: Path
+) -> None:
+    areas(out).write_text(areas(out).read_text().replace(*change))
+    with pytest.raises(OutputError, match=said):
+        again(out)
