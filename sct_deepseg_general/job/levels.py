@@ -8,8 +8,7 @@ from typing import Any
 from sct_deepseg_general.csa.c2c3 import C2C3, c2c3_of
 from sct_deepseg_general.csa.measure import PER_SLICE, CsaRequest, Measured
 from sct_deepseg_general.errors import ImageError
-from sct_deepseg_general.image.las import InLas
-from sct_deepseg_general.image.volume import Volume
+from sct_deepseg_general.image.volume import Segmentation, Volume
 from sct_deepseg_general.levels.answer import Given, LevelAnswer, LevelRequest, answered
 from sct_deepseg_general.levels.discs import Disc
 from sct_deepseg_general.levels.responses import embedded_network
@@ -28,22 +27,22 @@ __all__ = [
 
 
 def level_answer(
-    body: InLas, measures: CsaRequest, wanted: LevelRequest | None
+    image: Volume, mask: Segmentation, measures: CsaRequest, wanted: LevelRequest | None
 ) -> LevelAnswer | None:
     """The levels of an image with a cord, where they are asked for.
 
     Raises:
         ImageError: the disc that is said to be known is not in the cord.
     """
-    if wanted is None or not body.segmentation.data.any():
+    if wanted is None or not mask.data.any():
         return None
     given = Given(measures.discs, measures.level_map, wanted.anchor)
-    return answered(body.image, body.segmentation, embedded_network(), given)
+    return answered(image, mask, embedded_network(), given)
 
 
-def with_levels(body: InLas, measures: CsaRequest, answer: LevelAnswer | None) -> CsaRequest:
+def with_levels(measures: CsaRequest, mask: Segmentation, answer: LevelAnswer | None) -> CsaRequest:
     """What to measure: every slice where there is no cord, or its levels were withheld."""
-    if not body.segmentation.data.any():
+    if not mask.data.any():
         return PER_SLICE
     if answer is None or measures.level_map is not None:
         return measures
