@@ -221,7 +221,8 @@ def csa_request(rest: Mapping[str, Any]) -> CsaRequest:
 def level_request(rest: Mapping[str, Any]) -> LevelRequest | None:
     """What is wanted of the levels; None where nothing needs them."""
     files = ("vertfile", "discfile", "level_source", "disc_at")
-    if not any(rest[name] for name in (*files, "levels", "perlevel", "pam50", "c2c3")):
+    wanted = any(rest[name] for name in (*files, "levels", "perlevel", "pam50", "c2c3"))
+    if not (wanted or rest.get("age") is not None):  # centiles are given level by level
         return None
     from sct_deepseg_general.levels.answer import LevelRequest
     from sct_deepseg_general.levels.detect import Anchor
