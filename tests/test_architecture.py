@@ -18,7 +18,7 @@ PACKAGE = ROOT / NAME
 
 LAYERS = [
     "cli",
-    "batch study",
+    "batch study report",
     "release",
     "job change training level_training evaluation",
     "augmentation",
@@ -27,7 +27,7 @@ LAYERS = [
     "inference",
     "morphometry zoo cluster",
     "image",
-    "bids schema",
+    "bids schema dicom",
     "files text_files",
     "locks content",
     "errors",

@@ -77,7 +77,7 @@ def main() -> None:
         cord = segment(image, predictor).segmentation
         table: Morphometrics = measure(cord)
         discs = marked(image, discs_of(given.root / "levels" / "discs.tsv", name, lowest=11))
-        whole = whole_levels(table, from_discs(discs, cord))
+        whole = whole_levels(table.area, from_discs(discs, cord))
         for of in COLUMNS:
             values = table.column(FIELDS[of])
             row = [known.get((person, level, of), np.nan) / np.nanmean(values[whole[level]])

@@ -10,11 +10,21 @@ from nibabel.affines import apply_affine
 from numpy.typing import NDArray
 
 from sct_deepseg_general.errors import ImageError
-from sct_deepseg_general.image.volume import Volume
+from sct_deepseg_general.image.volume import Segmentation, Volume
 
-__all__ = ["Discs", "common_shift", "disc_points", "joined", "levels_of"]
+__all__ = [
+    "Discs",
+    "agree",
+    "common_shift",
+    "disc_points",
+    "found_discs",
+    "joined",
+    "levels_of",
+]
 
 Floats = NDArray[np.float64]
+APART = 6.0
+"""How far (mm) the same disc of two aligned images may lie apart."""
 Discs = Mapping[int, Floats]
 """Positions of discs (mm, RAS) by number; disc n is the upper border of vertebra n."""
 
@@ -35,6 +45,22 @@ def disc_points(labels: Volume) -> Discs:
         value: apply_affine(labels.grid.affine, np.argwhere(data == value).mean(axis=0))
         for value in values
     }
+
+
+def found_discs(image: Volume, mask: Segmentation) -> Discs:
+    """The discs that the disc network finds beside the cord; none where it is in doubt."""
+    from sct_deepseg_general.levels.detect import find_levels
+    from sct_deepseg_general.levels.responses import embedded_network
+
+    found = find_levels(image, mask, embedded_network())
+    if found.status != "ok":
+        return {}
+    return {disc.number: np.array(disc.point) for disc in found.discs}
+
+
+def agree(first: Mapping[int, float], second: Mapping[int, float]) -> bool:
+    """Whether the discs found in both images lie together within `APART`."""
+    return all(abs(first[n] - second[n]) <= APART for n in first.keys() & second.keys())
 
 
 def common_shift(first: Mapping[int, float], second: Mapping[int, float]) -> float:

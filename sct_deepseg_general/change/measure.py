@@ -11,14 +11,22 @@ from numpy.typing import NDArray
 
 from sct_deepseg_general.change.boundary_shift import boundary_shift
 from sct_deepseg_general.change.halfway import Halfway, halfway
-from sct_deepseg_general.change.levels import Discs, common_shift, joined, levels_of
+from sct_deepseg_general.change.levels import (
+    Discs,
+    agree,
+    common_shift,
+    found_discs,
+    joined,
+    levels_of,
+)
 from sct_deepseg_general.change.rigid import Pair, found_motion, likeness
 from sct_deepseg_general.change.steady import steady_probability
 from sct_deepseg_general.change.straight import Course, course_of, sampler_of
 from sct_deepseg_general.errors import ImageError
-from sct_deepseg_general.image.volume import Probability, Volume
+from sct_deepseg_general.image.volume import Probability, Segmentation, Volume
 from sct_deepseg_general.inference.pipeline import segment
 from sct_deepseg_general.inference.predictor import Predictor
+from sct_deepseg_general.levels.slices import level_name
 
 __all__ = ["ALL", "LEAST_LIKENESS", "Change", "Comparison", "Scan", "Slices", "compared"]
 
@@ -38,7 +46,7 @@ EDGE = 3.0
 
 @dataclass(frozen=True, eq=False)
 class Scan:
-    """One image, and the discs known in it (none: an empty mapping)."""
+    """One image, and the discs known in it; where neither image has any, they are found."""
 
     image: Volume
     discs: Discs
@@ -137,7 +145,8 @@ def compared(
 
 def _compared(first: Scan, second: Scan, predictor: Predictor, progress: Progress) -> Comparison:
     progress("finding the cord")
-    courses = [course_of(segment(scan.image, predictor).segmentation) for scan in (first, second)]
+    masks = [segment(scan.image, predictor).segmentation for scan in (first, second)]
+    courses = [course_of(mask) for mask in masks]
     pair = Pair(*(sampler_of(s.image, c) for s, c in zip((first, second), courses, strict=True)))
     progress("aligning the images")
     motion = found_motion(pair, _known_shift(first, second, courses))
@@ -150,7 +159,8 @@ def _compared(first: Scan, second: Scan, predictor: Predictor, progress: Progres
     between = halfway(pair, motion)
     progress("segmenting both half-way")
     seen = [steady_probability(image, predictor) for image in (between.first, between.second)]
-    slices = _slices(between, (seen[0], seen[1]), first, second)
+    discs = _discs(between, (first, second), masks)
+    slices = _slices(between, (seen[0], seen[1]), discs)
     return Comparison(slices, _changes(slices, between.first.grid.spacing[2]), alike, between)
 
 
@@ -166,20 +176,32 @@ def _known_shift(first: Scan, second: Scan, courses: list[Course]) -> tuple[floa
     return (shift - 3, shift, shift + 3)
 
 
+def _discs(
+    between: Halfway, scans: tuple[Scan, Scan], masks: list[Segmentation]
+) -> dict[int, float]:
+    """The discs along the half-way space: those given, else those found in the images."""
+    given = any(scan.discs for scan in scans)
+    own = [
+        scan.discs if given else found_discs(scan.image, mask)
+        for scan, mask in zip(scans, masks, strict=True)
+    ]
+    along = [
+        {n: between.along(image, point) for n, point in discs.items()}
+        for image, discs in enumerate(own)
+    ]
+    return joined(along[0], along[1]) if given or agree(along[0], along[1]) else {}
+
+
 def _slices(
-    between: Halfway, seen: tuple[Probability, Probability], first: Scan, second: Scan
+    between: Halfway, seen: tuple[Probability, Probability], discs: Mapping[int, float]
 ) -> Slices:
     grid = between.first.grid
     position = grid.affine[2, 3] + grid.spacing[2] * np.arange(grid.shape[2])
     areas = [_areas(probability) for probability in seen]
-    discs = [
-        {n: between.along(image, point) for n, point in scan.discs.items()}
-        for image, scan in enumerate((first, second))
-    ]
     return _within(
         Slices(
             position=position,
-            level=_levels(position, joined(discs[0], discs[1])),
+            level=_levels(position, discs),
             first=areas[0],
             second=areas[1],
             boundary=boundary_shift(between.first, between.second, seen).change,
@@ -236,7 +258,7 @@ def _changes(slices: Slices, step: float) -> tuple[Change, ...]:
     present = sorted({int(n) for n in slices.level if n})
     if {2, 3} <= set(present):
         found.append(_change("C2-C3", slices, np.isin(slices.level, (2, 3)), step))
-    found.extend(_change(_name(n), slices, slices.level == n, step) for n in present)
+    found.extend(_change(level_name(n), slices, slices.level == n, step) for n in present)
     found.append(_change(ALL, slices, np.ones(slices.level.size, bool), step))
     return tuple(found)
 
@@ -251,10 +273,6 @@ def _change(name: str, slices: Slices, part: NDArray[np.bool_], step: float) -> 
         second=float(slices.second[part].mean()),
         boundary=float(boundary[known].mean()) if known.mean() > 0.5 else None,
     )
-
-
-def _name(level: int) -> str:
-    return f"C{level}" if level <= 7 else f"T{level - 7}" if level <= 19 else f"L{level - 19}"
 
 
 def _reversed(change: Change) -> Change:

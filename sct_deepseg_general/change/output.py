@@ -120,7 +120,7 @@ def save_plot(path: Path, visits: Visits) -> None:
 
 def _row(visits: Visits, change: Change) -> dict[str, Any]:
     repeat, percent = visits.repeat, change.percent
-    lower, upper = repeat.interval(percent) if repeat else (None, None)
+    lower, upper = repeat.interval(percent, change.length) if repeat else (None, None)
     boundary = change.boundary_percent
     return {
         "baseline": visits.baseline.name,
@@ -133,7 +133,7 @@ def _row(visits: Visits, change: Change) -> dict[str, Any]:
         "change_percent": round(percent, 3),
         "lower_percent": None if lower is None else round(lower, 3),
         "upper_percent": None if upper is None else round(upper, 3),
-        "exceeds_repeat_error": repeat.exceeded(percent) if repeat else None,
+        "exceeds_repeat_error": repeat.exceeded(percent, change.length) if repeat else None,
         "boundary_shift_percent": None if boundary is None else round(boundary, 3),
         "percent_per_year": (
             None if visits.years is None else round(per_year(percent, visits.years), 3)

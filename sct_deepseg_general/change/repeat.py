@@ -14,6 +14,8 @@ __all__ = ["LEVEL", "Repeatability", "per_year", "years_between"]
 
 LEVEL = 0.9
 """How often the interval is meant to hold the true change."""
+LONG = 28.0
+"""Length (mm) from which a stretch of cord counts as several levels: C2 and C3 have about 33."""
 _Z = 1.6448536269514722
 _DAYS = 365.25
 
@@ -23,7 +25,9 @@ class Repeatability:
     """Standard deviation (per cent) of the change between scan and rescan of unchanged cords."""
 
     area_sd: float
-    """Of the difference of areas."""
+    """Of the difference of mean areas over about 40 mm of the cord."""
+    level_sd: float
+    """The same over 15 mm, about one level."""
     boundary_sd: float
     """Of the boundary shift integral."""
     pairs: int
@@ -31,7 +35,8 @@ class Repeatability:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any] | None) -> Repeatability | None:
-        """The `change` of a model's record, {"area_sd", "boundary_sd", "pairs"}; None without.
+        """The `change` of a model's record, {"area_sd", "level_sd", "boundary_sd",
+        "pairs"}; None without.
 
         Raises
         ------
@@ -42,21 +47,29 @@ class Repeatability:
             return None
         try:
             found = cls(
-                float(record["area_sd"]), float(record["boundary_sd"]), int(record["pairs"])
+                float(record["area_sd"]),
+                float(record["level_sd"]),
+                float(record["boundary_sd"]),
+                int(record["pairs"]),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"The model's record of change cannot be read: {error!r}.") from error
-        if not (0 < found.area_sd < 50 and 0 < found.boundary_sd < 50 and found.pairs > 1):
+        deviations = (found.area_sd, found.level_sd, found.boundary_sd)
+        if not all(0 < sd < 50 for sd in deviations) or found.pairs < 2:
             raise ModelError("The model's record of change holds impossible numbers.")
         return found
 
-    def interval(self, percent: float) -> tuple[float, float]:
-        """The interval (per cent) of a measured change of area."""
-        return percent - _Z * self.area_sd, percent + _Z * self.area_sd
+    def reach(self, length: float) -> float:
+        """Half the width (per cent) of the interval of a change over a length of cord in mm."""
+        return _Z * (self.area_sd if length >= LONG else self.level_sd)
 
-    def exceeded(self, percent: float) -> bool:
+    def interval(self, percent: float, length: float) -> tuple[float, float]:
+        """The interval (per cent) of a change of area measured over a length of cord in mm."""
+        return percent - self.reach(length), percent + self.reach(length)
+
+    def exceeded(self, percent: float, length: float) -> bool:
         """Whether a change of area is larger than the repeat error explains."""
-        return abs(percent) > _Z * self.area_sd
+        return abs(percent) > self.reach(length)
 
 
 def years_between(first: str, second: str) -> float:

@@ -222,7 +222,12 @@ def level_request(rest: Mapping[str, Any]) -> LevelRequest | None:
     """What is wanted of the levels; None where nothing needs them."""
     files = ("vertfile", "discfile", "level_source", "disc_at")
     wanted = any(rest[name] for name in (*files, "levels", "perlevel", "pam50", "c2c3"))
-    if not (wanted or rest.get("age") is not None):  # centiles are given level by level
+    if (
+        not wanted
+        and rest.get("age") is None
+        and rest.get("contrast") is None
+        and not rest.get("reports")
+    ):
         return None
     from sct_deepseg_general.levels.answer import LevelRequest
     from sct_deepseg_general.levels.detect import Anchor

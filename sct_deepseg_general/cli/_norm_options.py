@@ -11,6 +11,7 @@ import click
 from sct_deepseg_general.cli._click import option
 
 if TYPE_CHECKING:
+    from sct_deepseg_general.dicom.series import Person
     from sct_deepseg_general.norms.assess import Assessment, NormRequest
     from sct_deepseg_general.norms.centile import Place
 
@@ -32,13 +33,19 @@ def among_norms(command: _F) -> _F:
     return made  # type: ignore[no-any-return]
 
 
-def norm_request(image: Path, rest: Mapping[str, Any]) -> NormRequest | None:
+def norm_request(
+    image: Path, rest: Mapping[str, Any], person: Person | None = None
+) -> NormRequest | None:
     """Among whom to place the person; None where no age and sex are given.
+
+    `person` is what a DICOM header says; it counts where -contrast alone is given.
 
     Raises:
         click.UsageError: one of the two without the other.
         NormsError: no possible age or sex.
     """
+    if rest["age"] is None and rest["sex"] is None and person is not None:
+        return _of_header(person, rest["contrast"])
     if rest["age"] is None and rest["sex"] is None:
         if rest["contrast"] is not None:
             raise click.UsageError("-contrast needs -age and -sex.")
@@ -51,6 +58,18 @@ def norm_request(image: Path, rest: Mapping[str, Any]) -> NormRequest | None:
     stem = image.name.split(".")[0].removesuffix("_seg")
     family = rest["contrast"] or stem.rpartition("_")[2]
     return NormRequest(Subject(rest["age"], rest["sex"].upper()), family)
+
+
+def _of_header(person: Person, family: str | None) -> NormRequest | None:
+    """The request with age and sex of a DICOM header, which no output shows."""
+    if family is None:
+        return None
+    if person.age is None or person.sex is None:
+        raise click.UsageError("The DICOM header has no age or no sex: give -age and -sex.")
+    from sct_deepseg_general.norms.assess import NormRequest
+    from sct_deepseg_general.norms.model import Subject
+
+    return NormRequest(Subject(person.age, person.sex), family, private=True)
 
 
 def norm_lines(found: Assessment) -> list[str]:

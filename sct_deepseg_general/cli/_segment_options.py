@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from sct_deepseg_general.cli._click import OptionalValues, flag, option
 
-__all__ = ["ending", "mask_settings", "overwriting", "segmenting", "verbosity"]
+__all__ = [
+    "choosing_imported",
+    "ending",
+    "mask_settings",
+    "overwriting",
+    "segmenting",
+    "verbosity",
+]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -34,8 +42,8 @@ _SEGMENTING: tuple[Callable[[Any], Any], ...] = (
     option(
         "-m",
         to="model",
-        help="Model: a name, name@version, or a folder. See 'models list'.  "
-        "[default: the embedded]",
+        help="Model: a name, name@version, folder, zip archive, or https address. See 'models "
+        "list'.  [default: the embedded]",
     ),
     option("-device", default="auto", help="auto, cpu, cuda, cuda:N or mps."),
     option(
@@ -63,6 +71,30 @@ _ENDING: tuple[Callable[[Any], Any], ...] = (
     flag("-strict", help="End with exit code 1 if the quality check says fail."),
     flag("-offline", help="Never connect to the internet."),
 )
+
+
+_IMPORTED: tuple[Callable[[Any], Any], ...] = (
+    option("-task", help="Model by SCT's name of the task, such as lesion_ms (instead of -m)."),
+    option("-label", help="Only this label of a model with several.  [default: all]"),
+    option(
+        "-channels",
+        multiple=True,
+        type=click.Path(path_type=Path),
+        help="Further images of a model that takes several together with -i.",
+    ),
+    flag("-trust", help="Accept a model without published checksum; it is then recorded."),
+    option(
+        "-precision",
+        default="f32",
+        type=click.Choice(["f32", "bf16"]),
+        help="Of an imported model on the CPU; bf16 needs a processor that computes in it.",
+    ),
+)
+
+
+def choosing_imported(command: _F) -> _F:
+    """The flags for models that were published elsewhere: task, label, channels, trust."""
+    return _together(command, _IMPORTED)
 
 
 def segmenting(command: _F) -> _F:

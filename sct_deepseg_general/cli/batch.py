@@ -12,6 +12,7 @@ import click
 
 from sct_deepseg_general.cli._batch_options import BatchOptions, batch_flags
 from sct_deepseg_general.cli._click import PATH, PROGRAM, SctCommand, option, printable, takes
+from sct_deepseg_general.errors import ModelError
 
 if TYPE_CHECKING:
     from sct_deepseg_general.batch.messages import WorkerSettings
@@ -135,12 +136,19 @@ def _print_merged(folder: Path, merged: MergedTables) -> int:
 
 def _plan(options: BatchOptions) -> BatchPlan:
     from sct_deepseg_general.batch.plan import BatchPlan
+    from sct_deepseg_general.cli._models import fetch_options
     from sct_deepseg_general.job.overwrite import Overwrite
     from sct_deepseg_general.zoo.zoo import resolve
 
     folder = Path(os.path.abspath(options.folder))  # noqa: PTH100 - the journal keeps links
     worklist = _worklist(options)
-    model = resolve(options.model, offline=options.offline)
+    with fetch_options(trust=False, offline=options.offline) as fetching:
+        model = resolve(options.model, offline=options.offline, options=fetching)
+    if model.cord_label is None:
+        raise ModelError(
+            f"{model.key} segments {', '.join(model.scheme.names)} and no spinal cord, which a "
+            "batch measures: run it image by image."
+        )
     shard = _shard(options)
     return BatchPlan(
         worklist=worklist,

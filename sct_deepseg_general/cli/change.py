@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -31,12 +32,19 @@ research: a change is no diagnosis.
 
 
 @click.command(cls=SctCommand, epilog=_EPILOG)
-@option("-i1", to="baseline", type=PATH, required=True, show_default=False, help="Earlier image.")
+@option(
+    "-i1",
+    to="baseline",
+    type=PATH,
+    required=True,
+    show_default=False,
+    help="Earlier image, or DICOM folder of one series.",
+)
 @option(
     "-i2", to="followups", type=PATH, required=True, multiple=True, show_default=False,
     help="Later image or images.",
 )  # fmt: skip
-@option("-discfile1", type=PATH, help="Discs of the baseline: disc n is the top of vertebra n.")
+@option("-discfile1", type=PATH, help="Discs of the baseline.  [default: found in the images]")
 @option("-discfile2", to="discfiles", type=PATH, multiple=True, help="Discs of each follow-up.")
 @option("-dates", multiple=True, help="Date of each image (YYYY-MM-DD), for change per year.")
 @option("-o", to="output", type=PATH, help="CSV file.  [default: BASELINE_change.csv]")
@@ -50,12 +58,14 @@ def command(baseline: Path, followups: tuple[Path, ...], **rest: Any) -> int:
     """Measure the change of the cord's area between images of one person."""
     path = rest["output"] or baseline.parent / f"{_stem(baseline)}_change.csv"
     _check(path, followups, rest)
-    years = _years(rest["dates"], len(followups))
+    scans = [_scan(baseline, rest["discfile1"])]
+    discfiles = rest["discfiles"] or [None] * len(followups)
+    scans.extend(_scan(one, discs) for one, discs in zip(followups, discfiles, strict=True))
+    years = _years(rest["dates"] or [day for _, day in scans])
     predictor = _predictor(rest)
-    first = _scan(baseline, rest["discfile1"])
     found = [
-        _compared((baseline, first), (followup, rest["discfiles"][k : k + 1]), years[k], predictor)
-        for k, followup in enumerate(followups)
+        _compared((baseline, scans[0][0]), (followup, scan), apart, predictor)
+        for followup, (scan, _), apart in zip(followups, scans[1:], years, strict=True)
     ]
     _write(path, found, rest)
     if rest["verbose"]:
@@ -79,12 +89,14 @@ def _check(path: Path, followups: tuple[Path, ...], rest: Mapping[str, Any]) -> 
     check_writable(wanted, overwrite=rest["overwrite"])
 
 
-def _years(dates: tuple[str, ...], count: int) -> list[float | None]:
+def _years(dates: Sequence[str | None]) -> list[float | None]:
     from sct_deepseg_general.change.repeat import years_between
 
-    if not dates:
-        return [None] * count
-    return [years_between(dates[0], later) for later in dates[1:]]
+    first = dates[0]
+    return [
+        None if first is None or later is None else years_between(first, later)
+        for later in dates[1:]
+    ]
 
 
 def _predictor(rest: Mapping[str, Any]) -> Predictor:
@@ -94,17 +106,27 @@ def _predictor(rest: Mapping[str, Any]) -> Predictor:
     return load_predictor(resolve(rest["model"], offline=rest["offline"]))
 
 
-def _scan(image: Path, discs: Path | None) -> Scan:
+def _scan(path: Path, discs: Path | None) -> tuple[Scan, str | None]:
+    """An image with its discs, and the day that a DICOM header says."""
     from sct_deepseg_general.change.levels import disc_points
     from sct_deepseg_general.change.measure import Scan
     from sct_deepseg_general.image import nifti
 
-    return Scan(nifti.load(image), disc_points(nifti.load_map(discs)) if discs else {})
+    points = disc_points(nifti.load_map(discs)) if discs else {}
+    if not path.is_dir():
+        return Scan(nifti.load(path), points), None
+    from sct_deepseg_general.dicom.convert import converted
+    from sct_deepseg_general.dicom.series import chosen, series_in
+
+    one = chosen(series_in(path), None)
+    with TemporaryDirectory() as scratch:
+        image = nifti.load(converted(one, Path(scratch) / "image.nii.gz"))
+    return Scan(image, points), one.day.isoformat() if one.day else None
 
 
 def _compared(
     first: tuple[Path, Scan],
-    second: tuple[Path, tuple[Path, ...]],
+    second: tuple[Path, Scan],
     years: float | None,
     predictor: Predictor,
 ) -> Visits:
@@ -112,10 +134,9 @@ def _compared(
     from sct_deepseg_general.change.output import Visits
     from sct_deepseg_general.change.repeat import Repeatability
 
-    image, discs = second
-    found = compared(first[1], _scan(image, discs[0] if discs else None), predictor)
+    found = compared(first[1], second[1], predictor)
     repeat = Repeatability.from_record(predictor.model.change)
-    return Visits(first[0], image, years, found, repeat, predictor.model.key)
+    return Visits(first[0], second[0], years, found, repeat, predictor.model.key)
 
 
 def _write(path: Path, found: list[Visits], rest: Mapping[str, Any]) -> None:

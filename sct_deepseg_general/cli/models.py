@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +17,6 @@ from sct_deepseg_general.errors import required
 if TYPE_CHECKING:
     from sct_deepseg_general.evaluation.drift import Drift
     from sct_deepseg_general.zoo.index import IndexEntry
-    from sct_deepseg_general.zoo.install import FetchOptions
     from sct_deepseg_general.zoo.model import Model
     from sct_deepseg_general.zoo.zoo import ModelStatus, Zoo
 
@@ -27,7 +25,7 @@ __all__ = ["command"]
 _EPILOG = f"""\
 Examples:
   {PROGRAM} models list
-  {PROGRAM} models fetch -m sct-contrast-agnostic@4.0 -trust
+  {PROGRAM} models fetch -task spinalcord -trust
   {PROGRAM} models fetch -from sc-general-0.2.0.zip
   {PROGRAM} models diff -m sc-general@0.1.0 sc-general@0.2.0 -bids dataset/ -o drift/
 
@@ -78,7 +76,7 @@ _ONE = option("-m", to="name", required=True, help="Model: id (its newest versio
 _OFFLINE = flag("-offline", help="Never use the network.")
 
 
-@command.command("list", help="Models in the package, on this machine, and to be had.")
+@command.command("list", help="Models in the package, on this machine, and available for download.")
 @_JSON
 def list_models(as_json: bool) -> None:
     lines = _zoo().statuses()
@@ -100,19 +98,41 @@ def info(name: str | None, as_json: bool) -> None:
 
 @command.command(help="Install a model, from the network or from a file.")
 @_NAME
-@option("-from", to="archive", type=PATH, help="Archive that was brought by other means.")
-@flag("-trust", help="Take an archive whose hash nobody published; the hash is recorded.")
+@option("-task", help="SCT's name of the task, instead of -m.")
+@option(
+    "-from",
+    to="files",
+    type=PATH,
+    multiple=True,
+    help="Archive (or archives, one for each fold) that you downloaded by other means.",
+)
+@flag("-trust", help="Accept an archive without published checksum; it is then recorded.")
 @_OFFLINE
 @_JSON
 def fetch(
-    name: str | None, archive: Path | None, trust: bool, offline: bool, as_json: bool
+    name: str | None,
+    task: str | None,
+    files: tuple[Path, ...],
+    trust: bool,
+    offline: bool,
+    as_json: bool,
 ) -> None:
-    if name is None and archive is None:
-        raise click.UsageError("Name a model with -m, or a file with -from.")
-    with _fetch_options(trust=trust, offline=offline) as options:
+    from sct_deepseg_general.cli._models import fetch_options
+    from sct_deepseg_general.zoo.zoo import task_key
+
+    if task is not None:
+        name = task_key(task)
+    if name is None and not files:
+        raise click.UsageError("Name a model with -m or -task, or a file with -from.")
+    with fetch_options(trust=trust, offline=offline) as options:
         zoo = _zoo()
-        model = zoo.install((archive,), name, options) if archive else zoo.obtain(name, options)
-    _print_place(model, as_json=as_json)
+        if not as_json and name is not None:
+            _print_licence(zoo, name)
+        model = zoo.install(files, name, options) if files else zoo.obtain(name, options)
+    if model.preprocessing is None:
+        _print_place(model, as_json=as_json)
+    else:
+        _print_imported(model, as_json=as_json)
 
 
 @command.command(help="Hash every byte of the models on this machine again.")
@@ -159,18 +179,25 @@ def path_of(name: str | None, as_json: bool) -> None:
 @option("-citation", default="unknown", help="How to cite it.")
 @_JSON
 def import_model(**options: Any) -> None:
+    from sct_deepseg_general.cli._models import converted
+
     given = _Import(**options)
+    entry = _entry(given)
     with required("Converting nnU-Net results", "torch"):
-        from sct_deepseg_general.release.nnunet_results import ImportOptions, import_results
-    with click.progressbar(length=1, label="Converting", file=sys.stderr) as bar:
-
-        def progress(done: int, total: int) -> None:
-            bar.length = total
-            bar.update(done - bar.pos)
-
-        chosen = ImportOptions(given.cord, given.orientation, progress)
-        model = import_results(given.sources, given.output, _entry(given), chosen)
+        from sct_deepseg_general.release.nnunet_results import ImportOptions
+    chosen = ImportOptions(given.cord, given.orientation)
+    model = converted(given.sources, given.output, entry, chosen)
     _print_imported(model, as_json=given.as_json)
+
+
+@command.command(help="Add the entries in a file to your own index of models.")
+@option("-i", to="file", type=PATH, required=True, help="Index, or entry as 'release' writes it.")
+@_JSON
+def add(file: Path, as_json: bool) -> None:
+    from sct_deepseg_general.zoo.zoo import add_entries
+
+    names = add_entries(file)
+    print(json.dumps({"added": names}) if as_json else f"Added {', '.join(names)}")
 
 
 @command.command(help="Pack a trained model as a release: bundle, SCT's layout, index entry.")
@@ -256,33 +283,6 @@ def _zoo() -> Zoo:
     return zoo
 
 
-@contextmanager
-def _fetch_options(*, trust: bool, offline: bool) -> Iterator[FetchOptions]:
-    """How to fetch from a terminal, with a progress bar while it lasts."""
-    from sct_deepseg_general.zoo.install import FetchOptions
-    from sct_deepseg_general.zoo.zoo import is_offline
-
-    with click.progressbar(length=0, label="Downloading", file=sys.stderr) as bar:
-
-        def progress(done: int, size: int | None) -> None:
-            bar.length = size or max(done, bar.length or 0)
-            bar.update(done - bar.pos)
-
-        yield FetchOptions(
-            offline=is_offline(flag=offline),
-            trust=trust,
-            converter=_converted,
-            say=lambda sentence: print(sentence, file=sys.stderr),
-            progress=progress,
-        )
-
-
-def _converted(sources: Sequence[Path], folder: Path, entry: IndexEntry) -> Model:
-    with required("Converting nnU-Net results", "torch"):
-        from sct_deepseg_general.release.nnunet_results import import_results
-    return import_results(sources, folder, entry)
-
-
 def _entry(given: _Import) -> IndexEntry:
     from sct_deepseg_general.zoo.index import file_entry
     from sct_deepseg_general.zoo.model import split_key
@@ -320,12 +320,18 @@ def _print_lines(lines: Iterable[ModelStatus], *, as_json: bool) -> None:
     if as_json:
         print(json.dumps([{**vars(line), "folder": _text(line.folder)} for line in lines]))
         return
-    print(f"{'MODEL':32} {'STATE':10} {'SIZE':>9}  {'HASHES':12} CONTRASTS")
+    groups: dict[str, list[ModelStatus]] = {}
     for line in lines:
-        size = "" if line.size is None else f"{line.size / 1e6:.1f} MB"
-        print(
-            f"{line.key:32} {line.state:10} {size:>9}  {line.check:12} {', '.join(line.contrasts)}"
-        )
+        groups.setdefault(line.segments or "other", []).append(line)
+    print(f"{'MODEL':34} {'TASK':20} {'STATE':10} {'SIZE':>9}  {'HASHES':12} CONTRASTS")
+    for group in sorted(groups, key=lambda one: (one != "spinal cord", one == "other", one)):
+        print(f"{group}:")
+        for line in groups[group]:
+            size = "" if line.size is None else f"{line.size / 1e6:.1f} MB"
+            print(
+                f"  {line.key:32} {line.task or '':20} {line.state:10} {size:>9}  "
+                f"{line.check:12} {', '.join(line.contrasts)}"
+            )
 
 
 def _print_model(model: Model, *, as_json: bool) -> None:
@@ -346,15 +352,25 @@ def _print_entry(entry: IndexEntry, *, as_json: bool) -> None:
         return
     print(f"{entry.key}: {entry.title} (not installed)")
     unknown = {"sha256": "not published; 'models fetch -trust' records the one it gets"}
-    for name in ("contrasts", "orientation", "spacing", "size", "urls", "sha256", "licence"):
+    fields = ("task", "segments", "contrasts", "orientation", "spacing", "labels", "size", "urls")
+    for name in (*fields, "sha256", "licence", "unknown"):
         value = getattr(entry, name)
-        shown = ", ".join(map(str, value)) if isinstance(value, tuple) else value
+        shown = ", ".join(map(str, value)) if isinstance(value, (tuple, dict)) else value
         print(f"  {name:12} {unknown.get(name, 'not known') if value is None else shown}")
     print(f"  {'citation':12} {entry.citation}")
 
 
 def _print_place(model: Model, *, as_json: bool) -> None:
     print(json.dumps(_place(model)) if as_json else f"{model.key} is in {model.folder}")
+
+
+def _print_licence(zoo: Zoo, name: str) -> None:
+    """The licence and the citation of a model in the index."""
+    entry = zoo.index.find(zoo.find(name))
+    if entry is not None:
+        print(f"{entry.key}: {_printable(entry.title)}")
+        print(f"Licence: {_printable(entry.licence)}")
+        print(f"Please cite: {_printable(entry.citation)}")
 
 
 def _print_imported(model: Model, *, as_json: bool) -> None:

@@ -30,6 +30,7 @@ from sct_deepseg_general.cli._csa_options import (
 )
 from sct_deepseg_general.cli._norm_options import among_norms, norm_lines, norm_request
 from sct_deepseg_general.cli._segment_options import (
+    choosing_imported,
     ending,
     mask_settings,
     overwriting,
@@ -41,10 +42,13 @@ from sct_deepseg_general.files import clear_abandoned
 from sct_deepseg_general.job.outputs import check_folder, check_writable, outputs_for
 
 if TYPE_CHECKING:
+    from sct_deepseg_general.change.output import Visits
     from sct_deepseg_general.csa.measure import CsaRequest
+    from sct_deepseg_general.dicom.series import Person
     from sct_deepseg_general.inference.predictor import Predictor
     from sct_deepseg_general.job.job import Done, Job, Request
     from sct_deepseg_general.norms.assess import NormRequest
+    from sct_deepseg_general.zoo.model import Model
 
 __all__ = ["command"]
 
@@ -73,8 +77,9 @@ Subcommands ({PROGRAM} NAME -h):
     required=True,
     type=click.Path(path_type=Path),
     show_default=False,
-    help="Image or images (.nii, .nii.gz), any contrast. 4D is averaged.",
+    help="Image or images (.nii, .nii.gz), any contrast. 4D is averaged. Or a DICOM folder.",
 )
+@option("-series", type=int, help="Number of the series in a DICOM folder.")
 @option(
     "-o",
     to="output",
@@ -82,6 +87,7 @@ Subcommands ({PROGRAM} NAME -h):
     help="File (.nii.gz, one image) or folder to write to.  [default: beside the image]",
 )
 @segmenting
+@choosing_imported
 @option(
     "-csa",
     default=1,
@@ -94,6 +100,18 @@ Subcommands ({PROGRAM} NAME -h):
     "-plot",
     type=click.Path(path_type=Path),
     help="Also draw the area along the cord, with its interval (PNG, one image).",
+)
+@option(
+    "-report",
+    to="reports",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Also write a page about the person (.pdf or .html, one image).",
+)
+@option(
+    "-earlier",
+    type=click.Path(path_type=Path),
+    help="Earlier image of the same person and contrast: the report shows the change.",
 )
 @option("-qc", type=click.Path(path_type=Path), help="Folder of the QC page to add to.")
 @option("-qc-dataset", help="Dataset name on the QC page.")
@@ -109,31 +127,71 @@ def command(images: tuple[Path, ...], output: Path | None, model: str | None, **
 
     Writes T2_seg.nii.gz, T2_seg.json and T2_seg_csa.csv beside T2.nii.gz.
     """
-    request = _request(images, rest)
-    jobs = _jobs(images, output, request, rest["overwrite"])
+    images, person = _from_dicom(images, output, rest)
+    request = _request(images, rest, person)
+    chosen = _model(model, rest)
+    jobs = _jobs(images, output, request, chosen, rest)
     if rest["plot"]:
         check_writable((rest["plot"],), overwrite=bool(rest["overwrite"]))
-    predictor = _predictor(model, rest)
+    _check_reports(images, rest)
+    predictor = _predictor(chosen, rest)
     if len(jobs) == 1:
         return _ended([_one(jobs[0], predictor, request, rest)], rest)
     return _several(jobs, predictor, request, rest)
 
 
-def _request(images: tuple[Path, ...], rest: Mapping[str, Any]) -> Request:
+def _from_dicom(
+    images: tuple[Path, ...], output: Path | None, rest: Mapping[str, Any]
+) -> tuple[tuple[Path, ...], Person | None]:
+    """The images, a DICOM folder turned into one beside it or in -o, and whose it is."""
+    folders = [path for path in images if path.is_dir()]
+    if not folders:
+        if rest["series"] is not None:
+            raise click.UsageError("-series needs a DICOM folder with -i.")
+        return images, None
+    if len(images) > 1:
+        raise click.UsageError("A DICOM folder is given alone: one -i.")
+    from sct_deepseg_general.dicom.convert import converted
+    from sct_deepseg_general.dicom.series import chosen, series_in
+
+    one = chosen(series_in(folders[0]), rest["series"])
+    folder = folders[0].absolute().parent if output is None else output
+    if folder.name.endswith((".nii", ".nii.gz")):
+        folder = folder.parent
+    suffix = f"_{rest['contrast']}" if rest["contrast"] else ""
+    path = folder / f"{folders[0].absolute().name}_series{one.number}{suffix}.nii.gz"
+    check_writable((path,), overwrite=bool(rest["overwrite"]))
+    return (converted(one, path),), one.person
+
+
+def _request(images: tuple[Path, ...], rest: Mapping[str, Any], person: Person | None) -> Request:
     from sct_deepseg_general.inference.pipeline import Options
     from sct_deepseg_general.job.job import QcPlace, Request
 
     qc = rest["qc"] and QcPlace(rest["qc"], rest["qc_dataset"] or "", rest["qc_subject"] or "")
     return Request(
-        options=Options(**mask_settings(rest)),
+        options=Options(**mask_settings(rest), label=rest["label"]),
         soft=rest["soft"],
         csa=bool(rest["csa"]),
         qc=qc,
         command=shlex.join([PROGRAM, *sys.argv[1:]]),
         measures=_measures(images, rest),
         levels=level_request(rest),
-        norms=_norms(images, rest),
+        norms=_norms(images, rest, person),
     )
+
+
+def _check_reports(images: tuple[Path, ...], rest: Mapping[str, Any]) -> None:
+    if rest["earlier"] and not rest["reports"]:
+        raise click.UsageError("-earlier needs -report.")
+    if not rest["reports"]:
+        return
+    if len(images) > 1:
+        raise click.UsageError("-report belongs to one image: give one with -i.")
+    for path in rest["reports"]:
+        if path.suffix not in {".pdf", ".html"}:
+            raise click.UsageError(f"-report {path}: name a .pdf or .html file.")
+    check_writable(rest["reports"], overwrite=bool(rest["overwrite"]))
 
 
 def _measures(images: tuple[Path, ...], rest: Mapping[str, Any]) -> CsaRequest:
@@ -145,28 +203,38 @@ def _measures(images: tuple[Path, ...], rest: Mapping[str, Any]) -> CsaRequest:
     return csa_request(rest)
 
 
-def _norms(images: tuple[Path, ...], rest: Mapping[str, Any]) -> NormRequest | None:
-    found = norm_request(images[0], rest)
+def _norms(
+    images: tuple[Path, ...], rest: Mapping[str, Any], person: Person | None
+) -> NormRequest | None:
+    found = norm_request(images[0], rest, person)
     if found is not None and len(images) > 1:
         raise click.UsageError("-age belongs to one image: give one with -i.")
     return found
 
 
 def _jobs(
-    images: tuple[Path, ...], output: Path | None, request: Request, replaced: tuple[str, ...]
+    images: tuple[Path, ...],
+    output: Path | None,
+    request: Request,
+    model: Model,
+    rest: Mapping[str, Any],
 ) -> list[Job]:
     """A job for each image, after checks that its outputs can be written and nothing is lost."""
     from sct_deepseg_general.job.job import Job
+    from sct_deepseg_general.job.labels import main_suffix
     from sct_deepseg_general.job.overwrite import Overwrite
 
     if output is not None and len(images) > 1 and output.name.endswith((".nii", ".nii.gz")):
         raise click.UsageError("-o names one file for several images: give a folder.")
+    if rest["channels"] and len(images) > 1:
+        raise click.UsageError("-channels belongs to one image: give one with -i.")
     results = _results(images)
     kept = [image for image in images if image not in results]
-    jobs = [Job(image, outputs_for(image, output)) for image in kept]
-    wanted = [_wanted(job, request) for job in jobs]
+    suffix, channels = main_suffix(model, rest["label"]), rest["channels"]
+    jobs = [Job(image, outputs_for(image, output, suffix), channels=channels) for image in kept]
+    wanted = [_wanted(job, request, model) for job in jobs]
     _check_apart(kept, [path for paths in wanted for path in paths])
-    overwrite = Overwrite.of_words(replaced)
+    overwrite = Overwrite.of_words(rest["overwrite"])
     if request.qc is not None:
         from sct_deepseg_general.qc.folder import check_report
 
@@ -181,11 +249,22 @@ def _jobs(
     return jobs
 
 
-def _wanted(job: Job, request: Request) -> tuple[Path, ...]:
-    """The files of a job, with that of the discs where they may be found."""
+def _written(done: Done, request: Request, model: Model) -> tuple[Path, ...]:
+    """The files that were written for a job."""
+    discs = done.job.outputs.discs
+    paths = [path for path in _wanted(done.job, request, model) if path != discs]
+    return (*paths, *done.disc_file)
+
+
+def _wanted(job: Job, request: Request, model: Model) -> tuple[Path, ...]:
+    """The files of a job, with those of the discs and of further labels where there may be some."""
+    from sct_deepseg_general.job.labels import has_no_cord, label_paths
+
     outputs, given = job.outputs, request.measures.level_map is not None
     discs = () if request.levels is None or given or outputs.discs is None else (outputs.discs,)
-    return (*outputs.paths(request.csa, request.soft), *discs)
+    label = request.options.label
+    csa = request.csa and not has_no_cord(model, label)
+    return (*outputs.paths(csa, request.soft), *discs, *label_paths(model, label, outputs))
 
 
 def _results(images: tuple[Path, ...]) -> set[Path]:
@@ -217,12 +296,26 @@ def _check_apart(images: Sequence[Path], outputs: list[Path]) -> None:
         seen.add(path)
 
 
-def _predictor(model: str | None, rest: Mapping[str, Any]) -> Predictor:
-    from sct_deepseg_general.inference.predictor import load_predictor
-    from sct_deepseg_general.zoo.zoo import resolve
+def _model(name: str | None, rest: Mapping[str, Any]) -> Model:
+    """The model that -m or -task names; it is fetched and converted where that is allowed."""
+    from sct_deepseg_general.cli._models import fetch_options
+    from sct_deepseg_general.zoo.zoo import resolve, task_key
 
-    found = resolve(model, offline=rest["offline"])
-    return load_predictor(found, rest["engine"], rest["device"])
+    if name is not None and rest["task"] is not None:
+        raise click.UsageError("-m and -task name two models: give one of them.")
+    if rest["task"] is not None:
+        name = task_key(rest["task"])
+    with fetch_options(trust=rest["trust"], offline=rest["offline"]) as options:
+        model = resolve(name, offline=rest["offline"], options=options)
+    if rest["label"] is not None:
+        model.scheme.label(rest["label"])
+    return model
+
+
+def _predictor(model: Model, rest: Mapping[str, Any]) -> Predictor:
+    from sct_deepseg_general.inference.predictor import load_predictor
+
+    return load_predictor(model, rest["engine"], rest["device"], rest["precision"])
 
 
 def _several(
@@ -257,6 +350,8 @@ def _one(job: Job, predictor: Predictor, request: Request, rest: Mapping[str, An
         done = run(job, predictor, request, progress)
     if rest["plot"]:
         _draw(done, rest["plot"])
+    if rest["reports"]:
+        _report(done, predictor, rest)
     _warn(done)
     if done.c2c3 is not None:
         name = printable(job.image.name)
@@ -280,6 +375,31 @@ def _warn(done: Done) -> None:
             "row for each slice, without levels.",
             file=sys.stderr,
         )
+
+
+def _report(done: Done, predictor: Predictor, rest: Mapping[str, Any]) -> None:
+    from sct_deepseg_general.report.content import content_of
+    from sct_deepseg_general.report.html import write_html
+    from sct_deepseg_general.report.pdf import write_pdf
+
+    earlier = _since(rest["earlier"], done, predictor) if rest["earlier"] else None
+    content = content_of(done, predictor.model.key, earlier)
+    for path in rest["reports"]:
+        write = write_pdf if path.suffix == ".pdf" else write_html
+        write(path, content)
+
+
+def _since(earlier: Path, done: Done, predictor: Predictor) -> Visits:
+    """The change since an earlier image."""
+    from sct_deepseg_general.change.measure import Scan, compared
+    from sct_deepseg_general.change.output import Visits
+    from sct_deepseg_general.change.repeat import Repeatability
+    from sct_deepseg_general.image import nifti
+
+    first, second = Scan(nifti.load(earlier), {}), Scan(done.result.image, {})
+    found = compared(first, second, predictor)
+    repeat = Repeatability.from_record(predictor.model.change)
+    return Visits(earlier, done.job.image, None, found, repeat, predictor.model.key)
 
 
 def _draw(done: Done, path: Path) -> None:
@@ -318,14 +438,13 @@ def _tell(done: Done, predictor: Predictor, request: Request, verbose: int) -> N
     undefined = done.result.image.undefined
     if undefined:
         print(f"{printable(image)} has {undefined} voxels without a value (NaN): background.")
-    print(
-        f"{printable(image)}: {done.quality.status}, mean CSA {_area(done)}, {done.seconds:.1f} s"
-    )
+    size = _sizes(done, predictor.model, request) or f"mean CSA {_area(done)}"
+    print(f"{printable(image)}: {done.quality.status}, {size}, {done.seconds:.1f} s")
     for reason in done.quality.reasons:
         print(f"  {done.quality.status}: {reason}")
     for line in norm_lines(done.norms) if done.norms else ():
         print(line)
-    for path in (*outputs.paths(request.csa, request.soft), *done.disc_file):
+    for path in _written(done, request, predictor.model):
         print(f"  {printable(path)}")
     if done.qc_page is not None:
         print(f"  QC page: {done.qc_page}")
@@ -334,6 +453,17 @@ def _tell(done: Done, predictor: Predictor, request: Request, verbose: int) -> N
     print("View it with:")
     names = (shlex.quote(printable(path)) for path in (image, outputs.segmentation))
     print("fsleyes {} -cm greyscale {} -cm red -a 70.0 &".format(*names))
+
+
+def _sizes(done: Done, model: Model, request: Request) -> str:
+    """The volume of each label where there is no cord to measure; "" otherwise."""
+    from sct_deepseg_general.job.labels import has_no_cord, volumes, wanted_labels
+
+    label = request.options.label
+    if not has_no_cord(model, label):
+        return ""
+    sizes = volumes(done.result, wanted_labels(model, label))
+    return ", ".join(f"{one.label.name} {one.volume:.1f} mm³" for one in sizes)
 
 
 def _area(done: Done) -> str:

@@ -133,7 +133,7 @@ def _train_cord(options: TrainOptions) -> None:
     made = assemble.assemble(trained, built.recipe, identity, card, work / "model", manifest)
     print(f"{made.key}: {work / 'model'}")
     if options.name is not None:
-        from sct_deepseg_general.zoo.local import install_folder
+        from sct_deepseg_general.zoo.own import install_folder
 
         named = install_folder(work / "model", options.name)
         print(f"{named.key}: {named.folder}")
@@ -148,7 +148,7 @@ def _check(options: TrainOptions, recipe: Recipe) -> Start | None:
     check_model_name(recipe, options.model)
     check_folder(options.output)
     if options.name is not None:
-        from sct_deepseg_general.zoo.local import check_name
+        from sct_deepseg_general.zoo.own import check_name
 
         check_name(options.name)
     needs = check_training(recipe, options.folders, options.output, options.model)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["PlotOptions", "figure", "save_plot"]
+__all__ = ["PlotOptions", "draw", "figure", "save_plot"]
 
 INK, GREY, LIGHT = "#1b2a3a", "#7a8794", "#e6e9ec"
 AREA, SOFT, DOUBT, NORM = "#1f6fb2", "#2a9d8f", "#d1495b", "#8a6d3b"
@@ -76,7 +76,14 @@ def figure(
 
     options = options or PlotOptions()
     drawn = Figure(figsize=options.size, layout="constrained", facecolor="white")
-    axes = drawn.add_subplot()
+    draw(drawn.add_subplot(), morphometrics, levels, options)
+    return drawn
+
+
+def draw(
+    axes: Axes, morphometrics: Morphometrics, levels: Levels | None, options: PlotOptions
+) -> None:
+    """The picture in axes of a larger one."""
     x = _positions(morphometrics, in_mm=options.in_mm)
     if morphometrics.slices.size:
         _curves(axes, x, morphometrics)
@@ -92,7 +99,6 @@ def figure(
     else:
         axes.text(0.5, 0.5, "no cord", transform=axes.transAxes, ha="center", color=GREY)
     _dress(axes, options)
-    return drawn
 
 
 def _positions(morphometrics: Morphometrics, *, in_mm: bool) -> Floats:

@@ -80,7 +80,7 @@ def remeasured(
     mask = nifti.load_segmentation(outputs.segmentation)
     volume = None if levels is None else nifti.load(image)
     answer = None if volume is None else level_answer(volume, mask, measures, levels)
-    result = measured(mask, with_levels(measures, mask, answer))
+    result = measured(mask, with_levels(mask, measures, answer))
     area = result.morphometrics.area
     with_cord = np.isfinite(area) & (area > 0)
     mean = round(float(area[with_cord].mean()), 4) if with_cord.any() else None

@@ -187,9 +187,12 @@ def run(
         return _without_cord(job, result, predictor, request, (started, stamp))
     threshold = request.options.cleaning(model.threshold).threshold
     body = in_las(result)
-    mask, measures = body.segmentation, request.measures
-    answer = job_levels.level_answer(body.image, mask, measures, request.levels)
-    request = replace(request, measures=job_levels.with_levels(measures, mask, answer))
+    answer = job_levels.level_answer(
+        body.image, body.segmentation, request.measures, request.levels
+    )
+    request = replace(
+        request, measures=job_levels.with_levels(body.segmentation, request.measures, answer)
+    )
     measured, doubted = _measured(result, body, request, (model, threshold))
     quality = judged(result, measured.morphometrics, doubted, model, threshold, body)
     done = Done(job, result, measured, doubted, quality, 0.0, levels=answer)

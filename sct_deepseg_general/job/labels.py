@@ -32,6 +32,7 @@ __all__ = [
     "main_suffix",
     "unchecked",
     "volumes",
+    "wanted_labels",
     "write_labels",
     "write_volumes",
 ]
@@ -121,7 +122,7 @@ def write_labels(
         return
     for path, file in _masks(model, only, main):
         nifti.save(_content(result, file), temporary[path])
-    write_volumes(temporary[_table(main)], volumes(result, _wanted(model, only), levels))
+    write_volumes(temporary[_table(main)], volumes(result, wanted_labels(model, only), levels))
 
 
 def labels_record(
@@ -138,7 +139,7 @@ def labels_record(
             "Objects": one.objects,
             "File": files.get(one.label, outputs.segmentation.name),
         }
-        for one in volumes(result, _wanted(model, only))
+        for one in volumes(result, wanted_labels(model, only))
     }
     cord = not has_no_cord(model, only)
     main = "The spinal cord: 1 inside, 0 outside, as" if cord else f"Labels {', '.join(labels)}"
@@ -172,7 +173,8 @@ def _region(result: Result) -> dict[str, Any]:
     }
 
 
-def _wanted(model: Model, only: str | None) -> tuple[Label, ...]:
+def wanted_labels(model: Model, only: str | None) -> tuple[Label, ...]:
+    """The labels of a model that are measured: all, or the one asked for."""
     scheme = model.scheme
     return scheme.labels if only is None else (scheme.label(only),)
 

@@ -40,7 +40,7 @@ def level_answer(
     return answered(image, mask, embedded_network(), given)
 
 
-def with_levels(measures: CsaRequest, mask: Segmentation, answer: LevelAnswer | None) -> CsaRequest:
+def with_levels(mask: Segmentation, measures: CsaRequest, answer: LevelAnswer | None) -> CsaRequest:
     """What to measure: every slice where there is no cord, or its levels were withheld."""
     if not mask.data.any():
         return PER_SLICE

@@ -25,6 +25,7 @@ from sct_deepseg_general.norms.model import (
 
 __all__ = ["Assessment", "Band", "LevelPlace", "NormRequest", "assessed", "whole_levels"]
 
+Floats = NDArray[np.float64]
 Levels = NDArray[np.int64]
 Slices = NDArray[np.int64]
 
@@ -43,6 +44,8 @@ class NormRequest:
     family: str
     """Contrast of the image: "T1w", "T2w", or another, for which there is no norm."""
     norms: Norms = field(default_factory=embedded)
+    private: bool = False
+    """Age and sex come from an image's header: they are used, and written nowhere."""
     repeat: float | None = None
     """How far, as a share of the area, a second scan's lies off at most 9 times in 10. It takes
     the place of the area's interval, which also holds where raters draw the edge: that is what
@@ -96,15 +99,17 @@ class Assessment:
     def whose(self) -> str:
         """Whose norm it is, in a few words."""
         who = self.request.subject
-        people = "women" if who.sex == "F" else "men"
-        return f"5th to 95th centile, {people} of {who.age:g} ({self.request.family})"
+        people = f"{'women' if who.sex == 'F' else 'men'} of {who.age:g}"
+        if self.request.private:
+            people = "people of that age and sex"
+        return f"5th to 95th centile, {people} ({self.request.family})"
 
     def summary(self) -> dict[str, Any]:
-        """For a JSON file; age and sex are those that were given."""
+        """For a JSON file; age and sex only where the user gave them."""
         who = self.request.subject
+        given = {} if self.request.private else {"Age": who.age, "Sex": who.sex}
         return {
-            "Age": who.age,
-            "Sex": who.sex,
+            **given,
             "Contrast": self.request.family,
             "Norms": self.request.norms.source.name,
             "Reason": self.reason,
@@ -134,7 +139,7 @@ def assessed(
     reason = _hindrance(levels, request, calibrations)
     if reason or levels is None:
         return Assessment(request, (), {}, reason)
-    whole = whole_levels(table, levels)
+    whole = whole_levels(table.area, levels)
     places: list[LevelPlace] = []
     for key in ("C2-C3", *AREA_LEVELS):
         if key in whole:
@@ -145,13 +150,14 @@ def assessed(
     return Assessment(request, tuple(places), _bands(request, calibrations, levels))
 
 
-def whole_levels(table: Morphometrics, levels: Levels) -> dict[str, Slices]:
-    """The slices of each level that lies wholly in the image, by the level's name.
+def whole_levels(area: Floats, levels: Levels) -> dict[str, Slices]:
+    """The slices of each level that lies wholly in the image, by the level's name; `area` is NaN
+    where a slice holds no cord.
 
     A level between two others is whole. An outermost one is if its length is like its
     neighbour's; where C2 is the topmost, `C2_OF_C3` times the length of C3 is taken of it.
     """
-    held = np.isfinite(table.area) & (levels > 0)
+    held = np.isfinite(area) & (levels > 0)
     slices = {int(n): np.flatnonzero(held & (levels == n)) for n in np.unique(levels[held])}
     if 2 in slices and 3 in slices and 1 not in slices:
         slices[2] = slices[2][: max(1, round(C2_OF_C3 * slices[3].size))]

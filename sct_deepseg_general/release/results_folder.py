@@ -17,15 +17,12 @@ from sct_deepseg_general.errors import ModelError
 from sct_deepseg_general.files import sha256
 from sct_deepseg_general.schema import Range, from_json, raising, read_json
 from sct_deepseg_general.zoo.archive import ArchiveLimits, unpack
+from sct_deepseg_general.zoo.local import CROP_FILE, USED_IN_RESULTS
 from sct_deepseg_general.zoo.record import Crop
 
 __all__ = ["Results", "found_results", "unpacked"]
 
 _ARCHIVE_LIMITS = ArchiveLimits(members=20_000, size=16 << 30)
-_CROP = "crop_metadata.json"
-_USED = re.compile(
-    rf"(^|.*/)(plans\.json|dataset\.json|{re.escape(_CROP)}|fold_\w+/checkpoint_(final|best)\.pth)"
-)
 _CHECKPOINTS = ("checkpoint_final.pth", "checkpoint_best.pth")
 _FOLD = re.compile(r"fold_(\d+|all)")
 _Margin = Annotated[float, Range(0, 1000)]
@@ -71,9 +68,13 @@ def unpacked(sources: Sequence[Path], scratch: Path) -> tuple[Path, ...]:
             source,
             folders[-1],
             _ARCHIVE_LIMITS,
-            wanted=lambda name: bool(_USED.fullmatch(name)) and not name.startswith("__MACOSX/"),
+            wanted=_is_used,
         )
     return tuple(folders)
+
+
+def _is_used(name: str) -> bool:
+    return bool(USED_IN_RESULTS.fullmatch(name)) and not name.startswith("__MACOSX/")
 
 
 def found_results(sources: Sequence[Path], folders: Sequence[Path]) -> Results:
@@ -161,7 +162,7 @@ def _folds(places: Sequence[Path], named: str) -> dict[str, Path]:
 
 def _crop(folders: Sequence[Path]) -> Crop | None:
     """The distances of `crop_metadata.json`, which SCT's releases hold for sc-crop."""
-    paths = [path for folder in folders for path in sorted(folder.rglob(_CROP))]
+    paths = [path for folder in folders for path in sorted(folder.rglob(CROP_FILE))]
     if not paths:
         return None
     with raising(ModelError):

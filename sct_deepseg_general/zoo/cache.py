@@ -14,7 +14,14 @@ from sct_deepseg_general.schema import read_json
 from sct_deepseg_general.zoo.hash_cache import forget, user_cache
 from sct_deepseg_general.zoo.model import MANIFEST, RECORD, Model, split_key
 
-__all__ = ["FOLDERS_VARIABLE", "ModelCache", "ModelPlace", "clear", "standard_cache"]
+__all__ = [
+    "FOLDERS_VARIABLE",
+    "ModelCache",
+    "ModelPlace",
+    "clear",
+    "embedded_folders",
+    "standard_cache",
+]
 
 FOLDERS_VARIABLE = "SCT_DEEPSEG_GENERAL_MODELS"
 
@@ -99,14 +106,14 @@ class ModelCache:
                     _discard(doomed)
 
     def _embedded(self) -> Iterator[ModelPlace]:
-        for record in sorted(self.package.glob(f"*/{RECORD}")):
+        for folder in embedded_folders(self.package):
             try:
-                content = read_json(record)
+                content = read_json(folder / RECORD)
             except SchemaError:
                 continue  # the error appears when the model is loaded by its folder
             key = f"{content.get('id')}@{content.get('version')}"
             if _is_key(key):
-                yield ModelPlace(key, record.parent, embedded=True)
+                yield ModelPlace(key, folder, embedded=True)
 
     def _installed(self) -> Iterator[ModelPlace]:
         for cache in self.caches:
@@ -141,6 +148,12 @@ def standard_cache() -> ModelCache:
     return ModelCache(Path(str(files("sct_deepseg_general.model_zoo"))), tuple(caches))
 
 
+def embedded_folders(package: Path) -> tuple[Path, ...]:
+    """The folders of the models in a package, without networks of another kind beside them."""
+    folders = (record.parent for record in sorted(package.glob(f"[!.]*/{RECORD}")))
+    return tuple(folder for folder in folders if not _is_of_another_kind(folder / RECORD))
+
+
 def clear(folder: Path) -> None:
     """Remove a folder in one step, so that it is never visible with only part of its files."""
     doomed = folder.with_name(f".{folder.name.lstrip('.')}{_DOOMED}")
@@ -152,6 +165,14 @@ def clear(folder: Path) -> None:
             _discard(doomed)
     except OSError as error:
         raise ModelError(f"Cannot remove {folder}: {error.strerror or error}.") from error
+
+
+def _is_of_another_kind(record: Path) -> bool:
+    """Whether a readable record is not that of a segmentation: it has no labels."""
+    try:
+        return "labels" not in read_json(record)
+    except SchemaError:
+        return False
 
 
 def _discard(doomed: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from sct_deepseg_general import schema
 from sct_deepseg_general.errors import ModelError
-from sct_deepseg_general.schema import Pattern, Range, raising, read_record
+from sct_deepseg_general.schema import Pattern, Range, from_json, raising, read_json, read_record
 from sct_deepseg_general.zoo.labels import label_scheme
 from sct_deepseg_general.zoo.model import sorted_version
 from sct_deepseg_general.zoo.record import (
@@ -23,7 +23,15 @@ from sct_deepseg_general.zoo.record import (
     Version,
 )
 
-__all__ = ["Archive", "IndexEntry", "ModelIndex", "as_json", "file_entry", "read_index"]
+__all__ = [
+    "Archive",
+    "IndexEntry",
+    "ModelIndex",
+    "as_json",
+    "file_entry",
+    "read_entries",
+    "read_index",
+]
 
 _Url = Annotated[str, Pattern(r"https?://[\x21-\x7e]+", "an https address")]
 _Size = Annotated[int, Range(least=1)]
@@ -149,6 +157,30 @@ def read_index(path: Path) -> ModelIndex:
     for entry in index.models:
         _check(entry)
     return index
+
+
+@dataclass(frozen=True)
+class _Entries:
+    models: tuple[IndexEntry, ...]
+
+
+def read_entries(path: Path) -> tuple[IndexEntry, ...]:
+    """Read the entries in a file: an index, a list of `models` alone, or one entry.
+
+    Raises
+    ------
+    ModelError
+        The file is missing or not valid.
+    """
+    with raising(ModelError):
+        content = dict(read_json(path))
+        if "models" not in content:
+            content = {"models": [content]}
+        content = {"models": content["models"]}
+        entries = from_json(_Entries, content, str(path)).models
+    for entry in entries:
+        _check(entry)
+    return entries
 
 
 def file_entry(name: str, version: str) -> IndexEntry:

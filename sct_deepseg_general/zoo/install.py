@@ -29,7 +29,7 @@ from sct_deepseg_general.zoo.index import Archive, IndexEntry, ModelIndex
 from sct_deepseg_general.zoo.model import Model
 from sct_deepseg_general.zoo.record import Hash
 
-__all__ = ["Converter", "FetchOptions", "fetch", "install_file", "trusted_hashes"]
+__all__ = ["Converter", "FetchOptions", "convert", "fetch", "install_file", "trusted_hashes"]
 
 Converter = Callable[[Sequence[Path], Path, IndexEntry], Model]
 """Makes a model in a new folder from the archives of nnU-Net results and their index entry."""
@@ -100,8 +100,33 @@ def fetch(
     return _installed(entry, cache, options, files)
 
 
+def convert(
+    sources: Sequence[Path], entry: IndexEntry, cache: ModelCache, options: FetchOptions
+) -> Model:
+    """Convert nnU-Net results, folders or archives, to a model in the cache.
+
+    Raises
+    ------
+    ModelError
+        They cannot be converted, or `options` has no converter.
+    """
+    root = cache.writable()
+    waiting = f"Another process is converting {entry.title}; waiting for it."
+    with locked(_beside(root, entry.key, "lock"), lambda: options.say(waiting)):
+        present = _present(entry, cache)
+        if present is not None:
+            return present
+        folder = _beside(root, entry.key, "unpacked")
+        clear(folder)
+        try:
+            _converter(entry, options)(sources, folder, entry)
+            return _moved(folder, root, entry.key)
+        finally:
+            clear(folder)
+
+
 def install_file(
-    archive: Path, index: ModelIndex, cache: ModelCache, options: FetchOptions
+    archive: Path, index: ModelIndex | None, cache: ModelCache, options: FetchOptions
 ) -> Model:
     """Install the model in an archive that was copied here by other means.
 
@@ -116,7 +141,8 @@ def install_file(
     if not archive.is_file():
         raise ModelError(f"There is no file {archive}.")
     hashed = sha256(archive)
-    known = next((one for one in index.models if one.sha256 == hashed and not one.more), None)
+    listed = index.models if index is not None else ()
+    known = next((one for one in listed if one.sha256 == hashed and not one.more), None)
     if known is not None:
         return _installed(known, cache, options, (archive,))
     if not options.trust:
@@ -248,7 +274,7 @@ def _converter(entry: IndexEntry, options: FetchOptions) -> Converter:
     if options.converter is None:
         raise ModelError(
             f"{entry.key} comes as nnU-Net results, which are converted only by the explicit "
-            f"command 'models fetch -m {entry.key} -trust'."
+            f"command 'models fetch -m {entry.key} -trust', or with -trust."
         )
     return options.converter
 

@@ -16,7 +16,7 @@ from sct_deepseg_general.errors import ModelError
 from sct_deepseg_general.files import sha256, write_whole
 from sct_deepseg_general.schema import read_json
 from sct_deepseg_general.zoo.archive import sync, sync_folder
-from sct_deepseg_general.zoo.cache import clear
+from sct_deepseg_general.zoo.cache import clear, embedded_folders
 from sct_deepseg_general.zoo.index import IndexEntry, as_json, read_index
 from sct_deepseg_general.zoo.model import MANIFEST, RECORD, Model
 
@@ -94,7 +94,7 @@ def pin(package: Path) -> tuple[str, ...]:
     content = dict(read_json(path))
     records = list(content["models"])
     changed = []
-    for folder in sorted(record.parent for record in package.glob(f"[!.]*/{RECORD}")):
+    for folder in embedded_folders(package):
         model = Model.load(folder, full=True)
         if _put(records, model):
             changed.append(model.key)

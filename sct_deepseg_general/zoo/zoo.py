@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from sct_deepseg_general import schema
 from sct_deepseg_general.errors import ModelError
+from sct_deepseg_general.files import write_whole
 from sct_deepseg_general.locks import locked
 from sct_deepseg_general.zoo.cache import ModelCache, ModelPlace, clear, standard_cache
-from sct_deepseg_general.zoo.index import IndexEntry, ModelIndex, read_index
+from sct_deepseg_general.zoo.download import Source, download
+from sct_deepseg_general.zoo.index import IndexEntry, ModelIndex, read_entries, read_index
 from sct_deepseg_general.zoo.install import FetchOptions, fetch, install_file
+from sct_deepseg_general.zoo.local import is_path, is_url, local_model, url_model
 from sct_deepseg_general.zoo.model import Model, sorted_version, split_key
 
 __all__ = [
@@ -19,12 +25,17 @@ __all__ = [
     "OFFLINE_VARIABLE",
     "ModelStatus",
     "Zoo",
+    "add_entries",
     "is_offline",
     "resolve",
     "standard_zoo",
+    "task_key",
 ]
 
 OFFLINE_VARIABLE = "SCT_DEEPSEG_GENERAL_OFFLINE"
+USER_INDEX = "index.json"
+"""The entries that a user added, in the model cache."""
+_ALIASES = {"gm": "graymatter", "sc": "spinalcord"}
 INDEX_VARIABLE = "SCT_DEEPSEG_GENERAL_INDEX"
 
 
@@ -42,6 +53,10 @@ class ModelStatus:
     folder: Path | None
     title: str
     contrasts: tuple[str, ...]
+    segments: str = ""
+    """The structures that it segments, by which listings are grouped."""
+    task: str | None = None
+    """SCT's name of the task."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +79,14 @@ class Zoo:
         if not known or version not in (None, *known):
             raise ModelError(f"There is no model '{name}{_at(version)}': {self._hint(known)}")
         return f"{name}@{version or max(known, key=sorted_version)}"
+
+    def knows(self, name: str) -> bool:
+        """Whether a name is that of a model on this machine or in the index."""
+        try:
+            self.find(name)
+        except ModelError:
+            return False
+        return True
 
     def here(self, name: str | None = None) -> Model:
         """Load the model of a name from this machine and check its files.
@@ -174,12 +197,18 @@ class Zoo:
 
     def _status_here(self, place: ModelPlace, *, full: bool = False) -> ModelStatus:
         state = "embedded" if place.embedded else "installed"
+        entry = self.index.find(place.key)
+        known = (entry.segments, entry.task) if entry else ("other", None)
         try:
             model = self._pinned(place.load(full=full))
         except ModelError as error:
-            return ModelStatus(place.key, state, f"damaged: {error}", None, place.folder, "", ())
+            damage = f"damaged: {error}"
+            return ModelStatus(place.key, state, damage, None, place.folder, "", (), *known)
+        if entry is None and model.cord_label is not None:
+            known = ("spinal cord", None)
+        title, size = model.title, model.size
         return ModelStatus(
-            place.key, state, "verified", model.size, place.folder, model.title, model.contrasts
+            place.key, state, "verified", size, place.folder, title, model.contrasts, *known
         )
 
     def _versions_here(self, name: str) -> tuple[str, ...]:
@@ -196,30 +225,90 @@ class Zoo:
 def standard_zoo() -> Zoo:
     """The package's own index and this user's cache.
 
-    `SCT_DEEPSEG_GENERAL_INDEX` names another index file.
+    The environment variable `SCT_DEEPSEG_GENERAL_INDEX` is the path or https address of another
+    index. Entries that the user added are part of either.
     """
     cache = standard_cache()
     named = os.environ.get(INDEX_VARIABLE)
-    return Zoo(read_index(Path(named) if named else cache.package / "index.json"), cache)
+    index = read_index(_index_file(named, cache) if named else cache.package / "index.json")
+    own = [entry for folder in cache.caches for entry in _user_entries(folder / USER_INDEX)]
+    names = {entry.key for entry in own}
+    listed = tuple(entry for entry in index.models if entry.key not in names)
+    return Zoo(replace(index, models=(*listed, *own)), cache)
 
 
 def resolve(
     name: str | None = None, *, offline: bool = False, options: FetchOptions | None = None
 ) -> Model:
-    """The model that `-m` names: an id, an id@version or a folder; None is the default model.
+    """The model that `-m` names.
 
-    A model of the index that is not on this machine is fetched, if its hash is pinned there
-    and the network is allowed.
+    Parameters
+    ----------
+    name : str, optional
+        An id (its newest version), an id@version, the path of a model folder, of nnU-Net results
+        or of a zip archive of either, or the https address of such an archive. The default model
+        if left out. A known name stands for the model even where a folder is called the same.
+    offline : bool
+        Never use the network. Otherwise a model of the index that is not on this machine is
+        fetched, if its hash is in the index.
+    options : FetchOptions, optional
+        How models are fetched and results converted.
+
+    Returns
+    -------
+    Model
+        The checked model.
 
     Raises
     ------
     ModelError
         There is no such model, or it cannot be had or trusted.
     """
-    if name is not None and _is_folder(name):
-        return Model.load(Path(name))
-    options = options or FetchOptions()
-    return standard_zoo().obtain(name, replace(options, offline=is_offline(flag=offline)))
+    options = replace(options or FetchOptions(), offline=is_offline(flag=offline))
+    if name is not None and is_url(name):
+        return url_model(name, standard_cache(), options)
+    zoo = standard_zoo()
+    if name is not None and is_path(name) and not zoo.knows(name):
+        return local_model(Path(name), zoo.cache, options)
+    return zoo.obtain(name, options)
+
+
+def task_key(task: str) -> str:
+    """The name id@version of the newest model for a task of SCT, such as "lesion_ms".
+
+    Raises
+    ------
+    ModelError
+        There is no such task.
+    """
+    index = standard_zoo().index
+    entry = index.of_task(_ALIASES.get(task, task))
+    if entry is None:
+        tasks = sorted({one.task for one in index.models if one.task})
+        raise ModelError(f"There is no task '{task}': known are {', '.join(tasks)}.")
+    return entry.key
+
+
+def add_entries(path: Path) -> tuple[str, ...]:
+    """Add the entries of an index file to this user's own; gives their names.
+
+    Entries with the same name are replaced. The file is an index, or one entry as
+    `models release` writes it.
+
+    Raises
+    ------
+    ModelError
+        The file is not valid, or no folder can be written to.
+    """
+    new = read_entries(path)
+    own = standard_cache().writable() / USER_INDEX
+    names = {entry.key for entry in new}
+    kept = [entry for entry in _user_entries(own) if entry.key not in names]
+    content = {"models": [schema.as_json(entry) for entry in (*kept, *new)]}
+    with write_whole(own) as temporary:
+        text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+        temporary.write_text(text, encoding="utf-8")
+    return tuple(sorted(names))
 
 
 def is_offline(*, flag: bool = False) -> bool:
@@ -227,23 +316,34 @@ def is_offline(*, flag: bool = False) -> bool:
     return flag or os.environ.get(OFFLINE_VARIABLE, "0") not in ("", "0")
 
 
-def _is_folder(name: str) -> bool:
-    if os.sep in name or "/" in name:
-        return True
-    try:
-        split_key(name)
-    except ModelError:
-        return Path(name).is_dir()
-    return False
+def _index_file(named: str, cache: ModelCache) -> Path:
+    """The index file at a path or an address; what was downloaded is kept for use offline."""
+    if not is_url(named):
+        return Path(named)
+    kept = cache.writable() / f".index-{hashlib.sha256(named.encode()).hexdigest()[:12]}.json"
+    if not is_offline():
+        part = kept.with_suffix(".part")
+        download(Source((named,), None, None, limit=schema.LARGEST), part)
+        read_index(part)
+        part.replace(kept)
+    if not kept.is_file():
+        raise ModelError(f"The index {named} is not on this machine and the network is forbidden.")
+    return kept
+
+
+def _user_entries(own: Path) -> tuple[IndexEntry, ...]:
+    return read_entries(own) if own.is_file() else ()
 
 
 def _status_of(entry: IndexEntry) -> ModelStatus:
-    check = "pinned" if entry.sha256 else "not pinned"
+    check = "pinned" if entry.hashed else "not pinned"
     if not entry.urls:
         check = "missing from the package"
-    return ModelStatus(
-        entry.key, "available", check, entry.size, None, entry.title, entry.contrasts
-    )
+    sizes = [archive.size for archive in entry.archives]
+    size = None if None in sizes else sum(one for one in sizes if one)
+    title, contrasts = entry.title, entry.contrasts
+    known = (entry.segments, entry.task)
+    return ModelStatus(entry.key, "available", check, size, None, title, contrasts, *known)
 
 
 def _order(key: str) -> tuple[str, tuple[int, ...]]:

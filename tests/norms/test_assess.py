@@ -65,15 +65,15 @@ def test_another_age_has_a_reason_at_each_level(table):
 
 
 def test_a_level_cut_by_the_image_does_not_count(table):
-    whole = whole_levels(table, levels(C4=5, C3=18, C2=15))
+    whole = whole_levels(table.area, levels(C4=5, C3=18, C2=15))
     assert "C4" not in whole
     assert {"C2", "C3", "C2-C3"} <= whole.keys()
 
 
 def test_c2_without_a_disc_above_ends_where_the_template_has_it(table):
-    whole = whole_levels(table, levels(C4=18, C3=37, C2=25))
+    whole = whole_levels(table.area, levels(C4=18, C3=37, C2=25))
     assert whole["C2"].size == 25
-    assert whole_levels(table, levels(C4=18, C3=18, C2=40))["C2"].size == 15
+    assert whole_levels(table.area, levels(C4=18, C3=18, C2=40))["C2"].size == 15
 
 
 def test_the_band_is_in_the_models_own_areas(table):

@@ -8,16 +8,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import samples
-from emulated_releases import BY_TASK, RELEASES, Release, archives, built, nnunet_labels
+from emulated_releases import (
+    BY_TASK,
+    RELEASES,
+    Release,
+    dice,
+    expected,
+    imported,
+    nnunet_labels,
+)
 
 from sct_deepseg_general.image.volume import Box, Grid, Volume, from_sct_letters
 from sct_deepseg_general.inference.imported import only_largest
 from sct_deepseg_general.inference.pipeline import Options, segment
 from sct_deepseg_general.inference.predictor import load_predictor
-from sct_deepseg_general.release.nnunet_results import import_results
-from sct_deepseg_general.zoo.index import file_entry
 from sct_deepseg_general.zoo.labels import label_scheme
-from sct_deepseg_general.zoo.model import Model
 
 DICE = 0.9995
 
@@ -44,41 +49,6 @@ def whole_neck() -> Volume:
     affine = image.grid.affine.copy()
     affine[:3, 3] -= affine[:3, :3] @ np.full(3, 30.0)
     return Volume(air.astype(np.float32), Grid(air.shape, affine))
-
-
-def imported(release: Release, folder: Path) -> tuple[Path, Model]:
-    results = built(release, folder / "built")
-    files = archives(release, results, folder / "archives")
-    only = {"sc_epi": "sc", "graymatter": "gm"}.get(release.task)
-    entry = replace(
-        file_entry(release.task.replace("_", "-"), "1.0"), vote=release.vote, only_label=only
-    )
-    return results, import_results(files, folder / "model", entry)
-
-
-def expected(release: Release, model: Model, results: Path, channels: list[Volume]) -> np.ndarray:
-    """SCT's way: reorient, nnU-Net's predictor, and the majority of the folds where SCT votes."""
-    letters = release.orientation or ("AIL" if "RegionBased" in release.dataset else "LPI")
-    turned = [one.reoriented(from_sct_letters(letters)) for one in channels]
-    arrays = [np.asarray(one.data, np.float32).transpose(2, 1, 0) for one in turned]
-    spacing = turned[0].grid.spacing[::-1]
-    if release.vote == "majority":
-        maps = []
-        for fold in release.folds:
-            alone = results.parent / "alone" / fold
-            if not alone.exists():
-                alone.mkdir(parents=True)
-                for name in ("plans.json", "dataset.json"):
-                    (alone / name).write_bytes((results / name).read_bytes())
-                (alone / "fold_0").mkdir()
-                (path,) = (results / fold).glob("*.pth")
-                (alone / "fold_0" / path.name).write_bytes(path.read_bytes())
-            maps.append(nnunet_labels(alone, arrays, spacing))
-        labels = (np.mean(maps, axis=0) > 0.5).astype(np.uint8)
-    else:
-        labels = nnunet_labels(results, arrays, spacing).astype(np.uint8)
-    volume = replace(turned[0], data=labels.transpose(2, 1, 0), header=None)
-    return np.asarray(volume.reoriented(channels[0].grid.axcodes).data)
 
 
 @pytest.mark.parametrize("task", ["spinalcord", "lesion_sci_t2", "lesion_ms_axial_t2", "ail"])
@@ -172,10 +142,6 @@ def test_only_the_largest_cord_is_kept_as_in_sct() -> None:
     only_largest(labels, ("sc",), scheme)
     assert np.argwhere(labels == 1).tolist() == [[n, 1, 1] for n in range(5)]
     assert labels[8, 3, 3] == 2  # a lesion is no cord's to remove
-
-
-def dice(a: np.ndarray, b: np.ndarray) -> float:
-    return float(2 * (a & b).sum() / (a.sum() + b.sum()))
 
 
 @pytest.mark.parametrize("release", RELEASES, ids=lambda one: one.task)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,12 @@ from toy_models import plans as plan_of
 torch = pytest.importorskip("torch", reason="the torch extra is not installed")
 pytest.importorskip("nnunetv2", reason="the torch extra is not installed")
 
-from sct_deepseg_general.inference.nnunet import build_network  # noqa: E402  # after the skips
-from sct_deepseg_general.release.checkpoint import read_checkpoint, written_checkpoint  # noqa: E402
+from sct_deepseg_general.image.volume import Volume, from_sct_letters  # noqa: E402  # after the skips
+from sct_deepseg_general.inference.nnunet import build_network  # noqa: E402
+from sct_deepseg_general.release.checkpoint import written_checkpoint  # noqa: E402
+from sct_deepseg_general.release.nnunet_results import import_results  # noqa: E402
+from sct_deepseg_general.zoo.index import file_entry  # noqa: E402
+from sct_deepseg_general.zoo.model import Model  # noqa: E402
 
 UNETS = "dynamic_network_architectures.architectures."
 FINAL, BEST = "checkpoint_final.pth", "checkpoint_best.pth"
@@ -369,7 +373,40 @@ def nnunet_labels(results: Path, channels: Sequence[np.ndarray], spacing: Sequen
     return np.asarray(predictor.predict_single_npy_array(image, {"spacing": list(spacing)}))
 
 
-def weights_of(results: Path) -> Any:
-    """The weights of the first fold."""
-    (path, *_rest) = sorted(results.glob("fold_*/*.pth"))
-    return read_checkpoint(path).weights
+def imported(release: Release, folder: Path) -> tuple[Path, Model]:
+    results = built(release, folder / "built")
+    files = archives(release, results, folder / "archives")
+    only = {"sc_epi": "sc", "graymatter": "gm"}.get(release.task)
+    entry = replace(
+        file_entry(release.task.replace("_", "-"), "1.0"), vote=release.vote, only_label=only
+    )
+    return results, import_results(files, folder / "model", entry)
+
+
+def expected(release: Release, model: Model, results: Path, channels: list[Volume]) -> np.ndarray:
+    """SCT's way: reorient, nnU-Net's predictor, and the majority of the folds where SCT votes."""
+    letters = release.orientation or ("AIL" if "RegionBased" in release.dataset else "LPI")
+    turned = [one.reoriented(from_sct_letters(letters)) for one in channels]
+    arrays = [np.asarray(one.data, np.float32).transpose(2, 1, 0) for one in turned]
+    spacing = turned[0].grid.spacing[::-1]
+    if release.vote == "majority":
+        maps = []
+        for fold in release.folds:
+            alone = results.parent / "alone" / fold
+            if not alone.exists():
+                alone.mkdir(parents=True)
+                for name in ("plans.json", "dataset.json"):
+                    (alone / name).write_bytes((results / name).read_bytes())
+                (alone / "fold_0").mkdir()
+                (path,) = (results / fold).glob("*.pth")
+                (alone / "fold_0" / path.name).write_bytes(path.read_bytes())
+            maps.append(nnunet_labels(alone, arrays, spacing))
+        labels = (np.mean(maps, axis=0) > 0.5).astype(np.uint8)
+    else:
+        labels = nnunet_labels(results, arrays, spacing).astype(np.uint8)
+    volume = replace(turned[0], data=labels.transpose(2, 1, 0), header=None)
+    return np.asarray(volume.reoriented(channels[0].grid.axcodes).data)
+
+
+def dice(a: np.ndarray, b: np.ndarray) -> float:
+    return float(2 * (a & b).sum() / (a.sum() + b.sum()))

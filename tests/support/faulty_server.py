@@ -19,6 +19,8 @@ class Server:
 
     url: str
     content: bytes = b""
+    files: dict[str, bytes] = field(default_factory=dict)
+    """What it serves by path ("/fold_1.zip"); `content` is served for all others."""
     faults: list[Fault] = field(default_factory=list)
     always: Fault | None = None
     ranges: list[str | None] = field(default_factory=list)
@@ -49,11 +51,12 @@ class Handler(BaseHTTPRequestHandler):
         told: Server = self.server.told  # type: ignore[attr-defined]
         told.ranges.append(self.headers.get("Range"))
         fault = told.faults.pop(0) if told.faults else told.always
+        content = told.files.get(self.path, told.content)
         asked = (self.headers.get("Range") or "bytes=0-").removeprefix("bytes=")
         start = int(asked.split("-")[0])
         try:
-            if fault is None or not fault(self, told.content, start):
-                self.answer(told.content, start)
+            if fault is None or not fault(self, content, start):
+                self.answer(content, start)
         except (BrokenPipeError, ConnectionResetError):
             self.close_connection = True
 

@@ -10,6 +10,7 @@ import pytest
 from index_entries import ENTRY, PACKAGED, write_index
 
 from sct_deepseg_general.errors import ModelError
+from sct_deepseg_general.zoo.cache import embedded_folders
 from sct_deepseg_general.zoo.index import as_json, read_index
 
 
@@ -84,7 +85,8 @@ def test_the_packaged_index_is_sound() -> None:
 
 def test_the_packaged_index_has_a_line_for_every_embedded_model() -> None:
     index = read_index(PACKAGED)
-    for record in PACKAGED.parent.glob("*/model.json"):
+    for folder in embedded_folders(PACKAGED.parent):
+        record = folder / "model.json"
         content = json.loads(record.read_text())
         entry = index.find(f"{content['id']}@{content['version']}")
         assert entry is not None

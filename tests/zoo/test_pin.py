@@ -11,7 +11,7 @@ from index_entries import ENTRY, PACKAGED, write_index
 from toy_models import toy_model
 
 from sct_deepseg_general.errors import ModelError
-from sct_deepseg_general.zoo.cache import ModelCache, clear
+from sct_deepseg_general.zoo.cache import ModelCache, clear, embedded_folders
 from sct_deepseg_general.zoo.index import as_json, read_index
 from sct_deepseg_general.zoo.model import Model
 from sct_deepseg_general.zoo.pin import embed, pin
@@ -40,8 +40,8 @@ def write(package: Path, **changes: Any) -> None:
 def test_the_packages_embedded_models_are_pinned() -> None:
     """If this fails, a model was put into the package: run `models pin` and commit the index."""
     index = read_index(PACKAGED)
-    for record in PACKAGED.parent.glob("*/model.json"):
-        model = Model.load(record.parent, full=True)
+    for folder in embedded_folders(PACKAGED.parent):
+        model = Model.load(folder, full=True)
         entry = index.find(model.key)
         assert entry is not None
         assert entry.digest == model.digest

@@ -1,0 +1,219 @@
+"""A network of the size of SCT's releases (30.8 million weights): seconds, memory, equal labels.
+
+python benchmarks/speed/large_model.py make FOLDER
+python benchmarks/speed/large_model.py run FOLDER METHOD...
+
+`make` builds an emulated release with nnU-Net (PlainConvUNet, features 32 to 320, patch
+64 x 192 x 160 voxels of 1 mm, random weights) and an image of a full neck, 52 x 384 x 225 voxels.
+`run` runs methods, each in a process of its own: `import`, `crop`, `whole`, `nnunet` (nnU-Net's
+own predictor on the whole image, as SCT without its crop), `nnunet-crop` (on our crop), `bf16`,
+`int8`. It prints seconds by the clock, seconds of the processor, the peak of memory, and the Dice
+of the labels with nnU-Net's on the same crop, where both were run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+SUPPORT = Path(__file__).resolve().parents[2] / "tests" / "support"
+SHAPE = (52, 225, 384)
+"""Voxels of the neck from left to right, from back to front and from feet to head."""
+FEATURES = (32, 64, 128, 256, 320, 320)
+
+
+def release() -> Any:
+    """The layout of SCT's `spinalcord`, with the whole network."""
+    sys.path.insert(0, str(SUPPORT))
+    from emulated_releases import BY_TASK
+
+    return BY_TASK["spinalcord"]
+
+
+def plans() -> dict[str, Any]:
+    """nnU-Net's own plan of a network of this size; its axes are z, y, x of SCT's RPI."""
+    from emulated_releases import plans as small
+
+    plan = small(release())
+    settings = plan["configurations"]["3d_fullres"]
+    settings["patch_size"] = [160, 192, 64]
+    settings["spacing"] = [1.0, 1.0, 1.0]
+    kwargs = settings["architecture"]["arch_kwargs"]
+    kwargs |= {
+        "n_stages": len(FEATURES),
+        "features_per_stage": list(FEATURES),
+        "kernel_sizes": [[3, 3, 3]] * len(FEATURES),
+        "strides": [[1, 1, 1], *[[2, 2, 2]] * 4, [2, 2, 1]],
+        "n_conv_per_stage": [2] * len(FEATURES),
+        "n_conv_per_stage_decoder": [2] * (len(FEATURES) - 1),
+    }
+    return plan
+
+
+def make(folder: Path) -> None:
+    """The release as a zip, and the image."""
+    import torch
+
+    chosen = release()
+    from emulated_releases import archives, dataset_json
+
+    from sct_deepseg_general.inference.nnunet import build_network
+    from sct_deepseg_general.release.checkpoint import written_checkpoint
+
+    results = folder / "built" / chosen.results
+    (results / "fold_0").mkdir(parents=True)
+    plan, dataset = plans(), dataset_json(chosen)
+    (results / "plans.json").write_text(json.dumps(plan))
+    (results / "dataset.json").write_text(json.dumps(dataset))
+    torch.manual_seed(1)
+    network = build_network(results / "plans.json", results / "dataset.json")
+    print(f"{sum(one.numel() for one in network.parameters()) / 1e6:.1f} million weights")
+    content = written_checkpoint(network.state_dict(), "nnUNetTrainer", 0, plan, dataset)
+    (results / "fold_0" / "checkpoint_best.pth").write_bytes(content)
+    print(archives(chosen, results, folder)[0])
+    neck(folder / "neck.nii.gz")
+
+
+def neck(path: Path) -> None:
+    """A full neck: a body of noise with a bright canal and a dark, curved cord in it."""
+    import nibabel as nib
+
+    rng = np.random.default_rng(0)
+    x, y, z = np.ogrid[: SHAPE[0], : SHAPE[1], : SHAPE[2]]
+    middle = 115 + 10 * np.sin(z / 384 * np.pi)
+    across, back = (x - 26) / 1.2, y - middle
+    distance = np.hypot(across, back)
+    image = 300 + 40 * rng.standard_normal(SHAPE)
+    image[np.broadcast_to((y < 30) | (y > 205), SHAPE)] = 8
+    image[distance < 8] = 900 + 40 * rng.standard_normal(int((distance < 8).sum()))
+    image[distance < 5] = 500 + 40 * rng.standard_normal(int((distance < 5).sum()))
+    affine = np.diag([1.0, 1.0, 1.0, 1.0])
+    nib.save(nib.Nifti1Image(np.clip(image, 0, None).astype(np.int16), affine), path)
+
+
+def convert(folder: Path) -> None:
+    from sct_deepseg_general.release.nnunet_results import import_results
+    from sct_deepseg_general.zoo.index import file_entry
+
+    (archive,) = folder.glob("*.zip")
+    import_results((archive,), folder / "model", file_entry("large", "1.0"))
+
+
+def ours(folder: Path, name: str, *, exact: bool = False, precision: str = "f32") -> None:
+    """Our pipeline from reading the image to the label map."""
+    import nibabel as nib
+
+    from sct_deepseg_general.image import nifti
+    from sct_deepseg_general.inference.pipeline import Options, segment
+    from sct_deepseg_general.inference.predictor import load_predictor
+    from sct_deepseg_general.zoo.model import Model
+
+    image = nifti.load(folder / "neck.nii.gz")
+    predictor = load_predictor(Model.load(folder / "model"), "openvino", "cpu", precision)
+    result = segment(image, predictor, Options(exact=exact, largest=False))
+    if result.labels is None:
+        raise SystemExit("The model is not an imported one.")
+    box = result.location.box
+    (folder / f"{name}.json").write_text(json.dumps({"start": box.start, "stop": box.stop}))
+    nib.save(nib.Nifti1Image(result.labels.data, image.grid.affine), folder / f"{name}.nii.gz")
+
+
+def theirs(folder: Path, name: str, *, crop: bool) -> None:
+    """nnU-Net's own predictor, on the whole image or on our crop."""
+    import nibabel as nib
+
+    release()
+    from emulated_releases import nnunet_labels
+
+    from sct_deepseg_general.image import nifti
+    from sct_deepseg_general.image.volume import Box, Volume, from_sct_letters
+
+    image = nifti.load(folder / "neck.nii.gz")
+    turned = image.reoriented(from_sct_letters("RPI"))
+    box = turned.grid.box
+    if crop:
+        found = json.loads((folder / "crop.json").read_text())
+        box = Box(tuple(found["start"]), tuple(found["stop"]))
+    part = turned.cropped(box)
+    array = np.asarray(part.data, np.float32).transpose(2, 1, 0)
+    (results,) = (folder / "built").iterdir()
+    labels = nnunet_labels(results, [array], part.grid.spacing[::-1])
+    whole = np.zeros(turned.grid.shape, np.uint8)
+    whole[box.slices] = labels.transpose(2, 1, 0)
+    back = Volume(whole, turned.grid).reoriented(image.grid.axcodes)
+    nib.save(nib.Nifti1Image(back.data, image.grid.affine), folder / f"{name}.nii.gz")
+
+
+METHODS = {
+    "import": convert,
+    "crop": lambda folder: ours(folder, "crop"),
+    "whole": lambda folder: ours(folder, "whole", exact=True),
+    "bf16": lambda folder: ours(folder, "bf16", precision="bf16"),
+    "int8": lambda folder: ours(folder, "int8", precision="int8"),
+    "nnunet": lambda folder: theirs(folder, "nnunet", crop=False),
+    "nnunet-crop": lambda folder: theirs(folder, "nnunet-crop", crop=True),
+}
+SAME = {"crop": "nnunet-crop", "bf16": "nnunet-crop", "int8": "nnunet-crop", "whole": "nnunet"}
+
+
+def measured(folder: Path, method: str) -> None:
+    """Run one method in a process of its own and print a line of the table."""
+    load = os.getloadavg()[0]
+    started = time.perf_counter()
+    subprocess.run([sys.executable, __file__, "one", str(folder), method], check=True)
+    wall = time.perf_counter() - started
+    used = json.loads((folder / "used.json").read_text())
+    print(
+        f"{method:12} {wall:7.1f} s  {used['cpu']:7.1f} CPU s  {used['memory']:6.0f} MiB  "
+        f"load {load:4.1f}",
+        flush=True,
+    )
+
+
+def compared(folder: Path) -> None:
+    """Dice of our labels with nnU-Net's, where both are there."""
+    import nibabel as nib
+
+    for mine, other in SAME.items():
+        paths = [folder / f"{name}.nii.gz" for name in (mine, other)]
+        if all(path.is_file() for path in paths):
+            a, b = (np.asarray(nib.load(path).dataobj) > 0 for path in paths)
+            print(f"{mine} and {other}: Dice {2 * (a & b).sum() / (a.sum() + b.sum()):.5f}")
+
+
+def one(folder: Path, method: str) -> None:
+    METHODS[method](folder)
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    used = {"cpu": usage.ru_utime + usage.ru_stime, "memory": usage.ru_maxrss / 1024}
+    (folder / "used.json").write_text(json.dumps(used))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("what", choices=("make", "run", "one"))
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("methods", nargs="*", choices=[*METHODS, []])
+    words = parser.parse_args()
+    if words.what == "make":
+        make(words.folder)
+    elif words.what == "one":
+        one(words.folder, *words.methods)
+    else:
+        for method in words.methods:
+            measured(words.folder, method)
+        compared(words.folder)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""Age, sex and group of the people of a BIDS dataset, from its `participants.tsv`."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sct_deepseg_general.errors import NormsError
+from sct_deepseg_general.norms.model import Subject
+
+__all__ = ["Participant", "read_participants"]
+
+_MISSING = {"", "n/a", "nan", "na"}
+_SEXES = {"f": "F", "female": "F", "m": "M", "male": "M"}
+
+
+@dataclass(frozen=True)
+class Participant:
+    """What is known of one person; `reason` says why there is no age or sex."""
+
+    subject: Subject | None
+    group: str
+    reason: str = ""
+
+
+def read_participants(path: Path, group: str | None = None) -> Mapping[str, Participant]:
+    """The people of a `participants.tsv`, by `participant_id`.
+
+    Parameters
+    ----------
+    path
+        A TSV file with the columns `participant_id`, `age` (years) and `sex`.
+    group
+        The name of a column that says which group a person belongs to.
+
+    Raises
+    ------
+    NormsError
+        The file cannot be read, lacks a column, or its ages are not in years.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
+            rows = list(csv.DictReader(stream, delimiter="\t"))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise NormsError(f"Cannot read {path}: {error}.") from error
+    needed = {"participant_id", "age", "sex", *([group] if group else [])}
+    missing = sorted(needed - set(rows[0] if rows else ()))
+    if missing:
+        raise NormsError(f"{path} lacks the columns {', '.join(missing)}.")
+    _check_units(path.with_suffix(".json"))
+    return {row["participant_id"]: _participant(row, group) for row in rows}
+
+
+def _check_units(path: Path) -> None:
+    """Refuse ages that the data dictionary says are in another unit than years."""
+    if not path.is_file():
+        return
+    try:
+        units = json.loads(path.read_text(encoding="utf-8")).get("age", {}).get("Units", "year")
+    except (OSError, ValueError, AttributeError) as error:
+        raise NormsError(f"Cannot read {path}: {error}.") from error
+    if not str(units).lower().startswith("y"):
+        raise NormsError(f"{path} says that the ages are in {units}: give them in years.")
+
+
+def _participant(row: Mapping[str, str], group: str | None) -> Participant:
+    of = row[group] if group else ""
+    absent = [n for n in ("age", "sex") if (row[n] or "").strip().lower() in _MISSING]
+    if absent:
+        return Participant(None, of, f"no {' and no '.join(absent)} in participants.tsv")
+    sex = row["sex"].strip()
+    try:
+        return Participant(Subject(float(row["age"]), _SEXES.get(sex.lower(), sex)), of)
+    except ValueError:
+        return Participant(None, of, f"'{row['age']}' is not an age in years")
+    except NormsError as error:
+        return Participant(None, of, str(error))

@@ -1,0 +1,233 @@
+"""What the page of one person shows, gathered from the results of a job."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sct_deepseg_general import __version__
+from sct_deepseg_general.change.output import Visits
+from sct_deepseg_general.change.output import rows as change_rows
+from sct_deepseg_general.image.las import AXES
+from sct_deepseg_general.job.job import Done
+from sct_deepseg_general.levels.slices import level_name
+from sct_deepseg_general.norms.assess import Assessment
+from sct_deepseg_general.norms.centile import Place
+
+__all__ = ["LIMITS", "Content", "Picture", "TableRow", "content_of"]
+
+LIMITS = (
+    "For research. The areas depend on the model and on where it draws the edge of the cord; a "
+    "centile or a change is not a diagnosis."
+)
+_HALF = 18.0
+"""Half the width (mm) of the axial pictures."""
+_SAGITTAL = 35.0
+"""What the sagittal picture shows in front of and behind the cord, mm."""
+_MOST_AXIAL = 6
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A part of the image with the mask's, rows from the top down; `size` in mm (across, down)."""
+
+    title: str
+    image: NDArray[np.float32]
+    mask: NDArray[np.bool_]
+    size: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """One line of the table, as text: level, area, interval, centile, median of the norm."""
+
+    level: str
+    area: str
+    interval: str
+    centile: str
+    median: str
+
+
+@dataclass(frozen=True, eq=False)
+class Content:
+    """All that the page shows."""
+
+    title: str
+    status: str
+    reasons: tuple[str, ...]
+    pictures: tuple[Picture, ...]
+    rows: tuple[TableRow, ...]
+    norms: str
+    """Whose norm it is, or why there is none; "" where none was asked for."""
+    change: tuple[str, ...]
+    facts: tuple[tuple[str, str], ...]
+    done: Done
+
+
+def content_of(done: Done, model: str, earlier: Visits | None = None) -> Content:
+    """The page's content.
+
+    Parameters
+    ----------
+    done
+        The results of a job.
+    model
+        The model's key.
+    earlier
+        The comparison with an earlier image, where there is one.
+    """
+    spacing = " x ".join(f"{mm:.2g}" for mm in done.result.image.grid.spacing)
+    return Content(
+        title=done.job.image.name,
+        status=done.quality.status,
+        reasons=done.quality.reasons,
+        pictures=_pictures(done),
+        rows=_rows(done),
+        norms=_whose(done.norms),
+        change=() if earlier is None else tuple(_change_lines(earlier)),
+        facts=(
+            ("Mean area", _mean_area(done)),
+            ("Voxel size", f"{spacing} mm"),
+            ("Model", model),
+            ("Version", __version__),
+        ),
+        done=done,
+    )
+
+
+def _mean_area(done: Done) -> str:
+    if done.interval is None:
+        return "no cord found"
+    low, high = done.interval
+    return f"{done.mean_area:.1f} mm² ({low:.1f} to {high:.1f}) over all slices"
+
+
+def _whose(norms: Assessment | None) -> str:
+    if norms is None:
+        return ""
+    if norms.reason:
+        return f"No centile: {norms.reason}."
+    who = norms.request.subject
+    people = f"{'women' if who.sex == 'F' else 'men'} of {who.age:g} years"
+    if norms.request.private:
+        people = "people of that age and sex"
+    return f"Centiles among {people} ({norms.request.family}; {norms.request.norms.source.name})."
+
+
+def _rows(done: Done) -> tuple[TableRow, ...]:
+    """C2-C3 and each level of the norms where these were asked for, else each level."""
+    norms = done.norms
+    if norms is not None and norms.places:
+        return tuple(
+            _placed(one.level, one.measured, one.place, one.reason)
+            for one in norms.places
+            if one.measure == "area"
+        )
+    return _plain_rows(done)
+
+
+def _placed(level: str, measured: float, place: Place | None, reason: str) -> TableRow:
+    if place is None:
+        return TableRow(level, f"{measured:.1f}", "", reason, "")
+    return TableRow(
+        level,
+        f"{measured:.1f}",
+        f"{place.value:.1f} ({place.lower:.1f} to {place.upper:.1f})",
+        f"{place.centile:.0f} ({place.centile_lower:.0f} to {place.centile_upper:.0f})",
+        f"{place.median:.1f}",
+    )
+
+
+def _plain_rows(done: Done) -> tuple[TableRow, ...]:
+    levels, table = done.measured.levels, done.table
+    if levels is None:
+        return ()
+    found = []
+    for number in np.unique(levels[levels > 0]).tolist():
+        part = (levels == number) & np.isfinite(table.area)
+        if part.any():
+            interval = _interval(table.area_lower, table.area_upper, part)
+            area = f"{table.area[part].mean():.1f}"
+            found.append(TableRow(level_name(int(number)), area, interval, "", ""))
+    return tuple(found)
+
+
+def _interval(lower: Any, upper: Any, part: NDArray[np.bool_]) -> str:
+    if lower is None or upper is None:
+        return ""
+    return f"{lower[part].mean():.1f} to {upper[part].mean():.1f}"
+
+
+def _change_lines(earlier: Visits) -> list[str]:
+    lines = [f"Change since {earlier.baseline.name}:"]
+    lines.extend(_change_line(row) for row in change_rows(earlier)[:8])
+    if earlier.repeat is None:
+        lines.append("The repeat error of this model was not measured: no interval.")
+    return lines
+
+
+def _change_line(row: Mapping[str, Any]) -> str:
+    text = f"{row['level']}: {row['change_percent']:+.1f} %"
+    if row["lower_percent"] is not None:
+        word = "exceeds" if row["exceeds_repeat_error"] else "within"
+        text += (
+            f" ({row['lower_percent']:+.1f} to {row['upper_percent']:+.1f}), {word} repeat error"
+        )
+    if row["percent_per_year"] is not None:
+        text += f", {row['percent_per_year']:+.1f} % a year"
+    return text
+
+
+def _pictures(done: Done) -> tuple[Picture, ...]:
+    """A sagittal picture through the cord, and axial ones from the top down."""
+    image = done.result.image.reoriented(AXES)
+    mask = done.result.segmentation.reoriented(AXES).data > 0
+    if not mask.any():
+        return ()
+    data = np.asarray(image.data, np.float32)
+    x = int(np.median(np.nonzero(mask)[0]))
+    dx, dy, dz = image.grid.spacing
+    y = np.flatnonzero(mask.any(axis=(0, 2)))
+    near = slice(max(0, int(y[0] - _SAGITTAL / dy)), int(y[-1] + _SAGITTAL / dy) + 1)
+    plane = data[x, near]
+    sagittal = Picture(
+        "sagittal",
+        plane.T[::-1, ::-1],
+        mask[:, near].any(axis=0).T[::-1, ::-1],
+        (dy * plane.shape[0], dz * plane.shape[1]),
+    )
+    held = np.flatnonzero(mask.any(axis=(0, 1)))
+    chosen = held[np.linspace(0, held.size - 1, min(_MOST_AXIAL, held.size) + 2).astype(int)[1:-1]]
+    axial = [_axial(data, mask, int(z), (dx, dy), _label(done, int(z))) for z in chosen[::-1]]
+    return (sagittal, *axial)
+
+
+def _label(done: Done, z: int) -> str:
+    levels = done.measured.levels
+    level = level_name(int(levels[z])) if levels is not None and levels[z] else f"slice {z}"
+    return f"{level}, {done.table.area[z]:.0f} mm²"
+
+
+def _axial(
+    data: NDArray[np.float32],
+    mask: NDArray[np.bool_],
+    z: int,
+    spacing: tuple[float, float],
+    title: str,
+) -> Picture:
+    """A square around the cord of one slice; left of the person is on the right."""
+    centre = [int(np.mean(index)) for index in np.nonzero(mask[:, :, z])]
+    parts = []
+    for middle, mm, length in zip(centre, spacing, data.shape[:2], strict=True):
+        reach = max(4, int(_HALF / mm))
+        parts.append(slice(max(0, middle - reach), min(length, middle + reach + 1)))
+    part = (parts[0], parts[1], z)
+    size = (
+        (parts[0].stop - parts[0].start) * spacing[0],
+        (parts[1].stop - parts[1].start) * spacing[1],
+    )
+    return Picture(title, data[part].T[::-1, :], mask[part].T[::-1, :], size)
