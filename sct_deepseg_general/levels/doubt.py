@@ -19,7 +19,7 @@ class Evidence:
     `discs` is how many were seen; `response` their mean response; `c2c3` the response at
     C2/C3, 0 where it is not among them, and `above` how many mm of spine are in view above it;
     `margin` that of the numbering; `spread` the median
-    spread of the level read at the discs; `offset` the median difference of that level from
+    spread of the level read at the discs down to T1/T2; `offset` the median difference of that level from
     their numbers; `thickness` the distance of slices in mm.
     """
 
