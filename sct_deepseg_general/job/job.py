@@ -5,6 +5,7 @@ The main command and the batch both call `run`.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -421,7 +422,7 @@ def filed(image: Path) -> tuple[str, str, str]:
     >>> filed(Path("/data/study/anna/t2/t2.nii.gz"))
     ('study', 'anna', 't2')
     """
-    folders = [*(folder.name for folder in image.resolve().parents), "", "", ""]
+    folders = [*(folder.name for folder in Path(os.path.realpath(image)).parents), "", "", ""]
     first, *rest = image.name.split(".")[0].split("_")
     contrast = rest[-1] if first.startswith("sub-") and rest else ""
     if contrast and first in folders:
