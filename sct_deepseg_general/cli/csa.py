@@ -157,7 +157,7 @@ def _with_levels(
     if answer.withheld:
         raise ImageError(
             f"The levels are withheld: {'; '.join(answer.withheld)}. Without levels, use "
-            "-perslice 1 or -z."
+            "-perslice 1 or -z, and no -age."
         )
     selection = request.selection
     if wanted.c2c3 and not (selection.levels or selection.per_level or selection.per_slice):

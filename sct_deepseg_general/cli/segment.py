@@ -61,7 +61,7 @@ Examples:
   {PROGRAM} -i t2.nii.gz -c2c3
   {PROGRAM} -i t2.nii.gz -perlevel 1 -qc qc
   {PROGRAM} -i t2.nii.gz -discfile discs.nii.gz -perlevel 1
-  {PROGRAM} -i sub-01_T2w.nii.gz -discfile discs.nii.gz -age 34 -sex F -plot csa.png
+  {PROGRAM} -i sub-01_T2w.nii.gz -age 34 -sex F -plot csa.png
 
 The flags of csa work here too (-perlevel, -vert, -vertfile, -discfile, -pmj and so on; csa -h).
 
