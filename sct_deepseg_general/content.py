@@ -20,7 +20,8 @@ _ANNEX_POINTER = re.compile(rb"\s*(?:\.git|[./\\])*annex[/\\]objects[/\\]")
 _ANNEX_LINK = re.compile(rb"annex[/\\]objects[/\\]")
 _LFS = re.compile(rb"\s*version https://(?:git-lfs\.github|hawser\.github)\.com/spec/")
 _WEB_PAGE = re.compile(  # also the XML with which stores of files answer errors
-    rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?<(?:!doctype\s+html|html|head|error)\b", re.IGNORECASE
+    rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?<(?:!doctype\s+html|html|head|error)\b",
+    re.IGNORECASE,
 )
 _GET_ANNEX = "the content is not present: run 'git annex get' (or 'datalad get') on it"
 
