@@ -176,6 +176,16 @@ def run(
         The image cannot be used, or it was changed while it was worked on.
     OutputError
         A result cannot be written.
+
+    Examples
+    --------
+    >>> from sct_deepseg_general.inference.predictor import load_predictor
+    >>> from sct_deepseg_general.job.outputs import outputs_for
+    >>> from sct_deepseg_general.zoo.zoo import resolve
+    >>> image, mask = Path("t2.nii.gz"), Path("t2_cord.nii.gz")
+    >>> done = run(Job(image, outputs_for(image, mask)), load_predictor(resolve(None)), Request())
+    >>> done.quality.status, mask.exists(), 60 < done.mean_area < 90
+    ('ok', True, True)
     """
     started = time.perf_counter()
     stamp = FileStamp.if_present(job.image)
