@@ -173,7 +173,7 @@ class ModelRecord:
     whole_image: bool = False
     """Of imported networks: the whole image is looked at, as the cord may not be in it."""
     largest: tuple[str, ...] | None = None
-    """Labels of which only the largest object is kept; None: the cord."""
+    """Labels of which only the largest object is kept; None: the cord and `canal_seg`."""
     sources: Mapping[str, Hash] = field(default_factory=dict, hash=False)
     """SHA-256 of each file that an imported model was converted from."""
     files: Mapping[str, ModelFile] = field(default_factory=dict, hash=False)
