@@ -4,7 +4,7 @@
 #
 #   sct_run_batch -script batch_processing.sh -path-data DATASET -path-output RESULTS -jobs 4
 #
-# The runner calls this script once a subject (or session) with its name, sub-01 or
+# The runner calls this script once for each subject (or session) with its name, sub-01 or
 # sub-01/ses-1, as $1, and with these variables:
 #
 #   PATH_DATA             the BIDS dataset; it is only read
@@ -14,17 +14,17 @@
 #   PATH_LOG              the runner's own logs
 #   INCLUDE_FILES, EXCLUDE_FILES   image names, from -include-yml and -exclude-yml
 #
-# A subject that was done is left alone when the same command is given again; one that was cut
-# off goes on. Words after the subject go to sct_deepseg_sc_general batch as they are:
+# If the same command is given again, subjects that are done are skipped, and a subject that was
+# interrupted continues. Arguments after the subject are passed to sct_deepseg_sc_general batch:
 #
 #   sct_run_batch -script batch_processing.sh ... -script-args "-contrast T2w T1w -soft"
 #
-# Without arguments it runs the sample dataset in tests/data and leaves the results in output/.
+# Without arguments the script runs the sample dataset in tests/data and writes to output/.
 
 set -euo pipefail
 
-# The runner copies this script into its results and starts the copy, so the sample dataset is
-# looked for beside the script only when there is no argument.
+# The runner starts a copy of this script in its results folder, so the sample dataset is looked
+# for beside the script only if there is no argument.
 if [[ $# -eq 0 ]]; then
   HERE="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
   export PATH_DATA="${PATH_DATA:-$HERE/tests/data}"
@@ -34,7 +34,7 @@ if [[ $# -eq 0 ]]; then
   export PATH="$HERE/.venv/bin:$PATH"
   mkdir -p "$PATH_DATA_PROCESSED" "$PATH_RESULTS" "$PATH_LOG" "$PATH_QC"
   for FOLDER in "$PATH_DATA"/sub-*/; do
-    "${BASH_SOURCE[0]}" "$(basename "$FOLDER")"
+    "$HERE/$(basename "${BASH_SOURCE[0]}")" "$(basename "$FOLDER")"
   done
   echo "Results: $OUTPUT"
   exit 0
@@ -42,9 +42,9 @@ fi
 
 SUBJECT="$1"
 shift
-if [[ $# -gt 0 && -z "$1" ]]; then shift; fi # the runner gives one empty word where it has none
+if [[ $# -gt 0 && -z "$1" ]]; then shift; fi # the runner passes an empty argument if it has none
 
-# Images of this subject; -contrast among the words above narrows them down.
+# Images of this subject; -contrast among the arguments selects some of them.
 shopt -s nullglob
 IMAGES=("$PATH_DATA/$SUBJECT"/{anat,func,dwi}/*.nii{,.gz} "$PATH_DATA/$SUBJECT"/ses-*/{anat,func,dwi}/*.nii{,.gz})
 if [[ ${#IMAGES[@]} -eq 0 ]]; then
@@ -56,9 +56,9 @@ WORDS=()
 if [[ -n "${INCLUDE_FILES:-}" ]]; then read -ra NAMES <<<"$INCLUDE_FILES" && WORDS+=(-include "${NAMES[@]}"); fi
 if [[ -n "${EXCLUDE_FILES:-}" ]]; then read -ra NAMES <<<"$EXCLUDE_FILES" && WORDS+=(-exclude "${NAMES[@]}"); fi
 
-# One worker a subject: the runner's -jobs says how many subjects at once, and its -itk-threads
-# how many threads each. Every subject has its own journal, so they do not wait for each other;
-# -shard 1/1 keeps a SLURM array around the runner from being taken as one over images.
+# One worker for each subject: the runner's -jobs sets how many subjects run at the same time, and
+# its -itk-threads the threads of each. Every subject has its own journal, so they do not wait for
+# each other. -shard 1/1 is needed inside a SLURM array that already divides the subjects.
 STATUS=0
 sct_deepseg_sc_general batch \
   -i "${IMAGES[@]}" -root "$PATH_DATA/$SUBJECT" -o "$PATH_DATA_PROCESSED/$SUBJECT" \
@@ -66,7 +66,7 @@ sct_deepseg_sc_general batch \
   -threads "${ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS:-1}" -v 2 \
   ${WORDS[@]+"${WORDS[@]}"} "$@" || STATUS=$?
 
-# The tables under the subject's name, as the runner expects results; written whole.
+# Copy the tables under the name of the subject, where the runner expects results.
 for TABLE in csa images; do
   if [[ -f "$PATH_DATA_PROCESSED/$SUBJECT/$TABLE.tsv" ]]; then
     mkdir -p "$PATH_RESULTS/$TABLE"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -192,9 +193,10 @@ def _is_failed(result: ImageResult) -> bool:
 
 
 def _write_failed(path: Path, images: Sequence[Path]) -> None:
-    """Write the images in the form that `-list` reads; no file if none failed."""
+    """Write the full paths of the images, as `-list` reads them; no file if none failed."""
     if images:
-        _write_text(path, "".join(f"{image}\n" for image in images))
+        full = map(os.path.abspath, images)  # resolve would follow the links of annexes
+        _write_text(path, "".join(f"{image}\n" for image in full))
     else:
         path.unlink(missing_ok=True)
 

@@ -146,7 +146,7 @@ def from_bids(root: Path, filters: Filters | None = None, *, bids_names: bool = 
     DatasetError
         The folder is missing or not a dataset, or no image matches the filters.
     """
-    root, filters = _full(root), filters or Filters()
+    filters = filters or Filters()
     selection = bids.DatasetSelection(
         label_suffixes=DISC_SUFFIXES,
         contrasts=filters.contrasts,

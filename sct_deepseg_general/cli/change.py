@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -113,7 +114,7 @@ def _scan(path: Path, discs: Path | None) -> tuple[Scan, str | None]:
     from sct_deepseg_general.image import nifti
 
     points = disc_points(nifti.load_map(discs)) if discs else {}
-    if not path.is_dir():
+    if not os.path.isdir(path):  # noqa: PTH112 - false for a circular link
         return Scan(nifti.load(path), points), None
     from sct_deepseg_general.dicom.convert import converted
     from sct_deepseg_general.dicom.series import chosen, series_in

@@ -92,7 +92,7 @@ def _check_notebook() -> None:
 def _compared(path: Path, options: CompareOptions) -> StudyResults:
     from sct_deepseg_general.datasets.recipe import read
     from sct_deepseg_general.study.compare import Study, check, compare
-    from sct_deepseg_general.study.models import check_engine, model_loader, trainer
+    from sct_deepseg_general.study.models import check_engine, check_networks, model_loader, trainer
 
     data = options.data or (path.absolute().parent,)
     study = Study(read(path), data, options.output, options.notebook)
@@ -100,6 +100,7 @@ def _compared(path: Path, options: CompareOptions) -> StudyResults:
     needs = check(study)
     check_engine(options.engine, options.device)
     train = trainer(options.device, screen)
+    check_networks(study.recipe, options.device)
     click.echo(described(needs), err=True)
     load_model = model_loader(options.engine, options.device)
     return compare(study, train, load_model, options.jobs, screen.step)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sct_deepseg_general import __version__
-from sct_deepseg_general.cli._click import PROGRAM, SctCommand, flag, option
+from sct_deepseg_general.cli._click import PROGRAM, SctCommand, flag, option, printable
 from sct_deepseg_general.cli._csa_options import (
     FILE,
     ON_OFF,
@@ -66,6 +66,7 @@ def command(mask: Path, output: Path | None, **rest: Any) -> int:
     """Measure a mask: cross-sectional area, diameters and shape of the cord."""
     from sct_deepseg_general.csa import table as csa_table
     from sct_deepseg_general.image import nifti
+    from sct_deepseg_general.job.edited import describe_edited
 
     path = output or mask.parent / f"{mask.name.removesuffix('.gz').removesuffix('.nii')}_csa.csv"
     _check(path, rest)
@@ -80,7 +81,11 @@ def command(mask: Path, output: Path | None, **rest: Any) -> int:
     else:
         table = _native(segmentation, request, mask, rest)
     version = f"sct_deepseg_general {__version__}"
-    csa_table.write(path, table, str(mask), version, append=bool(rest["append"]))
+    status = describe_edited(mask)
+    if status and rest["verbose"]:
+        print(f"{printable(mask)} was edited: its sidecar now holds the area of the edited mask.")
+    added = bool(rest["append"])
+    csa_table.write(path, table, str(mask), version, append=added, status="" if added else status)
     if rest["verbose"]:
         _tell(table, path, rest)
     return 0
@@ -152,7 +157,7 @@ def _with_levels(
     if answer.withheld:
         raise ImageError(
             f"The levels are withheld: {'; '.join(answer.withheld)}. Without levels, use "
-            "-perslice 1 or -z."
+            "-perslice 1 or -z, and no -age."
         )
     selection = request.selection
     if wanted.c2c3 and not (selection.levels or selection.per_level or selection.per_slice):

@@ -156,7 +156,9 @@ def _allowed(
 
     allowed = cases
     if skip:
-        allowed = tuple(case for case in cases if not any(c.seen.has(case) for c in candidates))
+        allowed = tuple(
+            case for case in cases if not any(one.trained_on.has(case) for one in candidates)
+        )
         print(f"{len(cases) - len(allowed)} cases seen in training left out", file=sys.stderr)
     if not allowed:
         raise DatasetError("No image with a reference is left: check -bids, -suffix, -contrast.")

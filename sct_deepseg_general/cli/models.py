@@ -259,9 +259,12 @@ def diff(
     if len(names) != 2:
         raise click.UsageError("Name two models with -m.")
     from sct_deepseg_general.evaluation import drift
+    from sct_deepseg_general.job.outputs import check_folder
     from sct_deepseg_general.study.models import segmenter
     from sct_deepseg_general.zoo.zoo import resolve
 
+    if output is not None:
+        check_folder(output)
     models = [resolve(name, offline=rest["offline"]) for name in names]
     a, b = (segmenter(model, rest["engine"], rest["device"]) for model in models)
     images = list(_images(bids, rest["contrast"]))

@@ -61,7 +61,7 @@ Examples:
   {PROGRAM} -i t2.nii.gz -c2c3
   {PROGRAM} -i t2.nii.gz -perlevel 1 -qc qc
   {PROGRAM} -i t2.nii.gz -discfile discs.nii.gz -perlevel 1
-  {PROGRAM} -i sub-01_T2w.nii.gz -discfile discs.nii.gz -age 34 -sex F -plot csa.png
+  {PROGRAM} -i sub-01_T2w.nii.gz -age 34 -sex F -plot csa.png
 
 The flags of csa work here too (-perlevel, -vert, -vertfile, -discfile, -pmj and so on; csa -h).
 
@@ -144,22 +144,19 @@ def _from_dicom(
     images: tuple[Path, ...], output: Path | None, rest: Mapping[str, Any]
 ) -> tuple[tuple[Path, ...], Person | None]:
     """The images, a DICOM folder turned into one beside it or in -o, and whose it is."""
-    folders = [path for path in images if path.is_dir()]
-    if not folders:
+    if len(images) != 1 or not os.path.isdir(images[0]):  # noqa: PTH112 - false for a circular link
         if rest["series"] is not None:
-            raise click.UsageError("-series needs a DICOM folder with -i.")
+            raise click.UsageError("-series needs one DICOM folder with -i.")
         return images, None
-    if len(images) > 1:
-        raise click.UsageError("A DICOM folder is given alone: one -i.")
     from sct_deepseg_general.dicom.convert import converted
     from sct_deepseg_general.dicom.series import chosen, series_in
 
-    one = chosen(series_in(folders[0]), rest["series"])
-    folder = folders[0].absolute().parent if output is None else output
+    one = chosen(series_in(images[0]), rest["series"])
+    folder = images[0].absolute().parent if output is None else output
     if folder.name.endswith((".nii", ".nii.gz")):
         folder = folder.parent
     suffix = f"_{rest['contrast']}" if rest["contrast"] else ""
-    path = folder / f"{folders[0].absolute().name}_series{one.number}{suffix}.nii.gz"
+    path = folder / f"{images[0].absolute().name}_series{one.number}{suffix}.nii.gz"
     check_writable((path,), overwrite=bool(rest["overwrite"]))
     return (converted(one, path),), one.person
 

@@ -142,7 +142,6 @@ def _train_cord(options: TrainOptions) -> None:
 def _check(options: TrainOptions, recipe: Recipe) -> Start | None:
     """Check all that can be checked before work begins; the model to start from, if any."""
     from sct_deepseg_general.datasets.checks import check_model_name, check_training
-    from sct_deepseg_general.inference.devices import chosen_device
     from sct_deepseg_general.job.outputs import check_folder
 
     check_model_name(recipe, options.model)
@@ -154,8 +153,9 @@ def _check(options: TrainOptions, recipe: Recipe) -> Start | None:
     needs = check_training(recipe, options.folders, options.output, options.model)
     with required("Training", "train"):
         from sct_deepseg_general.training.start import Start
+        from sct_deepseg_general.training.stock import check_trainers
         from sct_deepseg_general.zoo.zoo import resolve
-    chosen_device(options.device, "torch")
+    check_trainers(recipe, options.device)
     start = None if options.start is None else Start(resolve(options.start))
     if start is not None:
         start.check(recipe.training)

@@ -1,5 +1,5 @@
-"""BIDS datasets converted for training: recipe, split, conversion, manifest. Needs no torch.
+"""BIDS datasets converted for training: recipe, split, checks, conversion, manifest.
 
-May import: image, bids and what lies below.
-Main functions: `build.build`, `recipe.read`, `split.split_people`.
+Needs no torch. May import: image, bids and what lies below.
+Main functions: `build.build`, `recipe.read`, `proposal.propose`, `split.split_people`.
 """

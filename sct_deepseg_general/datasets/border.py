@@ -35,8 +35,10 @@ def half_way(contour: Contour, image: Volume) -> Floats:
     One value for each slice of the image, NaN where there is no label, no such place between the
     cord's core and the extreme within 3 mm outside the edge, or less than 25 mm² of cord.
 
-    Raises:
-        ImageError: image and label are not on one grid.
+    Raises
+    ------
+    ImageError
+        Image and label are not on one grid.
     """
     upright = image.reoriented(AXES)
     if not upright.grid.matches(contour.grid):

@@ -1,12 +1,12 @@
-"""N BIDS datasets into nnU-Net v2 raw datasets: one of all of them and one of each.
+"""Conversion of N BIDS datasets to nnU-Net v2 raw datasets: one of all, and one of each.
 
-What `build` leaves in its folder:
+`build` writes into its folder:
 
     recipe.json      the recipe with the split stored in it
     cases.tsv        the manifest: nnU-Net name, BIDS file, SHA-256, person, part, fold
-    skipped.tsv      what was left out, and why
+    skipped.tsv      files that were left out, with the reason
     shapes/          label maps of the recipe's shapes
-    report.md        counts, and the same reasons, to read
+    report.md        counts and reasons as text
     nnUNet_raw/Dataset101_general/, Dataset102_NAME/, ...: imagesTr, labelsTr, imagesTs, labelsTs,
                      softlabelsTr and Ts for soft labels, dataset.json, splits_final.json
 
@@ -55,7 +55,7 @@ class Exclusion:
 
 @dataclass(frozen=True)
 class Built:
-    """The outcome: `recipe` has the split stored; `converted` counts what was written now."""
+    """The result: `recipe` has the split stored, `converted` counts the cases written now."""
 
     folder: Path
     recipe: Recipe
@@ -75,14 +75,51 @@ def build(
     jobs: int = 1,
     progress: Progress = lambda done, total: None,
 ) -> Built:
-    """All raw datasets of a recipe in `output`, made or brought up to date.
+    """Make all raw datasets of a recipe in `output`, or bring them up to date.
 
-    `data` are the folders in which the datasets lie, `jobs` the number of processes, and
-    `progress` is told after each case how many are done and how many there are.
+    Parameters
+    ----------
+    recipe : Recipe
+        Datasets, people and their split; a split that an earlier run stored in `output` is kept.
+    data : sequence of Path
+        Folders in which the datasets lie.
+    output : Path
+        Folder to write to.
+    jobs : int
+        Number of processes.
+    progress : callable
+        Called after each case with the number of cases done and their total.
 
-    Raises:
-        DatasetError: a dataset is missing, the split is contradictory, or nothing is left to train
-            on; OutputError: `output` cannot be written or lies inside a dataset.
+    Returns
+    -------
+    Built
+        The recipe with its split, the manifest's rows, and what was left out, with the reason.
+
+    Raises
+    ------
+    DatasetError
+        A dataset is missing, the split is contradictory, or nothing is left to train on.
+    OutputError
+        `output` cannot be written or lies inside a dataset.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from shutil import copyfile
+    >>> anat = Path("data/ours/sub-01/anat")
+    >>> labels = Path("data/ours/derivatives/labels/sub-01/anat")
+    >>> for folder in (anat, labels):
+    ...     folder.mkdir(parents=True)
+    >>> _ = copyfile("t2.nii.gz", anat / "sub-01_T2w.nii.gz")
+    >>> _ = copyfile("t2_seg.nii.gz", labels / "sub-01_T2w_seg-manual.nii.gz")
+    >>> from sct_deepseg_general.datasets.build import build
+    >>> from sct_deepseg_general.datasets.recipe import Dataset, Recipe, SplitRule
+    >>> recipe = Recipe("study", (Dataset("ours"),), split=SplitRule(test=0.0))
+    >>> built = build(recipe, [Path("data")], Path("nnunet"))
+    >>> [(row.name, row.part, row.spacing) for row in built.entries]
+    [('ours_sub-01_T2w', 'train', '1x1x1')]
+    >>> built.raw("general").as_posix()
+    'nnunet/nnUNet_raw/Dataset101_general'
     """
     found = index_datasets(recipe, data)
     check_output(output, found)
@@ -123,7 +160,7 @@ def check_output(output: Path, found: Iterable[DatasetIndex]) -> None:
 
 
 def with_stored_split(recipe: Recipe, output: Path) -> Recipe:
-    """The recipe with the places that an earlier run stored, unless its rule was another."""
+    """The recipe with the split that an earlier run stored, unless its rule differs."""
     path = output / RECIPE
     if not path.is_file():
         return recipe
@@ -131,8 +168,10 @@ def with_stored_split(recipe: Recipe, output: Path) -> Recipe:
     if (stored.seed, stored.test) != (recipe.split.seed, recipe.split.test):
         return recipe
     names = {one.name for one in recipe.datasets}
-    kept = {who: part for who, part in stored.assigned.items() if who.split("/")[0] in names}
-    return recipe.with_split({**kept, **recipe.split.assigned})
+    stored_parts = {
+        who: part for who, part in stored.assigned.items() if who.split("/")[0] in names
+    }
+    return recipe.with_split({**stored_parts, **recipe.split.assigned})
 
 
 def _jobs(
@@ -151,7 +190,7 @@ def _jobs(
 
 
 def _prepare(output: Path, receipts: set[Path]) -> None:
-    """The folder without what a killed run left half done, nor receipts of cases now gone."""
+    """Remove unfinished files of a killed run, and the records of cases that no longer exist."""
     (output / _RECEIPTS).mkdir(parents=True, exist_ok=True)
     old = [path for path in (output / _RECEIPTS).iterdir() if path not in receipts]
     for path in {*old, *output.glob(".part-*"), *(output / RAW).glob("**/.part-*")}:

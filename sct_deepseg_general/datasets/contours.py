@@ -92,8 +92,10 @@ class Contour:
 def contour_of(label: Volume) -> Contour:
     """The edge of a mask or soft label, where it is 0.5, in any orientation.
 
-    Raises:
-        ImageError: the label is empty.
+    Raises
+    ------
+    ImageError
+        The label is empty.
     """
     upright = label.reoriented(AXES)
     values = np.asarray(upright.data, np.float32)

@@ -1,7 +1,7 @@
-"""One BIDS case into nnU-Net's raw format: read, checked, reoriented, written.
+"""Conversion of one BIDS case to nnU-Net's raw format: read, check, reorient, write.
 
-Sources are opened for reading only. What is written is described by a receipt, a small JSON
-file that is written last; a case whose receipt fits its sources is not converted again.
+Sources are opened for reading only. A small JSON file, the record, describes what was written; it
+is written last. A case whose record still fits its sources is not converted again.
 
 Images are float32 on their native spacing with axes towards R, A, S (nibabel's letters; SCT
 calls it LPI). Labels are 0/1, uint8: cord where the source is above 0.5, hard or soft. With
@@ -45,7 +45,7 @@ _ALIGNED = 0.05  # of a voxel: below this, image and label are on the same grid
 
 @dataclass(frozen=True)
 class Conversion:
-    """One case to convert, and where to: an nnU-Net dataset `folder` and Tr or Ts."""
+    """One case to convert, and its target: an nnU-Net dataset `folder`, and Tr or Ts."""
 
     case: Case
     soft: bool
@@ -76,10 +76,10 @@ class Conversion:
 
 @dataclass(frozen=True)
 class ConversionRecord:
-    """What came of a case: `reason` says why nothing was written, "" if all was."""
+    """The result of a conversion; `reason` says why nothing was written, "" if all was."""
 
     stamp: str
-    """Which sources and options this is the receipt of."""
+    """Sizes and times of the sources, and the options, that were converted."""
     image_sha256: str
     label_sha256: str
     shape: str = ""
@@ -88,7 +88,7 @@ class ConversionRecord:
 
 
 def convert(job: Conversion) -> tuple[ConversionRecord, bool]:
-    """The case's receipt, and whether its files were written now (or kept from an earlier run)."""
+    """Convert a case; return its record, and whether its files were written now, not earlier."""
     stamp = _stamp(job)
     known = _known(job, stamp)
     if known is not None:
@@ -153,7 +153,7 @@ def _label_path(job: Conversion) -> Path:
 
 
 def _known(job: Conversion, stamp: str) -> ConversionRecord | None:
-    """The receipt of an earlier run, if it is of these sources and its files are there."""
+    """The record of an earlier run, if it is of these sources and its files exist."""
     try:
         receipt = read_record(ConversionRecord, job.receipt)
     except SchemaError:

@@ -34,8 +34,10 @@ Floats = NDArray[np.float64]
 def offset_by_rule(contour: Contour, image: Volume, edge: float = EDGE) -> float:
     """How far outward (mm) a whole label must be moved to lie `edge` mm inside the half-way point.
 
-    Raises:
-        DatasetError: the image has no such border, or it is further than `LONGEST` away.
+    Raises
+    ------
+    DatasetError
+        The image has no such border, or it is further than `LONGEST` away.
     """
     places = half_way(contour, image)
     offset = float(np.nanmedian(places)) - edge if np.isfinite(places).any() else float("nan")
@@ -55,8 +57,10 @@ def offsets_by_areas(contour: Contour, areas: Floats, smoothing: float = SMOOTHI
     offsets are averaged along the cord with a Gaussian of `smoothing` mm, which also fills in
     the slices between and beyond the known ones.
 
-    Raises:
-        DatasetError: no slice of the label has a known area within reach.
+    Raises
+    ------
+    DatasetError
+        No slice of the label has a known area within reach.
     """
     offsets = contour.offsets(areas)
     if not np.isfinite(offsets).any():

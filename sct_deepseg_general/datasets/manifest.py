@@ -56,7 +56,7 @@ def write_manifest(entries: Iterable[ManifestRow], path: Path) -> None:
 def trained_on(entries: Iterable[ManifestRow], model: str) -> tuple[ManifestRow, ...]:
     """The entries that "general", or the specific model of a dataset, is trained on.
 
-    Kept as `cases.tsv` in the model's folder, they keep its own people out of its tests.
+    They are stored as `cases.tsv` in the model's folder, so that an evaluation can refuse them.
     """
     train = (one for one in entries if one.part == "train")
     return tuple(one for one in train if model in {"general", one.dataset})
@@ -65,8 +65,10 @@ def trained_on(entries: Iterable[ManifestRow], model: str) -> tuple[ManifestRow,
 def read_manifest(path: Path) -> tuple[ManifestRow, ...]:
     """The entries of a manifest.
 
-    Raises:
-        DatasetError: the file is missing or is not a manifest.
+    Raises
+    ------
+    DatasetError
+        The file is missing or is not a manifest.
     """
     try:
         with path.open(newline="", encoding="utf-8") as stream:

@@ -73,6 +73,24 @@ def propose(
     ------
     DatasetError
         A folder is no BIDS dataset, has no label, or two datasets are the same.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from shutil import copyfile
+    >>> anat = Path("data/ours/sub-01/anat")
+    >>> labels = Path("data/ours/derivatives/labels/sub-01/anat")
+    >>> for folder in (anat, labels):
+    ...     folder.mkdir(parents=True)
+    >>> _ = copyfile("t2.nii.gz", anat / "sub-01_T2w.nii.gz")
+    >>> _ = copyfile("t2_seg.nii.gz", labels / "sub-01_T2w_seg-manual.nii.gz")
+    >>> from sct_deepseg_general.datasets.proposal import Settings, propose
+    >>> from sct_deepseg_general.datasets.recipe import Training
+    >>> proposal = propose([Path("data/ours")], [], Settings(Training(), None), "study")
+    >>> proposal.recipe.datasets[0].contrasts
+    ('T2w',)
+    >>> proposal.doubts
+    ('ours: only 1 labelled people; results will depend on single people.',)
     """
     places = [path.resolve() for path in (*bids, *unseen)]
     names = _names(places)

@@ -20,6 +20,7 @@ from sct_deepseg_general.bids import LABEL_SUFFIXES, DatasetSelection
 from sct_deepseg_general.errors import DatasetError
 from sct_deepseg_general.files import write_whole
 from sct_deepseg_general.schema import as_json, from_json, raising, read_record
+from sct_deepseg_general.text_files import read_text
 
 __all__ = [
     "Dataset",
@@ -229,9 +230,29 @@ class Recipe:
 def read(path: Path) -> Recipe:
     """Read a recipe from a JSON file, or from YAML if the name ends in .yaml or .yml.
 
-    Raises:
-        DatasetError: the file is not readable, a field is unknown, missing or of another type, or
-            a value makes no sense; the message names the field.
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    Recipe
+        The recipe, whose names, numbers and people have been checked.
+
+    Raises
+    ------
+    DatasetError
+        The file is not readable, a field is unknown, missing or of another type, or a value makes
+        no sense; the message names the field.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from sct_deepseg_general.datasets.recipe import read
+    >>> _ = Path("recipe.yaml").write_text("{name: study, datasets: [{name: ours}]}")
+    >>> read(Path("recipe.yaml")).models
+    ('general', 'ours')
     """
     with raising(DatasetError):
         if path.suffix.lower() in {".yaml", ".yml"}:
@@ -243,8 +264,8 @@ def _yaml(path: Path) -> Any:
     import yaml
 
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        return yaml.safe_load(read_text(path))
+    except yaml.YAMLError as error:
         reason = " ".join(str(error).split())
         raise DatasetError(f"{path} cannot be read as YAML: {reason}.") from error
 
@@ -252,8 +273,10 @@ def _yaml(path: Path) -> Any:
 def checked(recipe: Recipe, where: str) -> Recipe:
     """The recipe, if its values make sense; `where` names its origin in the message.
 
-    Raises:
-        DatasetError: a name, a number or a person does not.
+    Raises
+    ------
+    DatasetError
+        A name, a number or a person does not.
     """
     _check_names(recipe, where)
     _check_numbers(recipe, where)

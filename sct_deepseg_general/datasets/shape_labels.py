@@ -24,17 +24,19 @@ FLUID, CORD = 1, 2
 _RAS = ("R", "A", "S")
 
 
-def write_shapes(wanted: Sequence[Shapes], data: Sequence[Path], folder: Path) -> dict[str, str]:
+def write_shapes(shapes: Sequence[Shapes], data: Sequence[Path], folder: Path) -> dict[str, str]:
     """The label map of each person as `folder/NAME_PARTICIPANT.nii.gz`, where it is not yet.
 
     Shapes are an extra: those that are in none of the folders `data` are left out, and the
     result says by name where they were looked for.
 
-    Raises:
-        DatasetError: cord and canal are not on one grid.
+    Raises
+    ------
+    DatasetError
+        Cord and canal are not on one grid.
     """
-    kept, absent = set(), {}
-    for one in wanted:
+    written, absent = set(), {}
+    for one in shapes:
         pairs = _pairs(one, data)
         if not pairs:
             places = " and ".join(str(place / (one.folder or one.name)) for place in data)
@@ -42,23 +44,23 @@ def write_shapes(wanted: Sequence[Shapes], data: Sequence[Path], folder: Path) -
         for cord, canal in pairs:
             person = canal.name.split("_", maxsplit=1)[0]
             path = folder / f"{one.name}_{person}.nii.gz"
-            kept.add(path)
+            written.add(path)
             newest = max(file.stat().st_mtime_ns for file in (cord, canal))
             if not path.is_file() or path.stat().st_mtime_ns < newest:
                 folder.mkdir(parents=True, exist_ok=True)
                 save(_label_map(cord, canal), path)
-    for path in set(folder.glob("*.nii.gz")) - kept:
+    for path in set(folder.glob("*.nii.gz")) - written:
         path.unlink()
     return absent
 
 
-def _pairs(wanted: Shapes, data: Sequence[Path]) -> list[tuple[Path, Path]]:
+def _pairs(shapes: Shapes, data: Sequence[Path]) -> list[tuple[Path, Path]]:
     """Cord and canal of each person who has both, from the first folder that has any."""
-    places = [place / (wanted.folder or wanted.name) for place in data]
-    found = (sorted(place.rglob(f"*{wanted.canal}.nii.gz")) for place in places)
+    places = [place / (shapes.folder or shapes.name) for place in data]
+    found = (sorted(place.rglob(f"*{shapes.canal}.nii.gz")) for place in places)
     canals = next((paths for paths in found if paths), [])
     pairs = [
-        (path.with_name(path.name.replace(wanted.canal, wanted.cord)), path) for path in canals
+        (path.with_name(path.name.replace(shapes.canal, shapes.cord)), path) for path in canals
     ]
     return [pair for pair in pairs if pair[0].is_file()]
 

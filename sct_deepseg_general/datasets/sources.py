@@ -18,8 +18,10 @@ __all__ = ["index_datasets"]
 def index_datasets(recipe: Recipe, data: Sequence[Path]) -> tuple[DatasetIndex, ...]:
     """What each dataset of the recipe holds, looked for in the folders `data` in order.
 
-    Raises:
-        DatasetError: a dataset is in none of the folders.
+    Raises
+    ------
+    DatasetError
+        A dataset is in none of the folders.
     """
     return tuple(_index(one, data) for one in recipe.datasets)
 

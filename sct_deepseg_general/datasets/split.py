@@ -1,7 +1,7 @@
-"""Who is trained on and who is tested on, decided by person.
+"""The split into people to train on and people to test on.
 
-A person's place comes from a hash of their name (and the seed) alone: adding people, sessions
-or images moves nobody. What the recipe has stored, or an imported split says, goes first.
+A person's part depends on a hash of their name and the seed alone, so that adding people, sessions
+or images changes nobody else's part. Parts stored in the recipe, or imported, take precedence.
 """
 
 from __future__ import annotations
@@ -36,11 +36,44 @@ class Split:
 
 
 def split_people(recipe: Recipe, datasets: Iterable[DatasetIndex]) -> Split:
-    """Places for all labelled people of the seen datasets.
+    """Decide who of the seen datasets' labelled people is trained on and who is tested on.
 
-    Raises:
-        DatasetError: a person is both in a seen and an unseen dataset, one person's names are
-            assigned to different parts, or a seen dataset has nobody to train on.
+    A person's place comes from a hash of their name, unless the recipe assigns one.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        The share to test on, the seed, the number of folds, and the people who are assigned.
+    datasets : iterable of DatasetIndex
+        What each dataset of the recipe holds.
+
+    Returns
+    -------
+    Split
+        The part of each person, and the fold in which each person of "train" validates.
+
+    Raises
+    ------
+    DatasetError
+        A person is both in a seen and an unseen dataset, one person's names are assigned to
+        different parts, or a seen dataset has nobody to train on.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from shutil import copyfile
+    >>> anat = Path("data/ours/sub-01/anat")
+    >>> labels = Path("data/ours/derivatives/labels/sub-01/anat")
+    >>> for folder in (anat, labels):
+    ...     folder.mkdir(parents=True)
+    >>> _ = copyfile("t2.nii.gz", anat / "sub-01_T2w.nii.gz")
+    >>> _ = copyfile("t2_seg.nii.gz", labels / "sub-01_T2w_seg-manual.nii.gz")
+    >>> from sct_deepseg_general.bids import index
+    >>> from sct_deepseg_general.datasets.recipe import Dataset, Recipe, SplitRule
+    >>> from sct_deepseg_general.datasets.split import split_people
+    >>> recipe = Recipe("study", (Dataset("ours"),), split=SplitRule(test=0.0, folds=1))
+    >>> split_people(recipe, [index(Path("data/ours"))]).parts
+    {'ours/sub-01': 'train'}
     """
     datasets = tuple(datasets)
     seen_names = {one.name for one in recipe.seen}
@@ -70,8 +103,8 @@ def training_folds(
 ) -> list[dict[str, list[str]]]:
     """nnU-Net's `splits_final.json` for the cases whose person is given in `people`.
 
-    A fold in which nobody validates borrows the next fold's people; where all people are in one
-    fold they validate on themselves, and the trainer's curves say nothing about others.
+    A fold without people to validate on uses those of the next fold. Where all people are in one
+    fold, the same people are trained on and validated on, and the curves say nothing of others.
     """
     taken = sorted({folds[person] for person in people.values()})
     splits = []
@@ -90,8 +123,10 @@ def imported(path: Path, datasets: Iterable[str]) -> dict[str, Part]:
     dataset. TSV: columns participant_id, split and, with several datasets, dataset. "val" is
     counted to "train" (folds are made of it). A bare participant needs a single dataset.
 
-    Raises:
-        DatasetError: the file is none of these, or puts one person in two parts.
+    Raises
+    ------
+    DatasetError
+        The file is none of these, or puts one person in two parts.
     """
     names = tuple(datasets)
     pairs = _table(path) if path.suffix.lower() in {".tsv", ".csv"} else _tree(_content(path), "")

@@ -1,5 +1,5 @@
-"""Models compared with reference masks: measurements, statistics, tables, drift of areas.
+"""Models and masks compared with reference masks: measurements, statistics, tables, drift.
 
 May import: datasets, morphometry, image and what lies below.
-Main functions: `evaluate.evaluated`, `statistics.summary`.
+Main functions: `evaluate.evaluate_models`, `statistics.summary`.
 """

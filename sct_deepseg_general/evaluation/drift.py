@@ -95,8 +95,10 @@ def pairs(
 def drift(found: Sequence[VersionPair]) -> tuple[Drift, ...]:
     """The drift of each contrast, in alphabetical order, and last over all images.
 
-    Raises:
-        DatasetError: there is no image, or none in which the versions share a slice of cord.
+    Raises
+    ------
+    DatasetError
+        There is no image, or none in which the versions share a slice of cord.
     """
     if not any(one.slices for one in found):
         raise DatasetError("There is no image in which both models found the cord.")
@@ -154,8 +156,8 @@ def _drift(contrast: str, group: Sequence[VersionPair]) -> Drift:
 
 
 def _areas(group: Iterable[VersionPair]) -> tuple[Floats, Floats]:
-    kept = [one for one in group if one.slices]
-    return np.array([one.area_a for one in kept]), np.array([one.area_b for one in kept])
+    common = [one for one in group if one.slices]
+    return np.array([one.area_a for one in common]), np.array([one.area_b for one in common])
 
 
 def _scale(first: Floats, second: Floats) -> tuple[float, float, float]:

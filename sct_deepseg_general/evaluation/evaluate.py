@@ -1,8 +1,8 @@
-"""Models on test sets: every metric of every image, nothing left out.
+"""Measurement of models on test sets: every metric of every image.
 
-A segmenter is any function from an image to its segmentation on the same grid. A model that
-raises on an image has segmented nothing there: the case is marked "failed" and counts as an
-empty prediction. A case that a model was trained on is refused.
+A segmenter is any function from an image to its segmentation on the same grid. If a model
+raises an error on an image, the case is marked "failed" and counts as an empty prediction. A case
+that a model was trained on is refused.
 
 CSA is compared slice by slice, perpendicular to the cord, over the slices in which the
 reference has cord: `csa_error` is the mean of predicted minus reference area (mm²) and
@@ -93,7 +93,7 @@ class Candidate:
 
     name: str
     segment: Segmenter | None = None
-    seen: TrainingData = TrainingData()
+    trained_on: TrainingData = TrainingData()
     masks: Mapping[str, Path] = field(default_factory=dict, hash=False)
     """The mask of each case, by the case's name, where there is no `segment`."""
 
@@ -224,14 +224,46 @@ def evaluate_models(
     progress: Callable[[int, int], None] = lambda done, total: None,
     keep: Callable[[str, TestCase, Segmentation], None] = lambda model, case, found: None,
 ) -> Iterator[Measurement]:
-    """Every model on every case, case by case; each image is read once.
+    """Measure every candidate on every case, case by case; each image is read once.
 
-    What is in `known` (by model, image and label hash) is given back without measuring again.
-    `keep` is handed every segmentation that is made, before its measurement is given.
+    Parameters
+    ----------
+    candidates : sequence of Candidate
+        Models, or sets of existing masks.
+    cases : sequence of TestCase
+        Images with their references.
+    known : iterable of Measurement
+        Earlier measurements; those of the same model, image and label are not made again.
+    progress : callable
+        Called after each case with the number of cases done and their total.
+    keep : callable
+        Called with model, case and each new segmentation, before its measurement is given.
 
-    Raises:
-        DatasetError: a model was trained on a case, before anything is measured; or a
-            reference does not fit its image.
+    Yields
+    ------
+    Measurement
+        Overlap in [0, 1], volumes in mm³, distances in mm, areas in mm².
+
+    Returns
+    -------
+    iterator of Measurement
+        One for each case and candidate, in this order.
+
+    Raises
+    ------
+    DatasetError
+        Before anything is measured: a model was trained on a case, or a reference does not fit
+        its image.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from sct_deepseg_general.evaluation.evaluate import Candidate, TestCase, evaluate_models
+    >>> files = {"image": Path("t2.nii.gz"), "label": Path("t2_seg.nii.gz")}
+    >>> case = TestCase("ours", "one", "ours/sub-01", "", "", "T2w", **files)
+    >>> masks = Candidate("reference", masks={"one": files["label"]})
+    >>> [(row.dice, row.csa_error) for row in evaluate_models([masks], [case])]
+    [(1.0, 0.0)]
     """
     _refuse_training_cases(candidates, cases)
     _check_references(cases)
@@ -253,8 +285,10 @@ def evaluate_models(
 def reference_of(image: Volume, label: Volume, where: str) -> Segmentation:
     """The label as 0/1 on the image's own axes and grid.
 
-    Raises:
-        DatasetError: it does not lie on the image, or its values make no sense.
+    Raises
+    ------
+    DatasetError
+        It does not lie on the image, or its values make no sense.
     """
     _check_reference(image.grid, label, where)
     data = label.reoriented(image.grid.axcodes).data > THRESHOLD
@@ -280,12 +314,14 @@ def _own_name(entry: ManifestRow) -> str:
 
 
 def _refuse_training_cases(candidates: Iterable[Candidate], cases: Iterable[TestCase]) -> None:
-    seen = [(one.name, case.name) for one in candidates for case in cases if one.seen.has(case)]
-    if seen:
-        model, name = seen[0]
+    trained = [
+        (one.name, case.name) for one in candidates for case in cases if one.trained_on.has(case)
+    ]
+    if trained:
+        model, name = trained[0]
         raise DatasetError(
-            f"{model} was trained on {name} or on this person ({len(seen)} such pairs): leave the "
-            f"training people out of the test."
+            f"{model} was trained on {name} or on this person ({len(trained)} such pairs): leave "
+            f"the training people out of the test."
         )
 
 

@@ -58,8 +58,10 @@ def write_csv(rows: Iterable[Measurement], path: Path, *, timed: bool = True) ->
 def read_csv(path: Path) -> tuple[Measurement, ...]:
     """What `write_csv` wrote.
 
-    Raises:
-        DatasetError: the file is missing or has other columns.
+    Raises
+    ------
+    DatasetError
+        The file is missing or has other columns.
     """
     numbers = {*METRICS, "seconds"}
     try:

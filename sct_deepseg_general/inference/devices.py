@@ -80,6 +80,6 @@ def import_torch() -> Any:
     BackendError
         It is not installed.
     """
-    with required("The torch engine", "torch", ", or use -engine openvino -device cpu"):
+    with required("This engine or device", "torch", ", or use -engine openvino -device cpu"):
         import torch
     return torch

@@ -15,11 +15,11 @@ from sct_deepseg_general.csa.table import write as write_csa
 from sct_deepseg_general.files import write_whole
 from sct_deepseg_general.image import nifti
 from sct_deepseg_general.job.levels import c2c3_area, level_answer, levels_record, with_levels
-from sct_deepseg_general.job.outputs import PROGRAM, Outputs, read_sidecar
-from sct_deepseg_general.job.overwrite import EDITED, is_own
+from sct_deepseg_general.job.outputs import PROGRAM, Outputs, read_sidecar, stem_of
+from sct_deepseg_general.job.overwrite import EDITED, is_own, mask_origin
 from sct_deepseg_general.levels.answer import LevelAnswer, LevelRequest
 
-__all__ = ["EditedMask", "remeasured"]
+__all__ = ["EditedMask", "describe_edited", "remeasured"]
 
 REASON = "the mask was edited: no interval, and no quality check of it"
 
@@ -92,6 +92,28 @@ def remeasured(
     found = EditedMask(mean, int(with_cord.sum()), answer, c2c3)
     _update_sidecar(outputs.sidecar, found)
     return found
+
+
+def describe_edited(mask: Path) -> str:
+    """Bring the sidecar of a mask up to date if the mask was edited; its area is measured.
+
+    Returns
+    -------
+    str
+        The status for a table of its areas: "edited", or "" for every other mask.
+
+    Raises
+    ------
+    ImageError, OutputError
+        As for `remeasured`.
+    """
+    stem = mask.with_name(stem_of(mask))
+    sidecar, csa = stem.with_name(f"{stem.name}.json"), stem.with_name(f"{stem.name}_csa.csv")
+    outputs = Outputs(mask, sidecar, csa, mask)
+    if mask_origin(outputs) != "edited":
+        return ""
+    remeasured(mask, outputs, csa=False)
+    return EDITED
 
 
 def _update_sidecar(path: Path, mask: EditedMask) -> None:

@@ -5,6 +5,7 @@ The main command and the batch both call `run`.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -111,10 +112,10 @@ class Done:
     """Time from reading the image to the last file written, without the QC page."""
     qc_page: Path | None = None
     norms: Assessment | None = None
-    """Where the levels lie among the norms, if that was asked."""
+    """Where the levels lie among the norms, if norms were requested."""
     levels: LevelAnswer | None = None
     c2c3: C2C3 | None = None
-    """As the levels, None unless they are asked for."""
+    """The area of C2-C3; None, like the levels, unless requested."""
 
     @property
     def disc_file(self) -> tuple[Path, ...]:
@@ -421,7 +422,8 @@ def filed(image: Path) -> tuple[str, str, str]:
     >>> filed(Path("/data/study/anna/t2/t2.nii.gz"))
     ('study', 'anna', 't2')
     """
-    folders = [*(folder.name for folder in image.resolve().parents), "", "", ""]
+    full = Path(os.path.abspath(image))  # noqa: PTH100 - resolve would follow the links of annexes
+    folders = [*(folder.name for folder in full.parents), "", "", ""]
     first, *rest = image.name.split(".")[0].split("_")
     contrast = rest[-1] if first.startswith("sub-") and rest else ""
     if contrast and first in folders:

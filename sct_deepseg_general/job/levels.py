@@ -29,10 +29,23 @@ __all__ = [
 def level_answer(
     image: Volume, mask: Segmentation, measures: CsaRequest, wanted: LevelRequest | None
 ) -> LevelAnswer | None:
-    """The levels of an image with a cord, where they are asked for.
+    """The vertebral levels of an image; None if they are not requested or there is no cord.
 
-    Raises:
-        ImageError: the disc that is said to be known is not in the cord.
+    Parameters
+    ----------
+    image
+        The image, with axes (x, y, z).
+    mask
+        The cord, on the grid of the image.
+    measures
+        Holds the discs or the level map that the user gave, if any.
+    wanted
+        How levels are found; None for no levels.
+
+    Raises
+    ------
+    ImageError
+        The disc that the user gave is not in the cord.
     """
     if wanted is None or not mask.data.any():
         return None
@@ -41,7 +54,7 @@ def level_answer(
 
 
 def with_levels(mask: Segmentation, measures: CsaRequest, answer: LevelAnswer | None) -> CsaRequest:
-    """What to measure: every slice where there is no cord, or its levels were withheld."""
+    """The rows to measure: every slice if there is no cord or its levels were withheld."""
     if not mask.data.any():
         return PER_SLICE
     if answer is None or measures.level_map is not None:
@@ -53,14 +66,14 @@ def with_levels(mask: Segmentation, measures: CsaRequest, answer: LevelAnswer | 
 
 
 def c2c3_area(measured: Measured, answer: LevelAnswer | None) -> C2C3:
-    """The area of C2-C3, or why there is none."""
+    """The area of C2-C3 in mm², or the reasons why there is none."""
     if answer is None:
         return C2C3("withheld", reasons=("no cord was found",))
     return c2c3_of(measured, answer.withheld if measured.levels is None else ())
 
 
 def levels_record(answer: LevelAnswer | None, c2c3: C2C3 | None) -> dict[str, Any]:
-    """What the sidecar says of levels; empty where they were not asked for."""
+    """The levels, discs (positions in mm) and area of C2-C3 (mm²) for the sidecar."""
     record: dict[str, Any] = {}
     if answer is not None and answer.found is not None:
         found = answer.found
@@ -91,10 +104,12 @@ def _disc_record(disc: Disc, numbered: bool) -> dict[str, Any]:
 
 
 def disc_labels(answer: LevelAnswer | None, image: Volume) -> Volume:
-    """The label map to write, with the geometry of the image.
+    """The label map of the discs (x, y, z) to write, on the grid and with the header of the image.
 
-    Raises:
-        ImageError: there are no discs.
+    Raises
+    ------
+    ImageError
+        There are no discs.
     """
     if answer is None or answer.discs is None:
         raise ImageError("There are no discs to write: their numbers were withheld.")
@@ -102,7 +117,7 @@ def disc_labels(answer: LevelAnswer | None, image: Volume) -> Volume:
 
 
 def discs_shown(answer: LevelAnswer | None) -> tuple[ShownDisc, ...]:
-    """The discs to draw, where their numbers are known."""
+    """The discs that the QC page shows; empty if their numbers are not known."""
     found = answer.found if answer is not None else None
     if found is None or found.status != "ok":
         return ()
@@ -113,7 +128,7 @@ def discs_shown(answer: LevelAnswer | None) -> tuple[ShownDisc, ...]:
 
 
 def levels_words(answer: LevelAnswer | None) -> str:
-    """How the levels are known, for people; "" where they were not asked for."""
+    """How the levels are known, as text; "" if they were not requested."""
     if answer is None or answer.found is None:
         return ""
     if answer.withheld:
@@ -123,7 +138,7 @@ def levels_words(answer: LevelAnswer | None) -> str:
 
 
 def c2c3_words(found: C2C3 | None) -> str:
-    """The area of C2-C3 with its interval, for people; "" where it was not asked for."""
+    """The area of C2-C3 with its interval in mm² as text; "" if it was not requested."""
     if found is None or found.area is None:
         return "" if found is None else "withheld"
     known = found.lower is not None and found.upper is not None

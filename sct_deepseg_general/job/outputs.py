@@ -46,7 +46,7 @@ class Outputs:
     soft: Path
     """The probability map."""
     discs: Path | None = None
-    """The discs found, as labelled voxels; written where levels are asked for and not withheld."""
+    """The label map of the discs; written if levels are requested and not withheld."""
 
     @property
     def every(self) -> tuple[Path, ...]:

@@ -32,6 +32,7 @@ Floats = NDArray[np.float64]
 Status = Literal["ok", "withheld"]
 
 _C2, _C1 = 15.5, 23.0  # mm from disc 3 up to the top of C2, and from there to the top of C1 (PAM50)
+_LOWEST_READ = 9  # T1/T2: further down the level is read less and less surely
 _FRONT = (2.0, 14.0)  # mm before the centreline between which a disc's tip lies
 
 
@@ -161,7 +162,7 @@ def _evidence(
 ) -> doubt.Evidence:
     places = numbering.places
     rows = np.array([round(place.row) for place in places], np.int64)
-    numbers = np.array([place.number for place in places])
+    numbers = np.array([place.number for place in places], np.int64)
     top = places[0] if places and places[0].number == FIRST else None
     return doubt.Evidence(
         tissue=tissue(strip),
@@ -171,9 +172,13 @@ def _evidence(
         c2c3=_near(responses.c2c3, top.row) if top else 0.0,
         above=float(np.flatnonzero(responses.visible)[-1] - top.row) * STEP if top else 0.0,
         margin=numbering.margin,
-        spread=float(np.median(responses.spread[rows])) if places else np.inf,
+        spread=_spread(responses, rows[numbers <= _LOWEST_READ]),
         offset=float(np.median(responses.level[rows] - numbers)) if places else 0.0,
     )
+
+
+def _spread(responses: Responses, rows: NDArray[np.int64]) -> float:
+    return float(np.median(responses.spread[rows])) if rows.size else np.inf
 
 
 def _near(values: Floats, row: float) -> float:

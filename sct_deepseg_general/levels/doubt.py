@@ -16,11 +16,11 @@ NO_C2C3 = "C2/C3 is not in the field of view: levels are relative, give -disc-at
 class Evidence:
     """What is judged of a numbering; see `record.Limits` for what is asked of it.
 
-    `discs` is how many were seen; `response` their mean response; `c2c3` the response at
-    C2/C3, 0 where it is not among them, and `above` how many mm of spine are in view above it;
-    `margin` that of the numbering; `spread` the median
-    spread of the level read at the discs; `offset` the median difference of that level from
-    their numbers; `thickness` the distance of slices in mm.
+    `discs` is how many were seen; `response` their mean response; `c2c3` the response at C2/C3, 0
+    where it is not among them, and `above` how many mm of spine are in view above it; `margin`
+    that of the numbering; `spread` the median spread of the level read at the discs down to T1/T2;
+    `offset` the median difference of that level from their numbers; `thickness` the distance of
+    slices in mm.
     """
 
     tissue: Tissue

@@ -47,7 +47,7 @@ class Limits:
     clear_margin: float = 2.5
     """Margin that is enough with a response of `clear_c2c3` and `clear_above` mm in view above."""
     spread: float = 0.6
-    """Largest median spread of the level at the discs."""
+    """Largest median spread of the level at the discs down to T1/T2."""
     discs: int = 3
     """Fewest discs."""
 

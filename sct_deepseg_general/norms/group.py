@@ -12,12 +12,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sct_deepseg_general.errors import NormsError
+from sct_deepseg_general.errors import DatasetError, MissingContentError, NormsError
 from sct_deepseg_general.files import write_whole
 from sct_deepseg_general.norms.assess import whole_levels
 from sct_deepseg_general.norms.centile import Calibrations, Place, place_of
 from sct_deepseg_general.norms.model import LEVELS, Distribution, Norms
 from sct_deepseg_general.norms.participants import Participant
+from sct_deepseg_general.text_files import composed, read_rows
 
 __all__ = ["Difference", "GroupRow", "differences", "group_rows", "write_differences", "write_rows"]
 
@@ -81,7 +82,7 @@ def group_rows(
     """
     rows: list[GroupRow] = []
     for who, area, levels in _images(table):
-        person = people.get(who[0], Participant(None, "", "not in participants.tsv"))
+        person = people.get(composed(who[0]), Participant(None, "", "not in participants.tsv"))
         rows.extend(_rows_of(who, (area, levels), person, norms, calibrations))
     return rows
 
@@ -137,10 +138,9 @@ def write_differences(path: Path, found: Sequence[Difference]) -> None:
 def _images(table: Path) -> list[tuple[tuple[str, ...], Floats, NDArray[np.int64]]]:
     """Who, and area and level of the slices with cord, for each image of the table."""
     try:
-        with table.open(newline="", encoding="utf-8") as stream:
-            lines = list(csv.DictReader(stream, delimiter="\t"))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise NormsError(f"Cannot read {table}: {error}.") from error
+        lines = read_rows(table)
+    except (DatasetError, MissingContentError) as error:
+        raise NormsError(str(error)) from error
     if not lines or not {*_WHO, "level", "area"} <= set(lines[0]):
         raise NormsError(f"{table} is not the csa.tsv of a batch: it lacks columns or rows.")
     images: dict[tuple[str, ...], list[tuple[float, int]]] = {}

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sct_deepseg_general.errors import NormsError
+from sct_deepseg_general.errors import DatasetError, MissingContentError, NormsError
 from sct_deepseg_general.norms.model import Subject
+from sct_deepseg_general.text_files import composed, read_rows, read_text
 
 __all__ = ["Participant", "read_participants"]
 
@@ -27,7 +27,7 @@ class Participant:
 
 
 def read_participants(path: Path, group: str | None = None) -> Mapping[str, Participant]:
-    """The people of a `participants.tsv`, by `participant_id`.
+    """The people of a `participants.tsv`, by `participant_id` with its letters composed (NFC).
 
     Parameters
     ----------
@@ -41,17 +41,13 @@ def read_participants(path: Path, group: str | None = None) -> Mapping[str, Part
     NormsError
         The file cannot be read, lacks a column, or its ages are not in years.
     """
+    needed = ("participant_id", "age", "sex", *((group,) if group else ()))
     try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            rows = list(csv.DictReader(stream, delimiter="\t"))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise NormsError(f"Cannot read {path}: {error}.") from error
-    needed = {"participant_id", "age", "sex", *([group] if group else [])}
-    missing = sorted(needed - set(rows[0] if rows else ()))
-    if missing:
-        raise NormsError(f"{path} lacks the columns {', '.join(missing)}.")
+        rows = read_rows(path, needed)
+    except (DatasetError, MissingContentError) as error:
+        raise NormsError(str(error)) from error
     _check_units(path.with_suffix(".json"))
-    return {row["participant_id"]: _participant(row, group) for row in rows}
+    return {composed(row["participant_id"]): _participant(row, group) for row in rows}
 
 
 def _check_units(path: Path) -> None:
@@ -59,8 +55,8 @@ def _check_units(path: Path) -> None:
     if not path.is_file():
         return
     try:
-        units = json.loads(path.read_text(encoding="utf-8")).get("age", {}).get("Units", "year")
-    except (OSError, ValueError, AttributeError) as error:
+        units = json.loads(read_text(path)).get("age", {}).get("Units", "year")
+    except (DatasetError, MissingContentError, ValueError, AttributeError) as error:
         raise NormsError(f"Cannot read {path}: {error}.") from error
     if not str(units).lower().startswith("y"):
         raise NormsError(f"{path} says that the ages are in {units}: give them in years.")

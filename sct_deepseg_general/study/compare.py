@@ -1,13 +1,13 @@
 """The whole study: datasets, one general and N specific models, evaluation, report.
 
-Every stage leaves what it made, and starting again goes on where the last run ended, however it
-ended: conversion by its receipts, training by a note written when a model is done (the trainer
-resumes what it had begun), evaluation by a journal line for each model and image. The tables
-and the report are made from these, whole, at the end.
+Every stage stores its results, so that a study that was interrupted is continued where it stopped:
+conversion by the records of its cases, training by a file that is written when a model is finished
+(the trainer itself resumes an unfinished one), evaluation by one journal line for each model and
+image. Tables and report are made from these at the end.
 
-What `compare` leaves in its folder:
+`compare` writes into its folder:
 
-    dataset/              see `training.dataset`
+    dataset/              see `datasets.build`
     models/NAME/KEY/      each model, KEY standing for its cases and training options
     evaluation/           journals and segmentations of each model
     recipe.json, evaluation.csv, tests.csv, contrast_bias.csv, curves.csv, pictures/
@@ -105,10 +105,39 @@ def compare(
     jobs: int = 1,
     progress: Progress = lambda stage, done, total: None,
 ) -> StudyResults:
-    """All stages of a study; `progress` hears of each stage how much of it is done.
+    """Make or continue a study: datasets, models, evaluation, tables and report.
 
-    Raises:
-        DatasetError, OutputError: as `build` and `evaluate_models`; what the trainer raises.
+    Parameters
+    ----------
+    study : Study
+        What to compare, and where the result goes.
+    train : Trainer
+        Trains a model; see `models.trainer`.
+    load_model : ModelLoader
+        Gives a trained model's segmenter; see `models.model_loader`.
+    jobs : int
+        Processes of the conversion.
+    progress : callable
+        Called with a stage ("dataset", "train", "evaluate", "report"), steps done, and their total.
+
+    Returns
+    -------
+    StudyResults
+        Tables, tests and verdict, as in the report.
+
+    Raises
+    ------
+    DatasetError, OutputError
+        As `check`, before work begins; or as `build` and `evaluate_models`.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from sct_deepseg_general.datasets.recipe import read
+    >>> from sct_deepseg_general.study.compare import Study, compare
+    >>> from sct_deepseg_general.study.models import model_loader, trainer
+    >>> study = Study(read(Path("recipe.yaml")), (Path("data"),), Path("study"))  # doctest: +SKIP
+    >>> compare(study, trainer("cpu"), model_loader()).verdict.sentence  # doctest: +SKIP
     """
     check(study)
     study.folder.mkdir(parents=True, exist_ok=True)
@@ -147,7 +176,7 @@ def check(study: Study) -> Estimate:
 
 
 def report(folder: Path, *, with_notebook: bool = True) -> StudyResults:
-    """The page and the notebook, made again from the tables kept in `folder`."""
+    """The page and the notebook, made again from the tables in `folder`."""
     rows = read_csv(folder / "evaluation.csv")
     found = study_results(recipes.read(folder / "recipe.json"), rows)
     write_rows(
@@ -181,7 +210,9 @@ def _trained(built: Built, folder: Path, train: Trainer, progress: Progress) -> 
 def _train(built: Built, model: str, place: Path, train: Trainer) -> Path:
     made = train(built.recipe, built.raw(model), place)
     if not made.is_dir() or not made.resolve().is_relative_to(place.resolve()):
-        raise BackendError(f"The trainer left no model of '{model}' in {place}, but said {made}.")
+        raise BackendError(
+            f"The trainer left no model of '{model}' in {place}, but returned {made}."
+        )
     with write_whole(place / DONE) as temporary:
         name = made.resolve().relative_to(place.resolve()).as_posix()
         temporary.write_text(json.dumps({"model": name}), encoding="utf-8")
@@ -271,8 +302,8 @@ def _write_tables(
     recipes.write(recipe, folder / "recipe.json")
     write_csv(rows, folder / "evaluation.csv", timed=False)
     write_bias(contrast_bias(rows), folder / "contrast_bias.csv")
-    kept = {name: path / TRAINER_CURVES for name, path in places.items()}
-    records = {name: _record(path) for name, path in kept.items() if path.is_file()}
+    curves = {name: path / TRAINER_CURVES for name, path in places.items()}
+    records = {name: _record(path) for name, path in curves.items() if path.is_file()}
     write_curves(records, folder / CURVES)
 
 
@@ -281,16 +312,16 @@ def _write_pictures(study: Study, built: Built, rows: Iterable[Measurement]) -> 
     cases = {one.name: one for one in _test_cases(study, built)}
     folder = study.folder / "pictures"
     folder.mkdir(exist_ok=True)
-    wanted = {}
+    pictures = {}
     for test_set in found.test_sets:
         median, worst = chosen_cases(found, test_set)
-        wanted[f"{test_set} median {median.name}"] = median
-        wanted[f"{test_set} worst {worst.name}"] = worst
-    for title, row in wanted.items():
+        pictures[f"{test_set} median {median.name}"] = median
+        pictures[f"{test_set} worst {worst.name}"] = worst
+    for title, row in pictures.items():
         with write_whole(folder / f"{title}.png") as temporary:
             temporary.write_bytes(_picture(study.folder, built, cases[row.name], row.dice))
     for path in folder.iterdir():
-        if path.stem not in wanted:
+        if path.stem not in pictures:
             path.unlink()
 
 

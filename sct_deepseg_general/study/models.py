@@ -20,11 +20,18 @@ from sct_deepseg_general.zoo.zoo import resolve
 if TYPE_CHECKING:
     from sct_deepseg_general.training.trainer import Epoch
 
-__all__ = ["TrainingProgress", "check_engine", "model_loader", "segmenter", "trainer"]
+__all__ = [
+    "TrainingProgress",
+    "check_engine",
+    "check_networks",
+    "model_loader",
+    "segmenter",
+    "trainer",
+]
 
 
 class TrainingProgress(Protocol):
-    """What is told how a training proceeds, as `training.fit.fit` tells it."""
+    """What receives the progress of a training, as `training.fit.fit` reports it."""
 
     def epoch(self, network: str, epoch: Epoch, share: float) -> None:
         """An epoch of a network is done; `share` of its training (0 to 1) is."""
@@ -41,7 +48,7 @@ def trainer(device: str = "auto", progress: TrainingProgress | None = None) -> T
     device : str
         "auto", "cpu", "cuda", "cuda:N" or "mps".
     progress : TrainingProgress, optional
-        Is told how the training of each model's networks proceeds.
+        Receives the progress of the training of each model's networks.
 
     Raises
     ------
@@ -91,6 +98,19 @@ class _Named:
     def phase(self, network: str, phase: str, done: int, total: int) -> None:
         if self.progress is not None:
             self.progress.phase(f"{self.model}, {network}", phase, done, total)
+
+
+def check_networks(recipe: Recipe, device: str) -> None:
+    """Check that the trainers and the device of a recipe's networks exist, before a training.
+
+    Raises
+    ------
+    BackendError
+        They do not, or what training needs is not installed.
+    """
+    with required("Training", "train"):
+        from sct_deepseg_general.training.stock import check_trainers
+    check_trainers(recipe, device)
 
 
 def check_engine(engine: str, device: str) -> None:

@@ -84,8 +84,10 @@ def cells() -> tuple[tuple[str, str], ...]:
 def write_notebook(folder: Path) -> Path:
     """The notebook, executed in `folder` beside the tables it reads, written whole.
 
-    Raises:
-        BackendError: nbclient is not installed, or a cell failed.
+    Raises
+    ------
+    BackendError
+        Nbclient is not installed, or a cell failed.
     """
     with required("The notebook of a comparison", "train", ", or use -notebook 0"):
         import nbformat

@@ -55,7 +55,30 @@ def page(
     pictures: Iterable[Picture],
     records: Mapping[str, Curve],
 ) -> str:
-    """The whole page. `records` are the training curves of the models that have them."""
+    """Write the report of a comparison as one HTML page that needs no other file.
+
+    Parameters
+    ----------
+    results : StudyResults
+        Measurements, tests and verdict.
+    biases : sequence of ContrastBias
+        CSA of each contrast minus the mean over a person's contrasts, in mm².
+    pictures : iterable of Picture
+        Qualitative rows, as PNG.
+    records : mapping of str to Curve
+        Training curves of the models that have them.
+
+    Returns
+    -------
+    str
+        The page.
+
+    Examples
+    --------
+    >>> from sct_deepseg_general.study.report import published_tables
+    >>> "Spine Generic" in published_tables()
+    True
+    """
     parts = [
         f"<h1>{escape(results.recipe.name)}: general and specific models</h1>",
         f"<p>{escape(results.recipe.description)}</p>",

@@ -82,6 +82,15 @@ def fit(  # noqa: PLR0913, PLR0917  # what, from what, where to, and how
         There are no cases to train on.
     BackendError
         The device is not available.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from sct_deepseg_general.datasets.build import RAW
+    >>> from sct_deepseg_general.datasets.recipe import read
+    >>> from sct_deepseg_general.training.fit import fit
+    >>> recipe = read(Path("nnunet/recipe.json"))  # doctest: +SKIP
+    >>> fit(recipe, Path("nnunet") / RAW, Path("trained"))  # doctest: +SKIP
     """
     for folder in (output, *(path for path in output.rglob("*") if path.is_dir())):
         clear_abandoned(folder)

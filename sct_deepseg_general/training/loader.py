@@ -1,4 +1,4 @@
-"""An endless, seeded stream of training patches, drawn in processes of their own."""
+"""An endless, seeded sequence of training patches, drawn in worker processes."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ UNCHANGED = SpatialRange(rotation=0, scale=(1.0, 1.0), bend=0, shift=4, anywhere
 class PatchDataset(IterableDataset):  # type: ignore[misc]  # torch's types are not read
     """Patches (image, target, number of the case); `mix` None leaves the contrast as it is.
 
-    The n-th patch depends on `seed` and n alone, whoever draws it: a training that goes on from
-    its `start`-th patch sees those that it would have seen, with any number of processes.
-    `batch` is the number of patches that a process draws before the next one's turn; `empty`
-    says that there is no cord outside the field of view (`contrast.known`).
+    The n-th patch depends on `seed` and n alone: a training that is continued from patch `start`
+    gets the patches that it would have had, with any number of processes. `batch` is the number of
+    consecutive patches that one process draws; `empty` states that there is no cord outside the
+    field of view (`contrast.known`).
     """
 
     cases: Sequence[TrainingCase]

@@ -26,28 +26,28 @@ def soft_loss(
     total, weights = torch.zeros((), device=target.device), 0.0
     weight_of_cord = torch.tensor(positive, device=target.device)
     for scale, logits in enumerate(outputs[:3]):
-        wanted, known = _at_scale(target, logits.shape[2:])
+        fraction, valid = _at_scale(target, logits.shape[2:])
         difference = logits[:, 1:] - logits[:, :1]
         each = nnf.binary_cross_entropy_with_logits(
-            difference, wanted, pos_weight=weight_of_cord, reduction="none"
+            difference, fraction, pos_weight=weight_of_cord, reduction="none"
         )
-        entropy = (each * known).sum() / known.sum().clamp(min=1)
+        entropy = (each * valid).sum() / valid.sum().clamp(min=1)
         weight = 0.5**scale
         total = total + weight * (
-            cross_entropy * entropy + soft_dice_loss(difference.sigmoid() * known, wanted * known)
+            cross_entropy * entropy + soft_dice_loss(difference.sigmoid() * valid, fraction * valid)
         )
         weights += weight
     return total / weights
 
 
 def _at_scale(target: Tensor, shape: Sequence[int]) -> tuple[Tensor, Tensor]:
-    """The target averaged to `shape`, and the share of each voxel that is known."""
-    known = (target >= 0).float()
-    wanted = target.clamp(min=0)
+    """The target averaged to `shape`, and the share of each voxel that is valid."""
+    valid = (target >= 0).float()
+    fraction = target.clamp(min=0)
     if tuple(shape) == tuple(target.shape[2:]):
-        return wanted, known
-    share = nnf.adaptive_avg_pool3d(known, tuple(shape))
-    return nnf.adaptive_avg_pool3d(wanted, tuple(shape)) / share.clamp(min=1e-6), share
+        return fraction, valid
+    share = nnf.adaptive_avg_pool3d(valid, tuple(shape))
+    return nnf.adaptive_avg_pool3d(fraction, tuple(shape)) / share.clamp(min=1e-6), share
 
 
 def soft_dice_loss(probability: Tensor, target: Tensor) -> Tensor:

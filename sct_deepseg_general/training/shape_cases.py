@@ -24,10 +24,10 @@ __all__ = ["shape_cases"]
 
 
 def shape_cases(
-    wanted: Sequence[Shapes], folder: Path, preparation: Preparation
+    shapes: Sequence[Shapes], folder: Path, preparation: Preparation
 ) -> list[TrainingCase]:
     """The maps in `folder` as cases for synthesis: target the cord, image the canal (0 to 1)."""
-    trust = {one.name: one.trust for one in wanted}
+    trust = {one.name: one.trust for one in shapes}
     found = sorted(folder.glob("*.nii.gz"))
     named = [(path, path.name.split("_", maxsplit=1)[0]) for path in found]
     return [_case(path, name, preparation, trust[name]) for path, name in named if name in trust]

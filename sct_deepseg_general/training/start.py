@@ -27,8 +27,10 @@ class Start:
 
         A model's logits are sharpened when it is assembled; here they are as trained.
 
-        Raises:
-            ModelError: the network has another topology, or fewer channels.
+        Raises
+        ------
+        ModelError
+            The network has another topology, or fewer channels.
         """
         trained = load_network(
             self.model.path("plans.json"),
@@ -42,7 +44,7 @@ class Start:
                 weight.div_(self._recipe.training.sharpness)
         widened(trained, network, seed)
 
-    def check(self, wanted: Training) -> None:
+    def check(self, settings: Training) -> None:
         """Check that a network with these settings can begin with the model's weights.
 
         Raises
@@ -53,23 +55,23 @@ class Start:
         """
         own = self._recipe.training
         for name in ("spacing", "patch"):
-            mine, theirs = getattr(own, name), getattr(wanted, name)
+            mine, theirs = getattr(own, name), getattr(settings, name)
             if mine != theirs:
                 raise ModelError(
                     f"Training cannot start from {self.model.key}: its recipe has {name} {mine}, "
                     f"this one has {theirs}; make them alike ('recipe init -from' does)."
                 )
-        fewer = any(a > b for a, b in zip(own.features, wanted.features, strict=False))
-        if len(own.features) != len(wanted.features) or fewer:
+        fewer = any(a > b for a, b in zip(own.features, settings.features, strict=False))
+        if len(own.features) != len(settings.features) or fewer:
             raise ModelError(
                 f"Training cannot start from {self.model.key}: its network has the channels "
-                f"{list(own.features)}, this recipe {list(wanted.features)}; give as many or more."
+                f"{list(own.features)}, this recipe {list(settings.features)}; give at least those."
             )
 
-    def has_locator(self, wanted: Training) -> bool:
+    def has_locator(self, settings: Training) -> bool:
         """Whether the model's locator was trained with these settings, but for how long."""
         own = self._recipe.locator
-        return own is not None and _settings(own) == _settings(wanted)
+        return own is not None and _settings(own) == _settings(settings)
 
     @property
     def _recipe(self) -> recipes.Recipe:

@@ -2,7 +2,7 @@
 
 nnU-Net reads its three folders from the environment once, when it is first imported, so each
 training gets a fresh process: this module, run as a program (`python -m ...training.stock`). The
-plan is made as for this package's own trainer; the cases are preprocessed by nnU-Net.
+plan is the same as for this package's own trainer; the cases are preprocessed by nnU-Net.
 """
 
 from __future__ import annotations
@@ -14,17 +14,19 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
+from importlib.util import find_spec
 from math import nan
 from pathlib import Path
 from typing import Any
 
-from sct_deepseg_general.datasets.recipe import Training
+from sct_deepseg_general.datasets.recipe import Recipe, Training
 from sct_deepseg_general.errors import BackendError
+from sct_deepseg_general.inference.devices import chosen_device
 from sct_deepseg_general.schema import from_json
 from sct_deepseg_general.training.plan import PLANS, PREPROCESSED, nnunet_folders, planned
 from sct_deepseg_general.training.trainer import Epoch
 
-__all__ = ["train_stock"]
+__all__ = ["check_trainers", "train_stock"]
 
 _CONFIGURATION = "3d_fullres"
 _PLAIN = "nnUNetTrainer"
@@ -35,10 +37,47 @@ _LOG_PATTERNS = {
     "dice": re.compile(r"Pseudo dice \[\D*(?:32|64)?\(?([\d.]+)"),
     "seconds": re.compile(r"Epoch time: (\S+) s"),
 }
-"""What nnU-Net's log says of an epoch, in this order."""
+"""Lines of nnU-Net's log for one epoch, in this order."""
 OnEpoch = Callable[[Sequence[Epoch], float], None]
 _FINAL = "checkpoint_final.pth"
 _LATEST = ("checkpoint_latest.pth", "checkpoint_best.pth")
+
+
+def check_trainers(recipe: Recipe, device: str) -> None:
+    """Check that the trainers and the device of a recipe's networks exist, before a training.
+
+    Raises
+    ------
+    BackendError
+        nnU-Net has no trainer of a name, or there is no such device or not as many GPUs.
+    """
+    chosen = chosen_device(device, "torch")
+    for field, training in recipe.networks:
+        if training.trainer != Training.trainer and not _is_trainer(training.trainer):
+            raise BackendError(
+                f"nnU-Net has no trainer '{training.trainer}' ({field}.trainer): give "
+                f"{Training.trainer}, {_PLAIN}, or another of nnU-Net's."
+            )
+        if training.gpus > 1 and (chosen == "cpu" or _gpus() < training.gpus):
+            raise BackendError(
+                f"{field}.gpus is {training.gpus}, but {_gpus()} GPUs were found: give fewer."
+            )
+
+
+def _is_trainer(name: str) -> bool:
+    """Whether a file of nnU-Net's trainers defines a class of this name; nothing is imported."""
+    spec = find_spec("nnunetv2")
+    places = spec.submodule_search_locations or [] if spec else []
+    folders = [Path(place) / "training/nnUNetTrainer" for place in places]
+    pattern = re.compile(rf"^class {re.escape(name)}\b", re.MULTILINE)
+    files = (path for folder in folders for path in folder.rglob("*.py"))
+    return any(pattern.search(path.read_text(encoding="utf-8")) for path in files)
+
+
+def _gpus() -> int:
+    import torch
+
+    return int(torch.cuda.device_count())
 
 
 def train_stock(
@@ -48,15 +87,32 @@ def train_stock(
     device: str,
     on_epoch: OnEpoch,
 ) -> Path:
-    """All folds of a recipe's network by nnU-Net's trainer `training.trainer`; its results folder.
+    """Train all folds of a network with nnU-Net's trainer `training.trainer`.
 
-    `raw` is an nnU-Net dataset, `work` gets what nnU-Net makes of it and its words
-    (`nnunet.log`). Finished folds are kept, a begun one goes on from nnU-Net's last checkpoint.
-    `on_epoch` gets all epochs so far and the share done. nnU-Net's plain trainer on one device runs
-    the recipe's epochs; its others (`nnUNetTrainer_250epochs`) as many as their name says.
+    Parameters
+    ----------
+    training : Training
+        Settings; nnU-Net's plain trainer on one device runs the recipe's epochs, its others
+        (`nnUNetTrainer_250epochs`) as many as their name says.
+    raw : Path
+        An nnU-Net raw dataset.
+    work : Path
+        Folder for nnU-Net's files and its log (`nnunet.log`). Finished folds are not trained
+        again, an unfinished one is continued from nnU-Net's last checkpoint.
+    device : str
+        "cpu", "cuda", "cuda:N" or "mps".
+    on_epoch : callable
+        Called with all epochs so far and the share of the training that is done.
 
-    Raises:
-        BackendError: nnU-Net failed; the message ends with its last line.
+    Returns
+    -------
+    Path
+        nnU-Net's results folder.
+
+    Raises
+    ------
+    BackendError
+        The training failed; the message ends with its last line.
     """
     result = work / "results" / raw.name / f"{training.trainer}__{PLANS}__{_CONFIGURATION}"
     for fold in training.folds:
@@ -94,11 +150,11 @@ def _run(
                 epochs = _epochs(path.read_text(encoding="utf-8").splitlines(), training.iterations)
                 on_epoch(epochs, min(1.0, epochs[-1].number / training.epochs))
     if process.returncode != 0:
-        raise BackendError(f"nnU-Net's training stopped: {last[-300:]} All it values is in {path}.")
+        raise BackendError(f"nnU-Net's training stopped: {last[-300:]} Its full log is {path}.")
 
 
 def _epochs(lines: Iterable[str], iterations: int) -> list[Epoch]:
-    """The epochs that nnU-Net's words on_epoch of; one that was done twice is its last."""
+    """The epochs in nnU-Net's log; of an epoch that was repeated, the last."""
     epochs: dict[int, Epoch] = {}
     values: dict[str, float] = {}
     for line in lines:

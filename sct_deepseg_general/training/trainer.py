@@ -1,8 +1,8 @@
 """nnU-Net's trainer with randomised contrast, fractional targets and averaged weights.
 
 The network, its plan and its checkpoint are nnU-Net's, so that nnU-Net's predictor and SCT
-run what this trains. What differs: patches come from `stream`, the loss takes fractions, the
-optimiser is AdamW on a cosine, and an exponential average of the weights is what is kept.
+run what this trains. What differs: patches come from `loader`, the loss takes fractions, the
+optimiser is AdamW with a cosine schedule, and an exponential average of the weights is stored.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ LARGEST_AVERAGE = 0.998
 
 @dataclass(frozen=True, eq=False)
 class TrainerSettings:
-    """What a trainer learns from and how long: training cases, validation cases, settings."""
+    """What a trainer is given: settings, cases to train on, and cases to validate on."""
 
     training: Training
     cases: Sequence[TrainingCase]

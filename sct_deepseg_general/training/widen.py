@@ -24,9 +24,10 @@ Channels = NDArray[np.int64]
 def widened(small: torch.nn.Module, big: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
     """`big` with the weights of `small`, an nnU-Net PlainConvUNet of the same topology.
 
-    Raises:
-        ModelError: the networks differ in more than the channels of their stages, or `big` has
-            fewer of them.
+    Raises
+    ------
+    ModelError
+        The networks differ in more than the channels of their stages, or `big` has fewer of them.
     """
     rng = np.random.default_rng(seed)
     old, new = _stages(small), _stages(big)

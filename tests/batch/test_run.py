@@ -33,7 +33,6 @@ from sct_deepseg_general.batch.worklist import Filters, from_list, read_list
 from sct_deepseg_general.cluster.progress import read_progress
 from sct_deepseg_general.cluster.shards import Shard
 from sct_deepseg_general.errors import BackendError, DatasetError, OutputError
-from sct_deepseg_general.job.overwrite import Overwrite
 from sct_deepseg_general.qc.folder import QcRow, new_id, publish
 
 KEY = "sub-{0:02}/anat/sub-{0:02}_T2w.nii.gz"
@@ -85,106 +84,6 @@ class TestEveryImage:
         run(batch_plan(dataset, out))
         progress = read_progress(out / "batch" / "0001-of-0001" / "progress.json")
         assert (progress.total, progress.done, progress.state) == (5, 5, "finished")
-
-
-class TestASecondRun:
-    @pytest.fixture
-    def done(self, dataset, out):
-        run(batch_plan(dataset, out))
-        return batch_plan(dataset, out)
-
-    def test_takes_a_new_image(self, done, dataset, out):
-        phantom_dataset(dataset, {"sub-09_T2w": "ok"})
-        _, decided = run(batch_plan(dataset, out))
-        assert [stem for stem, one in decided.items() if one.act == "do"] == ["sub-09_T2w"]
-
-    def test_takes_a_changed_image(self, done, dataset):
-        (dataset / KEY.format(2)).write_text("warn")
-        assert reasons(done)["sub-02_T2w"] == ("do", "the image changed")
-
-    def test_leaves_an_image_whose_time_alone_changed(self, done, dataset):
-        os.utime(dataset / KEY.format(2), (1, 1))
-        assert reasons(done)["sub-02_T2w"] == ("keep", "done before")
-
-    def test_takes_what_is_missing(self, done, out):
-        next(out.rglob("sub-03*_csa.csv")).unlink()
-        assert reasons(done)["sub-03_T2w"] == (
-            "do",
-            "sub-03_label-SC_desc-T2w_csa.csv is missing",
-        )
-
-    def test_takes_all_for_another_model_or_parameter(self, dataset, out, done):
-        other = batch_plan(dataset, out, digest="another")
-        assert reasons(other)["sub-01_T2w"] == ("do", "another model (digest, now another)")
-        stricter = batch_plan(dataset, out, settings=WorkerSettings(threshold=0.7))
-        assert reasons(stricter)["sub-01_T2w"] == ("do", "threshold was 0.5, is 0.7")
-        assert run(stricter)[0].done == 5
-        assert {row["turn"] for row in table(out / "images.tsv")} == {"2"}
-
-    def test_measures_a_mask_that_was_edited_and_keeps_it(self, done, dataset, out):
-        mask = next(out.rglob("sub-03*_mask.nii.gz"))
-        mask.write_text("corrected by hand")
-        assert reasons(done)["sub-03_T2w"] == ("measure", f"{mask.name} was edited since")
-        summary, _ = run(done)
-        assert (summary.ok, summary.edited, summary.done) == (4, 1, 1)
-        rows = {row["participant_id"]: row for row in table(out / "images.tsv")}
-        assert (rows["sub-03"]["status"], rows["sub-03"]["mean_area"]) == ("edited", "50")
-        assert mask.read_text() == "corrected by hand"
-        kept = ("keep", "its mask was edited, and measured before")
-        assert reasons(done)["sub-03_T2w"] == kept
-        next(out.rglob("sub-03*_csa.csv")).unlink()
-        assert reasons(done)["sub-03_T2w"][0] == "measure"
-        run(batch_plan(dataset, out))
-        mask.write_text("corrected again")
-        assert reasons(done)["sub-03_T2w"][0] == "measure"
-
-    @pytest.mark.parametrize("overwrite", [Overwrite(), Overwrite(own=True)])
-    def test_replaces_an_edited_mask_only_by_its_name(self, overwrite, done, dataset, out):
-        mask = next(out.rglob("sub-03*_mask.nii.gz"))
-        mask.write_text("corrected by hand")
-        stricter = WorkerSettings(threshold=0.7)
-        for _ in range(2):  # measured first, then left out
-            summary, decided = run(
-                batch_plan(dataset, out, settings=stricter, overwrite=overwrite, rerun="all")
-            )
-            assert mask.read_text() == "corrected by hand"
-        assert decided["sub-03_T2w"].act == "blocked"
-        assert "edited since" in summary.blocked[0][1]
-        assert summary.edited == 1
-        named = Overwrite(own=True, names=(mask.name,))
-        _, decided = run(batch_plan(dataset, out, settings=stricter, overwrite=named))
-        assert decided["sub-03_T2w"].reason == f"-overwrite {mask.name}"
-        assert mask.read_text() != "corrected by hand"
-
-    def test_replaces_an_edited_table_where_all_may_be_replaced(self, done, dataset, out):
-        areas = next(out.rglob("sub-03*_csa.csv"))
-        areas.write_text("rounded")
-        stricter = WorkerSettings(threshold=0.7)
-        plan = batch_plan(dataset, out, settings=stricter)
-        assert reasons(plan)["sub-03_T2w"][0] == "blocked"
-        plan = replace(plan, overwrite=Overwrite(own=True))
-        assert reasons(plan)["sub-03_T2w"][0] == "do"
-
-    def test_keeps_the_rows_of_images_of_another_filter(self, out, dataset, done):
-        phantom_dataset(dataset, {"sub-01_T1w": "ok"})
-        run(batch_plan(dataset, out, filters=Filters(contrasts=("T1w",))))
-        assert len(table(out / "images.tsv")) == 6
-
-    @pytest.mark.parametrize("sidecar", [None, {"GeneratedBy": [{"Name": "sct_deepseg"}]}])
-    def test_leaves_a_mask_that_the_batch_did_not_write(self, sidecar, dataset, out):
-        mask = out / "sub-01/anat/sub-01_label-SC_desc-T2w_mask.nii.gz"
-        mask.parent.mkdir(parents=True)
-        mask.write_text("drawn by hand")
-        if sidecar:
-            (mask.parent / mask.name.replace(".nii.gz", ".json")).write_text(json.dumps(sidecar))
-        summary, decided = run(batch_plan(dataset, out))
-        assert decided["sub-01_T2w"].act == "blocked"
-        assert mask.read_text() == "drawn by hand"
-        assert summary.done == 4
-        act, reason = reasons(batch_plan(dataset, out, overwrite=Overwrite(own=True)))["sub-01_T2w"]
-        assert (act == "blocked", "another program" in reason) == (bool(sidecar), bool(sidecar))
-        named = Overwrite(own=True, names=(str(mask),))
-        assert reasons(batch_plan(dataset, out, overwrite=named))["sub-01_T2w"][0] == "do"
 
 
 class TestAFailure:

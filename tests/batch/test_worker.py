@@ -29,29 +29,6 @@ TASK = Task("k", "/ä\n.nii", "/s", "/j", "/c", "/p")
 TESTS = str(Path(__file__).parents[1] / "support")
 
 
-@pytest.mark.parametrize(
-    "value",
-    [
-        WorkerSettings(threshold=0.3, qc="/qc"),
-        TASK,
-        Outcome("warn", ("a", "b"), 1.5, 70.0, 3, FileStamp(1, 2), "3", {"/s": "4"}, "qc"),
-        Failure("image", "No image.", "Traceback\n"),
-    ],
-)
-def test_what_is_said_is_heard(value):
-    line = encoded(value)
-    assert "\n" not in line
-    assert decoded(line) == value
-
-
-@pytest.mark.parametrize(
-    "line", ["", "{", "[]", "{}", '{"type":"Task"}', '{"type":"Path"}', '{"type":"Outcome"}', "3"]
-)
-def test_half_a_message_is_none(line):
-    with pytest.raises(ValueError, match="not a message"):
-        decoded(line)
-
-
 def test_a_model_that_changed_since_the_batch_began_is_refused(tmp_path):
     model = toy_model(tmp_path / "toy")
     with pytest.raises(ModelError, match="changed while the batch ran"):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from batches import people, phantom_dataset
 
-from sct_deepseg_general.batch.naming import describe, places
+from sct_deepseg_general.batch.naming import places
 from sct_deepseg_general.batch.worklist import Filters, from_bids, from_list, read_list, read_yaml
 from sct_deepseg_general.cluster.shards import Shard
 from sct_deepseg_general.errors import DatasetError
@@ -158,38 +158,6 @@ def test_people_and_sessions_that_are_not_here_are_left_out_and_listed(tmp_path)
     assert "datalad get" in worklist.left_out[0].reason
     assert "elsewhere, which does not exist" in worklist.left_out[2].reason
     assert from_bids(dataset, Filters(participants=("01",), sessions=("1",))).left_out == ()
-
-
-def test_bids_names_keep_the_contrast_and_never_meet(tmp_path):
-    names = ["T1w", "T2w", "acq-MTon_MTS", "acq-MToff_MTS", "desc-preproc_T2w", "run-1_T2w"]
-    dataset = phantom_dataset(tmp_path / "data", {f"sub-01_{name}": "ok" for name in names})
-    found = places(from_bids(dataset).items, tmp_path, "bids")
-    masks = {outputs.segmentation.name for outputs in found.values()}
-    assert masks == {
-        "sub-01_label-SC_desc-T1w_mask.nii.gz",
-        "sub-01_label-SC_desc-T2w_mask.nii.gz",
-        "sub-01_acq-MTon_label-SC_desc-MTS_mask.nii.gz",
-        "sub-01_acq-MToff_label-SC_desc-MTS_mask.nii.gz",
-        "sub-01_label-SC_desc-preprocT2w_mask.nii.gz",
-        "sub-01_run-1_label-SC_desc-T2w_mask.nii.gz",
-    }
-
-
-def test_a_clash_of_bids_names_is_refused(tmp_path):
-    names = {"sub-01_desc-a_T2w": "ok", "sub-01_label-a_T2w": "ok"}
-    dataset = phantom_dataset(tmp_path / "data", names)
-    with pytest.raises(DatasetError, match="both be written"):
-        places(from_bids(dataset).items, tmp_path, "bids")
-
-
-def test_the_description_is_written_once(tmp_path):
-    worklist = from_bids(phantom_dataset(tmp_path / "data", people(1)))
-    describe(tmp_path / "out", worklist, "bids")
-    path = tmp_path / "out" / "dataset_description.json"
-    assert '"GeneratedBy"' in path.read_text()
-    path.write_text("mine")
-    describe(tmp_path / "out", worklist, "bids")
-    assert path.read_text() == "mine"
 
 
 def test_shards_share_the_people_out(tmp_path):

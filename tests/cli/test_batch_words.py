@@ -10,6 +10,7 @@ import batches
 import pytest
 from toy_models import toy_model
 
+from sct_deepseg_general.batch import pool
 from sct_deepseg_general.cli import main
 from sct_deepseg_general.cluster import slurm
 from sct_deepseg_general.cluster.shards import Shard
@@ -158,3 +159,60 @@ def test_a_merge_of_all_shards_ends_with_0_and_no_complaint(
     said = capsys.readouterr()
     assert said.out.startswith(f"{folder}: 4 images, ")
     assert said.err == ""
+
+
+@pytest.fixture
+def phantom_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command starts workers that need no network."""
+    monkeypatch.setattr(pool, "pool_options", lambda *_, **__: batches.pool_options(1))
+
+
+@pytest.mark.usefixtures("phantom_workers")
+def test_a_stray_mask_is_listed_and_a_person_who_is_not_here_ends_with_1(
+    typed: Typed, dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("-bids", dataset, "-o", tmp_path / "out", "-no-qc")
+    (dataset / "sub-01" / "anat" / "sub-01_T2w_seg.nii.gz").write_text("ok")
+    assert typed(*words) == 0
+    said = capsys.readouterr()
+    assert "4 images: 4 ok" in said.out
+    assert "Not segmented (1):\n  sub-01/anat/sub-01_T2w_seg.nii.gz: not an image" in said.err
+    (dataset / "sub-09").mkdir()
+    assert typed(*words) == 1
+    said = capsys.readouterr()
+    assert "sub-09: the folder is empty" in said.err
+    assert "4 images: 4 ok" in said.out
+
+
+@pytest.mark.usefixtures("phantom_workers")
+@pytest.mark.parametrize(
+    ("flag", "act"),
+    [
+        ((), "blocked"),
+        (("-overwrite",), "blocked"),
+        (("-overwrite", "0"), "blocked"),
+        (("-overwrite", "other_mask.nii.gz"), "blocked"),
+        (("-overwrite", "{name}"), "do"),
+        (("-overwrite", "other_mask.nii.gz", "{name}"), "do"),
+        (("-overwrite", "{path}"), "do"),
+    ],
+)
+def test_an_edited_mask_is_replaced_by_its_name(
+    flag: tuple[str, ...],
+    act: str,
+    typed: Typed,
+    dataset: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = ("-bids", dataset, "-o", tmp_path / "out", "-no-qc")
+    assert typed(*words) == 0
+    mask = next((tmp_path / "out").rglob("sub-02*_mask.nii.gz"))
+    mask.write_text("corrected by hand")
+    assert typed(*words) == 0
+    assert "3 ok, 0 warn, 0 fail, 1 edited" in capsys.readouterr().out
+    given = [word.format(name=mask.name, path=mask) for word in flag]
+    assert typed(*words, "-thr", "0.7", *given, "-dry-run") == 0
+    planned = capsys.readouterr().out.splitlines()
+    assert next(line for line in planned if "sub-02" in line).startswith(act)
+    assert mask.read_text() == "corrected by hand"

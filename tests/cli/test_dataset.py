@@ -74,9 +74,11 @@ def test_a_recipe_does_the_same(
     ended: Ended, places: tuple[Path, Path, Path], tmp_path: Path
 ) -> None:
     recipe = Recipe("r", (Dataset("one", folder="lab/one"),), split=SplitRule(test=0.0))
-    write(recipe, tmp_path / "recipe.json")
-    words = ("-recipe", tmp_path / "recipe.json", "-o", tmp_path / "out", "-jobs", 1)
-    assert ended(*words)[0] == 2
+    (tmp_path / "recipes").mkdir()
+    write(recipe, tmp_path / "recipes/recipe.json")
+    words = ("-recipe", tmp_path / "recipes/recipe.json", "-o", tmp_path / "out", "-jobs", 1)
+    code, _, err = ended(*words)
+    assert (code, "Say with -data" in err) == (1, True)
     code, out, _ = ended(*words, "-data", tmp_path)
     assert (code, "train: 8 images of 4 people" in out) == (0, True)
 

@@ -178,6 +178,25 @@ def test_an_edited_mask_is_replaced_only_by_its_name(image: Path, typed: Typed) 
     assert typed("-i", image, "-offline", "-overwrite", "0").code == 1
 
 
+def test_an_edited_mask_is_measured_as_such(image: Path, typed: Typed) -> None:
+    assert typed("-i", image, "-offline").code == 0
+    mask, sidecar = image.with_name("t2_seg.nii.gz"), image.with_name("t2_seg.json")
+    own = typed("csa", "-i", mask, "-overwrite", "-perslice", 1)
+    assert "was edited" not in own.out
+    assert json.loads(sidecar.read_text())["Status"] != "edited"
+    write_tube(mask)
+    ended = typed("csa", "-i", mask, "-overwrite", "-perslice", 1)
+    assert ended.code == 0, ended.err
+    assert "was edited" in ended.out
+    described = json.loads(sidecar.read_text())
+    assert described["Status"] == "edited"
+    assert described["Area"] == {"Mean": pytest.approx(np.pi * 25, rel=0.03)}
+    rows = list(csv.DictReader(image.with_name("t2_seg_csa.csv").read_text().splitlines()))
+    assert {row["Status"] for row in rows} == {"edited"}
+    areas = [float(row["MEAN(area)"]) for row in rows if row["MEAN(area)"]]
+    assert np.mean(areas) == pytest.approx(described["Area"]["Mean"], abs=0.001)
+
+
 def test_a_mask_of_another_program_is_replaced_only_by_its_name(image: Path, typed: Typed) -> None:
     mask = image.with_name("t2_seg.nii.gz")
     write_tube(mask)

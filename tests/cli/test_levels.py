@@ -145,6 +145,14 @@ def test_csa_does_not_number_in_doubt(
     assert not (tmp_path / "t.csv").exists()
 
 
+def test_centiles_need_no_file_of_levels(
+    neck: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "-i", neck, "-age", 30, "-sex", "F", "-contrast", "T2w") == 0
+    assert "the vertebral levels are not known" not in capsys.readouterr().out
+    assert (neck.parent / "t2_label-discs.nii.gz").is_file()
+
+
 def test_a_file_with_wrong_numbers_is_used_with_a_warning(
     neck: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -10,7 +10,15 @@ import pytest
 
 from sct_deepseg_general.cluster import slurm
 from sct_deepseg_general.cluster.progress import PROGRESS, Progress, write_progress
-from sct_deepseg_general.cluster.slurm import Grant, ShardJob, follow, submit
+from sct_deepseg_general.cluster.slurm import (
+    Grant,
+    ShardJob,
+    combined,
+    follow,
+    missed,
+    shard_words,
+    submit,
+)
 from sct_deepseg_general.errors import BackendError
 
 submitit = pytest.importorskip("submitit")
@@ -164,3 +172,24 @@ def test_the_progress_of_the_shards_is_told_as_one(tmp_path: Path, command: Comm
 
     assert follow(jobs, tmp_path, tell, pause=0.0) == []
     assert (told[0].total, told[0].done, told[0].rate, told[0].left) == (10, 3, 1.0, 7.0)
+
+
+def test_a_submission_becomes_its_shards():
+    words = ["batch", "-bids", "d", "-slurm", "2", "-slurm-partition", "cpu", "-o", "out", "-soft"]
+    assert shard_words(words, 2) == [
+        ["batch", "-bids", "d", "-o", "out", "-soft", "-shard", "1/2"],
+        ["batch", "-bids", "d", "-o", "out", "-soft", "-shard", "2/2"],
+    ]
+
+
+def test_shards_progress_adds_up():
+    both = combined([Progress(4, done=2, rate=1.0), None, Progress(6, done=1, ok=1, rate=1.0)])
+    assert (both.total, both.done, both.ok, both.rate, both.left) == (10, 3, 1, 2.0, 3.5)
+
+
+def test_a_job_is_missed_only_while_the_queue_is_known_and_without_it():
+    once = missed(["7_0", "7_1"], {"7_1"}, {})
+    assert once == {"7_0": 1, "7_1": 0}
+    assert missed(["7_0", "7_1"], None, once) == once
+    assert missed(["7_0"], {"7_0"}, once) == {"7_0": 0}
+    assert missed(["7_0"], set(), once) == {"7_0": 2}

@@ -277,3 +277,12 @@ def test_a_header_without_orientation_is_a_possible_cause_of_failure(
     )
     assert done.quality.status == "fail"
     assert "the orientation may be wrong" in done.quality.reasons[-1]
+
+
+def test_an_annexed_image_is_filed_by_its_own_place(tmp_path: Path) -> None:
+    image = tmp_path / "neck/sub-01/anat/sub-01_T2w.nii.gz"
+    image.parent.mkdir(parents=True)
+    (tmp_path / "objects").mkdir()
+    (tmp_path / "objects/key.nii.gz").touch()
+    image.symlink_to(tmp_path / "objects/key.nii.gz")
+    assert filed(image) == ("neck", "sub-01", "T2w")

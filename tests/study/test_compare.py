@@ -200,7 +200,8 @@ def test_another_training_option_trains_all_and_a_new_person_only_what_sees_them
     assert trained == ["Dataset101_general", "Dataset103_dark"]
     trained.clear()
     faster = replace(recipe, training=replace(recipe.training, epochs=5))
-    located = replace(faster, locator=recipe.training)
+    coarse = replace(recipe.training, spacing=(3.0, 3.0, 3.0), patch=(16, 16, 16))
+    located = replace(faster, locator=coarse)
     for number, other in enumerate((faster, located, located)):
         study = Study(other, (data,), tmp_path / "out", notebook=False)
         compare(study, train, toy_study.load_model)

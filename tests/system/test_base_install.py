@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 from phantoms import Convention, phantom_bids
-from samples import T2W
+from samples import image_path
 
+T2W = image_path("T2w")
 EXTRAS = ("torch", "nnunetv2", "safetensors", "pandas", "nbformat", "nbclient", "submitit")
 _WITHOUT = f"""
 import sys
@@ -36,7 +37,7 @@ def call(*words: object) -> subprocess.CompletedProcess[str]:
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("base")
-    phantom_bids(folder / "a", Convention(people=("01", "02", "03"), shape=(12, 12, 3)))
+    phantom_bids(folder / "a", Convention(people=("01", "02", "03", "04"), shape=(12, 12, 3)))
     done = call("recipe", "init", "-bids", folder / "a", "-o", folder / "recipe.yaml")
     assert done.returncode == 0, done.stderr
     return folder
@@ -45,7 +46,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_recipes_are_checked(data: Path) -> None:
     done = call("recipe", "check", "-recipe", data / "recipe.yaml")
     assert done.returncode == 0, done.stderr
-    assert "3 of 3 images are labelled" in done.stdout
+    assert "4 of 4 images are labelled" in done.stdout
 
 
 def test_datasets_are_converted(data: Path) -> None:
@@ -62,10 +63,12 @@ def test_existing_masks_are_evaluated(data: Path) -> None:
         copy.write_bytes(label.read_bytes())
     done = call("evaluate", "-bids", data / "a", "-masks", masks, "-o", data / "ours.csv")
     assert done.returncode == 0, done.stderr
-    assert "all: 3 images, 3 people" in done.stdout
+    assert "all: 4 images, 4 people" in done.stdout
 
 
-@pytest.mark.parametrize("words", [("models", "list"), ("models", "verify"), ("models", "info")])
+@pytest.mark.parametrize(
+    "words", [("models", "list"), ("models", "verify", "-m", "sc-general"), ("models", "info")]
+)
 def test_models_are_listed_and_verified(words: tuple[str, ...]) -> None:
     done = call(*words)
     assert done.returncode == 0, done.stderr

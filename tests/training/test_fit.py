@@ -168,6 +168,34 @@ def test_a_network_learns_a_tube(built: tuple[Path, Recipe], tmp_path: Path) -> 
     assert losses[-1] < losses[0]
 
 
+@pytest.mark.slow
+def test_a_recipe_without_spacing_is_trained_as_nnunet_plans_it(
+    built: tuple[Path, Recipe], tmp_path: Path
+) -> None:
+    """The recipe that `dataset` writes is one that `train` accepts."""
+    output, recipe = built
+    short = dataclasses.replace(recipe.training, spacing=None, patch=None, epochs=1)
+    bare = dataclasses.replace(recipe, training=short, locator=None)
+    phases: list[tuple[str, int, int]] = []
+    trained = fit.fit(
+        bare,
+        output / dataset.RAW,
+        tmp_path,
+        "general",
+        "cpu",
+        on_phase=lambda _, phase, done, total: phases.append((phase, done, total)),
+    )
+    assert (trained.network / "fold_0" / "checkpoint_final.pth").is_file()
+    assert phases[:2] == [("plan", 0, 1), ("plan", 1, 1)]
+    assert [one for one in phases if one[0] == "prepare"][-1] == ("prepare", 2, 2)
+    assert phases[-1] == ("epoch", 2, 2)
+
+
+def test_a_share_never_exceeds_the_whole(trained: fit.Trained, on_epoch: list[object]) -> None:
+    assert trained.network.is_dir()
+    assert on_epoch[-1][2] == 1.0  # type: ignore[index]
+
+
 def test_the_trainer_is_nnunets() -> None:
     from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 

@@ -16,7 +16,7 @@ from sct_deepseg_general.datasets.recipe import Recipe, Training, checked
 from sct_deepseg_general.errors import BackendError, DatasetError
 from sct_deepseg_general.release import assemble
 from sct_deepseg_general.training import fit
-from sct_deepseg_general.training.stock import _epochs
+from sct_deepseg_general.training.stock import _epochs, check_trainers
 from sct_deepseg_general.training.trainer import Epoch
 from sct_deepseg_general.zoo.model import Model
 
@@ -90,3 +90,15 @@ def test_a_recipe_with_a_trainer_nobody_has_is_refused(training: Training, word:
     recipe: Recipe = dataclasses.replace(RECIPE, training=training)
     with pytest.raises(DatasetError, match=word):
         checked(recipe, "recipe.json")
+
+
+def test_a_trainer_that_nnunet_does_not_have_is_refused_at_once() -> None:
+    plain = Recipe("ours", (), training=Training(trainer="nnUNetTrainer_250epochs"))
+    check_trainers(plain, "cpu")
+    check_trainers(dataclasses.replace(plain, training=Training()), "cpu")
+    unknown = dataclasses.replace(plain, training=Training(trainer="nnUNetTrainerOfMine"))
+    with pytest.raises(BackendError, match="no trainer 'nnUNetTrainerOfMine'"):
+        check_trainers(unknown, "cpu")
+    many = dataclasses.replace(plain, training=Training(trainer="nnUNetTrainer", gpus=2))
+    with pytest.raises(BackendError, match="gpus is 2, but"):
+        check_trainers(many, "cpu")
