@@ -162,6 +162,8 @@ class ModelRecord:
     """The label that is the spinal cord; None: the label named so, see `labels.CORD_NAMES`."""
     networks: Annotated[tuple[_FileName, ...], Length(1)] = ("network",)
     """The OpenVINO IRs, without their endings; several are run one after the other."""
+    int8: tuple[_FileName, ...] = ()
+    """The same networks in whole numbers of 8 bits, if they were made."""
     channels: Annotated[tuple[str, ...], Length(1)] = ("MRI",)
     """Names of the images that the network takes together."""
     vote: Literal["mean", "majority"] = "mean"
