@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sct_deepseg_general.cli._batch_options import BatchOptions, batch_flags
 from sct_deepseg_general.cli._click import PATH, PROGRAM, SctCommand, option, printable, takes
+from sct_deepseg_general.cli.options.batch import BatchOptions, batch_flags
 from sct_deepseg_general.errors import ModelError
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def command(options: BatchOptions) -> int:
 def _run(plan: BatchPlan, options: BatchOptions) -> int:
     from sct_deepseg_general.batch.pool import pool_options
     from sct_deepseg_general.batch.run import run
-    from sct_deepseg_general.cli._batch_screen import (
+    from sct_deepseg_general.cli.screens.batch import (
         Screen,
         print_left_out,
         print_summary,
@@ -136,7 +136,7 @@ def _print_merged(folder: Path, merged: MergedTables) -> int:
 
 def _plan(options: BatchOptions) -> BatchPlan:
     from sct_deepseg_general.batch.plan import BatchPlan
-    from sct_deepseg_general.cli._segment_options import fetch_options
+    from sct_deepseg_general.cli.options.segment import fetch_options
     from sct_deepseg_general.job.overwrite import Overwrite
     from sct_deepseg_general.zoo.zoo import resolve
 
@@ -225,7 +225,7 @@ def _shard(options: BatchOptions) -> Shard:
 def _submit(plan: BatchPlan, options: BatchOptions) -> int:
     """Submit the shards to SLURM, follow them, and join their tables; returns the exit code."""
     from sct_deepseg_general.batch.run import join
-    from sct_deepseg_general.cli._batch_screen import Bar
+    from sct_deepseg_general.cli.screens.batch import Bar
     from sct_deepseg_general.cluster.slurm import Grant, follow, shard_words, submit
 
     grant = Grant(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sct_deepseg_general.cli._click import PATH, PROGRAM, SctCommand, flag, option, printable
-from sct_deepseg_general.cli._segment_options import verbosity
+from sct_deepseg_general.cli.options.segment import verbosity
 
 if TYPE_CHECKING:
     from sct_deepseg_general.change.measure import Scan

@@ -12,7 +12,7 @@ import click
 
 from sct_deepseg_general import __version__
 from sct_deepseg_general.cli._click import PROGRAM, SctCommand, flag, option, printable
-from sct_deepseg_general.cli._csa_options import (
+from sct_deepseg_general.cli.options.csa import (
     FILE,
     ON_OFF,
     c2c3_line,
@@ -21,7 +21,7 @@ from sct_deepseg_general.cli._csa_options import (
     level_request,
     measuring,
 )
-from sct_deepseg_general.cli._norm_options import among_norms, norm_lines, norm_request
+from sct_deepseg_general.cli.options.norms import among_norms, norm_lines, norm_request
 
 if TYPE_CHECKING:
     from sct_deepseg_general.csa.aggregate import Table

@@ -117,7 +117,7 @@ def fetch(
     offline: bool,
     as_json: bool,
 ) -> None:
-    from sct_deepseg_general.cli._segment_options import fetch_options
+    from sct_deepseg_general.cli.options.segment import fetch_options
     from sct_deepseg_general.zoo.zoo import task_key
 
     if task is not None:
@@ -179,7 +179,7 @@ def path_of(name: str | None, as_json: bool) -> None:
 @option("-citation", default="unknown", help="How to cite it.")
 @_JSON
 def import_model(**options: Any) -> None:
-    from sct_deepseg_general.cli._segment_options import converted
+    from sct_deepseg_general.cli.options.segment import converted
 
     given = _Import(**options)
     entry = _entry(given)

@@ -170,7 +170,7 @@ def _heading(options: InitOptions, train: str) -> tuple[str, ...]:
 
 
 def _print_proposal(proposal: Proposal) -> None:
-    from sct_deepseg_general.cli._training_screen import described
+    from sct_deepseg_general.cli.screens.training import described
     from sct_deepseg_general.datasets.estimate import estimate
     from sct_deepseg_general.datasets.proposal import summary
 

@@ -21,15 +21,15 @@ from sct_deepseg_general.cli._click import (
     print_version,
     printable,
 )
-from sct_deepseg_general.cli._csa_options import (
+from sct_deepseg_general.cli.options.csa import (
     c2c3_line,
     check_measures,
     csa_request,
     level_request,
     measuring,
 )
-from sct_deepseg_general.cli._norm_options import among_norms, norm_lines, norm_request
-from sct_deepseg_general.cli._segment_options import (
+from sct_deepseg_general.cli.options.norms import among_norms, norm_lines, norm_request
+from sct_deepseg_general.cli.options.segment import (
     choosing_imported,
     ending,
     mask_settings,
@@ -295,7 +295,7 @@ def _check_apart(images: Sequence[Path], outputs: list[Path]) -> None:
 
 def _model(name: str | None, rest: Mapping[str, Any]) -> Model:
     """The model that -m or -task names; it is fetched and converted where that is allowed."""
-    from sct_deepseg_general.cli._segment_options import fetch_options
+    from sct_deepseg_general.cli.options.segment import fetch_options
     from sct_deepseg_general.zoo.zoo import resolve, task_key
 
     if name is not None and rest["task"] is not None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from sct_deepseg_general.cli._click import PATH, PROGRAM, SctCommand, option, takes
-from sct_deepseg_general.cli._training_screen import TrainingScreen, described
+from sct_deepseg_general.cli.screens.training import TrainingScreen, described
 from sct_deepseg_general.errors import required
 
 if TYPE_CHECKING:

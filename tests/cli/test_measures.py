@@ -13,7 +13,7 @@ from samples import LABELS, MODEL_VARIABLE, image_path
 
 from sct_deepseg_general import cli
 from sct_deepseg_general.cli._click import PROGRAM
-from sct_deepseg_general.cli._csa_options import MEASURING
+from sct_deepseg_general.cli.options.csa import MEASURING
 from sct_deepseg_general.csa import table as csa_table
 
 DISCS = LABELS / "sub-sct_T2w_label-discs.nii.gz"

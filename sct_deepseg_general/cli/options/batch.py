@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar
 import click
 
 from sct_deepseg_general.cli._click import PATH, flag, option
-from sct_deepseg_general.cli._segment_options import (
+from sct_deepseg_general.cli.options.segment import (
     ending,
     overwriting,
     segmenting,

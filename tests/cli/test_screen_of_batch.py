@@ -14,8 +14,8 @@ from sct_deepseg_general.batch.plan import Decision
 from sct_deepseg_general.batch.pool import PoolOptions
 from sct_deepseg_general.batch.summary import CSA, IMAGES, BatchSummary
 from sct_deepseg_general.batch.worklist import Item
-from sct_deepseg_general.cli import _batch_screen
-from sct_deepseg_general.cli._batch_screen import Bar, Screen, print_summary, workers_text
+from sct_deepseg_general.cli.screens import batch as _batch_screen
+from sct_deepseg_general.cli.screens.batch import Bar, Screen, print_summary, workers_text
 from sct_deepseg_general.cluster.progress import Progress
 
 CLEARED = "\r\033[K"

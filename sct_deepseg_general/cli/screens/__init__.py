@@ -1,0 +1,1 @@
+"""What long commands show on the terminal while they work."""
