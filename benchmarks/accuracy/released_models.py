@@ -71,8 +71,12 @@ def by_sct(release: Any, results: Path, image: Path, model: Any, ours: Any) -> s
     from emulated_releases import dice
 
     from benchmarks.speed import sct_source
+    from sct_deepseg_general.inference.imported import only_largest
     from sct_deepseg_general.job.labels import label_files
 
+    ours = ours.copy()
+    if "canal_seg" in model.scheme.names:  # SCT keeps the largest object of the canal
+        only_largest(ours, ("canal_seg",), model.scheme)
     network, inference = sct_source.modules()
     predictor = network.create_nnunet_from_plans(str(results.parent), sct_source.CPU())
     predictor.allow_tqdm = False

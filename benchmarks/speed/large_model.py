@@ -108,6 +108,18 @@ def convert(folder: Path) -> None:
     import_results((archive,), folder / "model", file_entry("large", "1.0"))
 
 
+def quantise(folder: Path) -> None:
+    """The int8 network, kept whatever its labels are: the weights are random."""
+    from sct_deepseg_general.image import nifti
+    from sct_deepseg_general.release import quantise as module
+    from sct_deepseg_general.zoo.model import Model
+
+    made = module.quantise(
+        Model.load(folder / "model"), [nifti.load(folder / "neck.nii.gz")], least=0
+    )
+    print(f"Dice in int8 with float32: {made.dice:.4f}")
+
+
 def ours(folder: Path, name: str, *, exact: bool = False, precision: str = "f32") -> None:
     """Our pipeline from reading the image to the label map."""
     import nibabel as nib
@@ -155,6 +167,7 @@ def theirs(folder: Path, name: str, *, crop: bool) -> None:
 
 METHODS = {
     "import": convert,
+    "quantise": quantise,
     "crop": lambda folder: ours(folder, "crop"),
     "whole": lambda folder: ours(folder, "whole", exact=True),
     "bf16": lambda folder: ours(folder, "bf16", precision="bf16"),

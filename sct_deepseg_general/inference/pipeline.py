@@ -30,6 +30,8 @@ from sct_deepseg_general.zoo.record import Crop
 __all__ = ["Options", "Result", "segment"]
 
 _DIRECTIONS = ("superior", "inferior", "left", "right", "anterior", "posterior")
+_CANAL = "canal_seg"
+"""SCT's name of the canal, of which it keeps the largest object too."""
 _V = TypeVar("_V", bound=Volume)
 REACH = 6.0  # mm around the coarse mask within which the network runs
 
@@ -183,8 +185,8 @@ def _labelled(
     location = _surroundings(channels[0], predictor, options)
     found = labelled(channels, location.box, model, predictor.labels, name, progress)
     if options.largest:
-        cord = (model.cord_label,) if model.cord_label else ()
-        only_largest(found.labels, cord if model.largest is None else model.largest, scheme)
+        usual = tuple(one for one in scheme.names if one in (model.cord_label, _CANAL))
+        only_largest(found.labels, usual if model.largest is None else model.largest, scheme)
     grid = channels[0].grid
     probability = _on_image(Probability(found.probability, grid), image)
     labels = _on_image(Segmentation(found.labels, grid), image)

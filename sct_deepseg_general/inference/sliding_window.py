@@ -16,7 +16,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["blended", "blended_channels", "fitted_tile", "following", "gaussian", "positions"]
+__all__ = [
+    "blended",
+    "blended_channels",
+    "fitted_tile",
+    "following",
+    "gaussian",
+    "positions",
+    "tiles_of",
+]
 
 EDGE = 4
 """Voxels between the region of interest and the border of the tiles that follow it."""
@@ -125,6 +133,14 @@ def blended_channels(
         sums[...] = sums / wide
     whole = (slice(None), *inner[0])
     return np.asarray(total[whole])
+
+
+def tiles_of(data: Float, tile: Sequence[int]) -> Iterator[Float]:
+    """The tiles (channels, *tile) of an image (channels, z, y, x) that `blended_channels` runs."""
+    padded = np.stack([_padded(channel, tile)[0] for channel in data])
+    for start in positions(padded.shape[1:], tile):
+        seen = (slice(None), *_window(start, tile))
+        yield np.ascontiguousarray(padded[seen])
 
 
 @lru_cache(maxsize=4)

@@ -25,7 +25,7 @@ FINAL = "checkpoint_final.pth"
 
 @dataclass(frozen=True)
 class Identity:
-    """What a release is called and says of itself."""
+    """The name, licence and description of a model."""
 
     id: str
     version: str
@@ -41,7 +41,7 @@ class Identity:
 
 
 def identity_of(recipe: Recipe, model: str) -> Identity:
-    """What a model of a recipe is called until it is released under a version of its own."""
+    """The name and description of a model of a recipe before it is released under a version."""
     name = recipe.name if model == "general" else f"{recipe.name}-{model}"
     return Identity(
         id=name.lower(),

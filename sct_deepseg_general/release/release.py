@@ -62,7 +62,7 @@ class Regression:
 
 @dataclass(frozen=True)
 class Release:
-    """What a release consists of, in its folder."""
+    """The files of a release, in its folder."""
 
     model: Model
     bundle: Path
@@ -70,7 +70,7 @@ class Release:
     sct: Path
     """The archive that `sct_deepseg <task> -install -custom-url` installs."""
     entry: Path
-    """What is added to the index."""
+    """The entry for the index."""
     checksums: Path
     """SHA-256 of both archives, as `sha256sum -c` reads it."""
 

@@ -1,7 +1,7 @@
-"""A model folder as one archive: sealed with hashes, packed to the same bytes, unpacked safely.
+"""Model folders as zip archives: sealed with hashes, packed reproducibly, and unpacked safely.
 
-An archive comes from anyone. Members are written one by one under names that were checked,
-counted as they are inflated, and only as plain files.
+Archives may come from anyone. Their members are written one by one, as plain files, under names
+that have been checked, and their bytes are counted while they are decompressed.
 """
 
 from __future__ import annotations
@@ -44,22 +44,31 @@ _SAFE_MEMBER = re.compile(
 
 @dataclass(frozen=True)
 class ArchiveLimits:
-    """What an archive may hold before it is taken for a bomb."""
+    """The largest archive that is unpacked."""
 
     members: int = 200
-    """Entries of the archive."""
+    """Number of entries."""
     size: int = 8 << 30
-    """Bytes of everything inflated."""
+    """Bytes of all files after decompression."""
 
 
 ARCHIVE_LIMITS = ArchiveLimits()
 
 
 def seal(folder: Path, record: Mapping[str, Any]) -> Model:
-    """The model in a folder whose files are all in place: writes `model.json` and `MANIFEST`.
+    """Write `model.json` and `MANIFEST` into a folder whose other files are complete.
 
-    `record` holds the fields of `model.json` but `files`, which is computed here. Only files
-    at the top of the folder belong to a model; the same files give the same bytes.
+    Parameters
+    ----------
+    folder : Path
+        The model folder. Only files directly in it belong to the model.
+    record : mapping
+        The fields of `model.json` without `files`, which is computed here.
+
+    Returns
+    -------
+    Model
+        The model, loaded and checked. The same files give the same bytes.
 
     Raises
     ------
@@ -85,9 +94,9 @@ def seal(folder: Path, record: Mapping[str, Any]) -> Model:
 
 
 def pack(files: Mapping[str, Path], archive: Path) -> None:
-    """A zip of these files under these names; the same content gives the same bytes anywhere.
+    """Write a zip of these files under these names; the same content gives the same bytes.
 
-    Nothing is deflated: weights do not shrink, and compressors differ between machines.
+    Nothing is compressed: weights do not shrink, and compressors differ between machines.
     """
     with write_whole(archive) as temporary, zipfile.ZipFile(temporary, "w") as bundle:
         for name in sorted(files):
@@ -105,7 +114,7 @@ def unpack(
     *,
     wanted: Callable[[str], bool] = lambda _name: True,
 ) -> None:
-    """The plain files of a zip whose names are `wanted`, written below a new folder.
+    """Unpack the files of a zip whose names are `wanted` into a new folder.
 
     Raises
     ------
@@ -131,7 +140,7 @@ def unpack(
 
 
 def unpack_model(archive: Path, folder: Path, limits: ArchiveLimits) -> Model:
-    """The model in a bundle, unpacked into a new folder, every file checked.
+    """Unpack a bundle into a new folder, and load the model with every file checked.
 
     Raises
     ------
@@ -147,14 +156,14 @@ def unpack_model(archive: Path, folder: Path, limits: ArchiveLimits) -> Model:
 
 
 def sync_folder(folder: Path) -> None:
-    """Have a folder, and every file at its top, on the disk before going on."""
+    """Wait until a folder and the files directly in it are on the disk."""
     for path in folder.iterdir():
         sync(path)
     sync(folder)
 
 
 def sync(path: Path) -> None:
-    """Have a file's content, or a folder's list of names, on the disk before going on."""
+    """Wait until the content of a file, or the list of names of a folder, is on the disk."""
     if os.name == "nt" and path.is_dir():
         return  # Windows has no handle on a folder to sync
     handle = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)

@@ -1,7 +1,7 @@
-"""Bringing a file over the network, however often the network lets go.
+"""Download of a file from several mirrors, resumed after interruptions.
 
-What arrived stays in the `.part` file and is taken up again, also by a later process. Nothing
-is believed about the bytes until their SHA-256 is right.
+What has arrived stays in a `.part` file and is completed later, also by another process. The
+content is not used before its SHA-256 has been checked.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ _REDIRECTS = 6
 _NOT_THERE = {400, 401, 403, 404, 405, 410, 451}
 
 Progress = Callable[[int, int | None], None]
-"""Called with the bytes that arrived and the bytes expected, if known."""
+"""Called with the bytes that have arrived and, if known, the bytes in total."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """A file somewhere, and what is known of it beforehand."""
+    """A file to download, and what is known about it beforehand."""
 
     urls: tuple[str, ...]
     """Mirrors, tried in this order."""
@@ -40,31 +40,31 @@ class Source:
     sha256: str | None
     """Hexadecimal, if known."""
     limit: int = 4 << 30
-    """Most bytes taken where the size is not known."""
+    """Largest number of bytes accepted where the size is not known."""
 
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """How long to wait, in seconds, and how often to try again."""
+    """How long to wait, in seconds, and how often to retry."""
 
     connect: float = 10.0
     read: float = 30.0
-    """Silence on an open connection."""
+    """Longest time without data on an open connection."""
     attempts: int = 5
-    """Rounds over all mirrors that bring nothing new, before giving up."""
+    """Rounds over all mirrors without any new data before the download fails."""
     pause: float = 1.0
-    """Before the second round; doubled before each further one."""
+    """Wait before the second round, doubled before each further round."""
     slowest: float = 1000.0
-    """Bytes a second below which a mirror is left."""
+    """Bytes per second below which a mirror is abandoned."""
     window: float = 60.0
-    """Over which `slowest` is measured."""
+    """Time over which `slowest` is measured."""
 
 
 RETRIES = RetryPolicy()
 
 
 class _MirrorError(Exception):
-    """The transfer did not end well; what arrived is kept and another round may help."""
+    """The transfer failed; what has arrived is kept, and another round may succeed."""
 
 
 class _LostMirrorError(_MirrorError):
@@ -77,9 +77,9 @@ def download(
     progress: Progress = lambda _done, _size: None,
     retries: RetryPolicy = RETRIES,
 ) -> str:
-    """Bring the whole file to `part` and give its SHA-256.
+    """Download the whole file to `part`, and return its SHA-256.
 
-    With a known hash, what an earlier process left in `part` is completed, not brought again.
+    If the hash is known, what an earlier process left in `part` is completed.
 
     Raises
     ------
@@ -107,7 +107,7 @@ def download(
 
 
 def check_url(url: str) -> str:
-    """The URL, if it is https, or http to this very machine.
+    """Return the URL if it is https, or http on this machine.
 
     Raises
     ------
@@ -141,7 +141,7 @@ def _failed(failures: Mapping[str, _MirrorError]) -> ModelError:
 def _attempt(
     url: str, source: Source, part: Path, progress: Progress, retries: RetryPolicy
 ) -> str | _MirrorError:
-    """The hash of the whole file after one transfer from one mirror, or why there is none."""
+    """The hash of the complete file after one transfer, or the reason for a failure."""
     try:
         there = _size(part) if source.sha256 is not None else 0
         if source.size is None or there < source.size:
@@ -166,7 +166,7 @@ def _checked(source: Source, part: Path, *, resumed: bool) -> str:
 def _transferred(
     url: str, source: Source, part: Path, progress: Progress, retries: RetryPolicy
 ) -> int:
-    """Bytes of `part` that were there before this transfer and were built upon."""
+    """Transfer the file; gives the number of bytes of `part` that were kept from before."""
     import requests  # 0.1 s, not for -h
     from urllib3.exceptions import HTTPError
 
@@ -213,7 +213,7 @@ def _redirected(url: str, location: str) -> str:
 
 
 def _start(response: Any, offset: int, part: Path) -> int:
-    """Where in the file the answer's bytes begin."""
+    """The position in the file at which the bytes of the response begin."""
     status = int(response.status_code)
     if status == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {offset}-"):
         return offset
@@ -227,7 +227,7 @@ def _start(response: Any, offset: int, part: Path) -> int:
 
 
 def _announced(response: Any, start: int, source: Source) -> int | None:
-    """Bytes the whole file has by what the answer says, if it says."""
+    """The size of the whole file in bytes as the response states it, or None."""
     if response.headers.get("Content-Encoding", "identity") != "identity":
         raise _LostMirrorError("it sends the file encoded")
     length = response.headers.get("Content-Length", "")

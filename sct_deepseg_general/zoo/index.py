@@ -93,7 +93,7 @@ class IndexEntry:
     whole_image: bool = False
     """Whether the network needs more than the surroundings of the cord."""
     largest: tuple[str, ...] | None = None
-    """Labels of which only the largest object is kept; None: the cord."""
+    """Labels of which only the largest object is kept; None: the cord and `canal_seg`."""
     unknown: str = ""
     """What is not known of the release."""
 

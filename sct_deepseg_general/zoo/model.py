@@ -160,7 +160,8 @@ def _check_listed(model: Model, manifest: Mapping[str, str]) -> None:
             f"{model.folder / MANIFEST} and {RECORD} list different files: the model is "
             "damaged; remove it and fetch it again."
         )
-    networks = [f"{name}.{ending}" for name in model.networks for ending in ("xml", "bin")]
+    names = (*model.networks, *model.int8)
+    networks = [f"{name}.{ending}" for name in names for ending in ("xml", "bin")]
     needed = (*_ALWAYS, *networks, *model.folds, *(_LOCATOR if model.locator else ()))
     missing = [name for name in needed if name not in listed]
     if missing:

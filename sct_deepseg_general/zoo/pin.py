@@ -1,7 +1,7 @@
-"""The embedded models and the index that pins them: put in place and pinned in one step.
+"""The embedded models, and the index that records their hashes.
 
-`pin` writes what a model folder says of itself, its hash above all, into the index beside it.
-It may be called again at any time: an index that is up to date stays as it is, byte by byte.
+`pin` writes the record and the hash of each embedded model into the index beside it. An index that
+is up to date does not change.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ INDEX = "index.json"
 
 
 def entry_of(model: Model, urls: Sequence[str] = (), archive: Path | None = None) -> IndexEntry:
-    """What the index says of a model: pinned by hash, and its archive with it if there is one.
+    """The index entry of a model with its hash and, if there is one, the hash of its archive.
 
-    Without `urls` the model is one that is embedded.
+    Without `urls`, the model is an embedded one.
     """
     return IndexEntry(
         id=model.id,
@@ -52,7 +52,7 @@ def entry_of(model: Model, urls: Sequence[str] = (), archive: Path | None = None
 
 
 def embed(model: Model, package: Path) -> Model:
-    """Put a model into the folder of embedded models, in place of the one of its id, and pin it.
+    """Copy a model into the package in place of the one with the same id, and record its hash.
 
     Raises
     ------
@@ -79,10 +79,14 @@ def embed(model: Model, package: Path) -> Model:
 
 
 def pin(package: Path) -> tuple[str, ...]:
-    """Bring the index in `package` up to the models embedded there, a folder each, every byte of
-    which is hashed; gives the names (id@version) of the entries that changed.
+    """Update the index in `package` to the models embedded there, after hashing all their bytes.
 
-    An older version that was only embedded leaves the index, and the default follows.
+    An older version that was only embedded is removed from the index, and the default follows.
+
+    Returns
+    -------
+    tuple of str
+        The names (id@version) of the entries that changed.
 
     Raises
     ------

@@ -162,6 +162,8 @@ class ModelRecord:
     """The label that is the spinal cord; None: the label named so, see `labels.CORD_NAMES`."""
     networks: Annotated[tuple[_FileName, ...], Length(1)] = ("network",)
     """The OpenVINO IRs, without their endings; several are run one after the other."""
+    int8: tuple[_FileName, ...] = ()
+    """The same networks in whole numbers of 8 bits, if they were made."""
     channels: Annotated[tuple[str, ...], Length(1)] = ("MRI",)
     """Names of the images that the network takes together."""
     vote: Literal["mean", "majority"] = "mean"
@@ -173,7 +175,7 @@ class ModelRecord:
     whole_image: bool = False
     """Of imported networks: the whole image is looked at, as the cord may not be in it."""
     largest: tuple[str, ...] | None = None
-    """Labels of which only the largest object is kept; None: the cord."""
+    """Labels of which only the largest object is kept; None: the cord and `canal_seg`."""
     sources: Mapping[str, Hash] = field(default_factory=dict, hash=False)
     """SHA-256 of each file that an imported model was converted from."""
     files: Mapping[str, ModelFile] = field(default_factory=dict, hash=False)

@@ -97,8 +97,9 @@ _IMPORTED: tuple[Callable[[Any], Any], ...] = (
     option(
         "-precision",
         default="f32",
-        type=click.Choice(["f32", "bf16"]),
-        help="Of an imported model on the CPU; bf16 needs a processor that computes in it.",
+        type=click.Choice(["f32", "bf16", "int8"]),
+        help="Of an imported model on the CPU; bf16 needs a processor that computes in it, int8 "
+        "'models quantise'.",
     ),
 )
 

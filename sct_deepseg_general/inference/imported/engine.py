@@ -60,9 +60,15 @@ class _OpenVinoLabels:
         self._scheme = model.scheme
         self._tile = model.patch[::-1]
         self._channels = len(model.channels)
-        self._files = [model.path(f"{name}.xml") for name in model.networks]
+        networks = model.int8 if precision == "int8" else model.networks
+        if not networks:
+            raise ModelError(
+                f"{model.key} has no int8 networks: run 'models quantise -m {model.key} -i IMAGE', "
+                "with one image or more of the kind that it is for."
+            )
+        self._files = [model.path(f"{name}.xml") for name in networks]
         self._compile = compiled_network
-        self._precision = precision
+        self._precision = "f32" if precision == "int8" else precision
         self._only: Callable[[Float], Float] | None = None
 
     def logits(self, data: Float, progress: Progress | None = None) -> Iterator[Half]:

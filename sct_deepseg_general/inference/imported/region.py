@@ -23,7 +23,7 @@ from sct_deepseg_general.zoo.labels import LabelScheme
 from sct_deepseg_general.zoo.model import Model
 from sct_deepseg_general.zoo.record import Crop, Preprocessing
 
-__all__ = ["Labelled", "crop_box", "labelled", "only_largest", "predicted"]
+__all__ = ["Labelled", "crop_box", "labelled", "only_largest", "predicted", "prepared_channels"]
 
 _TOWARDS = {
     "L": "left",
@@ -106,17 +106,30 @@ def labelled(
     ImageError
         The number of channels is not that of the network, or they are not on one grid.
     """
-    _check_channels(channels, model)
-    arrays = [np.asarray(one.data[box.slices], np.float32).transpose(2, 1, 0) for one in channels]
+    image = prepared_channels(channels, box, model)
     grid = channels[0].grid
     preprocessing = model.preprocessing or Preprocessing()
-    image = nnunet_image(arrays, grid.spacing[::-1], model.spacing[::-1], preprocessing)
     found, probability = predicted(image, model, preprocessing, engine, name, progress)
     labels = np.zeros(grid.shape, np.uint8)
     labels[box.slices] = found.transpose(2, 1, 0)
     whole = np.zeros(grid.shape, np.float32)
     whole[box.slices] = probability.transpose(2, 1, 0)
     return Labelled(labels, whole)
+
+
+def prepared_channels(channels: Sequence[Volume], box: Box, model: Model) -> NnunetImage:
+    """The part inside a box of the images in the model's axes, as the network expects it.
+
+    Raises
+    ------
+    ImageError
+        The number of channels is not that of the network, or they are not on one grid.
+    """
+    _check_channels(channels, model)
+    arrays = [np.asarray(one.data[box.slices], np.float32).transpose(2, 1, 0) for one in channels]
+    preprocessing = model.preprocessing or Preprocessing()
+    spacing = channels[0].grid.spacing[::-1]
+    return nnunet_image(arrays, spacing, model.spacing[::-1], preprocessing)
 
 
 def predicted(

@@ -11,7 +11,7 @@ from toy_models import toy_model
 from sct_deepseg_general.errors import ModelError
 from sct_deepseg_general.zoo.cache import ModelCache
 from sct_deepseg_general.zoo.index import read_index
-from sct_deepseg_general.zoo.local import check_name, install_folder
+from sct_deepseg_general.zoo.own import check_name, install_folder
 from sct_deepseg_general.zoo.zoo import Zoo
 
 
