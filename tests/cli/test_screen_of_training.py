@@ -7,9 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from sct_deepseg_general.cli import _training_screen
-from sct_deepseg_general.cli._training_screen import TrainingScreen, described, duration
-from sct_deepseg_general.datasets.estimate import Estimate
+from sct_deepseg_general.cli.screens import training as _training_screen
+from sct_deepseg_general.cli.screens.training import TrainingScreen, described, duration
+from sct_deepseg_general.recipes.estimate import Estimate
 
 
 class Terminal(io.StringIO):
