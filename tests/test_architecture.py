@@ -22,6 +22,7 @@ LAYERS = [
     "release",
     "job change training level_training evaluation",
     "augmentation",
+    "recipes",
     "csa quality qc norms datasets",
     "levels",
     "inference",
