@@ -13,9 +13,9 @@ import click
 from sct_deepseg_general.cli._click import option
 
 if TYPE_CHECKING:
-    from sct_deepseg_general.csa.aggregate import Selection
     from sct_deepseg_general.csa.c2c3 import C2C3
     from sct_deepseg_general.csa.measure import CsaRequest
+    from sct_deepseg_general.csa.selection import Selection
     from sct_deepseg_general.image.volume import Volume
     from sct_deepseg_general.levels.answer import LevelAnswer, LevelRequest
 
@@ -43,7 +43,7 @@ class _Numbers(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # gene
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[int, ...]:
-        from sct_deepseg_general.csa.table import parse_number_list
+        from sct_deepseg_general.csa.selection import parse_number_list
 
         if isinstance(value, tuple):
             return value
@@ -250,7 +250,7 @@ def c2c3_line(name: str, found: C2C3, mask: str, answer: LevelAnswer | None) -> 
 
 
 def _selection(rest: Mapping[str, Any]) -> Selection:
-    from sct_deepseg_general.csa.aggregate import Selection
+    from sct_deepseg_general.csa.selection import Selection
 
     return Selection(
         slices=rest["slices"] or (),

@@ -179,7 +179,7 @@ def _among_norms(found: Measured, mask: Path, rest: Mapping[str, Any]) -> Assess
     model = resolve(rest["model"] or model_of_mask(mask), offline=True)
     asked = replace(asked, repeat=IntervalFactors.from_record(model.intervals).repeat)
     calibrations = Calibrations.from_record(model.norms)
-    return assessed(found.morphometrics, found.levels, asked, calibrations)
+    return assessed(found.morphometrics, found.single_levels, asked, calibrations)
 
 
 def _draw(found: Measured, mask: Path, path: Path, norms: Assessment | None) -> None:
@@ -215,7 +215,7 @@ def _warn(found: Measured, request: CsaRequest, mask: Path) -> None:
 
 
 def _listed(numbers: Any) -> str:
-    from sct_deepseg_general.csa.table import number_list
+    from sct_deepseg_general.csa.selection import number_list
 
     return number_list(numbers)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -9,7 +10,8 @@ from numpy.typing import NDArray
 
 from sct_deepseg_general.csa import pam50
 from sct_deepseg_general.csa import person as area_norm
-from sct_deepseg_general.csa.aggregate import Selection, Table, aggregated, profiles
+from sct_deepseg_general.csa.aggregate import Table, aggregated, profiles
+from sct_deepseg_general.csa.selection import Selection, number_list
 from sct_deepseg_general.errors import ImageError
 from sct_deepseg_general.image.las import AXES
 from sct_deepseg_general.image.volume import Probability, Segmentation, Volume
@@ -65,6 +67,15 @@ class Measured:
     morphometrics: Morphometrics
     levels: Levels | None
     table: Table
+    covers: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    """Levels that hold more than one vertebra, as a disc between them is not labelled."""
+
+    @property
+    def single_levels(self) -> Levels | None:
+        """The level of each slice, 0 too where a level holds more than one vertebra."""
+        if self.levels is None or not self.covers:
+            return self.levels
+        return np.where(np.isin(self.levels, list(self.covers)), 0, self.levels)
 
 
 def measured(segmentation: Volume, request: CsaRequest) -> Measured:
@@ -83,19 +94,23 @@ def tabulated(segmentation: Volume, table: Morphometrics, request: CsaRequest) -
         ImageError: as `measured`.
     """
     of_slices = _levels(segmentation, request)
+    covers = slice_levels.covers_of(request.discs) if request.discs is not None else {}
     distances = pmj.distances(segmentation, request.pmj) if request.pmj else None
     selection = _selection(table, request, distances)
     measures, grouped = profiles(table), of_slices
     if request.to_pam50:
         if of_slices is None:
             raise ImageError("PAM50 needs to know the levels: give a level map or discs.")
+        if covers:
+            missing = number_list(n for numbers in covers.values() for n in numbers[1:])
+            raise ImageError(f"PAM50 needs every level by itself: label disc {missing} too.")
         measures, grouped = pam50.normalised(measures, of_slices), pam50.template_levels()
         selection = _on_template(selection, of_slices)
         distances = None
-    rows = aggregated(measures, selection, grouped, distances)
+    rows = aggregated(measures, selection, grouped, distances, covers, request.to_pam50)
     if request.person is not None:
         rows = area_norm.normalised(rows, request.person)
-    return Measured(table, of_slices, rows)
+    return Measured(table, of_slices, rows, covers)
 
 
 def shapes(segmentation: Volume, request: CsaRequest) -> Morphometrics:

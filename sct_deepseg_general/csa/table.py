@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from sct_deepseg_general.csa.aggregate import Row, Table
+from sct_deepseg_general.csa.selection import number_list, parse_number_list
 from sct_deepseg_general.errors import DatasetError, ImageError, OutputError
 from sct_deepseg_general.files import write_whole
 from sct_deepseg_general.text_files import check_separator, decoded_text, read_text
@@ -17,8 +18,6 @@ __all__ = [
     "FIXED_COLUMNS",
     "STATUS",
     "as_text",
-    "number_list",
-    "parse_number_list",
     "read",
     "write",
 ]
@@ -90,32 +89,6 @@ def read(path: Path) -> Table:
     end = len(header) - (header[-1] == STATUS)
     columns = tuple(header[len(FIXED_COLUMNS) : end])
     return Table(columns, tuple(_row(line[:end]) for line in lines))
-
-
-def number_list(numbers: Sequence[int]) -> str:
-    """Numbers as SCT writes them: ascending, a run as "4:17", runs apart by ";"."""
-    runs: list[list[int]] = []
-    for number in sorted(numbers):
-        if runs and number == runs[-1][-1] + 1:
-            runs[-1].append(number)
-        else:
-            runs.append([number])
-    return ";".join(f"{run[0]}:{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
-
-
-def parse_number_list(text: str) -> tuple[int, ...]:
-    """The numbers of "4:17", "2,5" or "1:3;7", each once, in the order given.
-
-    Raises:
-        ValueError: anything else.
-    """
-    numbers: list[int] = []
-    for part in text.replace(";", ",").split(","):
-        first, colon, last = part.strip().partition(":")
-        if not first.isdigit() or (colon and not last.isdigit()):
-            raise ValueError(f"'{text}' is no list of numbers: write 2:4 or 2,5.")
-        numbers.extend(range(int(first), int(last or first) + 1))
-    return tuple(dict.fromkeys(numbers))
 
 
 def _no_formula(path: str) -> str:

@@ -308,7 +308,9 @@ def judged(
 def _among_norms(done: Done, norms: NormRequest, model: Model) -> Done:
     """The result with each level's place among the norms, and its columns in a table of levels."""
     norms = replace(norms, repeat=IntervalFactors.from_record(model.intervals).repeat)
-    found = assessed(done.table, done.measured.levels, norms, Calibrations.from_record(model.norms))
+    found = assessed(
+        done.table, done.measured.single_levels, norms, Calibrations.from_record(model.norms)
+    )
     rows = done.measured.table
     if found.places and any(len(row.slices) > 1 for row in rows.rows):
         rows = with_norms(rows, found)
