@@ -17,8 +17,8 @@ from sct_deepseg_general.image.volume import Grid, Volume
 from sct_deepseg_general.morphometry.centreline import Centreline, CentrelineFit, centres, fitted
 
 __all__ = [
-    "covers_of",
     "covered_name",
+    "covers_of",
     "from_discs",
     "from_levels",
     "level_name",

@@ -11,8 +11,7 @@ import pytest
 from sct_deepseg_general.csa import table as csa_table
 from sct_deepseg_general.csa.aggregate import Profile, Table, aggregated
 from sct_deepseg_general.csa.person import Person, normalised, person
-from sct_deepseg_general.csa.selection import number_list, parse_number_list
-from sct_deepseg_general.csa.selection import Selection
+from sct_deepseg_general.csa.selection import Selection, number_list, parse_number_list
 from sct_deepseg_general.errors import ImageError, OutputError
 
 AREA = Profile("area", np.array([np.nan, 70.0, 72.0, 80.0, np.nan]))
