@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from sct_deepseg_general.csa.selection import Selection, SliceGroup, selected
+from sct_deepseg_general.csa.selection import Selection, SliceGroup, number_list, selected
 from sct_deepseg_general.morphometry.morphometrics import Morphometrics
 from sct_deepseg_general.morphometry.slice_shape import SliceShape
 from sct_deepseg_general.morphometry.slice_symmetry import SliceSymmetry
@@ -51,6 +51,13 @@ class Row:
     pmj_distance: float | None
     values: tuple[float | None, ...]
     remarks: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The row in words: its levels, its distance from the PMJ in mm, and its slices."""
+        levels = f"level {number_list(self.levels)}, " if self.levels else ""
+        distance = "" if self.pmj_distance is None else f"{self.pmj_distance:g} mm from the PMJ, "
+        return f"{levels}{distance}slices {number_list(self.slices)}"
 
 
 @dataclass(frozen=True)
