@@ -71,7 +71,7 @@ def by_sct(release: Any, results: Path, image: Path, model: Any, ours: Any) -> s
     from emulated_releases import dice
 
     from benchmarks.speed import sct_source
-    from sct_deepseg_general.inference.imported import only_largest
+    from sct_deepseg_general.inference.imported.region import only_largest
     from sct_deepseg_general.job.labels import label_files
 
     ours = ours.copy()
