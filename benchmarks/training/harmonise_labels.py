@@ -8,7 +8,7 @@ How far each edge is moved, and by what:
 - second mask: the mean of what the areas of a T1w mask of the same person ask for, and the rule;
 - person: thick slices of such a person: the mean over the slices, and the rule;
 - study: labels of spine-generic, by the published areas of others of that study, and the rule;
-- rule: the place on the profile across the border (`datasets.harmonise`). Of several images
+- rule: the place on the profile across the border (`datasets.harmonisation`). Of several images
   with one label, that counts whose border is nearest to it;
 - as it is: there is no such border.
 
@@ -19,7 +19,7 @@ share a grid, moved in the same way. Prints a table.
 
 With `-without` neither areas nor images of these people are used, as for measuring on them. With
 `-dev` the labels are those of `shared/data/dev`, to measure on: all moved by the rule, with the
-edge that `datasets.harmonise` names.
+edge that `datasets.harmonisation` names.
 """
 
 from __future__ import annotations

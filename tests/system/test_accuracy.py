@@ -8,9 +8,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from samples import image, label
-from sct_deepseg_general.datasets.contours import contour_of
-from sct_deepseg_general.datasets.harmonise import offset_by_rule
 
+from sct_deepseg_general.datasets.harmonisation.contours import contour_of
+from sct_deepseg_general.datasets.harmonisation.harmonise import offset_by_rule
 from sct_deepseg_general.image.volume import Probability
 from sct_deepseg_general.inference import pipeline
 from sct_deepseg_general.inference.predictor import Predictor
