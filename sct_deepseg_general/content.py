@@ -19,7 +19,10 @@ _LARGEST_PLACEHOLDER = 32 << 10  # bytes; git-annex takes no larger file for a p
 _ANNEX_POINTER = re.compile(rb"\s*(?:\.git|[./\\])*annex[/\\]objects[/\\]")
 _ANNEX_LINK = re.compile(rb"annex[/\\]objects[/\\]")
 _LFS = re.compile(rb"\s*version https://(?:git-lfs\.github|hawser\.github)\.com/spec/")
-_WEB_PAGE = re.compile(rb"\s*(?:\xef\xbb\xbf)?<(?:!doctype|html|\?xml|head)", re.IGNORECASE)
+_WEB_PAGE = re.compile(  # also the XML with which stores of files answer errors
+    rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?<(?:!doctype\s+html|html|head|error)\b",
+    re.IGNORECASE,
+)
 _GET_ANNEX = "the content is not present: run 'git annex get' (or 'datalad get') on it"
 
 

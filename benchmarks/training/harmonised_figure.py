@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks.support.labelled import shared
-from sct_deepseg_general.datasets.contours import AXES
+from sct_deepseg_general.datasets.harmonisation.contours import AXES
 from sct_deepseg_general.image import nifti
 
 SHOWN = (

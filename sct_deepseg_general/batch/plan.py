@@ -129,6 +129,16 @@ def decided(item: Item, outputs: Outputs, history: History, plan: BatchPlan) -> 
     ------
     OutputError
         A recorded output exists but cannot be read.
+
+    Examples
+    --------
+    >>> from sct_deepseg_general.job.outputs import outputs_for
+    >>> item = Item("t2.nii.gz", Path("t2.nii.gz"))
+    >>> plan = BatchPlan(Worklist(Path(), "study", (item,)), Path("out"), WorkerSettings(), "")
+    >>> outputs = outputs_for(item.image, Path("out"))
+    >>> decision = decided(item, outputs, History({}, frozenset()), plan)
+    >>> decision.act, decision.reason
+    ('do', 'new')
     """
     record = history.ended.get(item.key)
     if item.key in history.open:

@@ -76,6 +76,18 @@ def run(plan: BatchPlan, options: PoolOptions, listener: Listener | None = None)
         same call continues from there.
     BackendError
         No worker can be started, or none can load the model.
+
+    Examples
+    --------
+    >>> from sct_deepseg_general.batch.messages import WorkerSettings
+    >>> from sct_deepseg_general.batch.worklist import from_list
+    >>> images = from_list([Path("t2.nii.gz")])
+    >>> plan = BatchPlan(images, Path("out").absolute(), WorkerSettings(), "", naming="sct")
+    >>> summary = run(plan, PoolOptions(workers=1))
+    >>> summary.images, summary.ok
+    (1, 1)
+    >>> sorted(path.name for path in Path("out").glob("*.tsv"))
+    ['csa.tsv', 'images.tsv']
     """
     listener = listener or Listener()
     started = time.monotonic()

@@ -145,6 +145,18 @@ def from_bids(root: Path, filters: Filters | None = None, *, bids_names: bool = 
     ------
     DatasetError
         The folder is missing or not a dataset, or no image matches the filters.
+
+    Examples
+    --------
+    >>> anat = Path("study", "sub-01", "anat")
+    >>> anat.mkdir(parents=True)
+    >>> for name in ("sub-01_T2w.nii.gz", "sub-01_T2w_seg.nii.gz"):
+    ...     _ = (anat / name).write_bytes(Path("t2.nii.gz").read_bytes())
+    >>> worklist = from_bids(Path("study"))
+    >>> [item.key for item in worklist.items]
+    ['sub-01/anat/sub-01_T2w.nii.gz']
+    >>> [(one.key, one.reason) for one in worklist.left_out]
+    [('sub-01/anat/sub-01_T2w_seg.nii.gz', 'not an image (seg)')]
     """
     filters = filters or Filters()
     selection = bids.DatasetSelection(
@@ -204,6 +216,14 @@ def from_list(
     ------
     DatasetError
         No image is left, or one lies outside `root`.
+
+    Examples
+    --------
+    >>> worklist = from_list([Path("t2.nii.gz"), Path("t2_seg.nii.gz")])
+    >>> [item.key for item in worklist.items]
+    ['t2.nii.gz']
+    >>> [(one.key, one.reason) for one in worklist.left_out]
+    [('t2_seg.nii.gz', 'it is named as a mask of t2.nii.gz')]
     """
     filters = filters or Filters()
     full = sorted({_full(image) for image in images})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from sct_deepseg_general.cli.options.csa import (
     ON_OFF,
     c2c3_line,
     check_measures,
+    companion_names,
     csa_request,
     level_request,
     measuring,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from sct_deepseg_general.csa.aggregate import Table
     from sct_deepseg_general.csa.measure import CsaRequest, Measured
     from sct_deepseg_general.image.volume import Volume
+    from sct_deepseg_general.job.mask_table import MaskStatus
     from sct_deepseg_general.levels.answer import LevelAnswer, LevelRequest
     from sct_deepseg_general.norms.assess import Assessment
 
@@ -48,6 +50,8 @@ The columns and their values are those of SCT's sct_process_segmentation.
 @click.command(cls=SctCommand, epilog=_EPILOG)
 @option("-i", to="mask", required=True, type=FILE, show_default=False, help="Mask, or soft mask.")
 @option("-o", to="output", type=FILE, help="CSV file.  [default: MASK_csa.csv beside the mask]")
+@option("-mask-label", type=int, help="Label of the cord, if the mask is a map of labels.")
+@option("-mask-volume", type=int, help="Number of the volume, from 0, if the mask is 4D.")
 @measuring(per_slice=0)
 @option(
     "-anat",
@@ -59,41 +63,74 @@ The columns and their values are those of SCT's sct_process_segmentation.
 @option("-m", to="model", help="Model that made the mask, for -age.  [default: by its sidecar]")
 @option("-append", default=0, type=ON_OFF, help="Add the rows to an existing file.")
 @option("-plot", type=FILE, help="Also draw the area along the cord (PNG).")
-@option("-backend", default="native", type=click.Choice(["native", "sct"]), help="Who measures.")
+@option(
+    "-backend",
+    default="native",
+    type=click.Choice(["native", "sct"]),
+    help="Built-in code, or SCT.",
+)
 @flag("-overwrite", help="Replace existing outputs.")
 @option("-v", to="verbose", default=1, type=click.IntRange(0, 2), help="0: errors only.")
 def command(mask: Path, output: Path | None, **rest: Any) -> int:
     """Measure a mask: cross-sectional area, diameters and shape of the cord."""
-    from sct_deepseg_general.csa import table as csa_table
+    from sct_deepseg_general.csa.companions import on_grid_of
+    from sct_deepseg_general.csa.table import write
     from sct_deepseg_general.image import nifti
-    from sct_deepseg_general.job.edited import describe_edited
+    from sct_deepseg_general.job.mask_table import read_mask, status_path, write_status
 
     path = output or mask.parent / f"{mask.name.removesuffix('.gz').removesuffix('.nii')}_csa.csv"
     _check(path, rest)
-    segmentation = nifti.load_map(mask)
+    segmentation = read_mask(mask, rest["mask_label"], rest["mask_volume"])
     request = csa_request(rest)
     if rest["soft"]:
         request = replace(request, soft=nifti.load_probability(rest["soft"]))
+    request, sentences = on_grid_of(segmentation, request, str(mask), companion_names(rest))
+    if rest["verbose"]:
+        _warnings(sentences)
     if rest["backend"] == "sct":
         from sct_deepseg_general.csa import sct
 
         table = sct.measured(segmentation, request)
     else:
         table = _native(segmentation, request, mask, rest)
-    version = f"sct_deepseg_general {__version__}"
-    status = describe_edited(mask)
-    if status and rest["verbose"]:
-        print(f"{printable(mask)} was edited: its sidecar now holds the area of the edited mask.")
-    added = bool(rest["append"])
-    csa_table.write(path, table, str(mask), version, append=added, status="" if added else status)
+    status = _status(mask, segmentation, request, rest)
+    version, append = f"sct_deepseg_general {__version__}", bool(rest["append"])
+    write(
+        path, table, str(mask), version,
+        append=append, status=status.status, reasons=status.reasons,
+    )  # fmt: skip
+    write_status(status_path(path), mask, table, status, append=append)
     if rest["verbose"]:
-        _tell(table, path, rest)
+        _tell(table, status, path, rest)
     return 0
+
+
+def _warnings(sentences: Iterable[str]) -> None:
+    for sentence in sentences:
+        print(f"Warning: {printable(sentence)}", file=sys.stderr)
+
+
+def _status(
+    mask: Path, segmentation: Volume, request: CsaRequest, rest: Mapping[str, Any]
+) -> MaskStatus:
+    """Whether the mask is plausible; the sidecar of one that was edited is brought up to date."""
+    from sct_deepseg_general.job.edited import describe_edited
+    from sct_deepseg_general.job.mask_table import MaskStatus
+    from sct_deepseg_general.morphometry.morphometrics import measure
+    from sct_deepseg_general.quality.assess import assess_mask
+
+    quality = assess_mask(segmentation, measure(segmentation), request.image)
+    edited = describe_edited(mask)
+    if edited and rest["verbose"]:
+        print(f"{printable(mask)} was edited: its sidecar now holds the area of the edited mask.")
+    status = edited if edited and quality.status == "ok" else quality.status
+    return MaskStatus(status, (*(["the mask was edited"] if edited else []), *quality.reasons))
 
 
 def _check(path: Path, rest: Mapping[str, Any]) -> None:
     """Refuse at once what cannot be meant, or would fail or lose something at the end."""
     from sct_deepseg_general.files import clear_abandoned
+    from sct_deepseg_general.job.mask_table import status_path
     from sct_deepseg_general.job.outputs import check_writable
 
     check_measures(rest, image=bool(rest["anat"]))
@@ -102,7 +139,8 @@ def _check(path: Path, rest: Mapping[str, Any]) -> None:
     for name in ("plot", "age"):
         if rest[name] and rest["backend"] == "sct":
             raise click.UsageError(f"-{name} needs -backend native.")
-    check_writable((path,), overwrite=rest["overwrite"] or bool(rest["append"]))
+    outputs = (path, status_path(path))
+    check_writable(outputs, overwrite=rest["overwrite"] or bool(rest["append"]))
     if rest["plot"]:
         check_writable((rest["plot"],), overwrite=rest["overwrite"])
     clear_abandoned(path.parent)
@@ -179,7 +217,7 @@ def _among_norms(found: Measured, mask: Path, rest: Mapping[str, Any]) -> Assess
     model = resolve(rest["model"] or model_of_mask(mask), offline=True)
     asked = replace(asked, repeat=IntervalFactors.from_record(model.intervals).repeat)
     calibrations = Calibrations.from_record(model.norms)
-    return assessed(found.morphometrics, found.levels, asked, calibrations)
+    return assessed(found.morphometrics, found.single_levels, asked, calibrations)
 
 
 def _draw(found: Measured, mask: Path, path: Path, norms: Assessment | None) -> None:
@@ -192,40 +230,40 @@ def _draw(found: Measured, mask: Path, path: Path, norms: Assessment | None) -> 
 
 
 def _warn(found: Measured, request: CsaRequest, mask: Path) -> None:
-    """What the numbers alone would not say."""
-    from sct_deepseg_general.levels.slices import missing_discs
-
+    """What the table does not show: an empty mask, a single slice, slices without cord."""
     held = found.morphometrics.slices
     if not held.size:
-        print(f"Warning: {mask} is empty: there is no cord to measure.", file=sys.stderr)
-    elif held.size == 1 and request.angle_correction:
-        print(
-            f"Warning: {mask} holds one slice: its angle is not known and not corrected.",
-            file=sys.stderr,
-        )
-    gaps = sorted(set(range(held[0], held[-1] + 1)) - set(held.tolist())) if held.size else []
+        _warnings([f"{mask} is empty: there is no cord to measure."])
+        return
+    if held.size == 1 and request.angle_correction:
+        _warnings([f"{mask} holds one slice: its angle is not known and not corrected."])
+    gaps = sorted(set(range(held[0], held[-1] + 1)) - set(held.tolist()))
     if gaps:
-        print(f"Warning: no cord in slices {_listed(gaps)} of {mask}.", file=sys.stderr)
-    missing = missing_discs(request.discs) if request.discs is not None else ()
-    if missing:
-        print(
-            f"Warning: no label for the discs {_listed(missing)}: the level above each covers two.",
-            file=sys.stderr,
-        )
+        _warnings([f"no cord in slices {_listed(gaps)} of {mask}."])
+    rows = found.table.rows
+    remarks = [f"{row.name}: {remark}." for row in rows for remark in row.remarks]
+    _warnings(remarks if not request.selection.per_slice else dict.fromkeys(_doubled(found)))
+
+
+def _doubled(found: Measured) -> Iterator[str]:
+    for level, numbers in found.covers.items():
+        discs = _listed(numbers[1:])
+        yield f"level {level} holds the levels {_listed(numbers)}: disc {discs} is not labelled."
 
 
 def _listed(numbers: Any) -> str:
-    from sct_deepseg_general.csa.table import number_list
+    from sct_deepseg_general.csa.selection import number_list
 
     return number_list(numbers)
 
 
-def _tell(table: Table, path: Path, rest: Mapping[str, Any]) -> None:
+def _tell(table: Table, status: MaskStatus, path: Path, rest: Mapping[str, Any]) -> None:
     for row in table.rows if len(table.rows) <= 20 else ():
         area = row.values[0]
         if area is not None:
-            levels = f"level {_listed(row.levels)}, " if row.levels else ""
-            print(f"{levels}slices {_listed(row.slices)}: {area:.2f} mm²")
+            print(f"{row.name}: {area:.2f} mm²")
+    for reason in status.reasons if status.status != "ok" else ():
+        print(f"{status.status}: {printable(reason)}")
     print(path)
     if rest["plot"]:
         print(rest["plot"])

@@ -86,8 +86,8 @@ def command(options: DatasetOptions) -> int:
     """Make one nnU-Net dataset of N BIDS datasets, and one of each, from one split by person."""
     from sct_deepseg_general.datasets import recipe as recipes
     from sct_deepseg_general.datasets.build import build
-    from sct_deepseg_general.datasets.checks import check_training
     from sct_deepseg_general.job.outputs import check_folder
+    from sct_deepseg_general.recipes.checks import check_training
 
     if (options.recipe is None) == (not options.bids):
         raise click.UsageError("Give either -bids or -recipe.")

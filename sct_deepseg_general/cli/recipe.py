@@ -11,9 +11,9 @@ import click
 from sct_deepseg_general.cli._click import PATH, PROGRAM, SctGroup, flag, option, takes
 
 if TYPE_CHECKING:
-    from sct_deepseg_general.datasets.proposal import Proposal
     from sct_deepseg_general.datasets.recipe import Recipe
-    from sct_deepseg_general.datasets.templates import Template
+    from sct_deepseg_general.recipes.proposal import Proposal
+    from sct_deepseg_general.recipes.templates import Template
 
 __all__ = ["command"]
 
@@ -72,8 +72,8 @@ class InitOptions:
 @takes(InitOptions)
 def init(options: InitOptions) -> int:
     from sct_deepseg_general.datasets import recipe as recipes
-    from sct_deepseg_general.datasets.recipe_text import write_proposal
     from sct_deepseg_general.job.outputs import check_writable
+    from sct_deepseg_general.recipes.recipe_text import write_proposal
 
     if options.output.suffix.lower() not in {".yaml", ".yml"}:
         raise click.UsageError(f"-o must end in .yaml, found {options.output.name}.")
@@ -108,11 +108,11 @@ class CheckOptions:
 @takes(CheckOptions)
 def check(options: CheckOptions) -> int:
     from sct_deepseg_general.datasets import recipe as recipes
-    from sct_deepseg_general.datasets.checks import check_training
-    from sct_deepseg_general.datasets.doubts import doubts
-    from sct_deepseg_general.datasets.proposal import Proposal
     from sct_deepseg_general.datasets.sources import index_datasets
     from sct_deepseg_general.datasets.split import split_people
+    from sct_deepseg_general.recipes.checks import check_training
+    from sct_deepseg_general.recipes.doubts import doubts
+    from sct_deepseg_general.recipes.proposal import Proposal
 
     recipe = recipes.read(options.recipe)
     data = options.data or (options.recipe.absolute().parent,)
@@ -125,8 +125,8 @@ def check(options: CheckOptions) -> int:
 
 
 def _proposal(options: InitOptions) -> Proposal:
-    from sct_deepseg_general.datasets.proposal import propose
-    from sct_deepseg_general.datasets.templates import settings_of
+    from sct_deepseg_general.recipes.proposal import propose
+    from sct_deepseg_general.recipes.templates import settings_of
 
     settings = settings_of(options.chosen, _model_recipe(options.start))
     if options.minutes is not None:
@@ -156,7 +156,7 @@ def _train_command(options: InitOptions, data: Path) -> str:
 
 
 def _heading(options: InitOptions, train: str) -> tuple[str, ...]:
-    from sct_deepseg_general.datasets.templates import TEMPLATES
+    from sct_deepseg_general.recipes.templates import TEMPLATES
 
     compare = train.replace(" train ", " compare ").replace(f" -from {options.start}", "")
     compare = compare.replace("trained/", "study/")
@@ -171,8 +171,8 @@ def _heading(options: InitOptions, train: str) -> tuple[str, ...]:
 
 def _print_proposal(proposal: Proposal) -> None:
     from sct_deepseg_general.cli.screens.training import described
-    from sct_deepseg_general.datasets.estimate import estimate
-    from sct_deepseg_general.datasets.proposal import summary
+    from sct_deepseg_general.recipes.estimate import estimate
+    from sct_deepseg_general.recipes.proposal import summary
 
     recipe = proposal.recipe
     for dataset, found in zip(recipe.datasets, proposal.indexes, strict=True):

@@ -24,6 +24,7 @@ from sct_deepseg_general.cli._click import (
 from sct_deepseg_general.cli.options.csa import (
     c2c3_line,
     check_measures,
+    companion_names,
     csa_request,
     level_request,
     measuring,
@@ -173,6 +174,7 @@ def _request(images: tuple[Path, ...], rest: Mapping[str, Any], person: Person |
         qc=qc,
         command=shlex.join([PROGRAM, *sys.argv[1:]]),
         measures=_measures(images, rest),
+        names=companion_names(rest),
         levels=level_request(rest),
         norms=_norms(images, rest, person),
     )
@@ -360,6 +362,9 @@ def _one(job: Job, predictor: Predictor, request: Request, rest: Mapping[str, An
 
 def _warn(done: Done) -> None:
     """What is in doubt of the levels, on standard error."""
+    remarks = [f"{done.region_name}: {one}" for one in done.region.remarks] if done.region else []
+    for sentence in (*done.sentences, *remarks):
+        print(f"Warning: {printable(sentence)}", file=sys.stderr)
     answer = done.levels
     if answer is None:
         return
@@ -435,7 +440,7 @@ def _tell(done: Done, predictor: Predictor, request: Request, verbose: int) -> N
     undefined = done.result.image.undefined
     if undefined:
         print(f"{printable(image)} has {undefined} voxels without a value (NaN): background.")
-    size = _sizes(done, predictor.model, request) or f"mean CSA {_area(done)}"
+    size = _sizes(done, predictor.model, request) or f"mean CSA{_region(done)} {_area(done)}"
     print(f"{printable(image)}: {done.quality.status}, {size}, {done.seconds:.1f} s")
     for reason in done.quality.reasons:
         print(f"  {done.quality.status}: {reason}")
@@ -461,6 +466,10 @@ def _sizes(done: Done, model: Model, request: Request) -> str:
         return ""
     sizes = volumes(done.result, wanted_labels(model, label))
     return ", ".join(f"{one.label.name} {one.volume:.1f} mm³" for one in sizes)
+
+
+def _region(done: Done) -> str:
+    return f" of {done.region_name}:" if done.region is not None else ""
 
 
 def _area(done: Done) -> str:

@@ -141,8 +141,8 @@ def _train_cord(options: TrainOptions) -> None:
 
 def _check(options: TrainOptions, recipe: Recipe) -> Start | None:
     """Check all that can be checked before work begins; the model to start from, if any."""
-    from sct_deepseg_general.datasets.checks import check_model_name, check_training
     from sct_deepseg_general.job.outputs import check_folder
+    from sct_deepseg_general.recipes.checks import check_model_name, check_training
 
     check_model_name(recipe, options.model)
     check_folder(options.output)

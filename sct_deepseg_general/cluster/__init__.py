@@ -1,5 +1,5 @@
 """Shards of a batch, the resources of this machine, progress, and SLURM.
 
 May import: errors, files, locks.
-Main functions: `shards.parse`, `resources.allotted`, `slurm.submit`.
+Main functions: `shards.parse`, `resources.allotted`, `slurm.shard_words`.
 """

@@ -50,6 +50,16 @@ class Shard:
 def parse(text: str) -> Shard:
     """The shard that a text such as "3/16" names.
 
+    Parameters
+    ----------
+    text
+        Index and count, with a slash between them.
+
+    Returns
+    -------
+    Shard
+        The shard; its index counts from 1.
+
     Raises
     ------
     DatasetError

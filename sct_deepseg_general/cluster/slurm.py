@@ -65,6 +65,18 @@ class ShardJob:
 def shard_words(words: Sequence[str], count: int) -> list[list[str]]:
     """The arguments of each shard, from the arguments of the command that submits them.
 
+    Parameters
+    ----------
+    words
+        The arguments of the command, without the name of the program.
+    count
+        Number of shards.
+
+    Returns
+    -------
+    list of list of str
+        The same arguments without those for SLURM, and with `-shard`, for each shard.
+
     Examples
     --------
     >>> shard_words(["batch", "-bids", "d", "-o", "out", "-slurm", "2"], 2)[0]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sct_deepseg_general.errors import ImageError
+from sct_deepseg_general.csa.selection import Selection, SliceGroup, number_list, selected
 from sct_deepseg_general.morphometry.morphometrics import Morphometrics
 from sct_deepseg_general.morphometry.slice_shape import SliceShape
 from sct_deepseg_general.morphometry.slice_symmetry import SliceSymmetry
@@ -18,7 +18,6 @@ from sct_deepseg_general.morphometry.slice_symmetry import SliceSymmetry
 __all__ = [
     "Profile",
     "Row",
-    "Selection",
     "Statistic",
     "Table",
     "aggregated",
@@ -40,29 +39,25 @@ class Profile:
 
 
 @dataclass(frozen=True)
-class Selection:
-    """What a row of the table stands for.
-
-    `slices` and `levels` keep to those slices and vertebral levels (empty: all); `per_level`
-    gives a row for each level, `per_slice` one for each slice, neither a single row.
-    `pmj_distance` (mm) is written beside the region it was found with.
-    """
-
-    slices: tuple[int, ...] = ()
-    levels: tuple[int, ...] = ()
-    per_slice: bool = False
-    per_level: bool = False
-    pmj_distance: float | None = None
-
-
-@dataclass(frozen=True)
 class Row:
-    """The slices and levels a row covers, its distance from the PMJ in mm, and its values."""
+    """The slices and levels that a row covers, its distance from the PMJ in mm, and its values.
+
+    `remarks` say how the row differs from what its name promises, such as a level that holds two
+    vertebrae.
+    """
 
     slices: tuple[int, ...]
     levels: tuple[int, ...]
     pmj_distance: float | None
     values: tuple[float | None, ...]
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The row in words: its levels, its distance from the PMJ in mm, and its slices."""
+        levels = f"level {number_list(self.levels)}, " if self.levels else ""
+        distance = "" if self.pmj_distance is None else f"{self.pmj_distance:g} mm from the PMJ, "
+        return f"{levels}{distance}slices {number_list(self.slices)}"
 
 
 @dataclass(frozen=True)
@@ -85,12 +80,6 @@ class Table:
             for row, value in zip(self.rows, values, strict=True)
         )
         return Table((*self.columns, name), rows)
-
-
-@dataclass(frozen=True)
-class _Group:
-    slices: tuple[int, ...]
-    levels: tuple[int, ...]
 
 
 def profiles(morphometrics: Morphometrics) -> tuple[Profile, ...]:
@@ -120,19 +109,38 @@ def aggregated(
     selection: Selection,
     levels: NDArray[np.int64] | None = None,
     distances: Floats | None = None,
+    covers: Mapping[int, Sequence[int]] | None = None,
+    template: bool = False,
 ) -> Table:
     """The rows that `selection` asks for, ascending by slice.
 
-    `levels` holds the vertebral level of each slice (0: none) and `distances` its distance
-    from the pontomedullary junction in mm (NaN: none); both have a value for each slice. Means
-    and standard deviations (of the population) are over the slices that hold cord.
+    Parameters
+    ----------
+    measures : sequence of Profile
+        The columns; the first is the area in mm², NaN where there is no cord.
+    selection : Selection
+        The slices and levels of the rows.
+    levels : ndarray of int, shape (slices,), optional
+        The vertebral level of each slice, 0 where there is none.
+    distances : ndarray of float, shape (slices,), optional
+        The distance in mm of each slice from the pontomedullary junction, NaN where unknown.
+    covers : mapping of int to sequence of int, optional
+        Levels that cover more than one vertebra.
+    template : bool
+        Whether the slices are those of the PAM50 template.
 
-    Raises:
-        ImageError: a slice outside the image, levels of another image, or none of the levels.
+    Returns
+    -------
+    Table
+        Means and standard deviations (of the population) over the slices that hold cord.
+
+    Raises
+    ------
+    ImageError
+        What was asked for is not there; see `selection.selected`.
     """
-    count = measures[0].values.size
-    _check(count, selection, levels)
-    groups = sorted(_groups(count, selection, levels), key=lambda group: group.slices)
+    measurable = np.isfinite(measures[0].values)
+    groups = selected(selection, measurable, levels, covers, template)
     rows = (_row(measures, group, selection, distances) for group in groups)
     return Table(
         tuple(f"{s}({measure.name})" for measure in measures for s in measure.statistics),
@@ -163,55 +171,13 @@ def _sct_name(name: str) -> str:
     return "diameter_AP_ellipse" if name == "diameter_ap_ellipse" else name
 
 
-def _check(count: int, selection: Selection, levels: NDArray[np.int64] | None) -> None:
-    outside = [z for z in selection.slices if not 0 <= z < count]
-    if outside:
-        raise ImageError(
-            f"Slice {outside[0]} is not in the image: its slices are 0 to {count - 1}."
-        )
-    if levels is None:
-        if selection.levels or selection.per_level:
-            raise ImageError("Levels need a file that says where they are: give the labels.")
-        return
-    if levels.size != count:
-        raise ImageError(
-            f"The level file has {levels.size} slices and the mask {count}: "
-            "both must be on the same grid."
-        )
-    present = np.unique(levels[levels > 0])
-    if selection.levels and not set(selection.levels) & {int(level) for level in present}:
-        found = ", ".join(str(level) for level in present) or "none"
-        raise ImageError(f"None of the levels asked for is in the level file; it holds: {found}.")
-
-
-def _groups(count: int, selection: Selection, levels: NDArray[np.int64] | None) -> list[_Group]:
-    slices = selection.slices or tuple(range(count))
-    wanted = selection.levels
-    if selection.per_level and not wanted and levels is not None:
-        wanted = tuple(int(level) for level in np.unique(levels[levels > 0]))
-    if not wanted or levels is None:
-        return _by_slice(slices, levels) if selection.per_slice else [_Group(slices, ())]
-    by_level = {level: tuple(z for z in slices if levels[z] == level) for level in wanted}
-    if selection.per_level:
-        return [_Group(members, (level,)) for level, members in by_level.items() if members]
-    members = tuple(sorted(z for group in by_level.values() for z in group))
-    if not members:
-        return []
-    return _by_slice(members, levels) if selection.per_slice else [_Group(members, wanted)]
-
-
-def _by_slice(slices: Sequence[int], levels: NDArray[np.int64] | None) -> list[_Group]:
-    if levels is None:
-        return [_Group((z,), ()) for z in slices]
-    return [_Group((z,), (int(levels[z]),) if levels[z] else ()) for z in slices]
-
-
 def _row(
-    measures: Sequence[Profile], group: _Group, selection: Selection, distances: Floats | None
+    measures: Sequence[Profile], group: SliceGroup, selection: Selection, distances: Floats | None
 ) -> Row:
     where = np.array(group.slices)
     values = tuple(value for measure in measures for value in _statistics(measure, where))
-    return Row(group.slices, group.levels, _distance(where, selection, distances), values)
+    distance = _distance(where, selection, distances)
+    return Row(group.slices, group.levels, distance, values, group.remarks)
 
 
 def _distance(

@@ -8,8 +8,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from sct_deepseg_general.csa.aggregate import Selection, aggregated, profiles
+from sct_deepseg_general.csa.aggregate import aggregated, profiles
 from sct_deepseg_general.csa.measure import Measured
+from sct_deepseg_general.csa.selection import Selection
 
 __all__ = ["C2C3", "LEVELS", "c2c3_of"]
 
@@ -39,7 +40,7 @@ def c2c3_of(measured: Measured, reasons: tuple[str, ...] = ()) -> C2C3:
 
     `reasons` say why levels were withheld, where they were.
     """
-    levels = measured.levels
+    levels = measured.single_levels
     if levels is None or reasons:
         return C2C3("withheld", reasons=reasons or ("the levels are not known",))
     held = levels[measured.morphometrics.slices]

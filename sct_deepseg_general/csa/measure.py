@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -9,7 +10,8 @@ from numpy.typing import NDArray
 
 from sct_deepseg_general.csa import pam50
 from sct_deepseg_general.csa import person as area_norm
-from sct_deepseg_general.csa.aggregate import Selection, Table, aggregated, profiles
+from sct_deepseg_general.csa.aggregate import Row, Table, aggregated, profiles
+from sct_deepseg_general.csa.selection import Selection, number_list
 from sct_deepseg_general.errors import ImageError
 from sct_deepseg_general.image.las import AXES
 from sct_deepseg_general.image.volume import Probability, Segmentation, Volume
@@ -21,7 +23,7 @@ from sct_deepseg_general.morphometry.centreline import CentrelineFit
 from sct_deepseg_general.morphometry.morphometrics import Morphometrics, measure
 from sct_deepseg_general.morphometry.soft_area import soft_areas
 
-__all__ = ["PER_SLICE", "CsaRequest", "Measured", "measured", "shapes", "tabulated"]
+__all__ = ["PER_SLICE", "CsaRequest", "Measured", "measured", "region_of", "shapes", "tabulated"]
 
 Floats = NDArray[np.float64]
 Levels = NDArray[np.int64]
@@ -65,6 +67,24 @@ class Measured:
     morphometrics: Morphometrics
     levels: Levels | None
     table: Table
+    covers: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    """Levels that hold more than one vertebra, as a disc between them is not labelled."""
+
+    @property
+    def single_levels(self) -> Levels | None:
+        """The level of each slice, 0 too where a level holds more than one vertebra."""
+        if self.levels is None or not self.covers:
+            return self.levels
+        return np.where(np.isin(self.levels, list(self.covers)), 0, self.levels)
+
+
+def region_of(measured: Measured, request: CsaRequest) -> Row | None:
+    """The row of the one region that was asked for; None for the whole cord or for many rows."""
+    selection = request.selection
+    bounded = selection.slices or selection.levels or request.pmj_distance is not None
+    if selection.per_slice or selection.per_level or not bounded or len(measured.table.rows) != 1:
+        return None
+    return measured.table.rows[0]
 
 
 def measured(segmentation: Volume, request: CsaRequest) -> Measured:
@@ -83,19 +103,25 @@ def tabulated(segmentation: Volume, table: Morphometrics, request: CsaRequest) -
         ImageError: as `measured`.
     """
     of_slices = _levels(segmentation, request)
+    covers = slice_levels.covers_of(request.discs) if request.discs is not None else {}
     distances = pmj.distances(segmentation, request.pmj) if request.pmj else None
     selection = _selection(table, request, distances)
     measures, grouped = profiles(table), of_slices
     if request.to_pam50:
         if of_slices is None:
             raise ImageError("PAM50 needs to know the levels: give a level map or discs.")
+        if covers:
+            missing = number_list(n for numbers in covers.values() for n in numbers[1:])
+            raise ImageError(f"PAM50 needs every level by itself: label disc {missing} too.")
         measures, grouped = pam50.normalised(measures, of_slices), pam50.template_levels()
         selection = _on_template(selection, of_slices)
         distances = None
-    rows = aggregated(measures, selection, grouped, distances)
+    rows = aggregated(measures, selection, grouped, distances, covers, request.to_pam50)
+    if distances is not None:
+        rows = _window_remarks(rows, table, request, distances)
     if request.person is not None:
         rows = area_norm.normalised(rows, request.person)
-    return Measured(table, of_slices, rows)
+    return Measured(table, of_slices, rows, covers)
 
 
 def shapes(segmentation: Volume, request: CsaRequest) -> Morphometrics:
@@ -137,8 +163,34 @@ def _selection(table: Morphometrics, request: CsaRequest, distances: Floats | No
     selection = request.selection
     if distances is None or request.pmj_distance is None or selection.per_slice:
         return selection
+    if not table.slices.size:
+        raise ImageError("The mask is empty: there is no cord below the PMJ.")
     slices = pmj.slices_at(request.pmj_distance, distances, table.slices, request.pmj_extent)
+    if selection.slices:
+        both = tuple(z for z in slices if z in set(selection.slices))
+        if not both:
+            raise ImageError(
+                f"{request.pmj_distance:g} mm from the PMJ lies in the slices "
+                f"{number_list(slices)}, of which -z {number_list(selection.slices)} holds none."
+            )
+        slices = both
     return replace(selection, slices=slices, pmj_distance=request.pmj_distance)
+
+
+def _window_remarks(
+    rows: Table, table: Morphometrics, request: CsaRequest, distances: Floats
+) -> Table:
+    """The rows, with a remark where the mask does not cover the window below the PMJ."""
+    distance, extent = request.pmj_distance, request.pmj_extent
+    if distance is None or request.selection.per_slice or request.selection.per_level:
+        return rows
+    marked = []
+    for row in rows.rows:
+        missing = pmj.missing_length(distance, distances, row.slices, extent)
+        length = float(np.nansum(table.column("length")[list(row.slices)]))
+        remark = f"incomplete: {length:.1f} of the {extent:g} mm asked for"
+        marked.append(replace(row, remarks=(*row.remarks, remark)) if missing else row)
+    return replace(rows, rows=tuple(marked))
 
 
 def _on_template(selection: Selection, of_slices: Levels) -> Selection:

@@ -9,16 +9,16 @@ from datetime import datetime
 from pathlib import Path
 
 from sct_deepseg_general.csa.aggregate import Row, Table
+from sct_deepseg_general.csa.selection import number_list, parse_number_list
 from sct_deepseg_general.errors import DatasetError, ImageError, OutputError
 from sct_deepseg_general.files import write_whole
 from sct_deepseg_general.text_files import check_separator, decoded_text, read_text
 
 __all__ = [
     "FIXED_COLUMNS",
+    "REASONS",
     "STATUS",
     "as_text",
-    "number_list",
-    "parse_number_list",
     "read",
     "write",
 ]
@@ -32,7 +32,10 @@ FIXED_COLUMNS = (
     "DistancePMJ",
 )
 STATUS = "Status"
-"""The last column of a table whose mask was judged: ok, warn or fail."""
+"""The last column of a table whose mask was checked: ok, warn or fail, or edited."""
+REASONS = "Reasons"
+"""The column before it: how the row differs from what its name promises, and why the mask is not
+ok."""
 
 
 def write(
@@ -43,35 +46,54 @@ def write(
     *,
     append: bool = False,
     status: str = "",
+    reasons: Sequence[str] = (),
 ) -> None:
     """Write `table` to `path`, whole; `source` is the file that was measured.
 
     With `append`, the rows follow those of a file that is there already. The column
-    "SCT Version" holds `version`: name and version of what measured. `status` is the quality
-    check's, for a last column that is left out where there is none.
+    "SCT Version" holds `version`: name and version of what measured. `status` and `reasons` are
+    those of the mask, for the last two columns, which are left out without a status.
 
     Raises:
         OutputError: the place cannot be written to, or the file there has other columns.
     """
     before = _existing(path, _header(table, status)) if append and path.exists() else ""
-    text = before + as_text(table, source, version, header=not before, status=status)
+    text = before + as_text(
+        table, source, version, header=not before, status=status, reasons=reasons
+    )
     with write_whole(path) as temporary:
         temporary.write_bytes(text.encode("utf-8"))
 
 
 def as_text(
-    table: Table, source: str, version: str, *, header: bool = True, status: str = ""
+    table: Table,
+    source: str,
+    version: str,
+    *,
+    header: bool = True,
+    status: str = "",
+    reasons: Sequence[str] = (),
 ) -> str:
     """The CSV text: strings in quotes, numbers without, lines ending in CR LF."""
     stream = io.StringIO(newline="")
     if header:
         csv.writer(stream).writerow(_header(table, status))
-    last = [status] if status else []
     writer = csv.writer(stream, quoting=csv.QUOTE_NONNUMERIC)
     stamp = datetime.now().strftime("%Y-%m-%d %H:%M:%S")
     for row in table.rows:
+        last = _status(row, status, reasons)
         writer.writerow([stamp, version, _no_formula(source), *_where(row), *row.values, *last])
     return stream.getvalue()
+
+
+def _status(row: Row, status: str, reasons: Sequence[str]) -> list[str]:
+    """Reasons and status of a row: a row with a remark is not "ok"."""
+    if not status:
+        return []
+    return [
+        "; ".join([*row.remarks, *reasons]),
+        "warn" if row.remarks and status == "ok" else status,
+    ]
 
 
 def read(path: Path) -> Table:
@@ -88,34 +110,9 @@ def read(path: Path) -> Table:
     if tuple(header[: len(FIXED_COLUMNS)]) != FIXED_COLUMNS:
         raise ImageError(f"{path} is no CSA table: its first columns are {', '.join(header[:3])}.")
     end = len(header) - (header[-1] == STATUS)
+    end -= header[end - 1] == REASONS
     columns = tuple(header[len(FIXED_COLUMNS) : end])
     return Table(columns, tuple(_row(line[:end]) for line in lines))
-
-
-def number_list(numbers: Sequence[int]) -> str:
-    """Numbers as SCT writes them: ascending, a run as "4:17", runs apart by ";"."""
-    runs: list[list[int]] = []
-    for number in sorted(numbers):
-        if runs and number == runs[-1][-1] + 1:
-            runs[-1].append(number)
-        else:
-            runs.append([number])
-    return ";".join(f"{run[0]}:{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
-
-
-def parse_number_list(text: str) -> tuple[int, ...]:
-    """The numbers of "4:17", "2,5" or "1:3;7", each once, in the order given.
-
-    Raises:
-        ValueError: anything else.
-    """
-    numbers: list[int] = []
-    for part in text.replace(";", ",").split(","):
-        first, colon, last = part.strip().partition(":")
-        if not first.isdigit() or (colon and not last.isdigit()):
-            raise ValueError(f"'{text}' is no list of numbers: write 2:4 or 2,5.")
-        numbers.extend(range(int(first), int(last or first) + 1))
-    return tuple(dict.fromkeys(numbers))
 
 
 def _no_formula(path: str) -> str:
@@ -124,7 +121,7 @@ def _no_formula(path: str) -> str:
 
 
 def _header(table: Table, status: str) -> list[str]:
-    return [*FIXED_COLUMNS, *table.columns, *([STATUS] if status else [])]
+    return [*FIXED_COLUMNS, *table.columns, *([REASONS, STATUS] if status else [])]
 
 
 def _where(row: Row) -> tuple[str, str, str]:

@@ -1,5 +1,5 @@
-"""BIDS datasets converted for training: recipe, split, checks, conversion, manifest.
+"""BIDS datasets converted for training: recipe, split, conversion, manifest, harmonised labels.
 
 Needs no torch. May import: image, bids and what lies below.
-Main functions: `build.build`, `recipe.read`, `proposal.propose`, `split.split_people`.
+Main functions: `build.build`, `recipe.read`, `split.split_people`.
 """

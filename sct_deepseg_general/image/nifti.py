@@ -412,7 +412,7 @@ def _one_volume(data: Array, shape: tuple[int, ...], name: str, volume: int | No
         if not (volumes == volumes[..., :1]).all():
             raise ImageError(
                 f"{name} is 4D and its {shape[3]} volumes differ, so that their mean is no mask: "
-                "choose one of them, or save it as a 3D file."
+                "choose one with -mask-volume, from 0, or save it as a 3D file."
             )
         volume = 0
     if not 0 <= volume < shape[3]:

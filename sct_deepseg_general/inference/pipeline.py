@@ -18,7 +18,7 @@ from sct_deepseg_general.image.volume import (
     Volume,
     from_sct_letters,
 )
-from sct_deepseg_general.inference.imported import crop_box, labelled, only_largest
+from sct_deepseg_general.inference.imported.region import crop_box, labelled, only_largest
 from sct_deepseg_general.inference.locate import Location, locate
 from sct_deepseg_general.inference.postprocess import Cleaning, segmented
 from sct_deepseg_general.inference.predictor import Predictor

@@ -12,7 +12,7 @@ from sct_deepseg_general.errors import BackendError, ModelError
 from sct_deepseg_general.image.volume import Array, Probability, Volume
 from sct_deepseg_general.inference.devices import chosen_device
 from sct_deepseg_general.inference.engine import Engine, Progress
-from sct_deepseg_general.inference.label_engine import LabelEngine, label_engine
+from sct_deepseg_general.inference.imported.engine import LabelEngine, label_engine
 from sct_deepseg_general.zoo.model import Model
 
 __all__ = ["ENGINES", "Predictor", "embedded_locator", "load_predictor"]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,17 @@ from typing import Any
 import numpy as np
 
 from sct_deepseg_general import __version__
+from sct_deepseg_general.csa.aggregate import Row
 from sct_deepseg_general.csa.c2c3 import C2C3
-from sct_deepseg_general.csa.measure import PER_SLICE, CsaRequest, Measured, shapes, tabulated
+from sct_deepseg_general.csa.companions import on_grid_of
+from sct_deepseg_general.csa.measure import (
+    PER_SLICE,
+    CsaRequest,
+    Measured,
+    region_of,
+    shapes,
+    tabulated,
+)
 from sct_deepseg_general.csa.table import write as write_csa
 from sct_deepseg_general.errors import ImageError
 from sct_deepseg_general.files import FileStamp, sha256, written_together
@@ -84,6 +93,8 @@ class Request:
     """Among whom to place each level's area and diameters."""
     levels: LevelRequest | None = None
     """Find the vertebral levels in the image, or check and complete those of `measures`."""
+    names: Mapping[str, str] = field(default_factory=dict)
+    """The paths of the volumes in `measures`, by the names of its fields, for messages."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +127,10 @@ class Done:
     levels: LevelAnswer | None = None
     c2c3: C2C3 | None = None
     """The area of C2-C3; None, like the levels, unless requested."""
+    region: Row | None = None
+    """The row of the region that was asked for; None where the whole cord was."""
+    sentences: tuple[str, ...] = ()
+    """What the user should know of the files that go with the image."""
 
     @property
     def disc_file(self) -> tuple[Path, ...]:
@@ -130,7 +145,11 @@ class Done:
 
     @property
     def mean_area(self) -> float:
-        """Mean cross-sectional area in mm² over the slices with cord; NaN without cord."""
+        """Mean cross-sectional area in mm², of the region that was asked for or of all slices with
+        cord; NaN without cord.
+        """
+        if self.region is not None:
+            return self._of_region("MEAN(area)")
         area = self.table.area
         return float(np.nanmean(area)) if np.isfinite(area).any() else float("nan")
 
@@ -143,7 +162,17 @@ class Done:
         lower, upper = self.table.area_lower, self.table.area_upper
         if lower is None or upper is None or not self.table.slices.size:
             return None
+        if self.region is not None:
+            return self._of_region("MEAN(area_lower)"), self._of_region("MEAN(area_upper)")
         return float(np.nanmean(lower)), float(np.nanmean(upper))
+
+    @property
+    def region_name(self) -> str:
+        """The region that was asked for in words; "" for the whole cord."""
+        return "" if self.region is None else self.region.name
+
+    def _of_region(self, column: str) -> float:
+        return float(self.measured.table.column(column)[0])
 
 
 def run(
@@ -176,11 +205,23 @@ def run(
         The image cannot be used, or it was changed while it was worked on.
     OutputError
         A result cannot be written.
+
+    Examples
+    --------
+    >>> from sct_deepseg_general.inference.predictor import load_predictor
+    >>> from sct_deepseg_general.job.outputs import outputs_for
+    >>> from sct_deepseg_general.zoo.zoo import resolve
+    >>> image, mask = Path("t2.nii.gz"), Path("t2_cord.nii.gz")
+    >>> done = run(Job(image, outputs_for(image, mask)), load_predictor(resolve(None)), Request())
+    >>> done.quality.status, mask.exists(), 60 < done.mean_area < 90
+    ('ok', True, True)
     """
     started = time.perf_counter()
     stamp = FileStamp.if_present(job.image)
     image = nifti.load(job.image)
     check_is_image(image, str(job.image))
+    measures, sentences = on_grid_of(image, request.measures, str(job.image), request.names)
+    request = replace(request, measures=measures)
     others = [nifti.load(path) for path in job.channels]
     result = segment(image, predictor, request.options, progress, others)
     model = predictor.model
@@ -196,7 +237,11 @@ def run(
     )
     measured, doubted = _measured(result, body, request, (model, threshold))
     quality = judged(result, measured.morphometrics, doubted, model, threshold, body)
-    done = Done(job, result, measured, doubted, quality, 0.0, levels=answer)
+    region = region_of(measured, request.measures)
+    done = Done(
+        job, result, measured, doubted, quality, 0.0,
+        levels=answer, region=region, sentences=sentences,
+    )  # fmt: skip
     if request.levels is not None and request.levels.c2c3:
         done = replace(done, c2c3=job_levels.c2c3_area(measured, answer))
     if request.norms is not None:
@@ -308,7 +353,9 @@ def judged(
 def _among_norms(done: Done, norms: NormRequest, model: Model) -> Done:
     """The result with each level's place among the norms, and its columns in a table of levels."""
     norms = replace(norms, repeat=IntervalFactors.from_record(model.intervals).repeat)
-    found = assessed(done.table, done.measured.levels, norms, Calibrations.from_record(model.norms))
+    found = assessed(
+        done.table, done.measured.single_levels, norms, Calibrations.from_record(model.norms)
+    )
     rows = done.measured.table
     if found.places and any(len(row.slices) > 1 for row in rows.rows):
         rows = with_norms(rows, found)
@@ -328,8 +375,10 @@ def _write(done: Done, predictor: Predictor, request: Request) -> None:
             nifti.save(result.probability, temporary[outputs.soft])
         if request.csa:
             rows, source = done.measured.table, str(outputs.segmentation)
-            status = done.quality.status
-            write_csa(temporary[outputs.csa], rows, source, PRODUCER, status=status)
+            status, reasons = done.quality.status, done.quality.reasons
+            write_csa(
+                temporary[outputs.csa], rows, source, PRODUCER, status=status, reasons=reasons
+            )
         provenance = _provenance(done, predictor, request)
         provenance = replace(provenance, mask_sha256=sha256(temporary[outputs.segmentation]))
         write_sidecar(provenance, temporary[outputs.sidecar])
@@ -369,6 +418,7 @@ def _area(done: Done, factors: IntervalFactors) -> dict[str, Any]:
         return {}
     repeated = factors.repeated(done.mean_area)
     again = {} if repeated is None else {"Repeat": [round(end, 3) for end in repeated]}
+    named = {"Region": done.region_name} if done.region is not None else {}
     return {
         "Mean": round(done.mean_area, 3),
         "Lower": round(interval[0], 3),
@@ -377,6 +427,7 @@ def _area(done: Done, factors: IntervalFactors) -> dict[str, Any]:
         "Calibrated": factors.fitted,
         "From": "edge" if done.doubt.views is None else "edge and views",
         **again,
+        **named,
     }
 
 
@@ -403,10 +454,15 @@ def _show(done: Done, predictor: Predictor, request: Request, place: QcPlace, bo
         seconds=done.seconds,
         version=__version__,
         discs=job_levels.discs_shown(done.levels),
-        levels=job_levels.levels_words(done.levels),
+        levels="; ".join(filter(None, [_region_words(done), job_levels.levels_words(done.levels)])),
         c2c3=job_levels.c2c3_words(done.c2c3),
     )
     return add_entry(place.folder, entry, at_once=place.at_once)
+
+
+def _region_words(done: Done) -> str:
+    """The area of the region that was asked for, for the QC page; "" for the whole cord."""
+    return f"{done.region_name}: {done.mean_area:.1f} mm²" if done.region is not None else ""
 
 
 def filed(image: Path) -> tuple[str, str, str]:
@@ -436,4 +492,5 @@ def slice_areas(done: Done) -> tuple[SliceArea, ...]:
     """The area of each slice in mm² as the QC page shows it, from the lowest slice upwards."""
     grid, levels = done.result.image.grid, done.measured.levels
     bands = done.norms.plotted() if done.norms else {}
-    return areas_shown(grid, done.table, levels, done.quality.flagged, bands)
+    covers = done.measured.covers
+    return areas_shown(grid, done.table, levels, done.quality.flagged, bands, covers)

@@ -8,6 +8,7 @@ from typing import Any
 from sct_deepseg_general.csa.c2c3 import C2C3, c2c3_of
 from sct_deepseg_general.csa.measure import PER_SLICE, CsaRequest, Measured
 from sct_deepseg_general.errors import ImageError
+from sct_deepseg_general.image.companion import brought_over
 from sct_deepseg_general.image.volume import Segmentation, Volume
 from sct_deepseg_general.levels.answer import Given, LevelAnswer, LevelRequest, answered
 from sct_deepseg_general.levels.discs import Disc
@@ -113,7 +114,10 @@ def disc_labels(answer: LevelAnswer | None, image: Volume) -> Volume:
     """
     if answer is None or answer.discs is None:
         raise ImageError("There are no discs to write: their numbers were withheld.")
-    return replace(answer.discs.reoriented(image.grid.axcodes), header=image.header)
+    discs = answer.discs.reoriented(image.grid.axcodes)
+    return replace(
+        brought_over(discs, "points", image, "the disc file").volume, header=image.header
+    )
 
 
 def discs_shown(answer: LevelAnswer | None) -> tuple[ShownDisc, ...]:

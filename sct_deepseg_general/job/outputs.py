@@ -107,6 +107,11 @@ def outputs_for(image: Path, target: Path | None = None, suffix: str = "_seg") -
     suffix
         What follows the image's name in the mask's, where `target` is not a file.
 
+    Returns
+    -------
+    Outputs
+        The paths; nothing is created.
+
     Examples
     --------
     >>> outputs_for(Path("t2.nii.gz"), Path("results")).segmentation.as_posix()

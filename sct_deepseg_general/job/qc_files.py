@@ -10,12 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sct_deepseg_general import __version__
+from sct_deepseg_general.csa.companions import on_grid_of
+from sct_deepseg_general.csa.measure import CsaRequest
 from sct_deepseg_general.errors import ImageError
 from sct_deepseg_general.image import nifti
-from sct_deepseg_general.image.companion import brought_over, check_points, described
+from sct_deepseg_general.image.companion import brought_over, described
 from sct_deepseg_general.image.las import AXES
 from sct_deepseg_general.image.volume import Grid, Probability, Segmentation, Volume
-from sct_deepseg_general.levels.slices import from_discs, from_levels, level_name
+from sct_deepseg_general.levels.slices import covered_name, covers_of, from_discs, from_levels
 from sct_deepseg_general.morphometry.morphometrics import Morphometrics, measure
 from sct_deepseg_general.qc.entry import QcEntry, SliceArea
 from sct_deepseg_general.quality.assess import assess_mask
@@ -84,16 +86,17 @@ def entry_of(files: QcFiles, names: QcNames) -> tuple[QcEntry, tuple[str, ...]]:
     read = _read(files)
     table = measure(read.mask)
     quality = assess_mask(read.mask, table, read.image)
-    of_slices, sentence = _levels(files, read.mask)
-    other = (
-        () if read.other is None else areas_shown(read.other.grid, measure(read.other), of_slices)
-    )
+    of_slices, sentence, covers = _levels(files, read.mask)
+    other: tuple[SliceArea, ...] = ()
+    if read.other is not None:
+        shapes = measure(read.other)
+        other = areas_shown(read.other.grid, shapes, of_slices, covers=covers)
     entry = QcEntry(
         image=read.image,
         segmentation=read.mask,
         probability=read.soft,
         other=read.other,
-        csa=areas_shown(read.mask.grid, table, of_slices, quality.flagged),
+        csa=areas_shown(read.mask.grid, table, of_slices, quality.flagged, covers=covers),
         other_csa=other,
         status=quality.status,
         reasons=quality.reasons,
@@ -153,17 +156,29 @@ def _check_is_mask(volume: Volume, path: Path) -> None:
         )
 
 
-def _levels(files: QcFiles, mask: Segmentation) -> tuple[NDArray[np.int64] | None, tuple[str, ...]]:
-    """The vertebral level of each slice (LAS), and a sentence if the labels lie on another grid."""
-    if files.level_map is not None:
-        labels = nifti.load_labels(files.level_map)
-        brought = brought_over(labels, "labels", mask, str(files.level_map), str(files.mask))
-        return from_levels(brought.volume), tuple(filter(None, [brought.sentence]))
-    if files.discs is not None:
-        discs = nifti.load_labels(files.discs)
-        sentence = check_points(discs, mask, str(files.discs), str(files.mask))
-        return from_discs(discs, mask), tuple(filter(None, [sentence]))
-    return None, ()
+def _levels(
+    files: QcFiles, mask: Segmentation
+) -> tuple[NDArray[np.int64] | None, tuple[str, ...], dict[int, tuple[int, ...]]]:
+    """The vertebral level of each slice (LAS), what the user should know of the labels, and the
+    levels that hold more than one vertebra.
+    """
+    if files.level_map is None and files.discs is None:
+        return None, (), {}
+    names = {"level_map": str(files.level_map), "discs": str(files.discs)}
+    given = CsaRequest(
+        level_map=None if files.level_map is None else nifti.load_labels(files.level_map),
+        discs=None if files.discs is None else nifti.load_labels(files.discs),
+    )
+    given, sentences = on_grid_of(mask, given, str(files.mask), names)
+    if given.discs is None:
+        assert given.level_map is not None  # noqa: S101 - for the type checker
+        return from_levels(given.level_map), sentences, {}
+    covers = covers_of(given.discs)
+    doubled = [
+        f"{covered_name(level, covers)} are one level, as a disc between them is not labelled"
+        for level in covers
+    ]
+    return from_discs(given.discs, mask), (*sentences, *doubled), covers
 
 
 def areas_shown(
@@ -172,6 +187,7 @@ def areas_shown(
     of_slices: NDArray[np.int64] | None,
     flagged: tuple[int, ...] = (),
     bands: Mapping[int, tuple[float, float, float]] | None = None,
+    covers: Mapping[int, tuple[int, ...]] | None = None,
 ) -> tuple[SliceArea, ...]:
     """The area (mm²) of each slice with cord as the QC page shows it, from the lowest up.
 
@@ -196,7 +212,9 @@ def areas_shown(
             float(area[z]),
             None if lower is None else float(lower[z]),
             None if upper is None else float(upper[z]),
-            level_name(int(of_slices[z])) if of_slices is not None and of_slices[z] else "",
+            covered_name(int(of_slices[z]), covers or {})
+            if of_slices is not None and of_slices[z]
+            else "",
             int(z) in flagged,
             bands.get(int(of_slices[z])) if bands and of_slices is not None else None,
         )

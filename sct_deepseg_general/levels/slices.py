@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from nibabel import orientations
@@ -14,13 +16,24 @@ from sct_deepseg_general.image.las import AXES, upright
 from sct_deepseg_general.image.volume import Grid, Volume
 from sct_deepseg_general.morphometry.centreline import Centreline, CentrelineFit, centres, fitted
 
-__all__ = ["from_discs", "from_levels", "level_name", "missing_discs", "placed_centreline"]
+__all__ = [
+    "covered_name",
+    "covers_of",
+    "from_discs",
+    "from_levels",
+    "level_name",
+    "missing_discs",
+    "placed_centreline",
+]
 
 Levels = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 DISC_SMOOTHING = 20.0
 """SCT's smoothing for the centreline that discs are projected onto."""
+
+LEAST_HEIGHT, MOST_HEIGHT = 3.0, 60.0
+"""Distance of neighbouring discs in mm beyond which a label must be wrong, in children too."""
 
 HIGHEST_LEVEL = 48
 """49 and 50 mark the pontomedullary groove and junction, which are no levels."""
@@ -91,10 +104,22 @@ def from_discs(discs: Volume, segmentation: Volume, centreline: Volume | None = 
             f"The discs are not in order from below: {', '.join(map(str, values))}. "
             "Check their labels."
         )
+    _check_apart(own.points[nearest], values)
     below = np.append(values, values[-1] - 1)
     levels = np.zeros(segmentation.grid.reoriented(AXES).shape[2], dtype=np.int64)
     levels[own.slices] = below[np.searchsorted(nearest, np.arange(own.slices.size))]
     return levels
+
+
+def _check_apart(points: Floats, values: Levels) -> None:
+    """Neighbouring discs (n, 3), in mm, must be as far apart as a vertebra is high."""
+    gaps = np.linalg.norm(np.diff(points, axis=0), axis=1) / -np.diff(values)
+    for gap, (lower, upper) in zip(gaps, pairwise(values.tolist()), strict=True):
+        if not LEAST_HEIGHT <= gap <= MOST_HEIGHT:
+            raise ImageError(
+                f"The discs {upper} and {lower} are {gap:.1f} mm apart for each level, and a "
+                f"vertebra is {LEAST_HEIGHT:g} to {MOST_HEIGHT:g} mm high: check their labels."
+            )
 
 
 def level_name(level: int) -> str:
@@ -106,6 +131,13 @@ def level_name(level: int) -> str:
     return str(level)
 
 
+def covered_name(level: int, covers: Mapping[int, Sequence[int]]) -> str:
+    """The name of a level, "C3-C4" where it holds more than one vertebra."""
+    numbers = covers.get(level, (level,))
+    names = [level_name(numbers[0]), level_name(numbers[-1])]
+    return "-".join(dict.fromkeys(names))
+
+
 def missing_discs(discs: Volume) -> tuple[int, ...]:
     """Discs that are not labelled between the lowest and the highest that are.
 
@@ -114,6 +146,17 @@ def missing_discs(discs: Volume) -> tuple[int, ...]:
     values = {int(value) for value in np.unique(discs.data[discs.data > 0])}
     values = {value for value in values if value <= HIGHEST_LEVEL}
     return tuple(n for n in range(min(values), max(values)) if n not in values) if values else ()
+
+
+def covers_of(discs: Volume) -> dict[int, tuple[int, ...]]:
+    """Levels that hold more than one vertebra, as a disc between them is not labelled.
+
+    With the discs 3 and 5, level 3 reaches from the one to the other: it holds C3 and C4.
+    """
+    values = sorted({int(v) for v in np.unique(discs.data) if 0 < v <= HIGHEST_LEVEL})
+    return {
+        upper: tuple(range(upper, lower)) for upper, lower in pairwise(values) if lower > upper + 1
+    }
 
 
 def placed_centreline(curve: Centreline, grid: Grid) -> Floats:
@@ -173,8 +216,20 @@ def _labels(discs: Volume) -> tuple[Floats, Levels]:
     kept = values <= HIGHEST_LEVEL
     if not kept.any():
         raise ImageError("The disc file holds no disc: label single voxels with 1, 2, 3 and so on.")
+    _check_single(values[kept])
     affine = discs.grid.affine
     return voxels[kept] @ affine[:3, :3].T + affine[:3, 3], values[kept]
+
+
+def _check_single(values: Levels) -> None:
+    """Each disc must be one voxel: of a blob, the order along the cord would be arbitrary."""
+    numbers, counts = np.unique(values, return_counts=True)
+    if counts.max() > 1:
+        number, count = int(numbers[counts.argmax()]), int(counts.max())
+        raise ImageError(
+            f"Disc {number} has {count} voxels: label each disc with one voxel. A map of whole "
+            "levels is given with -vertfile."
+        )
 
 
 def _nearest(points: Floats, to: Floats) -> Levels:

@@ -17,7 +17,7 @@ import numpy as np
 from sct_deepseg_general.errors import ImageError, ModelError, required
 from sct_deepseg_general.image.volume import Volume, from_sct_letters
 from sct_deepseg_general.inference.engine import Float
-from sct_deepseg_general.inference.imported import prepared_channels
+from sct_deepseg_general.inference.imported.region import prepared_channels
 from sct_deepseg_general.inference.openvino import import_openvino
 from sct_deepseg_general.inference.pipeline import Options, segment
 from sct_deepseg_general.inference.predictor import Predictor, load_predictor

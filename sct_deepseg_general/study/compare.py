@@ -26,8 +26,6 @@ from statistics import fmean
 
 from sct_deepseg_general.datasets import recipe as recipes
 from sct_deepseg_general.datasets.build import Built, build
-from sct_deepseg_general.datasets.checks import check_training
-from sct_deepseg_general.datasets.estimate import Estimate
 from sct_deepseg_general.datasets.manifest import trained_on, write_rows
 from sct_deepseg_general.datasets.recipe import Recipe
 from sct_deepseg_general.datasets.sources import index_datasets
@@ -57,6 +55,8 @@ from sct_deepseg_general.files import write_whole
 from sct_deepseg_general.image.nifti import load, load_segmentation, save
 from sct_deepseg_general.image.volume import Segmentation, Volume
 from sct_deepseg_general.job.outputs import check_folder
+from sct_deepseg_general.recipes.checks import check_training
+from sct_deepseg_general.recipes.estimate import Estimate
 from sct_deepseg_general.schema import as_json
 from sct_deepseg_general.study import notebook
 from sct_deepseg_general.study.pictures import comparison_row

@@ -1,51 +1,34 @@
-"""The command `compare`: its words, and the lines it shows."""
+"""The command `compare`: what it refuses before work begins."""
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner, Result
+from phantoms import Convention, phantom_bids
 
-from sct_deepseg_general.cli import compare
 from sct_deepseg_general.cli.compare import command
+from sct_deepseg_general.datasets.recipe import Dataset, Recipe, SplitRule, write
+from sct_deepseg_general.errors import DatasetError
 
 
 def call(*words: object) -> Result:
     return CliRunner().invoke(command, [str(word) for word in words], catch_exceptions=False)
 
 
-@pytest.mark.parametrize("words", [(), ("-recipe", "r.json"), ("-data", "d")])
-def test_a_study_needs_a_recipe_and_data(words: tuple[str, ...], tmp_path: Path) -> None:
-    ended = call("-o", tmp_path / "study", *words)
+@pytest.mark.parametrize("words", [(), ("-data", "d")])
+def test_a_study_needs_a_recipe(words: tuple[str, ...], tmp_path: Path) -> None:
+    ended = call("-o", tmp_path / "study", "-notebook", 0, *words)
     assert ended.exit_code == 2
-    assert "-recipe and -data" in ended.output
+    assert "Give -recipe" in ended.output
     assert not (tmp_path / "study").exists()
 
 
-def test_a_log_gets_the_end_of_each_stage_alone(capsys: pytest.CaptureFixture[str]) -> None:
-    compare._tell("evaluate", 1, 2)
-    compare._tell("evaluate", 2, 2)
-    compare._tell_training("general", "cascade", 0.5)
-    compare._tell_training("general", "cascade", 1.0)
-    assert capsys.readouterr().err.splitlines() == [
-        "evaluate: 2 of 2", "train: general, cascade, 100%"
-    ]  # fmt: skip
-
-
-def test_a_terminal_sees_a_stage_advance_in_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
-    terminal = Terminal()
-    monkeypatch.setattr(compare, "sys", SimpleNamespace(stderr=terminal))
-    compare._tell("evaluate", 1, 2)
-    assert "\n" not in terminal.getvalue()
-    compare._tell("evaluate", 2, 2)
-    assert [part.strip() for part in terminal.getvalue().split("\r")] == [
-        "", "evaluate: 1 of 2", "evaluate: 2 of 2"
-    ]  # fmt: skip
-    assert terminal.getvalue().endswith("\n")
+def test_nobody_to_test_on_is_said_before_a_model_is_trained(tmp_path: Path) -> None:
+    phantom_bids(tmp_path / "one", Convention(people=("01", "02"), shape=(12, 12, 3)))
+    recipe = Recipe("r", (Dataset("one"),), split=SplitRule(test=0.0))
+    write(recipe, tmp_path / "recipe.json")
+    with pytest.raises(DatasetError, match="Nobody is left to test on"):
+        call("-recipe", tmp_path / "recipe.json", "-o", tmp_path / "study", "-notebook", 0)
+    assert not (tmp_path / "study").exists()

@@ -44,8 +44,13 @@ def test_levels_from_discs_and_a_plot(
     assert_equal(csa_table.read(out), reference("t2_disc_perlevel", tmp_path))
     assert plot.stat().st_size > 5000
     said = capsys.readouterr()
-    assert "level 3, slices 10:44: 79.04 mm²" in said.out
-    assert "discs 4" in said.err
+    assert "level 3:4, slices 10:44: 79.04 mm²" in said.out
+    assert "disc 4 is not labelled" in said.err
+    with out.open(newline="") as stream:
+        (doubled, single) = list(csv.DictReader(stream))
+    assert (doubled["VertLevel"], doubled["Status"]) == ("3:4", "warn")
+    assert "disc 4 is not labelled" in doubled["Reasons"]
+    assert (single["VertLevel"], single["Status"]) == ("2", "ok")
 
 
 def test_normalised_and_appended(
@@ -154,7 +159,7 @@ def test_a_row_without_cord_is_written_and_not_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert csa(monkeypatch, "-i", SCT / "empty.nii.gz", "-o", tmp_path / "a.csv") == 0
-    assert capsys.readouterr().out == f"{tmp_path / 'a.csv'}\n"
+    assert capsys.readouterr().out == f"fail: the mask is empty\n{tmp_path / 'a.csv'}\n"
 
 
 def test_a_soft_mask_adds_its_area(

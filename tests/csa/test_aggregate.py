@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from sct_deepseg_general.csa import table as csa_table
-from sct_deepseg_general.csa.aggregate import Profile, Selection, Table, aggregated
+from sct_deepseg_general.csa.aggregate import Profile, Table, aggregated
 from sct_deepseg_general.csa.person import Person, normalised, person
+from sct_deepseg_general.csa.selection import Selection, number_list, parse_number_list
 from sct_deepseg_general.errors import ImageError, OutputError
 
 AREA = Profile("area", np.array([np.nan, 70.0, 72.0, 80.0, np.nan]))
@@ -64,7 +65,7 @@ def test_the_distance_is_the_rows_own() -> None:
     [
         (Selection(slices=(9,)), None, "Slice 9"),
         (Selection(levels=(3,)), None, "labels"),
-        (Selection(levels=(7,)), LEVELS, "holds: 3, 4"),
+        (Selection(levels=(7,)), LEVELS, "Level 7 was asked for.*hold level 3:4"),
         (Selection(), LEVELS[:3], "3 slices"),
     ],
 )
@@ -76,13 +77,13 @@ def test_what_is_not_there_is_refused(
 
 
 def test_numbers_are_written_and_read_as_scts() -> None:
-    assert csa_table.number_list((7, 1, 2, 3)) == "1:3;7"
-    assert csa_table.number_list(()) == ""
-    assert csa_table.parse_number_list("1:3;7") == (1, 2, 3, 7)
-    assert csa_table.parse_number_list("5,2:4,3") == (5, 2, 3, 4)
+    assert number_list((7, 1, 2, 3)) == "1:3;7"
+    assert number_list(()) == ""
+    assert parse_number_list("1:3;7") == (1, 2, 3, 7)
+    assert parse_number_list("5,2:4,3") == (5, 2, 3, 4)
     for wrong in ("", "a", "2:", ":3", "1-3"):
         with pytest.raises(ValueError, match="list of numbers"):
-            csa_table.parse_number_list(wrong)
+            parse_number_list(wrong)
 
 
 def test_a_written_table_reads_the_same(tmp_path: Path) -> None:

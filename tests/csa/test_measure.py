@@ -12,9 +12,9 @@ import pytest
 from samples import image
 from sct_reference import CORD, LEVEL_MAP, assert_equal, mask, reference
 
-from sct_deepseg_general.csa.aggregate import Selection
 from sct_deepseg_general.csa.measure import CsaRequest, measured
 from sct_deepseg_general.csa.person import Person
+from sct_deepseg_general.csa.selection import Selection
 from sct_deepseg_general.errors import ImageError
 from sct_deepseg_general.image.las import AXES
 from sct_deepseg_general.image.volume import Probability, Volume

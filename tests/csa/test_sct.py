@@ -13,10 +13,10 @@ from sct_reference import CORD, LEVEL_MAP, assert_equal, mask, reference
 
 from sct_deepseg_general.csa import measure, sct
 from sct_deepseg_general.csa import table as csa_table
-from sct_deepseg_general.csa.aggregate import Selection
 from sct_deepseg_general.csa.measure import CsaRequest
 from sct_deepseg_general.csa.person import Person
 from sct_deepseg_general.csa.sct import COMMAND, command_path
+from sct_deepseg_general.csa.selection import Selection
 from sct_deepseg_general.errors import BackendError
 from sct_deepseg_general.image.volume import Probability
 from sct_deepseg_general.morphometry.centreline import CentrelineFit

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from nibabel.affines import apply_affine
 from numpy.typing import NDArray
 
-from sct_deepseg_general.csa.aggregate import Selection, aggregated, profiles
+from sct_deepseg_general.csa.aggregate import aggregated, profiles
+from sct_deepseg_general.csa.selection import Selection
 from sct_deepseg_general.errors import ImageError
 from sct_deepseg_general.image.companion import (
     brought_over,

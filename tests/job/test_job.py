@@ -16,8 +16,8 @@ from full_disk import full_after
 from nibabel import orientations
 from samples import cord_crop, geometry
 
-from sct_deepseg_general.csa.aggregate import Selection
 from sct_deepseg_general.csa.measure import CsaRequest
+from sct_deepseg_general.csa.selection import Selection
 from sct_deepseg_general.csa.table import FIXED_COLUMNS, STATUS
 from sct_deepseg_general.errors import ImageError, OutputError
 from sct_deepseg_general.image import nifti

@@ -8,7 +8,7 @@ from phantoms import affine_of, cylinder
 from sct_reference import CORD, LEVEL_MAP, mask
 
 from sct_deepseg_general.errors import ImageError
-from sct_deepseg_general.image.volume import Grid, Volume
+from sct_deepseg_general.image.volume import Box, Grid, Volume
 from sct_deepseg_general.levels import pmj
 from sct_deepseg_general.levels import slices as levels
 
@@ -101,14 +101,46 @@ def test_a_junction_above_the_cord_is_reached_along_the_line() -> None:
 def test_a_file_without_a_junction_or_elsewhere_is_refused() -> None:
     with pytest.raises(ImageError, match="no label"):
         pmj.distances(cord(), labels({}))
-    with pytest.raises(ImageError, match="same grid"):
-        pmj.distances(cord(), mask("PAM50_small_t2_pmj_manual"))
+    with pytest.raises(ImageError, match="2 labelled voxels"):
+        pmj.distances(cord(), labels({48: 1, 49: 1}))
+    part = cord().data.copy()
+    part[:, :, :20] = 0
+    with pytest.raises(ImageError, match="below the cord"):
+        pmj.distances(volume(part), labels({5: 50}, row=20))
 
 
-def test_cord_that_ends_within_the_extent_is_refused() -> None:
+def test_a_mask_that_reaches_above_the_junction_is_measured_from_the_junction() -> None:
+    along = pmj.distances(cord(), labels({40: 50}, row=20))
+    assert along[40] == 0
+    assert along[30] == pytest.approx(20, abs=0.1)
+    assert along[45] == pytest.approx(-10, abs=0.1)
+
+
+def test_the_junction_may_lie_beyond_the_field_of_view() -> None:
+    whole, junction = cord(), labels({49: 50}, row=20)
+    part = whole.cropped(Box((0, 0, 0), (30, 40, 30)))
+    along = pmj.distances(part, junction)
+    expected = pmj.distances(volume(np.where(np.arange(50) < 30, whole.data, 0)), junction)
+    np.testing.assert_allclose(along, expected[:30], atol=0.01)
+    assert along[29] == pytest.approx(40, abs=0.2)
+
+
+def test_other_labels_beside_the_junction_are_left_out() -> None:
+    along = pmj.distances(cord(), labels({10: 4, 30: 3, 49: 50}, row=20))
+    assert along[49] == 0
+
+
+def test_a_window_that_leaves_the_mask_is_counted() -> None:
     along = pmj.distances(cord(), labels({49: 50}, row=20))
-    with pytest.raises(ImageError, match="does not cover"):
-        pmj.slices_at(30.0, along, np.arange(45), extent=70.0)
+    present = np.arange(45)
+    slices = pmj.slices_at(30.0, along, present, extent=70.0)
+    assert pmj.missing_length(30.0, along, slices, 70.0) == pytest.approx(
+        70 - 2 * len(slices), abs=3
+    )
+    whole = pmj.slices_at(50.0, along, present, extent=20.0)
+    assert pmj.missing_length(50.0, along, whole, 20.0) == 0
+    with pytest.raises(ImageError, match="outside the cord"):
+        pmj.slices_at(200.0, along, present)
 
 
 def test_levels_have_names() -> None:

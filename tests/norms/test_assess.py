@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from sct_deepseg_general.csa.aggregate import Selection, aggregated, profiles
+from sct_deepseg_general.csa.aggregate import aggregated, profiles
+from sct_deepseg_general.csa.selection import Selection
 from sct_deepseg_general.image.volume import Grid, Segmentation
 from sct_deepseg_general.morphometry.morphometrics import measure
 from sct_deepseg_general.norms.assess import NormRequest, assessed, whole_levels

@@ -19,7 +19,7 @@ from emulated_releases import (
 )
 
 from sct_deepseg_general.image.volume import Box, Grid, Volume, from_sct_letters
-from sct_deepseg_general.inference.imported import only_largest
+from sct_deepseg_general.inference.imported.region import only_largest
 from sct_deepseg_general.inference.pipeline import Options, segment
 from sct_deepseg_general.inference.predictor import load_predictor
 from sct_deepseg_general.zoo.labels import label_scheme

@@ -13,9 +13,9 @@ import click
 from sct_deepseg_general.cli._click import option
 
 if TYPE_CHECKING:
-    from sct_deepseg_general.csa.aggregate import Selection
     from sct_deepseg_general.csa.c2c3 import C2C3
     from sct_deepseg_general.csa.measure import CsaRequest
+    from sct_deepseg_general.csa.selection import Selection
     from sct_deepseg_general.image.volume import Volume
     from sct_deepseg_general.levels.answer import LevelAnswer, LevelRequest
 
@@ -25,6 +25,7 @@ __all__ = [
     "ON_OFF",
     "c2c3_line",
     "check_measures",
+    "companion_names",
     "csa_request",
     "level_request",
     "measuring",
@@ -43,7 +44,7 @@ class _Numbers(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # gene
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[int, ...]:
-        from sct_deepseg_general.csa.table import parse_number_list
+        from sct_deepseg_general.csa.selection import parse_number_list
 
         if isinstance(value, tuple):
             return value
@@ -205,12 +206,12 @@ def csa_request(rest: Mapping[str, Any]) -> CsaRequest:
         selection=_selection(rest),
         angle_correction=bool(rest["angle_corr"]),
         fit=CentrelineFit(rest["centerline_algo"], rest["centerline_smooth"]),
-        level_map=_loaded(rest["vertfile"]),
-        discs=_loaded(rest["discfile"]),
-        pmj=_loaded(rest["pmj"]),
+        level_map=_labels(rest["vertfile"]),
+        discs=_labels(rest["discfile"]),
+        pmj=_labels(rest["pmj"]),
         pmj_distance=rest["pmj_distance"],
         pmj_extent=rest["pmj_extent"],
-        image=_loaded(rest.get("anat")),
+        image=_image(rest.get("anat")),
         centreline=_loaded(rest["centerline"]),
         only_on_centreline=bool(rest["centerline_exclude_missing"]),
         to_pam50=bool(rest["pam50"]),
@@ -250,7 +251,7 @@ def c2c3_line(name: str, found: C2C3, mask: str, answer: LevelAnswer | None) -> 
 
 
 def _selection(rest: Mapping[str, Any]) -> Selection:
-    from sct_deepseg_general.csa.aggregate import Selection
+    from sct_deepseg_general.csa.selection import Selection
 
     return Selection(
         slices=rest["slices"] or (),
@@ -258,6 +259,31 @@ def _selection(rest: Mapping[str, Any]) -> Selection:
         per_slice=bool(rest["perslice"]),
         per_level=bool(rest["perlevel"]),
     )
+
+
+def companion_names(rest: Mapping[str, Any]) -> dict[str, str]:
+    """The paths of the files that go with the mask, by the fields of `CsaRequest`, for messages."""
+    flags = {
+        "level_map": "vertfile",
+        "discs": "discfile",
+        "image": "anat",
+        "centreline": "centerline",
+    }
+    flags |= {"pmj": "pmj", "soft": "soft"}
+    given = {field: rest.get(flag) for field, flag in flags.items()}
+    return {field: str(path) for field, path in given.items() if isinstance(path, Path)}
+
+
+def _labels(path: Path | None) -> Volume | None:
+    from sct_deepseg_general.image.nifti import load_labels
+
+    return load_labels(path) if path else None
+
+
+def _image(path: Path | None) -> Volume | None:
+    from sct_deepseg_general.image.nifti import load
+
+    return load(path) if path else None
 
 
 def _loaded(path: Path | None) -> Volume | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sct_deepseg_general.datasets.estimate import Estimate
+    from sct_deepseg_general.recipes.estimate import Estimate
     from sct_deepseg_general.training.trainer import Epoch
 
 __all__ = ["TrainingScreen", "described", "duration"]

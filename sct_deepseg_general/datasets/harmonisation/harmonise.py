@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from sct_deepseg_general.datasets.border import half_way
-from sct_deepseg_general.datasets.contours import Contour
+from sct_deepseg_general.datasets.harmonisation.border import half_way
+from sct_deepseg_general.datasets.harmonisation.contours import Contour
 from sct_deepseg_general.errors import DatasetError
 from sct_deepseg_general.image.volume import Volume
 

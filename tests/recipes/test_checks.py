@@ -9,9 +9,6 @@ from types import SimpleNamespace
 import pytest
 from phantoms import Convention, phantom_bids
 
-from sct_deepseg_general.datasets import checks
-from sct_deepseg_general.datasets.checks import check_disk, check_training
-from sct_deepseg_general.datasets.estimate import estimate, seconds_per_iteration
 from sct_deepseg_general.datasets.recipe import (
     MIX,
     SPACE,
@@ -23,6 +20,9 @@ from sct_deepseg_general.datasets.recipe import (
 )
 from sct_deepseg_general.datasets.sources import index_datasets
 from sct_deepseg_general.errors import DatasetError, OutputError
+from sct_deepseg_general.recipes import checks
+from sct_deepseg_general.recipes.checks import check_disk, check_training
+from sct_deepseg_general.recipes.estimate import estimate, seconds_per_iteration
 
 TRAINING = Training(
     spacing=(1.0, 1.0, 3.0),

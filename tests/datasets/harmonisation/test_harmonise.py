@@ -5,9 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sct_deepseg_general.datasets.border import half_way
-from sct_deepseg_general.datasets.contours import Contour, contour_of
-from sct_deepseg_general.datasets.harmonise import offset_by_rule, offsets_by_areas, smoothed
+from sct_deepseg_general.datasets.harmonisation.border import half_way
+from sct_deepseg_general.datasets.harmonisation.contours import Contour, contour_of
+from sct_deepseg_general.datasets.harmonisation.harmonise import (
+    offset_by_rule,
+    offsets_by_areas,
+    smoothed,
+)
 from sct_deepseg_general.errors import DatasetError, ImageError
 from sct_deepseg_general.image.volume import Grid, Probability, Segmentation, Volume
 

@@ -8,9 +8,9 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from sct_deepseg_general.datasets.proposal import Proposal, summary
 from sct_deepseg_general.datasets.recipe import Recipe, Training
 from sct_deepseg_general.files import write_whole
+from sct_deepseg_general.recipes.proposal import Proposal, summary
 from sct_deepseg_general.schema import as_json
 
 __all__ = ["recipe_text", "write_proposal"]

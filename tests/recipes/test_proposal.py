@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from phantoms import Convention, phantom_bids
 
-from sct_deepseg_general.datasets.doubts import doubts
-from sct_deepseg_general.datasets.proposal import Proposal, Settings, propose, summary
 from sct_deepseg_general.datasets.recipe import Recipe, Training, read
-from sct_deepseg_general.datasets.recipe_text import recipe_text, write_proposal
 from sct_deepseg_general.datasets.sources import index_datasets
-from sct_deepseg_general.datasets.templates import settings_of
 from sct_deepseg_general.errors import DatasetError
+from sct_deepseg_general.recipes.doubts import doubts
+from sct_deepseg_general.recipes.proposal import Proposal, Settings, propose, summary
+from sct_deepseg_general.recipes.recipe_text import recipe_text, write_proposal
+from sct_deepseg_general.recipes.templates import settings_of
 
 SMALL = {"shape": (12, 12, 3)}
 TRAINING = Training(

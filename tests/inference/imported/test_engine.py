@@ -10,8 +10,8 @@ import pytest
 from emulated_releases import BY_TASK, imported
 
 from sct_deepseg_general.errors import ModelError
-from sct_deepseg_general.inference import label_engine as module
-from sct_deepseg_general.inference.label_engine import label_engine
+from sct_deepseg_general.inference.imported import engine as module
+from sct_deepseg_general.inference.imported.engine import label_engine
 from sct_deepseg_general.inference.sliding_window import blended_channels
 from sct_deepseg_general.zoo.labels import label_scheme
 

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from sct_deepseg_general.errors import ImageError
 from sct_deepseg_general.image.volume import Box, Grid, Volume
 from sct_deepseg_general.inference.engine import Float
-from sct_deepseg_general.inference.label_engine import Half, LabelEngine
-from sct_deepseg_general.inference.locate import Location, box_on_grid
-from sct_deepseg_general.inference.nnunet_image import (
+from sct_deepseg_general.inference.imported.engine import Half, LabelEngine
+from sct_deepseg_general.inference.imported.image import (
     NnunetImage,
     label_map,
     label_probability,
     nnunet_image,
 )
+from sct_deepseg_general.inference.locate import Location, box_on_grid
 from sct_deepseg_general.zoo.labels import LabelScheme
 from sct_deepseg_general.zoo.model import Model
 from sct_deepseg_general.zoo.record import Crop, Preprocessing

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from sct_deepseg_general.datasets.contours import AXES, Contour, enlarged
+from sct_deepseg_general.datasets.harmonisation.contours import AXES, Contour, enlarged
 from sct_deepseg_general.errors import ImageError
 from sct_deepseg_general.image.volume import Volume
 

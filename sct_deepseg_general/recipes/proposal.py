@@ -14,11 +14,11 @@ import numpy as np
 from nibabel.filebasedimages import ImageFileError
 
 from sct_deepseg_general.bids import DatasetIndex, index
-from sct_deepseg_general.datasets.doubts import doubts, identical_images
 from sct_deepseg_general.datasets.recipe import Dataset, Part, Recipe, SplitRule, Training, checked
 from sct_deepseg_general.datasets.sources import index_datasets
 from sct_deepseg_general.datasets.split import part_of, split_people
 from sct_deepseg_general.errors import DatasetError
+from sct_deepseg_general.recipes.doubts import doubts, identical_images
 
 __all__ = ["Proposal", "Settings", "propose", "summary"]
 
@@ -84,7 +84,7 @@ def propose(
     ...     folder.mkdir(parents=True)
     >>> _ = copyfile("t2.nii.gz", anat / "sub-01_T2w.nii.gz")
     >>> _ = copyfile("t2_seg.nii.gz", labels / "sub-01_T2w_seg-manual.nii.gz")
-    >>> from sct_deepseg_general.datasets.proposal import Settings, propose
+    >>> from sct_deepseg_general.recipes.proposal import Settings, propose
     >>> from sct_deepseg_general.datasets.recipe import Training
     >>> proposal = propose([Path("data/ours")], [], Settings(Training(), None), "study")
     >>> proposal.recipe.datasets[0].contrasts

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Literal
 
-from sct_deepseg_general.datasets.proposal import Settings
 from sct_deepseg_general.datasets.recipe import Recipe
+from sct_deepseg_general.recipes.proposal import Settings
 
 __all__ = ["TEMPLATES", "Template", "settings_of"]
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from sct_deepseg_general.bids import DatasetIndex
 from sct_deepseg_general.datasets.build import check_output, with_stored_split
-from sct_deepseg_general.datasets.estimate import Estimate, estimate
 from sct_deepseg_general.datasets.recipe import Recipe
 from sct_deepseg_general.datasets.sources import index_datasets
 from sct_deepseg_general.datasets.split import Split, split_people
 from sct_deepseg_general.errors import DatasetError, OutputError
+from sct_deepseg_general.recipes.estimate import Estimate, estimate
 
 __all__ = ["check_disk", "check_model_name", "check_test_people", "check_training"]
 
@@ -46,6 +46,22 @@ def check_training(
         The recipe has no such model, a dataset is missing, or there is nobody to train or test on.
     OutputError
         `output` lies inside a dataset, was made by another program, or the disk is too full.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from shutil import copyfile
+    >>> anat = Path("data/ours/sub-01/anat")
+    >>> labels = Path("data/ours/derivatives/labels/sub-01/anat")
+    >>> for folder in (anat, labels):
+    ...     folder.mkdir(parents=True)
+    >>> _ = copyfile("t2.nii.gz", anat / "sub-01_T2w.nii.gz")
+    >>> _ = copyfile("t2_seg.nii.gz", labels / "sub-01_T2w_seg-manual.nii.gz")
+    >>> from sct_deepseg_general.datasets.recipe import Dataset, Recipe, SplitRule
+    >>> from sct_deepseg_general.recipes.checks import check_training
+    >>> recipe = Recipe("study", (Dataset("ours"),), split=SplitRule(test=0.0))
+    >>> check_training(recipe, [Path("data")], Path("trained")).images
+    1
     """
     if model is not None:
         check_model_name(recipe, model)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sct_deepseg_general.inference.nnunet_image import (
+from sct_deepseg_general.inference.imported.image import (
     label_map,
     label_probability,
     nnunet_image,

@@ -1,0 +1,1 @@
+"""Labels of all datasets moved to one definition of the edge of the cord."""

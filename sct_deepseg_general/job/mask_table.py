@@ -1,0 +1,110 @@
+"""The mask that `csa` measures: one label or volume of a file, and whether it is plausible."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sct_deepseg_general import __version__
+from sct_deepseg_general.csa.aggregate import Row, Table
+from sct_deepseg_general.csa.selection import number_list
+from sct_deepseg_general.errors import ImageError, OutputError
+from sct_deepseg_general.files import write_whole
+from sct_deepseg_general.image.nifti import labels_in, load_map
+from sct_deepseg_general.image.volume import Volume
+from sct_deepseg_general.job.outputs import PROGRAM, stem_of
+
+__all__ = ["MaskStatus", "read_mask", "status_path", "write_status"]
+
+
+@dataclass(frozen=True)
+class MaskStatus:
+    """The status of a mask ("ok", "warn", "fail" or "edited") and the reasons for it."""
+
+    status: str
+    reasons: tuple[str, ...] = ()
+
+
+def read_mask(path: Path, label: int | None = None, volume: int | None = None) -> Volume:
+    """A mask or soft mask (x, y, z), or one label or volume of a file that holds several.
+
+    Parameters
+    ----------
+    path : Path
+        The NIfTI file.
+    label : int, optional
+        The value of the cord in a map of labels; the result is 1 there and 0 elsewhere.
+    volume : int, optional
+        The number of the volume in a 4D file, from 0.
+
+    Raises
+    ------
+    ImageError
+        The file cannot be read, it holds several labels or volumes of which none is chosen, or
+        the label is not in it.
+    """
+    read = load_map(path, volume)
+    labels = labels_in(read)
+    if label is None:
+        if labels:
+            raise ImageError(
+                f"{path} is a map of the labels {number_list(labels)}, not a mask: choose the "
+                "cord's label with -mask-label."
+            )
+        return read
+    chosen = np.abs(read.data - label) <= 0.01
+    if not label or not chosen.any():
+        there = labels or tuple(int(value) for value in np.unique(np.rint(read.data)) if value)
+        listed = number_list(there[:20]) or "none"
+        raise ImageError(f"{path} does not hold the label {label}: its labels are {listed}.")
+    return Volume(chosen.astype(np.uint8), read.grid, read.header)
+
+
+def status_path(table: Path) -> Path:
+    """Where the status of the masks in a table is written."""
+    return table.with_name(f"{stem_of(table).removesuffix('.csv')}_status.json")
+
+
+def write_status(
+    path: Path, mask: Path, table: Table, status: MaskStatus, *, append: bool = False
+) -> None:
+    """Write the status and the regions of a mask as JSON; with `append`, after those there.
+
+    Raises
+    ------
+    OutputError
+        The file cannot be written, or what is there is not such a file.
+    """
+    before = _existing(path) if append and path.exists() else []
+    record = {
+        "Mask": str(mask),
+        "Status": status.status,
+        "Reasons": list(status.reasons),
+        "GeneratedBy": [{"Name": PROGRAM, "Version": __version__}],
+        "Regions": [_region(row, table) for row in table.rows] if len(table.rows) <= 60 else [],
+    }
+    text = json.dumps({"Masks": [*before, record]}, indent=2, ensure_ascii=False) + "\n"
+    with write_whole(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def _existing(path: Path) -> list[Any]:
+    try:
+        return list(json.loads(path.read_text(encoding="utf-8"))["Masks"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise OutputError(f"Cannot append to {path}: it is no status of masks.") from error
+
+
+def _region(row: Row, table: Table) -> dict[str, Any]:
+    return {
+        "Slices": number_list(row.slices),
+        "VertLevel": number_list(row.levels),
+        "DistancePMJ": row.pmj_distance,
+        "Area": row.values[table.columns.index("MEAN(area)")],
+        "Length": row.values[table.columns.index("SUM(length)")],
+        "Remarks": list(row.remarks),
+    }
