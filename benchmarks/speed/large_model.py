@@ -93,7 +93,8 @@ def neck(path: Path) -> None:
     across, back = (x - 26) / 1.2, y - middle
     distance = np.hypot(across, back)
     image = 300 + 40 * rng.standard_normal(SHAPE)
-    image[np.broadcast_to((y < 30) | (y > 205), SHAPE)] = 8
+    air = np.broadcast_to((y < 30) | (y > 205), SHAPE)
+    image[air] = 8 + 2 * rng.standard_normal(int(air.sum()))  # of one value, it would be left out
     image[distance < 8] = 900 + 40 * rng.standard_normal(int((distance < 8).sum()))
     image[distance < 5] = 500 + 40 * rng.standard_normal(int((distance < 5).sum()))
     affine = np.diag([1.0, 1.0, 1.0, 1.0])
