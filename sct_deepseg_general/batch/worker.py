@@ -134,12 +134,12 @@ def _request(settings: WorkerSettings, task: Task) -> Request:
 def _levels(settings: WorkerSettings, task: Task) -> tuple[CsaRequest, LevelRequest | None]:
     """The rows of the table, with the dataset's discs where there are some."""
     from sct_deepseg_general.csa.measure import PER_SLICE
-    from sct_deepseg_general.image.nifti import load_map
+    from sct_deepseg_general.image.nifti import load_labels
     from sct_deepseg_general.levels.answer import LevelRequest
 
     if not settings.levels:
         return PER_SLICE, None
-    discs = load_map(Path(task.given_discs)) if task.given_discs else None
+    discs = load_labels(Path(task.given_discs)) if task.given_discs else None
     return replace(PER_SLICE, discs=discs), LevelRequest(c2c3=True)
 
 

@@ -113,7 +113,7 @@ def _scan(path: Path, discs: Path | None) -> tuple[Scan, str | None]:
     from sct_deepseg_general.change.measure import Scan
     from sct_deepseg_general.image import nifti
 
-    points = disc_points(nifti.load_map(discs)) if discs else {}
+    points = disc_points(nifti.load_labels(discs)) if discs else {}
     if not os.path.isdir(path):  # noqa: PTH112 - false for a circular link
         return Scan(nifti.load(path), points), None
     from sct_deepseg_general.dicom.convert import converted

@@ -33,6 +33,8 @@ Open qc/index.html in a browser: nothing is loaded from the network.
 @option("-s", to="mask", required=True, type=FILE, show_default=False, help="Its mask.")
 @option("-s2", to="other", type=FILE, help="A second mask to compare: a reference, another tool.")
 @option("-soft", type=FILE, help="Probability map of the mask.")
+@option("-mask-label", type=int, help="Label of the cord, if the mask is a map of labels.")
+@option("-mask-volume", type=int, help="Number of the volume, from 0, if the mask is 4D.")
 @option(
     "-qc", to="folder", required=True, type=FILE, show_default=False, help="Folder of the page."
 )
@@ -40,8 +42,10 @@ Open qc/index.html in a browser: nothing is loaded from the network.
 @option("-qc-subject", to="subject", help="Subject name.  [default: as BIDS, or 2 folders above]")
 @option("-qc-contrast", to="contrast", help="Contrast.  [default: as BIDS, or the folder]")
 @option("-qc-site", to="site", default="", show_default=False, help="Site, for the group page.")
-@option("-vertfile", type=FILE, help="Map with the number of the level in each voxel.")
-@option("-discfile", type=FILE, help="Single voxels: disc n is the top of vertebra n.")
+@option("-vertfile", type=FILE, help="Map with the number of the vertebral level in each voxel.")
+@option(
+    "-discfile", type=FILE, help="Single voxels with the number of the disc: value 3 is disc C2/C3."
+)
 @option(
     "-volume",
     default=1,
@@ -81,6 +85,8 @@ def _files(image: Path, mask: Path, given: Mapping[str, Any]) -> QcFiles:
         soft=given["soft"],
         level_map=given["vertfile"],
         discs=given["discfile"],
+        label=given["mask_label"],
+        volume=given["mask_volume"],
     )
 
 

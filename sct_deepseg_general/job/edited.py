@@ -10,6 +10,7 @@ import numpy as np
 
 from sct_deepseg_general import __version__
 from sct_deepseg_general.csa.c2c3 import C2C3
+from sct_deepseg_general.csa.companions import on_grid_of
 from sct_deepseg_general.csa.measure import PER_SLICE, CsaRequest, measured
 from sct_deepseg_general.csa.table import write as write_csa
 from sct_deepseg_general.files import write_whole
@@ -78,6 +79,7 @@ def remeasured(
         A file cannot be written.
     """
     mask = nifti.load_segmentation(outputs.segmentation)
+    measures, _ = on_grid_of(mask, measures, str(outputs.segmentation))
     volume = None if levels is None else nifti.load(image)
     answer = None if volume is None else level_answer(volume, mask, measures, levels)
     result = measured(mask, with_levels(mask, measures, answer))

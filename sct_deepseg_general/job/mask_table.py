@@ -52,16 +52,22 @@ def read_mask(path: Path, label: int | None = None, volume: int | None = None) -
     if label is None:
         if labels:
             raise ImageError(
-                f"{path} is a map of the labels {number_list(labels)}, not a mask: choose the "
+                f"{path} is a map of the labels {_listed(labels)}, not a mask: choose the "
                 "cord's label with -mask-label."
             )
         return read
     chosen = np.abs(read.data - label) <= 0.01
     if not label or not chosen.any():
         there = labels or tuple(int(value) for value in np.unique(np.rint(read.data)) if value)
-        listed = number_list(there[:20]) or "none"
+        listed = _listed(there)
         raise ImageError(f"{path} does not hold the label {label}: its labels are {listed}.")
     return Volume(chosen.astype(np.uint8), read.grid, read.header)
+
+
+def _listed(labels: tuple[int, ...]) -> str:
+    """The first labels, separated by commas."""
+    listed = ", ".join(map(str, labels[:8])) or "none"
+    return f"{listed} and more" if len(labels) > 8 else listed
 
 
 def status_path(table: Path) -> Path:

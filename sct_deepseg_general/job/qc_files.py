@@ -17,6 +17,7 @@ from sct_deepseg_general.image import nifti
 from sct_deepseg_general.image.companion import brought_over, described
 from sct_deepseg_general.image.las import AXES
 from sct_deepseg_general.image.volume import Grid, Probability, Segmentation, Volume
+from sct_deepseg_general.job.mask_table import read_mask
 from sct_deepseg_general.levels.slices import covered_name, covers_of, from_discs, from_levels
 from sct_deepseg_general.morphometry.morphometrics import Morphometrics, measure
 from sct_deepseg_general.qc.entry import QcEntry, SliceArea
@@ -28,7 +29,8 @@ __all__ = ["QcFiles", "QcNames", "areas_shown", "entry_of"]
 @dataclass(frozen=True)
 class QcFiles:
     """The files of an entry: `other` is a second mask, `soft` the probability of the first;
-    `level_map` or `discs` give the vertebral levels.
+    `level_map` or `discs` give the vertebral levels. `label` and `volume` choose the cord in masks
+    that are maps of labels, or 4D.
     """
 
     image: Path
@@ -37,6 +39,8 @@ class QcFiles:
     soft: Path | None = None
     level_map: Path | None = None
     discs: Path | None = None
+    label: int | None = None
+    volume: int | None = None
 
 
 @dataclass(frozen=True)
@@ -117,8 +121,8 @@ def _read(files: QcFiles) -> _Read:
     """The volumes of the files; only the mask itself is never resampled, as its area is shown."""
     image = nifti.load(files.image)
     sentences: list[str] = []
-    mask = _mask(files.mask, image, files.image, sentences, exact=True)
-    other = None if files.other is None else _mask(files.other, image, files.image, sentences)
+    mask = _mask(files, files.mask, image, sentences, exact=True)
+    other = None if files.other is None else _mask(files, files.other, image, sentences)
     soft = None
     if files.soft is not None:
         probability = nifti.load_probability(files.soft)
@@ -129,12 +133,12 @@ def _read(files: QcFiles) -> _Read:
 
 
 def _mask(
-    path: Path, image: Volume, onto: Path, sentences: list[str], *, exact: bool = False
+    files: QcFiles, path: Path, image: Volume, sentences: list[str], *, exact: bool = False
 ) -> Segmentation:
     """A mask on the grid of the image; with `exact`, one that needs resampling is refused."""
-    volume = nifti.load_map(path)
-    _check_is_mask(volume, path)
-    mask = Segmentation((volume.data > 0.5).astype(np.uint8), volume.grid, volume.header)
+    onto = files.image
+    read = _chosen(path, files)
+    mask = Segmentation((read.data > 0.5).astype(np.uint8), read.grid, read.header)
     brought = brought_over(mask, "mask", image, str(path), str(onto))
     if exact and not brought.exact:
         raise ImageError(
@@ -146,14 +150,12 @@ def _mask(
     return brought.volume
 
 
-def _check_is_mask(volume: Volume, path: Path) -> None:
-    """Refuse a map of several labels, whose union would be shown as the cord."""
-    labels = nifti.labels_in(volume)
-    if labels:
-        listed = ", ".join(map(str, labels[:8])) + (" and more" if len(labels) > 8 else "")
-        raise ImageError(
-            f"{path} is a map of the labels {listed}, not a mask: save the cord's label as a mask."
-        )
+def _chosen(path: Path, files: QcFiles) -> Volume:
+    """A mask, with the label and the volume that were chosen where it holds several."""
+    if path == files.mask:
+        return read_mask(path, files.label, files.volume)
+    label = files.label if nifti.labels_in(nifti.load_map(path)) else None
+    return read_mask(path, label)
 
 
 def _levels(

@@ -7,6 +7,7 @@ import shutil
 import sys
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 from samples import LABELS, MODEL_VARIABLE, image_path
@@ -50,6 +51,39 @@ def test_levels_come_with_the_segmentation(
     mask = tmp_path / "t2_seg.nii.gz"
     assert run(monkeypatch, "csa", "-i", mask, "-o", again, *words[:-2]) == 0
     np.testing.assert_allclose(csa_table.read(again).column("MEAN(area)"), area)
+
+
+def test_the_region_asked_for_is_what_terminal_json_and_page_give(
+    t2: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("-z", "10:30", "-perslice", 0, "-qc", tmp_path / "qc")
+    assert run(monkeypatch, "-i", t2, *words) == 0
+    (row,) = csa_table.read(tmp_path / "t2_seg_csa.csv").rows
+    area = row.values[0]
+    assert area is not None
+    record = json.loads((tmp_path / "t2_seg.json").read_text(encoding="utf-8"))["Area"]
+    assert record["Mean"] == pytest.approx(area, abs=1e-3)
+    assert record["Region"] == "slices 10:30"
+    assert record["Lower"] < record["Mean"] < record["Upper"]
+    assert f"mean CSA of slices 10:30: {area:.1f} mm²" in capsys.readouterr().out
+    texts = "".join(p.read_text(errors="ignore") for p in (tmp_path / "qc").rglob("*.js*"))
+    assert f"slices 10:30: {area:.1f} mm" in texts
+
+
+def test_discs_on_another_grid_give_the_same_levels_with_the_segmentation(
+    t2: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    discs = nib.load(DISCS)
+    part = nib.Nifti1Image(np.asarray(discs.dataobj)[2:], discs.affine.copy())
+    part.affine[:3, 3] += discs.affine[:3, 0] * 2
+    nib.save(nib.Nifti1Image(part.dataobj, part.affine), tmp_path / "part.nii.gz")
+    rows = []
+    for path in (DISCS, tmp_path / "part.nii.gz"):
+        words = ("-discfile", path, "-perlevel", 1, "-overwrite")
+        assert run(monkeypatch, "-i", t2, *words) == 0
+        rows.append(csa_table.read(tmp_path / "t2_seg_csa.csv").rows)
+    assert rows[0] == rows[1]
+    assert "not on the grid" in capsys.readouterr().err
 
 
 def test_the_other_views_are_asked_for_by_name(

@@ -1,6 +1,4 @@
-"""What areas are asked with: the flags that the main command and `csa` share, and the request
-that they become.
-"""
+"""The flags of `csa` that the main command has too, and the request that they become."""
 
 from __future__ import annotations
 
@@ -78,8 +76,14 @@ MEASURING: dict[str, dict[str, Any]] = {
         "type": _Numbers(),
         "help": "Only these levels, such as 2:9 (C2 to T2).",
     },
-    "-vertfile": {"type": FILE, "help": "Map with the number of the level in each voxel."},
-    "-discfile": {"type": FILE, "help": "Single voxels: disc n is the top of vertebra n."},
+    "-vertfile": {
+        "type": FILE,
+        "help": "Map with the number of the vertebral level in each voxel.",
+    },
+    "-discfile": {
+        "type": FILE,
+        "help": "Single voxels with the number of the disc: value 3 is disc C2/C3.",
+    },
     "-levels": {
         "to": "level_source",
         "type": click.Choice(["auto"]),
@@ -95,26 +99,33 @@ MEASURING: dict[str, dict[str, Any]] = {
         "show_default": False,
         "help": "Print one line: the mean area of C2 and C3, its interval, and what is in doubt.",
     },
-    "-pmj": {"type": FILE, "help": "Single voxel: the pontomedullary junction."},
+    "-pmj": {"type": FILE, "help": "File with one voxel at the pontomedullary junction (PMJ)."},
     "-pmj-distance": {
         "type": float,
-        "help": "Centre of the region, in mm below the junction.",
+        "help": "Distance in mm from the PMJ to the centre of the region.",
     },
-    "-pmj-extent": {"type": float, "default": 20.0, "help": "Length of the region in mm."},
+    "-pmj-extent": {
+        "type": float,
+        "default": 20.0,
+        "help": "Length of the region along the cord, in mm.",
+    },
     "-angle-corr": {
         "default": 1,
         "type": ON_OFF,
-        "help": "Measure perpendicular to the centreline.",
+        "help": "Measure perpendicular to the centreline (0: in the slice).",
     },
-    "-centerline": {"type": FILE, "help": "Mask to take the centreline from instead."},
+    "-centerline": {
+        "type": FILE,
+        "help": "Mask whose centreline gives the angles, in place of the mask's own.",
+    },
     "-centerline-algo": {
         "default": "bspline",
         "type": click.Choice(["bspline", "polyfit", "linear", "nurbs"]),
-        "help": "Fit of the centreline.",
+        "help": "Method that fits the centreline.",
     },
     "-centerline-smooth": {
         "default": 30.0,
-        "help": "Smoothing of bspline; mm of window of linear.",
+        "help": "Smoothing for bspline; window (mm) for linear.",
     },
     "-centerline-exclude-missing": {
         "default": 0,
@@ -125,15 +136,15 @@ MEASURING: dict[str, dict[str, Any]] = {
         "to": "pam50",
         "default": 0,
         "type": ON_OFF,
-        "help": "Slices of the template.",
+        "help": "Report by PAM50 slice: -z then counts the slices of the template.",
     },
     "-normalize": {
         "multiple": True,
-        "help": "Area of the average person: sex 0 brain-volume 960606 "
+        "help": "Normalise the area by sex and brain volume: sex 0 brain-volume 960606 "
         "[thalamus-volume 13942] (mm³).",
     },
 }
-"""The flags by name, and what they are."""
+"""The flags by name, and their settings."""
 
 
 _SHOWN = ("-levels", "-disc-at", "-c2c3")
@@ -156,7 +167,7 @@ def measuring(*, per_slice: int, hidden: bool = False) -> Callable[[_F], _F]:
 
 
 def check_measures(rest: Mapping[str, Any], *, image: bool) -> None:
-    """Refuse at once what cannot be meant; with an `image` levels need no file.
+    """Refuse flags that need or exclude each other; with an `image` levels need no file.
 
     Raises:
         click.UsageError: flags that need or exclude each other.
@@ -220,7 +231,7 @@ def csa_request(rest: Mapping[str, Any]) -> CsaRequest:
 
 
 def level_request(rest: Mapping[str, Any]) -> LevelRequest | None:
-    """What is wanted of the levels; None where nothing needs them."""
+    """How levels are found; None where no flag needs them."""
     files = ("vertfile", "discfile", "level_source", "disc_at")
     wanted = any(rest[name] for name in (*files, "levels", "perlevel", "pam50", "c2c3"))
     if (

@@ -1,0 +1,290 @@
+"""A right number or one sentence: an elliptic tube of 12 x 8 mm has 75.4 mm² at every level."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import re
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import nibabel as nib
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from phantoms import affine_of
+
+from sct_deepseg_general import cli
+from sct_deepseg_general.cli._click import PROGRAM
+
+SPACING, SHAPE = (0.5, 0.5, 2.0), (80, 80, 60)
+AFFINE = affine_of("LAS", SPACING, SHAPE)
+AREA = math.pi * 12 * 8 / 4
+
+
+class Ended(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+class Folder:
+    """The tube with its companions in a folder, and the command."""
+
+    def __init__(
+        self, path: Path, patch: pytest.MonkeyPatch, captured: pytest.CaptureFixture[str]
+    ) -> None:
+        self.path, self._patch, self._captured = path, patch, captured
+        self.mask = self.saved("seg", tube())
+
+    def saved(
+        self, name: str, data: NDArray[np.generic], affine: NDArray[np.float64] = AFFINE
+    ) -> Path:
+        path = self.path / f"{name}.nii.gz"
+        nib.save(nib.Nifti1Image(data, affine), path)
+        return path
+
+    def run(self, *words: object) -> Ended:
+        self._patch.setattr(sys, "argv", [PROGRAM, *map(str, words)])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        out, err = self._captured.readouterr()
+        return Ended(int(end.value.code or 0), out, err)
+
+    def csa(self, *words: object, mask: Path | None = None) -> Ended:
+        return self.run(
+            "csa", "-i", mask or self.mask, "-o", self.path / "a.csv", "-overwrite", *words
+        )
+
+    def rows(self) -> list[dict[str, str]]:
+        with (self.path / "a.csv").open(newline="", encoding="utf-8") as stream:
+            return list(csv.DictReader(stream))
+
+
+@pytest.fixture
+def folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Folder:
+    return Folder(tmp_path, monkeypatch, capsys)
+
+
+def tube(first: int = 0, last: int = 59) -> NDArray[np.uint8]:
+    x, y, z = np.indices(SHAPE)
+    inside = ((x - 39.5) * 0.5 / 6) ** 2 + ((y - 39.5) * 0.5 / 4) ** 2 <= 1
+    return (inside & (z >= first) & (z <= last)).astype(np.uint8)
+
+
+def level_map() -> NDArray[np.int16]:
+    """Levels 6, 5, 4, 3, 2 from the lowest slice up, 12 slices each."""
+    return np.broadcast_to((6 - np.arange(60) // 12).astype(np.int16), SHAPE).copy()
+
+
+def points(at: dict[int, int], value: int = 1) -> NDArray[np.int16]:
+    """Single voxels behind the cord: slice to label."""
+    data = np.zeros(SHAPE, np.int16)
+    for z, label in at.items():
+        data[40, 30, z] = label or value
+    return data
+
+
+DISCS = {11: 6, 23: 5, 35: 4, 47: 3}
+
+
+def cropped(data: NDArray[np.generic], z: int) -> tuple[NDArray[np.generic], NDArray[np.float64]]:
+    affine = AFFINE.copy()
+    affine[:3, 3] += AFFINE[:3, 2] * z
+    return data[:, :, z:], affine
+
+
+@pytest.mark.parametrize("flag", ["-vertfile", "-discfile"])
+def test_labels_on_another_grid_are_taken_by_position(folder: Folder, flag: str) -> None:
+    data = level_map() if flag == "-vertfile" else points(DISCS)
+    same = folder.saved("same", data)
+    other = folder.saved("other", *cropped(data, 10))
+    assert folder.csa(flag, same, "-perlevel", 1, "-vert", "3:5").code == 0
+    expected = [(row["VertLevel"], row["Slice (I->S)"]) for row in folder.rows()]
+    done = folder.csa(flag, other, "-perlevel", 1, "-vert", "3:5")
+    assert done.code == 0, done.err
+    assert "not on the grid" in done.err
+    assert [(row["VertLevel"], row["Slice (I->S)"]) for row in folder.rows()] == expected
+    assert len(expected) == 3
+    for row in folder.rows():
+        assert float(row["MEAN(area)"]) == pytest.approx(AREA, rel=0.01)
+        assert row["Status"] == "ok", row["Reasons"]
+
+
+@pytest.mark.parametrize(
+    "flag", ["-vertfile", "-discfile", "-pmj", "-centerline", "-anat", "-soft"]
+)
+def test_a_companion_of_another_place_is_refused(folder: Folder, flag: str) -> None:
+    away = AFFINE.copy()
+    away[:3, 3] += 300
+    data = {"-vertfile": level_map(), "-discfile": points(DISCS), "-pmj": points({59: 50})}
+    other = np.random.default_rng(0).normal(size=SHAPE) if flag == "-anat" else tube()
+    path = folder.saved("other", data.get(flag, other.astype(np.float32)), away)
+    extra = ("-pmj-distance", 30) if flag == "-pmj" else ()
+    done = folder.csa(flag, path, *extra)
+    assert done.code == 1
+    assert str(path) in done.err
+    assert done.err.count("\n") == 1
+    assert not (folder.path / "a.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (("-z", "50:45"), 2, "write 45:50"),
+        (("-vert", "5:3"), 2, "write 3:5"),
+        (("-z", "70:71"), 1, "0 to 59"),
+        (("-vert", "12"), 1, "Level 12 was asked for.*hold level 2:6"),
+        (("-vert", "3:4", "-z", "0:5"), 1, "level 3:4 within slices 0:5.*lies in the slices 24:47"),
+        (("-z", "2:5", "-normalize-PAM50", "1", "-perslice", "1"), 1, "slices of the template"),
+        (("-z", "995", "-normalize-PAM50", "1", "-perslice", "1"), 1, "0 to 990"),
+    ],
+)
+def test_a_selection_that_holds_nothing_names_what_is_there(
+    folder: Folder, words: tuple[str, ...], code: int, told: str
+) -> None:
+    done = folder.csa("-vertfile", folder.saved("levels", level_map()), *words)
+    assert done.code == code
+    assert re.search(told, done.err), done.err
+    assert not (folder.path / "a.csv").exists()
+
+
+def test_slices_without_cord_are_refused_or_named(folder: Folder) -> None:
+    mask = folder.saved("part", tube(20, 59))
+    assert folder.csa("-z", "2:5", mask=mask).code == 1
+    done = folder.csa("-z", "10:30", mask=mask)
+    assert done.code == 0
+    (row,) = folder.rows()
+    assert (row["Status"], row["Reasons"]) == ("warn", "no cord in slices 10:19")
+    assert "no cord in slices 10:19" in done.err
+
+
+def test_a_level_of_two_vertebrae_is_named_in_row_terminal_and_json(folder: Folder) -> None:
+    discs = folder.saved("discs", points({11: 6, 23: 5, 47: 3}))
+    done = folder.csa("-discfile", discs, "-vert", "3", "-perlevel", 1)
+    assert done.code == 0
+    (row,) = folder.rows()
+    assert (row["VertLevel"], row["Status"]) == ("3:4", "warn")
+    assert "disc 4 is not labelled" in row["Reasons"]
+    assert "level 3:4" in done.out
+    record = json.loads((folder.path / "a_status.json").read_text())["Masks"][0]
+    assert record["Regions"][0]["VertLevel"] == "3:4"
+    whole = ("-normalize-PAM50", 1, "-perslice", 1)
+    assert "disc 4" in folder.csa("-discfile", discs, *whole).err
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (points({20: 5, 21: 4, 45: 3})[:, :, ::1], "mm apart"),
+        (level_map(), "-vertfile"),
+        (points({20: 3, 40: 4}), "order"),
+    ],
+)
+def test_discs_that_cannot_be_right_are_one_sentence(
+    folder: Folder, data: NDArray[np.int16], told: str
+) -> None:
+    done = folder.csa("-discfile", folder.saved("discs", data), "-perlevel", 1)
+    assert done.code == 1
+    assert told in done.err
+    assert len(done.err) < 300
+
+
+def test_a_disc_file_as_level_map_is_refused(folder: Folder) -> None:
+    done = folder.csa("-vertfile", folder.saved("discs", points(DISCS)), "-perlevel", 1)
+    assert done.code == 1
+    assert "-discfile" in done.err
+
+
+def test_labels_stored_as_scaled_integers_are_rounded_once(folder: Folder) -> None:
+    path = folder.path / "scaled.nii.gz"
+    image = nib.Nifti1Image(points({z: 30000 // 10 * n for z, n in DISCS.items()}), AFFINE)
+    image.header.set_slope_inter(1 / 3000.1, 0)
+    nib.save(image, path)
+    done = folder.csa("-discfile", path, "-perlevel", 1, "-vert", "3:5")
+    assert done.code == 0, done.err
+    assert done.err == ""
+    assert [row["VertLevel"] for row in folder.rows()] == ["5", "4", "3"]
+    wrong = folder.saved("wrong", points(DISCS).astype(np.float32) * 1.03)
+    assert "no label" in folder.csa("-discfile", wrong, "-perlevel", 1).err
+
+
+def test_the_distance_is_measured_from_the_junction_itself(folder: Folder) -> None:
+    junction = folder.saved("pmj", points({50: 50}))
+    done = folder.csa("-pmj", junction, "-pmj-distance", 40)
+    assert done.code == 0, done.err
+    (row,) = folder.rows()
+    first, last = map(int, row["Slice (I->S)"].split(":"))
+    assert (first + last) / 2 == pytest.approx(50 - 40 / 2, abs=1)  # the mask reaches above the PMJ
+    assert row["Status"] == "ok"
+    below = folder.saved("below", tube(0, 35))
+    assert folder.csa("-pmj", junction, "-pmj-distance", 40, mask=below).code == 0
+    assert abs(float(folder.rows()[0]["SUM(length)"]) - 20) < 2.5
+
+
+def test_a_window_that_leaves_the_mask_is_flagged_and_counted(folder: Folder) -> None:
+    junction = folder.saved("pmj", points({50: 50}))
+    mask = folder.saved("part", tube(28, 55))
+    done = folder.csa("-pmj", junction, "-pmj-distance", 40, mask=mask)
+    assert done.code == 0
+    (row,) = folder.rows()
+    assert row["Status"] == "warn"
+    assert f"incomplete: {float(row['SUM(length)']):.1f} of the 20 mm" in row["Reasons"]
+    assert float(row["MEAN(area)"]) == pytest.approx(AREA, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("at", "told"), [({50: 1, 51: 1}, "2 labelled voxels"), ({2: 1}, "below the cord")]
+)
+def test_an_impossible_junction_is_refused(folder: Folder, at: dict[int, int], told: str) -> None:
+    mask = folder.saved("part", tube(20, 45))
+    done = folder.csa("-pmj", folder.saved("pmj", points(at)), "-pmj-distance", 30, mask=mask)
+    assert done.code == 1
+    assert told in done.err
+
+
+def test_a_map_of_labels_and_a_4d_mask_name_the_flag_that_chooses(folder: Folder) -> None:
+    cord = tube()
+    inner = cord.copy()
+    inner[:34], inner[46:] = 0, 0
+    labels = folder.saved("labels", (cord + inner).astype(np.uint8))
+    series = folder.saved("series", np.stack([cord, np.roll(cord, 9, 0), cord * 0], axis=3))
+    for path, flag in ((labels, "-mask-label"), (series, "-mask-volume")):
+        done = folder.csa(mask=path)
+        assert done.code == 1
+        assert flag in done.err
+    assert folder.csa("-mask-volume", 0, mask=series).code == 0
+    assert float(folder.rows()[0]["MEAN(area)"]) == pytest.approx(AREA, rel=0.01)
+    assert folder.csa("-mask-label", 2, mask=labels).code == 0
+    assert float(folder.rows()[0]["MEAN(area)"]) < 0.7 * AREA
+    assert "its labels are 1, 2" in folder.csa("-mask-label", 7, mask=labels).err
+    image = folder.saved("image", np.random.default_rng(0).normal(size=SHAPE).astype(np.float32))
+    words = ("qc", "-i", image, "-s", labels, "-qc", folder.path / "qc")
+    assert "-mask-label" in folder.run(*words).err
+    assert folder.run(*words, "-mask-label", 2).code == 0
+
+
+@pytest.mark.parametrize("kind", ["inverted", "turned", "leaking"])
+def test_what_is_no_cord_has_status_and_reasons_everywhere(folder: Folder, kind: str) -> None:
+    data, affine = tube(), AFFINE
+    if kind == "inverted":
+        data = (1 - data).astype(np.uint8)
+    elif kind == "turned":
+        c, s = math.cos(math.radians(60)), math.sin(math.radians(60))
+        turn = np.array([[1, 0, 0, 0], [0, c, -s, 0], [0, s, c, 0], [0, 0, 0, 1.0]])
+        affine = turn @ AFFINE
+    else:
+        data[10:70, 10:70, 25:30] = 1
+    done = folder.csa(mask=folder.saved(kind, data, affine))
+    assert done.code == 0
+    (row,) = folder.rows()
+    assert row["Status"] in ("warn", "fail")
+    assert row["Reasons"]
+    assert f"{row['Status']}: {row['Reasons'].split('; ')[0]}" in done.out
+    (record,) = json.loads((folder.path / "a_status.json").read_text())["Masks"]
+    assert record["Status"] == row["Status"]
+    assert "; ".join(record["Reasons"]) == row["Reasons"]

@@ -1,0 +1,117 @@
+"""Companions on any grid: the area of each level stays, or the companion is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from nibabel.affines import apply_affine
+from phantoms import affine_of
+from sct_reference import CORD, LEVEL_MAP, mask
+
+from sct_deepseg_general.csa.companions import on_grid_of
+from sct_deepseg_general.csa.measure import CsaRequest, measured
+from sct_deepseg_general.csa.selection import Selection
+from sct_deepseg_general.errors import ImageError
+from sct_deepseg_general.image.volume import Grid, Segmentation, Volume
+from sct_deepseg_general.levels.pmj import distances
+
+SPACING, SHAPE = (1.0, 1.0, 2.0), (40, 40, 60)
+GRID = Grid(SHAPE, affine_of("LAS", SPACING, SHAPE))
+LEVEL_MM = 20.0
+CODES = ["LAS", "RPI", "AIL", "SLP", "IPR"]
+
+
+def tube() -> Segmentation:
+    """An elliptic tube of 12 x 8 mm, one mm wider in every second level."""
+    x, y, z = np.moveaxis(apply_affine(GRID.affine, np.indices(SHAPE).reshape(3, -1).T), -1, 0)
+    wider = np.floor(z / LEVEL_MM) % 2
+    inside = (x / (6 + wider)) ** 2 + (y / (4 + wider)) ** 2 <= 1
+    return Segmentation(inside.reshape(SHAPE).astype(np.uint8), GRID)
+
+
+TUBE = tube()
+PLACES = {n: np.array([0.4, -9.3, (5 - n) * LEVEL_MM]) for n in (3, 4, 5, 6)}
+PER_LEVEL = Selection(levels=(3, 4, 5), per_level=True)
+
+
+def points(grid: Grid, places: dict[int, np.ndarray]) -> Volume | None:
+    """The points as voxels of a grid; None where one lies outside."""
+    data = np.zeros(grid.shape, np.int16)
+    for value, place in places.items():
+        voxel = np.rint(apply_affine(np.linalg.inv(grid.affine), place)).astype(int)
+        if (voxel < 0).any() or (voxel >= grid.shape).any():
+            return None
+        data[tuple(voxel)] = value
+    return Volume(data, grid)
+
+
+def areas(discs: Volume) -> dict[tuple[int, ...], float]:
+    request, _ = on_grid_of(TUBE, CsaRequest(PER_LEVEL, discs=discs))
+    return {row.levels: row.values[0] or np.nan for row in measured(TUBE, request).table.rows}
+
+
+TRUE = areas(points(GRID, PLACES))  # type: ignore[arg-type]
+grids = st.tuples(
+    st.sampled_from(CODES),
+    st.tuples(*[st.sampled_from([0.5, 0.8, 1.0, 1.7])] * 3),
+    st.tuples(*[st.integers(20, 120)] * 3),
+    st.tuples(*[st.floats(-25, 25)] * 3),
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(grids)
+def test_discs_on_any_grid_give_the_area_of_each_level(
+    drawn: tuple[str, tuple[float, ...], tuple[int, ...], tuple[float, ...]],
+) -> None:
+    codes, spacing, shape, shift = drawn
+    affine = affine_of(codes, spacing, shape)
+    affine[:3, 3] += shift
+    discs = points(Grid(shape, affine), PLACES)  # type: ignore[arg-type]
+    if discs is None:
+        return
+    found = areas(discs)
+    assert found.keys() == TRUE.keys()
+    for levels, area in TRUE.items():
+        assert found[levels] == pytest.approx(area, rel=0.05)  # a border moves by one slice at most
+
+
+@settings(deadline=None, max_examples=40)
+@given(grids)
+def test_a_junction_on_any_grid_is_at_the_same_distance(
+    drawn: tuple[str, tuple[float, ...], tuple[int, ...], tuple[float, ...]],
+) -> None:
+    codes, spacing, shape, shift = drawn
+    affine = affine_of(codes, spacing, shape)
+    affine[:3, 3] += shift
+    junction = points(Grid(shape, affine), {50: np.array([0.0, 6.0, 41.0])})  # type: ignore[arg-type]
+    if junction is None:
+        return
+    along = distances(TUBE, junction)
+    heights = apply_affine(GRID.affine, np.c_[np.zeros((60, 2)), np.arange(60)])[:, 2]
+    np.testing.assert_allclose(along, 41.0 - heights, atol=1.5)
+
+
+def test_the_reference_table_stays_with_a_cropped_and_flipped_level_map() -> None:
+    cord, levels = mask(CORD), mask(LEVEL_MAP)
+    turned = levels.reoriented(("S", "P", "L"))
+    expected = measured(cord, CsaRequest(Selection(per_level=True), level_map=levels)).table
+    request, sentences = on_grid_of(
+        cord, CsaRequest(Selection(per_level=True), level_map=turned), "mask", {"level_map": "map"}
+    )
+    assert measured(cord, request).table == expected
+    assert sentences[0].startswith("map is not on the grid of mask")
+
+
+def test_a_level_map_that_ends_within_the_cord_is_named() -> None:
+    data = np.full(SHAPE, 4, np.int16)
+    part = Volume(data, GRID).cropped(GRID.box.__class__((0, 0, 20), SHAPE))
+    _, sentences = on_grid_of(TUBE, CsaRequest(level_map=part))
+    assert any("does not reach the slices 0:19" in one for one in sentences)
+
+
+def test_a_map_of_single_voxels_is_no_level_map() -> None:
+    with pytest.raises(ImageError, match="-discfile"):
+        on_grid_of(TUBE, CsaRequest(level_map=points(GRID, PLACES)))
