@@ -101,7 +101,27 @@ def randomised(
     rng: np.random.Generator,
     empty: bool = False,
 ) -> tuple[Tensor, Tensor]:
-    """Image (z-scored inside the field of view, 0 outside) and target (see `known`)."""
+    """Change the contrast of a patch at random.
+
+    Parameters
+    ----------
+    patch : Patch
+        Image, target and field of view, each of shape (z, y, x).
+    spacing : sequence of float
+        The voxel size in mm, (z, y, x).
+    mix : Mix
+        The probability, 0 to 1, of each kind of change.
+    rng : numpy.random.Generator
+        Where the random numbers come from.
+    empty : bool
+        Whether there is no cord outside the field of view, as for the locator.
+
+    Returns
+    -------
+    tuple of Tensor
+        The image, with mean 0 and standard deviation 1 inside the field of view and 0 outside,
+        and the target (see `known`), each of shape (z, y, x).
+    """
     image, target = _drawn(patch, mix, rng)
     inside = patch.inside
     if rng.random() < mix.lesion:

@@ -77,7 +77,26 @@ def draw_patch(
     space: SpatialRange,
     rng: np.random.Generator,
 ) -> Patch:
-    """One deformed patch of `shape` around a random cord voxel (sometimes around any voxel)."""
+    """Draw a deformed patch around a random voxel of the cord, or sometimes around any voxel.
+
+    Parameters
+    ----------
+    case : TrainingCase
+        The image and its target, as tensors of shape (z, y, x).
+    shape : sequence of int
+        The size of the patch in voxels, (z, y, x).
+    spacing : sequence of float
+        The voxel size in mm, (z, y, x).
+    space : SpatialRange
+        How far the patch may be shifted, turned, scaled and bent.
+    rng : numpy.random.Generator
+        Where the random numbers come from.
+
+    Returns
+    -------
+    Patch
+        Image, target (0 to 1) and what lies inside the field of view, each of `shape`.
+    """
     centre = _draw_centre(case, spacing, space, rng)
     points = _deformed_points(shape, spacing, space, rng) + centre
     image, target, inside = _sample_at(case, points)

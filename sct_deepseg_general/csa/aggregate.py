@@ -138,6 +138,17 @@ def aggregated(
     ------
     ImageError
         What was asked for is not there; see `selection.selected`.
+
+    Examples
+    --------
+    >>> from sct_deepseg_general.csa.aggregate import aggregated, profiles
+    >>> from sct_deepseg_general.csa.selection import Selection
+    >>> from sct_deepseg_general.image.nifti import load_map
+    >>> from sct_deepseg_general.morphometry.morphometrics import measure
+    >>> table = measure(load_map("t2_seg.nii.gz"))
+    >>> rows = aggregated(profiles(table), Selection(slices=(20, 21))).rows
+    >>> len(rows), rows[0].slices
+    (1, (20, 21))
     """
     measurable = np.isfinite(measures[0].values)
     groups = selected(selection, measurable, levels, covers, template)

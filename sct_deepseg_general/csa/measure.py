@@ -88,10 +88,32 @@ def region_of(measured: Measured, request: CsaRequest) -> Row | None:
 
 
 def measured(segmentation: Volume, request: CsaRequest) -> Measured:
-    """The table that `request` asks for.
+    """Measure a mask and combine its slices into the requested rows.
 
-    Raises:
-        ImageError: files that do not belong together, or a region that the mask does not have.
+    Parameters
+    ----------
+    segmentation : Volume
+        The mask, binary or soft, with axes (x, y, z) in any order and direction.
+    request : CsaRequest
+        The slices, levels or region to measure, and how.
+
+    Returns
+    -------
+    Measured
+        The area in mm², diameters in mm and shape of every slice, and the table of rows.
+
+    Raises
+    ------
+    ImageError
+        Files do not belong together, or the mask does not have the requested region.
+
+    Examples
+    --------
+    >>> from sct_deepseg_general.csa.measure import CsaRequest, measured
+    >>> from sct_deepseg_general.image.nifti import load_map
+    >>> table = measured(load_map("t2_seg.nii.gz"), CsaRequest()).table
+    >>> len(table.rows), round(table.rows[0].values[0], 1)
+    (1, 75.7)
     """
     return tabulated(segmentation, shapes(segmentation, request), request)
 

@@ -48,14 +48,38 @@ def write(
     status: str = "",
     reasons: Sequence[str] = (),
 ) -> None:
-    """Write `table` to `path`, whole; `source` is the file that was measured.
+    """Write a table of areas as a CSV file with SCT's columns.
 
-    With `append`, the rows follow those of a file that is there already. The column
-    "SCT Version" holds `version`: name and version of what measured. `status` and `reasons` are
-    those of the mask, for the last two columns, which are left out without a status.
+    Parameters
+    ----------
+    path : Path
+        The file; it appears complete or not at all.
+    table : Table
+        The rows; areas in mm², lengths and diameters in mm, angles in degrees.
+    source : str
+        The file that was measured.
+    version : str
+        Name and version of the program that measured, for the column "SCT Version".
+    append : bool
+        Whether the rows follow those of an existing file.
+    status, reasons : str, sequence of str
+        The status of the mask and its reasons, for the last two columns; left out without status.
 
-    Raises:
-        OutputError: the place cannot be written to, or the file there has other columns.
+    Raises
+    ------
+    OutputError
+        The file cannot be written, or the existing file has other columns.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from sct_deepseg_general.csa.measure import PER_SLICE, measured
+    >>> from sct_deepseg_general.csa.table import write
+    >>> from sct_deepseg_general.image.nifti import load_map
+    >>> table = measured(load_map("t2_seg.nii.gz"), PER_SLICE).table
+    >>> write(Path("csa.csv"), table, "t2_seg.nii.gz", "mine 1.0")
+    >>> Path("csa.csv").read_text().split(",")[:4]
+    ['Timestamp', 'SCT Version', 'Filename', 'Slice (I->S)']
     """
     before = _existing(path, _header(table, status)) if append and path.exists() else ""
     text = before + as_text(

@@ -1,5 +1,5 @@
-"""Images from DICOM folders: the series that are there, one of them as NIfTI, and who was imaged.
+"""Images from DICOM folders: the series in them, and one series as NIfTI. Needs the extra `dicom`.
 
-`series.series_in` lists, `convert.converted` converts through dcm2niix. Needs the extra `dicom`
-(pydicom and dcm2niix). May import `errors`.
+May import: errors, files.
+Main functions: `series.series_in`, `convert.converted`.
 """

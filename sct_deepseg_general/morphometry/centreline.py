@@ -84,12 +84,36 @@ def centres(mask: NDArray[np.bool_]) -> Centres:
 
 
 def fitted(points: Centres, spacing_z: float, fit: CentrelineFit | None = None) -> Centreline:
-    """The curve through `points`, at every slice between the first and the last.
+    """Fit the centreline through the centres of slices.
 
-    A single slice has no direction: its curve is taken to be perpendicular to it.
+    Parameters
+    ----------
+    points : Centres
+        The centre of mass of the cord in each slice, in voxels.
+    spacing_z : float
+        The distance between slices in mm.
+    fit : CentrelineFit, optional
+        The algorithm and its smoothing; by default SCT's smoothing spline.
 
-    Raises:
-        ImageError: no slice, or fewer than the algorithm needs.
+    Returns
+    -------
+    Centreline
+        Position and derivative, in voxels, at every slice from the first to the last. A single
+        slice has no direction: its curve is perpendicular to it.
+
+    Raises
+    ------
+    ImageError
+        There is no slice, or there are fewer than the algorithm needs.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sct_deepseg_general.morphometry.centreline import Centres, fitted
+    >>> z = np.arange(10)
+    >>> curve = fitted(Centres(z, 5.0 + 0.5 * z, np.full(10, 7.0)), 1.0)
+    >>> bool(np.allclose(curve.dx, 0.5)), bool(np.allclose(curve.y, 7))
+    (True, True)
     """
     fit = fit or CentrelineFit()
     if points.z.size == 0:

@@ -77,18 +77,44 @@ def measure(
     fit: CentrelineFit | None = None,
     centreline_from: Volume | None = None,
 ) -> Morphometrics:
-    """The shape table of a mask, binary or soft, in any orientation.
+    """Measure the area and shape of every slice of a mask.
 
-    The slices are measured as SCT's `sct_process_segmentation` does: perpendicular to the
-    centreline unless `angle_correction` is off, each rescaled to [0, 1] by its own extremes
-    (so a soft mask's level does not count; see `soft_area` for an area that keeps it), holes
-    left open, all objects of a slice together. `fit` chooses the centreline; it is fitted to
-    `centreline_from`, a mask on the same grid, where one is given. An empty mask has no slice
-    with a shape; a single slice is measured without correction.
+    Parameters
+    ----------
+    segmentation : Volume
+        The mask, binary or soft, with axes (x, y, z) in any order and direction.
+    angle_correction : bool
+        Whether slices are measured perpendicular to the centreline.
+    fit : CentrelineFit, optional
+        How the centreline is fitted; by default a smoothing spline.
+    centreline_from : Volume, optional
+        A mask on the same grid whose centreline is used instead.
 
-    Raises:
-        ImageError: values that are not finite, a `centreline_from` that does not fit, or a mask
-            far wider than a body.
+    Returns
+    -------
+    Morphometrics
+        Area (mm²), diameters (mm), angles (degrees) and shape of each slice, lowest first; NaN
+        where there is no cord.
+
+    Raises
+    ------
+    ImageError
+        The mask holds values that are not finite or is far wider than a body, or
+        `centreline_from` does not fit.
+
+    Notes
+    -----
+    The slices are measured as SCT's `sct_process_segmentation` does: each is rescaled to [0, 1]
+    by its own extremes, so that the level of a soft mask does not count (`soft_area` keeps it),
+    holes stay open, and all objects of a slice are measured together.
+
+    Examples
+    --------
+    >>> from sct_deepseg_general.image.nifti import load_map
+    >>> from sct_deepseg_general.morphometry.morphometrics import measure
+    >>> table = measure(load_map("t2_seg.nii.gz"))
+    >>> table.slices.size, round(float(table.area[20]), 1)
+    (55, 74.9)
     """
     cord = upright(segmentation)
     slices = segmentation.grid.reoriented(AXES).shape[2]

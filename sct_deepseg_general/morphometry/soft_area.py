@@ -68,14 +68,46 @@ class Surroundings:
 def soft_areas(
     probability: Probability, segmentation: Segmentation, morphometrics: Morphometrics
 ) -> Floats:
-    """Soft area in mm² of every slice (LAS order), NaN where the mask holds no cord.
+    """Sum the probabilities in and around a mask to an area of each slice.
 
-    It is the sum of the probabilities, not rescaled, of the voxels of the mask and of those
-    within `REACH` of it in the slice, times the voxel's area and the cosines of the angles
-    that `morphometrics` was measured with. A slice that is wholly 0.5 has half the area.
+    Parameters
+    ----------
+    probability : Probability
+        The probability of the cord, 0 to 1, with axes (x, y, z) in any order and direction.
+    segmentation : Segmentation
+        The mask, on the same grid.
+    morphometrics : Morphometrics
+        What `morphometrics.measure` gave for the mask.
 
-    Raises:
-        ImageError: the three do not belong together.
+    Returns
+    -------
+    ndarray of float, shape (slices,)
+        The soft area in mm² of each slice, lowest first; NaN where the mask holds no cord.
+
+    Raises
+    ------
+    ImageError
+        The three do not belong together.
+
+    Notes
+    -----
+    The probabilities of the voxels of the mask and of those within `REACH` of it in the slice are
+    added up, not rescaled, and multiplied by the area of a voxel and the cosines of the slice's
+    angles. A slice that is wholly 0.5 has half the area.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sct_deepseg_general.image.nifti import load_segmentation
+    >>> from sct_deepseg_general.image.volume import Probability
+    >>> from sct_deepseg_general.morphometry.morphometrics import measure
+    >>> from sct_deepseg_general.morphometry.soft_area import soft_areas
+    >>> mask = load_segmentation("t2_seg.nii.gz")
+    >>> half = Probability(0.5 * mask.data.astype(np.float32), mask.grid)
+    >>> table = measure(mask)
+    >>> ratio = np.nanmean(soft_areas(half, mask, table) / table.area)
+    >>> round(float(ratio), 2)
+    0.5
     """
     return areas_around(surroundings(segmentation, morphometrics), probability, morphometrics)
 

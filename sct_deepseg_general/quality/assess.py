@@ -163,7 +163,7 @@ def assess_mask(
     'ok'
     >>> inverted = Volume(1 - mask.data, mask.grid)
     >>> assess_mask(inverted, measure(mask)).reasons[0]
-    'the mask may be inverted: it covers 99% of the image'
+    'the mask may be inverted: it covers 98% of the image'
     """
     limits = limits or Limits()
     nothing = float("nan")

@@ -63,10 +63,27 @@ def assemble(
     folder: Path,
     manifest: Path | None = None,
 ) -> Model:
-    """The model folder of a trained recipe: weights, IRs, plans, recipe, card, record, manifest.
+    """Make the model folder of a trained recipe: weights, networks, plans, recipe, card, record.
 
-    `manifest` is the dataset's table of cases, by which an evaluation knows what the model has
-    seen. `folder` is made if need be; files of an earlier assembly are replaced.
+    Parameters
+    ----------
+    trained : Trained
+        Where the trained network and the locator lie.
+    recipe : Recipe
+        The recipe that they were trained with.
+    identity : Identity
+        Name, version, title and licence of the model.
+    card : Path
+        The model's card; a title stands in for it where there is none.
+    folder : Path
+        The model folder. Files of an earlier assembly are replaced.
+    manifest : Path, optional
+        The table of the dataset's cases, by which an evaluation knows the training images.
+
+    Returns
+    -------
+    Model
+        The model in `folder`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     truer = (recipe.training.sharpness, recipe.training.shift)

@@ -84,9 +84,27 @@ def release(
     urls: Sequence[str] = (),
     accept: str | None = None,
 ) -> Release:
-    """The release of a trained model folder under the name `key` (id@version), in a new folder.
+    """Make the release of a trained model.
 
-    `urls` say where the bundle will lie; without any, the model is meant to be embedded.
+    Parameters
+    ----------
+    trained : Path
+        The model folder, as training leaves it, with its evaluation.
+    key : str
+        The name of the release, id@version.
+    folder : Path
+        The new folder for the release; it appears complete or not at all.
+    previous : Model, optional
+        The release that this one replaces; it must not be better on any contrast.
+    urls : sequence of str
+        Where the bundle will lie; without any, the model is meant to be embedded.
+    accept : str, optional
+        The reason to release a model that is worse than the previous one.
+
+    Returns
+    -------
+    Release
+        The model, its bundles and its index entry, in `folder`.
 
     Raises
     ------

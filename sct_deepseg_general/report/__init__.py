@@ -1,5 +1,5 @@
-"""A page about one person: picture, areas, norms, change, quality.
+"""A page about one person: picture, areas, norms, change and quality, as PDF or HTML.
 
-`content.content_of` gathers what is shown, `pdf.write_pdf` and `html.write_html` write it. May
-import job, change and what lies below.
+May import: job, change and what lies below.
+Main functions: `content.content_of`, `pdf.write_pdf`, `html.write_html`.
 """

@@ -142,6 +142,20 @@ def unpack(
 def unpack_model(archive: Path, folder: Path, limits: ArchiveLimits) -> Model:
     """Unpack a bundle into a new folder, and load the model with every file checked.
 
+    Parameters
+    ----------
+    archive : Path
+        The zip archive.
+    folder : Path
+        The new folder.
+    limits : ArchiveLimits
+        The most files, and bytes in all, that are unpacked.
+
+    Returns
+    -------
+    Model
+        The model in `folder`.
+
     Raises
     ------
     ModelError

@@ -67,6 +67,13 @@ class Model(ModelRecord):
         ModelError
             The folder is not a model, its record is not valid, or a file is missing or differs
             from the file that the model was made with.
+
+        Examples
+        --------
+        >>> from sct_deepseg_general.zoo.model import Model
+        >>> from sct_deepseg_general.zoo.zoo import resolve
+        >>> Model.load(resolve(offline=True).folder).labels["sc"]
+        1
         """
         folder = Path(folder)
         manifest = read_manifest(folder)

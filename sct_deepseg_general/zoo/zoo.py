@@ -263,6 +263,12 @@ def resolve(
     ------
     ModelError
         There is no such model, or it cannot be had or trusted.
+
+    Examples
+    --------
+    >>> from sct_deepseg_general.zoo.zoo import resolve
+    >>> resolve(offline=True).spacing
+    (1.0, 1.0, 2.0)
     """
     options = replace(options or FetchOptions(), offline=is_offline(flag=offline))
     if name is not None and is_url(name):
