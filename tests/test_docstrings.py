@@ -18,7 +18,7 @@ WITHOUT_EXAMPLE = {
     *("release.release", "assemble.assemble", "nnunet_results.import_results"),
     *("quantise.quantise", "install.fetch", "archive.unpack_model", "fit.fit"),
     *("sampling.draw_patch", "contrast.randomised", "measure.compared"),
-    *("series.series_in", "convert.converted", "build.build_norms"),
+    *("centile.place_of", "series.series_in", "convert.converted", "build.build_norms"),
     *("content.content_of", "pdf.write_pdf", "html.write_html"),
 }
 """Functions whose example would need a trained network, a download, a table or a DICOM folder."""

@@ -127,6 +127,11 @@ def compared(
     progress
         Called with a few words at each step.
 
+    Returns
+    -------
+    Comparison
+        Areas in mm² at matched levels, and their change in mm² and percent.
+
     Raises
     ------
     ImageError

@@ -29,6 +29,11 @@ def converted(series: Series, path: Path) -> Path:
     path
         The file to write (.nii.gz). Its header holds no name and no date.
 
+    Returns
+    -------
+    Path
+        The file that was written.
+
     Raises
     ------
     BackendError

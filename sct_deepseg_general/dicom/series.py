@@ -47,6 +47,11 @@ def series_in(folder: Path) -> tuple[Series, ...]:
     folder
         A folder with DICOM files, with or without subfolders.
 
+    Returns
+    -------
+    tuple of Series
+        The series, in the order of their numbers.
+
     Raises
     ------
     BackendError

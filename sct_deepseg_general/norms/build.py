@@ -34,6 +34,11 @@ def build_norms(table: Path) -> Norms:
         The table of levels (see `table.read_table`). The fit draws no random number: the same
         table gives the same norms.
 
+    Returns
+    -------
+    Norms
+        The fitted norms, with their source and the number of people of each.
+
     Raises
     ------
     NormsError

@@ -131,6 +131,11 @@ def place_of(
     people
         Number of people the distribution was fitted to.
 
+    Returns
+    -------
+    Place
+        Centile, z-score and median of the norm, and how sure they are.
+
     Notes
     -----
     The relative half-widths of the measured interval and of the calibration (1.645 `sd`) are

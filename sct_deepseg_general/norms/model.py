@@ -271,7 +271,19 @@ def level_key(levels: tuple[int, ...]) -> str | None:
 
 @cache
 def embedded() -> Norms:
-    """The norms that come with the package."""
+    """Read the norms that come with the package.
+
+    Returns
+    -------
+    Norms
+        The distributions of area (mm²) and diameters (mm) by level, sex and contrast.
+
+    Examples
+    --------
+    >>> from sct_deepseg_general.norms.model import embedded
+    >>> len(embedded().cells) > 0
+    True
+    """
     folder = resources.files("sct_deepseg_general.norms")
     return Norms.from_text((folder / EMBEDDED).read_text(encoding="utf-8"))
 

@@ -79,6 +79,11 @@ def content_of(done: Done, model: str, earlier: Visits | None = None) -> Content
         The model's key.
     earlier
         The comparison with an earlier image, where there is one.
+
+    Returns
+    -------
+    Content
+        What the page shows, as text, numbers and pictures.
     """
     spacing = " x ".join(f"{mm:.2g}" for mm in done.result.image.grid.spacing)
     return Content(

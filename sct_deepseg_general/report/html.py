@@ -36,7 +36,14 @@ _COLUMNS = (
 
 
 def write_html(path: Path, content: Content) -> None:
-    """The page as an HTML file, written whole.
+    """Write the page as an HTML file.
+
+    Parameters
+    ----------
+    path
+        The file; it appears complete or not at all.
+    content
+        What `content.content_of` gathered.
 
     Raises
     ------

@@ -30,7 +30,14 @@ _STATUS = {"ok": "#2e7d32", "warn": "#b26a00", "fail": "#b3261e"}
 
 
 def write_pdf(path: Path, content: Content) -> None:
-    """The page as a PDF file, written whole.
+    """Write the page as a PDF file.
+
+    Parameters
+    ----------
+    path
+        The file; it appears complete or not at all.
+    content
+        What `content.content_of` gathered.
 
     Raises
     ------
