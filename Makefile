@@ -35,6 +35,7 @@ lint: .venv/test
 	$(BIN)/bandit -q -c bandit.yaml -r sct_deepseg_general benchmarks
 
 docs: .venv/test  ## the site of docs/ and of the Python API, under build/site; warnings are errors
+	rm -rf docs/generated
 	$(BIN)/python -m sphinx -q -W --keep-going -j auto docs build/site
 
 bench: .venv/test  ## the tables that docs/ quotes; half an hour on two cores

@@ -208,6 +208,7 @@ def test_tiles_that_follow_a_neck_are_half_of_the_lattice(
 
 RUN = """
 import json, sys
+sys.modules["pydicom"] = None  # as in the base install; nibabel loads it where it is
 opened = []
 sys.addaudithook(lambda event, words: opened.append(str(words[0])) if event == "open" else None)
 from sct_deepseg_general.cli import main
