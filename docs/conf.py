@@ -31,8 +31,9 @@ html_static_path: list[str] = []
 
 myst_heading_anchors = 3
 myst_enable_extensions = ["colon_fence"]
-# Pages link to files of the repository, which are not part of the site.
-suppress_warnings = ["myst.xref_missing", "myst.header"]
+# Pages link to files of the repository, which are not part of the site; several classes have an
+# attribute of the same name.
+suppress_warnings = ["myst.xref_missing", "myst.header", "ref.python"]
 
 autosummary_generate = True
 autodoc_typehints = "signature"

@@ -1,6 +1,6 @@
 """Conversion of N BIDS datasets to nnU-Net v2 raw datasets: one of all, and one of each.
 
-`build` writes into its folder:
+`build` writes into its folder::
 
     recipe.json      the recipe with the split stored in it
     cases.tsv        the manifest: nnU-Net name, BIDS file, SHA-256, person, part, fold

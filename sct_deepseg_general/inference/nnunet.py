@@ -45,8 +45,8 @@ def build_network(
     Returns
     -------
     torch.nn.Module
-        Takes float32 (batch, image channels, *axes of the plan), gives logits (batch, label
-        channels, *axes).
+        Takes float32 (batch, image channels, axes of the plan), gives logits (batch, label
+        channels, axes).
 
     Raises
     ------

@@ -181,7 +181,7 @@ def _compiled(
 def compiled_network(
     model_file: Path, shape: Sequence[int], precision: str = "f32"
 ) -> Callable[[Float], Float]:
-    """The network's output (1, label channels, z, y, x) for a batch (1, *shape), on all threads.
+    """The network's output (1, label channels, z, y, x) for a batch (1, z, y, x), on all threads.
 
     Parameters
     ----------
