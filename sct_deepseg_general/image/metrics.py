@@ -4,7 +4,8 @@ Let P be the prediction's voxels and R the reference's.
 
 Overlap, in [0, 1], where n() counts voxels: Dice 2 n(P∩R) / (n(P) + n(R)), Jaccard
 n(P∩R) / n(P∪R), sensitivity n(P∩R) / n(R), specificity n(¬P∩¬R) / n(¬R), positive predictive
-value n(P∩R) / n(P), negative predictive value n(¬P∩¬R) / n(¬P). (Definitions as in Taha and Hanbury, BMC Medical Imaging 2015, 15:29.)
+value n(P∩R) / n(P), negative predictive value n(¬P∩¬R) / n(¬P).
+(Definitions as in Taha and Hanbury, BMC Medical Imaging 2015, 15:29.)
 
 Volume, in percent of the reference: relative error 100 (n(P) - n(R)) / n(R), signed, and its
 absolute value. Average the absolute one: signed errors cancel.

@@ -136,7 +136,7 @@ def blended_channels(
 
 
 def tiles_of(data: Float, tile: Sequence[int]) -> Iterator[Float]:
-    """The tiles (channels, z, y, x) of an image (channels, z, y, x) that `blended_channels` runs."""
+    """The tiles (channels, z, y, x) of an image of those axes that `blended_channels` runs."""
     padded = np.stack([_padded(channel, tile)[0] for channel in data])
     for start in positions(padded.shape[1:], tile):
         seen = (slice(None), *_window(start, tile))
