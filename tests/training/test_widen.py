@@ -64,12 +64,14 @@ def test_a_narrower_network_is_refused(tmp_path: Path) -> None:
 
 def test_a_training_starts_from_the_unsharpened_network(tmp_path: Path) -> None:
     small = embedded()
-    sharpness = recipes.read(model().path("recipe.json")).training.sharpness
+    settings = recipes.read(model().path("recipe.json")).training
     begun = network(tmp_path, [int(n) for n in small.encoder.output_channels])
     Start(model()).fill(begun)
     image = torch.randn(1, 1, 16, 16, 16, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
-        assert torch.allclose(small(image), sharpness * begun.eval()(image), atol=1e-3)
+        expected = settings.sharpness * begun.eval()(image)
+        expected[:, 1:] += settings.shift
+        assert torch.allclose(small(image), expected, atol=1e-3)
 
 
 def test_the_locator_is_taken_over_only_where_its_settings_are_the_same() -> None:
