@@ -223,7 +223,7 @@ def _among_norms(found: Measured, mask: Path, rest: Mapping[str, Any]) -> Assess
 def _draw(found: Measured, mask: Path, path: Path, norms: Assessment | None) -> None:
     from sct_deepseg_general.csa.plot import PlotOptions, save_plot
 
-    options = PlotOptions(title=mask.name)
+    options = PlotOptions(title=mask.name, covers=found.covers)
     if norms is not None:
         options = replace(options, bands=norms.plotted(), band_label=norms.whose)
     save_plot(path, found.morphometrics, found.levels, options)

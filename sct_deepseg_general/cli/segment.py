@@ -411,6 +411,7 @@ def _draw(done: Done, path: Path) -> None:
     options = PlotOptions(
         title=done.job.image.name,
         flagged=done.quality.flagged,
+        covers=done.measured.covers,
         bands=norms.plotted() if norms else {},
         band_label=norms.whose if norms else "",
     )
@@ -484,5 +485,5 @@ def _details(done: Done, predictor: Predictor) -> None:
     engine, result = predictor.engine, done.result
     print(f"  model {predictor.model.key}, engine {engine.name} on {engine.device}")
     print(f"  image {result.image.grid.shape} at {result.image.grid.spacing} mm")
-    print(f"  looked closely at {result.location.box.shape} of {result.oriented.shape} voxels")
+    print(f"  cropped to {result.location.box.shape} of {result.oriented.shape} voxels")
     print(f"  confidence {done.quality.confidence:.2f}")

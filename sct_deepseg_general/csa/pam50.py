@@ -45,8 +45,10 @@ def normalised(measures: Sequence[Profile], levels: Levels) -> tuple[Profile, ..
 
     `levels` is the vertebral level of each slice of the image (0: none).
 
-    Raises:
-        ImageError: fewer than three levels, or one that the template does not have.
+    Raises
+    ------
+    ImageError
+        Fewer than three levels, or one that the template does not have.
     """
     present = [int(level) for level in np.unique(levels) if level > 0]
     _check(present)

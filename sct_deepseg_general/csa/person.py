@@ -49,8 +49,10 @@ _WITH_THALAMUS = _Model(
 def person(predictors: tuple[tuple[str, float], ...]) -> Person:
     """From pairs of a predictor's name and its value.
 
-    Raises:
-        ImageError: another choice than sex and brain-volume, with or without thalamus-volume.
+    Raises
+    ------
+    ImageError
+        Another choice than sex and brain-volume, with or without thalamus-volume.
     """
     names = [name for name, _ in predictors]
     values = dict(predictors)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sct_deepseg_general.files import write_whole
-from sct_deepseg_general.levels.slices import level_name
+from sct_deepseg_general.levels.slices import covered_name
 from sct_deepseg_general.morphometry.morphometrics import Morphometrics
 
 if TYPE_CHECKING:
@@ -32,7 +32,8 @@ class PlotOptions:
     """What is drawn around the curve.
 
     `title` above it; `in_mm` puts millimetres along the cord on the x axis instead of slice
-    numbers; `flagged` are slices to mark as doubtful; `bands` holds, by vertebral level, the 5th
+    numbers; `flagged` are slices to mark as doubtful; `covers` are levels
+    that hold more than one vertebra; `bands` holds, by vertebral level, the 5th
     centile, median and 95th centile of a norm (mm²), and `band_label` says whose it is;
     `size` is in inches and `dpi` per inch.
     """
@@ -40,6 +41,7 @@ class PlotOptions:
     title: str = ""
     in_mm: bool = False
     flagged: tuple[int, ...] = ()
+    covers: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     bands: Mapping[int, tuple[float, float, float]] = field(default_factory=dict)
     band_label: str = ""
     size: tuple[float, float] = (8.0, 3.6)
@@ -54,8 +56,10 @@ def save_plot(
 ) -> None:
     """The picture as a PNG file, written whole.
 
-    Raises:
-        OutputError: the file cannot be written.
+    Raises
+    ------
+    OutputError
+        The file cannot be written.
     """
     options = options or PlotOptions()
     drawn = figure(morphometrics, levels, options)
@@ -91,7 +95,7 @@ def draw(
         _limits(axes, x, morphometrics, options.bands)
         if levels is not None:
             _bands(axes, x, levels, options)
-            _levels(axes, x, levels, morphometrics)
+            _levels(axes, x, levels, morphometrics, options.covers)
         axes.legend(
             loc="lower left", bbox_to_anchor=(0, 1), ncols=4, frameon=False, fontsize=8,
             borderaxespad=0.2, handlelength=1.6,
@@ -172,7 +176,13 @@ def _limits(
     axes.set_ylim(max(0.0, low - room), high + 1.6 * room)
 
 
-def _levels(axes: Axes, x: Floats, levels: Levels, table: Morphometrics) -> None:
+def _levels(
+    axes: Axes,
+    x: Floats,
+    levels: Levels,
+    table: Morphometrics,
+    covers: Mapping[int, tuple[int, ...]],
+) -> None:
     """A line between levels, and each level's name above its middle."""
     held = np.zeros(x.size, dtype=bool)
     held[table.slices[0] : table.slices[-1] + 1] = True
@@ -182,7 +192,7 @@ def _levels(axes: Axes, x: Floats, levels: Levels, table: Morphometrics) -> None
     for level in np.unique(levels[held & (levels > 0)]):
         middle = float(x[held & (levels == level)].mean())
         axes.text(
-            middle, 0.985, level_name(int(level)), transform=axes.get_xaxis_transform(),
+            middle, 0.985, covered_name(int(level), covers), transform=axes.get_xaxis_transform(),
             ha="center", va="top", fontsize=8, color=GREY,
         )  # fmt: skip
 

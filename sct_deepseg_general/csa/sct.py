@@ -36,8 +36,10 @@ def command_path(name: str) -> str | None:
 def measured(segmentation: Volume, request: CsaRequest) -> Table:
     """The CSA table that SCT makes of a mask.
 
-    Raises:
-        BackendError: SCT is not installed, its command failed, or a soft area was requested.
+    Raises
+    ------
+    BackendError
+        SCT is not installed, its command failed, or a soft area was requested.
     """
     if request.soft is not None:
         raise BackendError("SCT has no soft area: leave -soft out, or use -backend native.")

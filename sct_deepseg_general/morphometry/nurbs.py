@@ -54,8 +54,10 @@ class _UnstableError(Exception):
 def fitted(x: Floats, y: Floats, z: Floats) -> NurbsCurve:
     """The curve near the points (x, y, z), one for each slice z, z ascending by one.
 
-    Raises:
-        ImageError: fewer than six slices, or no stable fit.
+    Raises
+    ------
+    ImageError
+        Fewer than six slices, or no stable fit.
     """
     points = np.stack([x, y, z], axis=1)
     if len(points) < ORDER + 2:

@@ -45,8 +45,10 @@ def symmetries(
     The slices are seen along the centreline that `morphometrics` was measured with. The axis of
     symmetry is found in the image and smoothed along the cord.
 
-    Raises:
-        ImageError: mask and image are not on the same grid.
+    Raises
+    ------
+    ImageError
+        Mask and image are not on the same grid.
     """
     if not segmentation.grid.matches(image.grid):
         raise ImageError(

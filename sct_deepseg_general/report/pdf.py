@@ -80,6 +80,7 @@ def _curve(axes: Axes, content: Content) -> None:
     norms = done.norms
     options = PlotOptions(
         flagged=done.quality.flagged,
+        covers=done.measured.covers,
         bands=norms.plotted() if norms else {},
         band_label=norms.whose if norms else "",
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from nibabel.affines import apply_affine
 from phantoms import affine_of
@@ -14,7 +14,7 @@ from sct_deepseg_general.csa.companions import on_grid_of
 from sct_deepseg_general.csa.measure import CsaRequest, measured
 from sct_deepseg_general.csa.selection import Selection
 from sct_deepseg_general.errors import ImageError
-from sct_deepseg_general.image.volume import Grid, Segmentation, Volume
+from sct_deepseg_general.image.volume import Box, Grid, Segmentation, Volume
 from sct_deepseg_general.levels.pmj import distances
 
 SPACING, SHAPE = (1.0, 1.0, 2.0), (40, 40, 60)
@@ -32,7 +32,7 @@ def tube() -> Segmentation:
 
 
 TUBE = tube()
-PLACES = {n: np.array([0.4, -9.3, (5 - n) * LEVEL_MM]) for n in (3, 4, 5, 6)}
+PLACES = {n: np.array([0.4, -9.3, (5 - n) * LEVEL_MM + 1]) for n in (3, 4, 5, 6)}
 PER_LEVEL = Selection(levels=(3, 4, 5), per_level=True)
 
 
@@ -55,9 +55,9 @@ def areas(discs: Volume) -> dict[tuple[int, ...], float]:
 TRUE = areas(points(GRID, PLACES))  # type: ignore[arg-type]
 grids = st.tuples(
     st.sampled_from(CODES),
-    st.tuples(*[st.sampled_from([0.5, 0.8, 1.0, 1.7])] * 3),
-    st.tuples(*[st.integers(20, 120)] * 3),
-    st.tuples(*[st.floats(-25, 25)] * 3),
+    st.tuples(*[st.sampled_from([0.8, 1.0, 1.7])] * 3),
+    st.tuples(*[st.integers(60, 130)] * 3),
+    st.tuples(*[st.floats(-8, 8)] * 3),
 )
 
 
@@ -70,12 +70,9 @@ def test_discs_on_any_grid_give_the_area_of_each_level(
     affine = affine_of(codes, spacing, shape)
     affine[:3, 3] += shift
     discs = points(Grid(shape, affine), PLACES)  # type: ignore[arg-type]
-    if discs is None:
-        return
-    found = areas(discs)
-    assert found.keys() == TRUE.keys()
-    for levels, area in TRUE.items():
-        assert found[levels] == pytest.approx(area, rel=0.05)  # a border moves by one slice at most
+    assume(discs is not None)
+    found = areas(discs)  # type: ignore[arg-type]
+    assert found == pytest.approx(TRUE)
 
 
 @settings(deadline=None, max_examples=40)
@@ -87,9 +84,8 @@ def test_a_junction_on_any_grid_is_at_the_same_distance(
     affine = affine_of(codes, spacing, shape)
     affine[:3, 3] += shift
     junction = points(Grid(shape, affine), {50: np.array([0.0, 6.0, 41.0])})  # type: ignore[arg-type]
-    if junction is None:
-        return
-    along = distances(TUBE, junction)
+    assume(junction is not None)
+    along = distances(TUBE, junction)  # type: ignore[arg-type]
     heights = apply_affine(GRID.affine, np.c_[np.zeros((60, 2)), np.arange(60)])[:, 2]
     np.testing.assert_allclose(along, 41.0 - heights, atol=1.5)
 
@@ -107,7 +103,7 @@ def test_the_reference_table_stays_with_a_cropped_and_flipped_level_map() -> Non
 
 def test_a_level_map_that_ends_within_the_cord_is_named() -> None:
     data = np.full(SHAPE, 4, np.int16)
-    part = Volume(data, GRID).cropped(GRID.box.__class__((0, 0, 20), SHAPE))
+    part = Volume(data, GRID).cropped(Box((0, 0, 20), SHAPE))
     _, sentences = on_grid_of(TUBE, CsaRequest(level_map=part))
     assert any("does not reach the slices 0:19" in one for one in sentences)
 

@@ -169,8 +169,10 @@ def measuring(*, per_slice: int, hidden: bool = False) -> Callable[[_F], _F]:
 def check_measures(rest: Mapping[str, Any], *, image: bool) -> None:
     """Refuse flags that need or exclude each other; with an `image` levels need no file.
 
-    Raises:
-        click.UsageError: flags that need or exclude each other.
+    Raises
+    ------
+    click.UsageError
+        Flags that need or exclude each other.
     """
     _check_levels(rest, image=image)
     if rest["centerline_exclude_missing"] and not rest["centerline"]:
@@ -207,8 +209,10 @@ def _check_levels(rest: Mapping[str, Any], *, image: bool) -> None:
 def csa_request(rest: Mapping[str, Any]) -> CsaRequest:
     """The request, its files read.
 
-    Raises:
-        ImageError: a file cannot be used.
+    Raises
+    ------
+    ImageError
+        A file cannot be used.
     """
     from sct_deepseg_general.csa.measure import CsaRequest
     from sct_deepseg_general.morphometry.centreline import CentrelineFit

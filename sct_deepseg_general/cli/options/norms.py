@@ -40,9 +40,12 @@ def norm_request(
 
     `person` is what a DICOM header says; it counts where -contrast alone is given.
 
-    Raises:
-        click.UsageError: one of the two without the other.
-        NormsError: no possible age or sex.
+    Raises
+    ------
+    click.UsageError
+        One of the two without the other.
+    NormsError
+        No possible age or sex.
     """
     if rest["age"] is None and rest["sex"] is None and person is not None:
         return _of_header(person, rest["contrast"])
