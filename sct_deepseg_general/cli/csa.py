@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from sct_deepseg_general import __version__
-from sct_deepseg_general.cli._click import PROGRAM, SctCommand, flag, option, printable
+from sct_deepseg_general.cli._click import PROGRAM, SctCommand, flag, option, printable, takes
 from sct_deepseg_general.cli.options.csa import (
     FILE,
     ON_OFF,
+    MeasureOptions,
     c2c3_line,
     check_measures,
     companion_names,
@@ -22,7 +23,7 @@ from sct_deepseg_general.cli.options.csa import (
     level_request,
     measuring,
 )
-from sct_deepseg_general.cli.options.norms import among_norms, norm_lines, norm_request
+from sct_deepseg_general.cli.options.norms import NormOptions, among_norms, norm_lines, norm_request
 
 if TYPE_CHECKING:
     from sct_deepseg_general.csa.aggregate import Table
@@ -45,6 +46,26 @@ Examples:
 
 The columns and their values are those of SCT's sct_process_segmentation.
 """
+
+
+@dataclass(frozen=True)
+class CsaOptions:
+    """The values of all options of `csa`."""
+
+    mask: Path
+    output: Path | None
+    mask_label: int | None
+    mask_volume: int | None
+    measures: MeasureOptions
+    anat: Path | None
+    soft: Path | None
+    among: NormOptions
+    model: str | None
+    append: bool
+    plot: Path | None
+    backend: Literal["native", "sct"]
+    overwrite: bool
+    verbose: int
 
 
 @click.command(cls=SctCommand, epilog=_EPILOG)
@@ -71,37 +92,44 @@ The columns and their values are those of SCT's sct_process_segmentation.
 )
 @flag("-overwrite", help="Replace existing outputs.")
 @option("-v", to="verbose", default=1, type=click.IntRange(0, 2), help="0: errors only.")
-def command(mask: Path, output: Path | None, **rest: Any) -> int:
+@takes(CsaOptions)
+def command(given: CsaOptions) -> int:
     """Measure a mask: cross-sectional area, diameters and shape of the cord."""
     from sct_deepseg_general.csa.companions import on_grid_of
     from sct_deepseg_general.csa.table import write
     from sct_deepseg_general.image import nifti
     from sct_deepseg_general.job.mask_table import read_mask, status_path, write_status
 
-    path = output or mask.parent / f"{mask.name.removesuffix('.gz').removesuffix('.nii')}_csa.csv"
-    _check(path, rest)
-    segmentation = read_mask(mask, rest["mask_label"], rest["mask_volume"])
-    request = csa_request(rest)
-    if rest["soft"]:
-        request = replace(request, soft=nifti.load_probability(rest["soft"]))
-    request, sentences = on_grid_of(segmentation, request, str(mask), companion_names(rest))
-    if rest["verbose"]:
+    mask = given.mask
+    path = (
+        given.output
+        or mask.parent / f"{mask.name.removesuffix('.gz').removesuffix('.nii')}_csa.csv"
+    )
+    _check(path, given)
+    segmentation = read_mask(mask, given.mask_label, given.mask_volume)
+    request = csa_request(given.measures, given.anat)
+    if given.soft:
+        request = replace(request, soft=nifti.load_probability(given.soft))
+    request, sentences = on_grid_of(
+        segmentation, request, str(mask), companion_names(given.measures, given.anat, given.soft)
+    )
+    if given.verbose:
         _warnings(sentences)
-    if rest["backend"] == "sct":
+    if given.backend == "sct":
         from sct_deepseg_general.csa import sct
 
         table = sct.measured(segmentation, request)
     else:
-        table = _native(segmentation, request, mask, rest)
-    status = _status(mask, segmentation, request, rest)
-    version, append = f"sct_deepseg_general {__version__}", bool(rest["append"])
+        table = _native(segmentation, request, mask, given)
+    status = _status(mask, segmentation, request, given)
+    version, append = f"sct_deepseg_general {__version__}", given.append
     write(
         path, table, str(mask), version,
         append=append, status=status.status, reasons=status.reasons,
     )  # fmt: skip
     write_status(status_path(path), mask, table, status, append=append)
-    if rest["verbose"]:
-        _tell(table, status, path, rest)
+    if given.verbose:
+        _tell(table, status, path, given)
     return 0
 
 
@@ -110,9 +138,7 @@ def _warnings(sentences: Iterable[str]) -> None:
         print(f"Warning: {printable(sentence)}", file=sys.stderr)
 
 
-def _status(
-    mask: Path, segmentation: Volume, request: CsaRequest, rest: Mapping[str, Any]
-) -> MaskStatus:
+def _status(mask: Path, segmentation: Volume, request: CsaRequest, given: CsaOptions) -> MaskStatus:
     """Whether the mask is plausible; the sidecar of one that was edited is brought up to date."""
     from sct_deepseg_general.job.edited import describe_edited
     from sct_deepseg_general.job.mask_table import MaskStatus
@@ -121,52 +147,56 @@ def _status(
 
     quality = assess_mask(segmentation, measure(segmentation), request.image)
     edited = describe_edited(mask)
-    if edited and rest["verbose"]:
+    if edited and given.verbose:
         print(f"{printable(mask)} was edited: its sidecar now holds the area of the edited mask.")
     status = edited if edited and quality.status == "ok" else quality.status
     return MaskStatus(status, (*(["the mask was edited"] if edited else []), *quality.reasons))
 
 
-def _check(path: Path, rest: Mapping[str, Any]) -> None:
+def _among(given: CsaOptions) -> bool:
+    return given.among.age is not None or given.among.contrast is not None
+
+
+def _check(path: Path, given: CsaOptions) -> None:
     """Refuse at once what cannot be meant, or would fail or lose something at the end."""
     from sct_deepseg_general.files import clear_abandoned
     from sct_deepseg_general.job.mask_table import status_path
     from sct_deepseg_general.job.outputs import check_writable
 
-    check_measures(rest, image=bool(rest["anat"]))
-    if rest["backend"] == "sct" and (rest["c2c3"] or rest["level_source"] or rest["disc_at"]):
+    check_measures(given.measures, image=bool(given.anat))
+    if given.backend == "sct" and (
+        given.measures.c2c3 or given.measures.level_source or given.measures.disc_at
+    ):
         raise click.UsageError("-c2c3, -levels and -disc-at need -backend native.")
-    for name in ("plot", "age"):
-        if rest[name] and rest["backend"] == "sct":
+    for name, value in (("plot", given.plot), ("age", given.among.age)):
+        if value and given.backend == "sct":
             raise click.UsageError(f"-{name} needs -backend native.")
     outputs = (path, status_path(path))
-    check_writable(outputs, overwrite=rest["overwrite"] or bool(rest["append"]))
-    if rest["plot"]:
-        check_writable((rest["plot"],), overwrite=rest["overwrite"])
+    check_writable(outputs, overwrite=given.overwrite or given.append)
+    if given.plot:
+        check_writable((given.plot,), overwrite=given.overwrite)
     clear_abandoned(path.parent)
 
 
-def _native(
-    segmentation: Volume, request: CsaRequest, mask: Path, rest: Mapping[str, Any]
-) -> Table:
+def _native(segmentation: Volume, request: CsaRequest, mask: Path, given: CsaOptions) -> Table:
     from sct_deepseg_general.csa.measure import measured
 
-    wanted = level_request(rest)
+    wanted = level_request(given.measures, also=_among(given))
     answer = None
     if wanted is not None and request.image is not None:
         request, answer = _with_levels(segmentation, request, wanted)
     found = measured(segmentation, request)
-    norms = _among_norms(found, mask, rest)
-    if rest["plot"]:
-        _draw(found, mask, rest["plot"], norms)
-    if rest["verbose"]:
+    norms = _among_norms(found, mask, given)
+    if given.plot:
+        _draw(found, mask, given.plot, norms)
+    if given.verbose:
         _warn(found, request, mask)
         print(*norm_lines(norms) if norms else (), sep="\n", end="\n" if norms else "")
-    if rest["c2c3"]:
+    if given.measures.c2c3:
         from sct_deepseg_general.csa.c2c3 import c2c3_of
 
         print(c2c3_line(mask.name, c2c3_of(found), "", answer))
-    if norms is None or not norms.places or rest["perslice"]:
+    if norms is None or not norms.places or given.measures.perslice:
         return found.table
     from sct_deepseg_general.norms.columns import with_norms
 
@@ -203,9 +233,9 @@ def _with_levels(
     return replace(request, discs=answer.discs, selection=selection), answer
 
 
-def _among_norms(found: Measured, mask: Path, rest: Mapping[str, Any]) -> Assessment | None:
+def _among_norms(found: Measured, mask: Path, given: CsaOptions) -> Assessment | None:
     """Where the levels lie among the norms, by the record of the model that made the mask."""
-    asked = norm_request(mask, rest)
+    asked = norm_request(mask, given.among)
     if asked is None:
         return None
     from sct_deepseg_general.norms.assess import assessed
@@ -214,7 +244,7 @@ def _among_norms(found: Measured, mask: Path, rest: Mapping[str, Any]) -> Assess
     from sct_deepseg_general.quality.uncertainty import IntervalFactors
     from sct_deepseg_general.zoo.zoo import resolve
 
-    model = resolve(rest["model"] or model_of_mask(mask), offline=True)
+    model = resolve(given.model or model_of_mask(mask), offline=True)
     asked = replace(asked, repeat=IntervalFactors.from_record(model.intervals).repeat)
     calibrations = Calibrations.from_record(model.norms)
     return assessed(found.morphometrics, found.single_levels, asked, calibrations)
@@ -257,7 +287,7 @@ def _listed(numbers: Any) -> str:
     return number_list(numbers)
 
 
-def _tell(table: Table, status: MaskStatus, path: Path, rest: Mapping[str, Any]) -> None:
+def _tell(table: Table, status: MaskStatus, path: Path, given: CsaOptions) -> None:
     for row in table.rows if len(table.rows) <= 20 else ():
         area = row.values[0]
         if area is not None:
@@ -265,5 +295,5 @@ def _tell(table: Table, status: MaskStatus, path: Path, rest: Mapping[str, Any])
     for reason in status.reasons if status.status != "ok" else ():
         print(f"{status.status}: {printable(reason)}")
     print(path)
-    if rest["plot"]:
-        print(rest["plot"])
+    if given.plot:
+        print(given.plot)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from sct_deepseg_general.cli._click import PROGRAM, SctCommand, option, printable
+from sct_deepseg_general.cli._click import PROGRAM, SctCommand, option, printable, takes
 
 if TYPE_CHECKING:
     from sct_deepseg_general.job.qc_files import QcFiles, QcNames
@@ -26,6 +26,27 @@ Examples:
 
 Open qc/index.html in a browser: nothing is loaded from the network.
 """
+
+
+@dataclass(frozen=True)
+class QcOptions:
+    """The values of all options of `qc`."""
+
+    image: Path
+    mask: Path
+    other: Path | None
+    soft: Path | None
+    mask_label: int | None
+    mask_volume: int | None
+    folder: Path
+    dataset: str | None
+    subject: str | None
+    contrast: str | None
+    site: str
+    vertfile: Path | None
+    discfile: Path | None
+    volume: bool
+    verbose: int
 
 
 @click.command(cls=SctCommand, epilog=_EPILOG)
@@ -53,53 +74,54 @@ Open qc/index.html in a browser: nothing is loaded from the network.
     help="Include the volume for the interactive viewer.",
 )
 @option("-v", to="verbose", default=1, type=click.IntRange(0, 2), help="0: errors only.")
-def command(image: Path, mask: Path, folder: Path, **rest: Any) -> int:
+@takes(QcOptions)
+def command(given: QcOptions) -> int:
     """Add an image and its mask to a QC page, or compare two masks there."""
     from sct_deepseg_general.job.outputs import check_folder
     from sct_deepseg_general.job.qc_files import entry_of
     from sct_deepseg_general.qc.entry import add_entry
     from sct_deepseg_general.qc.folder import check_report
 
-    files = _files(image, mask, rest)
-    check_folder(folder)
-    check_report(folder)
-    entry, sentences = entry_of(files, _names(image, rest))
+    files = _files(given)
+    check_folder(given.folder)
+    check_report(given.folder)
+    entry, sentences = entry_of(files, _names(given))
     for sentence in sentences:
         print(f"Warning: {printable(sentence)}", file=sys.stderr)
-    page = add_entry(folder, entry, volume=bool(rest["volume"]))
-    if rest["verbose"]:
-        print(f"{mask}: {entry.status}{''.join(f', {reason}' for reason in entry.reasons)}")
+    page = add_entry(given.folder, entry, volume=given.volume)
+    if given.verbose:
+        print(f"{given.mask}: {entry.status}{''.join(f', {reason}' for reason in entry.reasons)}")
         print(f"QC page: {page}")
     return 0
 
 
-def _files(image: Path, mask: Path, given: Mapping[str, Any]) -> QcFiles:
+def _files(given: QcOptions) -> QcFiles:
     from sct_deepseg_general.job.qc_files import QcFiles
 
-    if given["vertfile"] and given["discfile"]:
+    if given.vertfile and given.discfile:
         raise click.UsageError("Levels come from -vertfile or from -discfile: give one of them.")
     return QcFiles(
-        image=image,
-        mask=mask,
-        other=given["other"],
-        soft=given["soft"],
-        level_map=given["vertfile"],
-        discs=given["discfile"],
-        label=given["mask_label"],
-        volume=given["mask_volume"],
+        image=given.image,
+        mask=given.mask,
+        other=given.other,
+        soft=given.soft,
+        level_map=given.vertfile,
+        discs=given.discfile,
+        label=given.mask_label,
+        volume=given.mask_volume,
     )
 
 
-def _names(image: Path, given: Mapping[str, Any]) -> QcNames:
+def _names(given: QcOptions) -> QcNames:
     """Dataset, subject and contrast, as given or as the image is named."""
     from sct_deepseg_general.job.job import filed
     from sct_deepseg_general.job.qc_files import QcNames
 
-    dataset, subject, contrast = filed(image)
+    dataset, subject, contrast = filed(given.image)
     return QcNames(
-        dataset=given["dataset"] or dataset,
-        subject=given["subject"] or subject,
-        contrast=given["contrast"] or contrast,
-        site=given["site"],
+        dataset=given.dataset or dataset,
+        subject=given.subject or subject,
+        contrast=given.contrast or contrast,
+        site=given.site,
         command=shlex.join([PROGRAM, *sys.argv[1:]]),
     )

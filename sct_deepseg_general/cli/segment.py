@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +21,10 @@ from sct_deepseg_general.cli._click import (
     option,
     print_version,
     printable,
+    takes,
 )
 from sct_deepseg_general.cli.options.csa import (
+    MeasureOptions,
     c2c3_line,
     check_measures,
     companion_names,
@@ -29,11 +32,10 @@ from sct_deepseg_general.cli.options.csa import (
     level_request,
     measuring,
 )
-from sct_deepseg_general.cli.options.norms import among_norms, norm_lines, norm_request
+from sct_deepseg_general.cli.options.norms import NormOptions, among_norms, norm_lines, norm_request
 from sct_deepseg_general.cli.options.segment import (
     choosing_imported,
     ending,
-    mask_settings,
     overwriting,
     segmenting,
     verbosity,
@@ -53,7 +55,6 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-_OF_ONE_IMAGE = ("-vertfile", "-discfile", "-disc-at", "-pmj", "-centerline", "-plot")
 _EPILOG = f"""\
 Examples:
   {PROGRAM} -i t2.nii.gz
@@ -68,6 +69,42 @@ The flags of csa work here too (-perlevel, -vert, -vertfile, -discfile, -pmj and
 
 Subcommands ({PROGRAM} NAME -h):
 """ + "".join(f"  {name:<9} {text}\n" for name, text in SUBCOMMANDS.items())
+
+
+@dataclass(frozen=True)
+class SegmentOptions:
+    """The values of all options of the main command."""
+
+    images: tuple[Path, ...]
+    series: int | None
+    output: Path | None
+    model: str | None
+    device: str
+    engine: str
+    threshold: float | None
+    largest: bool
+    fill_holes: bool
+    exact: bool
+    soft: bool
+    uncertainty: bool
+    task: str | None
+    label: str | None
+    channels: tuple[Path, ...]
+    trust: bool
+    precision: str
+    csa: bool
+    measures: MeasureOptions
+    among: NormOptions
+    plot: Path | None
+    reports: tuple[Path, ...]
+    earlier: Path | None
+    qc: Path | None
+    qc_dataset: str | None
+    qc_subject: str | None
+    overwrite: tuple[str, ...]
+    strict: bool
+    offline: bool
+    verbose: int
 
 
 @click.command(cls=SctCommand, epilog=_EPILOG)
@@ -123,117 +160,136 @@ Subcommands ({PROGRAM} NAME -h):
 @flag(
     "-version", is_eager=True, expose_value=False, callback=print_version, help="Show the version."
 )
-def command(images: tuple[Path, ...], output: Path | None, model: str | None, **rest: Any) -> int:
+@takes(SegmentOptions)
+def command(given: SegmentOptions) -> int:
     """Segment the spinal cord in MR images of any contrast, and measure its area.
 
     Writes T2_seg.nii.gz, T2_seg.json and T2_seg_csa.csv beside T2.nii.gz.
     """
-    images, person = _from_dicom(images, output, rest)
-    request = _request(images, rest, person)
-    chosen = _model(model, rest)
-    jobs = _jobs(images, output, request, chosen, rest)
-    if rest["plot"]:
-        check_writable((rest["plot"],), overwrite=bool(rest["overwrite"]))
-    _check_reports(images, rest)
-    predictor = _predictor(chosen, rest)
+    images, person = _from_dicom(given)
+    request = _request(images, given, person)
+    chosen = _model(given)
+    jobs = _jobs(images, request, chosen, given)
+    if given.plot:
+        check_writable((given.plot,), overwrite=bool(given.overwrite))
+    _check_reports(images, given)
+    predictor = _predictor(chosen, given)
     if len(jobs) == 1:
-        return _ended([_one(jobs[0], predictor, request, rest)], rest)
-    return _several(jobs, predictor, request, rest)
+        return _ended([_one(jobs[0], predictor, request, given)], given)
+    return _several(jobs, predictor, request, given)
 
 
-def _from_dicom(
-    images: tuple[Path, ...], output: Path | None, rest: Mapping[str, Any]
-) -> tuple[tuple[Path, ...], Person | None]:
+def _from_dicom(given: SegmentOptions) -> tuple[tuple[Path, ...], Person | None]:
     """The images, a DICOM folder turned into one beside it or in -o, and whose it is."""
+    images, output = given.images, given.output
     if len(images) != 1 or not os.path.isdir(images[0]):  # noqa: PTH112 - false for a circular link
-        if rest["series"] is not None:
+        if given.series is not None:
             raise click.UsageError("-series needs one DICOM folder with -i.")
         return images, None
     from sct_deepseg_general.dicom.convert import converted
     from sct_deepseg_general.dicom.series import chosen, series_in
 
-    one = chosen(series_in(images[0]), rest["series"])
+    one = chosen(series_in(images[0]), given.series)
     folder = images[0].absolute().parent if output is None else output
     if folder.name.endswith((".nii", ".nii.gz")):
         folder = folder.parent
-    suffix = f"_{rest['contrast']}" if rest["contrast"] else ""
+    suffix = f"_{given.among.contrast}" if given.among.contrast else ""
     path = folder / f"{images[0].absolute().name}_series{one.number}{suffix}.nii.gz"
-    check_writable((path,), overwrite=bool(rest["overwrite"]))
+    check_writable((path,), overwrite=bool(given.overwrite))
     return (converted(one, path),), one.person
 
 
-def _request(images: tuple[Path, ...], rest: Mapping[str, Any], person: Person | None) -> Request:
+def _request(images: tuple[Path, ...], given: SegmentOptions, person: Person | None) -> Request:
     from sct_deepseg_general.inference.pipeline import Options
     from sct_deepseg_general.job.job import QcPlace, Request
 
-    qc = rest["qc"] and QcPlace(rest["qc"], rest["qc_dataset"] or "", rest["qc_subject"] or "")
+    qc = None
+    if given.qc is not None:
+        qc = QcPlace(given.qc, given.qc_dataset or "", given.qc_subject or "")
     return Request(
-        options=Options(**mask_settings(rest), label=rest["label"]),
-        soft=rest["soft"],
-        csa=bool(rest["csa"]),
+        options=Options(**_mask_settings(given), label=given.label),
+        soft=given.soft,
+        csa=given.csa,
         qc=qc,
         command=shlex.join([PROGRAM, *sys.argv[1:]]),
-        measures=_measures(images, rest),
-        names=companion_names(rest),
-        levels=level_request(rest),
-        norms=_norms(images, rest, person),
+        measures=_measures(images, given),
+        names=companion_names(given.measures),
+        levels=level_request(given.measures, also=_needs_levels(given)),
+        norms=_norms(images, given, person),
     )
 
 
-def _check_reports(images: tuple[Path, ...], rest: Mapping[str, Any]) -> None:
-    if rest["earlier"] and not rest["reports"]:
+def _needs_levels(given: SegmentOptions) -> bool:
+    among = given.among
+    return among.age is not None or among.contrast is not None or bool(given.reports)
+
+
+def _mask_settings(given: SegmentOptions) -> dict[str, Any]:
+    """The values of the flags for the mask, by the names of the fields of `Options`."""
+    names = ("threshold", "largest", "fill_holes", "exact", "uncertainty")
+    return {name: getattr(given, name) for name in names}
+
+
+def _check_reports(images: tuple[Path, ...], given: SegmentOptions) -> None:
+    if given.earlier and not given.reports:
         raise click.UsageError("-earlier needs -report.")
-    if not rest["reports"]:
+    if not given.reports:
         return
     if len(images) > 1:
         raise click.UsageError("-report belongs to one image: give one with -i.")
-    for path in rest["reports"]:
+    for path in given.reports:
         if path.suffix not in {".pdf", ".html"}:
             raise click.UsageError(f"-report {path}: name a .pdf or .html file.")
-    check_writable(rest["reports"], overwrite=bool(rest["overwrite"]))
+    check_writable(given.reports, overwrite=bool(given.overwrite))
 
 
-def _measures(images: tuple[Path, ...], rest: Mapping[str, Any]) -> CsaRequest:
+def _measures(images: tuple[Path, ...], given: SegmentOptions) -> CsaRequest:
     """The rows of the table: of every slice, unless levels or regions are asked for."""
-    check_measures(rest, image=True)
-    of_one = [name for name in _OF_ONE_IMAGE if rest[name.lstrip("-").replace("-", "_")]]
+    check_measures(given.measures, image=True)
+    measures = given.measures
+    companions = {
+        "-vertfile": measures.vertfile,
+        "-discfile": measures.discfile,
+        "-disc-at": measures.disc_at,
+        "-pmj": measures.pmj,
+        "-centerline": measures.centerline,
+        "-plot": given.plot,
+    }
+    of_one = [name for name, value in companions.items() if value]
     if of_one and len(images) > 1:
         raise click.UsageError(f"{of_one[0]} belongs to one image: give one with -i.")
-    return csa_request(rest)
+    return csa_request(given.measures)
 
 
 def _norms(
-    images: tuple[Path, ...], rest: Mapping[str, Any], person: Person | None
+    images: tuple[Path, ...], given: SegmentOptions, person: Person | None
 ) -> NormRequest | None:
-    found = norm_request(images[0], rest, person)
+    found = norm_request(images[0], given.among, person)
     if found is not None and len(images) > 1:
         raise click.UsageError("-age belongs to one image: give one with -i.")
     return found
 
 
 def _jobs(
-    images: tuple[Path, ...],
-    output: Path | None,
-    request: Request,
-    model: Model,
-    rest: Mapping[str, Any],
+    images: tuple[Path, ...], request: Request, model: Model, given: SegmentOptions
 ) -> list[Job]:
     """A job for each image, after checks that its outputs can be written and nothing is lost."""
     from sct_deepseg_general.job.job import Job
     from sct_deepseg_general.job.labels import main_suffix
     from sct_deepseg_general.job.overwrite import Overwrite
 
+    output = given.output
     if output is not None and len(images) > 1 and output.name.endswith((".nii", ".nii.gz")):
         raise click.UsageError("-o names one file for several images: give a folder.")
-    if rest["channels"] and len(images) > 1:
+    if given.channels and len(images) > 1:
         raise click.UsageError("-channels belongs to one image: give one with -i.")
     results = _results(images)
     kept = [image for image in images if image not in results]
-    suffix, channels = main_suffix(model, rest["label"]), rest["channels"]
+    suffix, channels = main_suffix(model, given.label), given.channels
     jobs = [Job(image, outputs_for(image, output, suffix), channels=channels) for image in kept]
     wanted = [_wanted(job, request, model) for job in jobs]
     _check_apart(kept, [path for paths in wanted for path in paths])
-    overwrite = Overwrite.of_words(rest["overwrite"])
+    overwrite = Overwrite.of_words(given.overwrite)
     if request.qc is not None:
         from sct_deepseg_general.qc.folder import check_report
 
@@ -295,45 +351,44 @@ def _check_apart(images: Sequence[Path], outputs: list[Path]) -> None:
         seen.add(path)
 
 
-def _model(name: str | None, rest: Mapping[str, Any]) -> Model:
+def _model(given: SegmentOptions) -> Model:
     """The model that -m or -task names; it is fetched and converted where that is allowed."""
     from sct_deepseg_general.cli.options.segment import fetch_options
     from sct_deepseg_general.zoo.zoo import resolve, task_key
 
-    if name is not None and rest["task"] is not None:
+    name = given.model
+    if name is not None and given.task is not None:
         raise click.UsageError("-m and -task name two models: give one of them.")
-    if rest["task"] is not None:
-        name = task_key(rest["task"])
-    with fetch_options(trust=rest["trust"], offline=rest["offline"]) as options:
-        model = resolve(name, offline=rest["offline"], options=options)
-    if rest["label"] is not None:
-        model.scheme.label(rest["label"])
+    if given.task is not None:
+        name = task_key(given.task)
+    with fetch_options(trust=given.trust, offline=given.offline) as options:
+        model = resolve(name, offline=given.offline, options=options)
+    if given.label is not None:
+        model.scheme.label(given.label)
     return model
 
 
-def _predictor(model: Model, rest: Mapping[str, Any]) -> Predictor:
+def _predictor(model: Model, given: SegmentOptions) -> Predictor:
     from sct_deepseg_general.inference.predictor import load_predictor
 
-    return load_predictor(model, rest["engine"], rest["device"], rest["precision"])
+    return load_predictor(model, given.engine, given.device, given.precision)
 
 
-def _several(
-    jobs: list[Job], predictor: Predictor, request: Request, rest: Mapping[str, Any]
-) -> int:
+def _several(jobs: list[Job], predictor: Predictor, request: Request, given: SegmentOptions) -> int:
     done, failed = [], []
     for job in jobs:
         try:
-            done.append(_one(job, predictor, request, rest))
+            done.append(_one(job, predictor, request, given))
         except DeepsegError as error:
             failed.append(printable(job.image))
             print(f"Error: {printable(error)}", file=sys.stderr)
     if failed:
         print(f"{len(failed)} of {len(jobs)} images failed: {', '.join(failed)}", file=sys.stderr)
-    return 1 if failed else _ended(done, rest)
+    return 1 if failed else _ended(done, given)
 
 
-def _ended(done: list[Done], rest: Mapping[str, Any]) -> int:
-    return int(rest["strict"] and any(map(_failed, done)))
+def _ended(done: list[Done], given: SegmentOptions) -> int:
+    return int(given.strict and any(map(_failed, done)))
 
 
 def _failed(done: Done) -> bool:
@@ -342,21 +397,21 @@ def _failed(done: Done) -> bool:
     return withheld or done.quality.status == "fail"
 
 
-def _one(job: Job, predictor: Predictor, request: Request, rest: Mapping[str, Any]) -> Done:
+def _one(job: Job, predictor: Predictor, request: Request, given: SegmentOptions) -> Done:
     from sct_deepseg_general.job.job import run
 
-    with _bar(rest["verbose"]) as progress:
+    with _bar(given.verbose) as progress:
         done = run(job, predictor, request, progress)
-    if rest["plot"]:
-        _draw(done, rest["plot"])
-    if rest["reports"]:
-        _report(done, predictor, rest)
+    if given.plot:
+        _draw(done, given.plot)
+    if given.reports:
+        _report(done, predictor, given)
     _warn(done)
     if done.c2c3 is not None:
         name = printable(job.image.name)
         print(c2c3_line(name, done.c2c3, done.quality.status, done.levels))
-    elif rest["verbose"]:
-        _tell(done, predictor, request, rest["verbose"])
+    elif given.verbose:
+        _tell(done, predictor, request, given.verbose)
     return done
 
 
@@ -379,14 +434,14 @@ def _warn(done: Done) -> None:
         )
 
 
-def _report(done: Done, predictor: Predictor, rest: Mapping[str, Any]) -> None:
+def _report(done: Done, predictor: Predictor, given: SegmentOptions) -> None:
     from sct_deepseg_general.report.content import content_of
     from sct_deepseg_general.report.html import write_html
     from sct_deepseg_general.report.pdf import write_pdf
 
-    earlier = _since(rest["earlier"], done, predictor) if rest["earlier"] else None
+    earlier = _since(given.earlier, done, predictor) if given.earlier else None
     content = content_of(done, predictor.model.key, earlier)
-    for path in rest["reports"]:
+    for path in given.reports:
         write = write_pdf if path.suffix == ".pdf" else write_html
         write(path, content)
 

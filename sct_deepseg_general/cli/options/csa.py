@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 
@@ -21,6 +22,7 @@ __all__ = [
     "FILE",
     "MEASURING",
     "ON_OFF",
+    "MeasureOptions",
     "c2c3_line",
     "check_measures",
     "companion_names",
@@ -66,6 +68,31 @@ class _Anchor(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # gener
         if not (comma and place.strip().isdigit() and number.strip().isdigit()):
             self.fail(f"'{value}' is no disc: write slice,number, such as 120,3.", param, ctx)
         return int(place), int(number)
+
+
+@dataclass(frozen=True)
+class MeasureOptions:
+    """The values of the flags that `measuring` adds."""
+
+    perslice: bool
+    perlevel: bool
+    slices: tuple[int, ...] | None
+    levels: tuple[int, ...] | None
+    vertfile: Path | None
+    discfile: Path | None
+    level_source: Literal["auto"] | None
+    disc_at: tuple[int, int] | None
+    c2c3: bool
+    pmj: Path | None
+    pmj_distance: float | None
+    pmj_extent: float
+    angle_corr: bool
+    centerline: Path | None
+    centerline_algo: Literal["bspline", "polyfit", "linear", "nurbs"]
+    centerline_smooth: float
+    centerline_exclude_missing: bool
+    pam50: bool
+    normalize: tuple[str, ...]
 
 
 MEASURING: dict[str, dict[str, Any]] = {
@@ -166,7 +193,7 @@ def measuring(*, per_slice: int, hidden: bool = False) -> Callable[[_F], _F]:
     return decorated
 
 
-def check_measures(rest: Mapping[str, Any], *, image: bool) -> None:
+def check_measures(given: MeasureOptions, *, image: bool) -> None:
     """Refuse flags that need or exclude each other; with an `image` levels need no file.
 
     Raises
@@ -174,39 +201,39 @@ def check_measures(rest: Mapping[str, Any], *, image: bool) -> None:
     click.UsageError
         Flags that need or exclude each other.
     """
-    _check_levels(rest, image=image)
-    if rest["centerline_exclude_missing"] and not rest["centerline"]:
+    _check_levels(given, image=image)
+    if given.centerline_exclude_missing and not given.centerline:
         raise click.UsageError("-centerline-exclude-missing needs -centerline.")
-    if rest["pam50"] and not rest["perslice"]:
+    if given.pam50 and not given.perslice:
         raise click.UsageError("-normalize-PAM50 needs -perslice 1.")
-    if rest["pmj_distance"] is not None and rest["pmj"] is None:
+    if given.pmj_distance is not None and given.pmj is None:
         raise click.UsageError("-pmj-distance needs -pmj.")
-    if rest["pmj"] and rest["pmj_distance"] is None and not rest["perslice"]:
+    if given.pmj and given.pmj_distance is None and not given.perslice:
         raise click.UsageError("-pmj needs -pmj-distance or -perslice 1.")
 
 
-def _check_levels(rest: Mapping[str, Any], *, image: bool) -> None:
-    known = image or rest["vertfile"] or rest["discfile"]
-    if rest["vertfile"] and rest["discfile"]:
+def _check_levels(given: MeasureOptions, *, image: bool) -> None:
+    known = image or given.vertfile or given.discfile
+    if given.vertfile and given.discfile:
         raise click.UsageError("Levels come from -vertfile or from -discfile: give one of them.")
-    for name, given in (
-        ("-vert", rest["levels"]),
-        ("-perlevel", rest["perlevel"]),
-        ("-normalize-PAM50", rest["pam50"]),
-        ("-c2c3", rest["c2c3"]),
+    for name, value in (
+        ("-vert", given.levels),
+        ("-perlevel", given.perlevel),
+        ("-normalize-PAM50", given.pam50),
+        ("-c2c3", given.c2c3),
     ):
-        if given and not known:
+        if value and not known:
             raise click.UsageError(
                 f"{name} needs -vertfile or -discfile, or -anat with the image to find levels in."
             )
-    for name, given in (("-levels", rest["level_source"]), ("-disc-at", rest["disc_at"])):
-        if given and not image:
-            raise click.UsageError(f"{name} needs -anat: the image to find levels in.")
-    if rest["disc_at"] and (rest["vertfile"] or rest["discfile"]):
+    if not image and (given.level_source or given.disc_at):
+        name = "-levels" if given.level_source else "-disc-at"
+        raise click.UsageError(f"{name} needs -anat: the image to find levels in.")
+    if given.disc_at and (given.vertfile or given.discfile):
         raise click.UsageError("-disc-at is for images without -vertfile and -discfile.")
 
 
-def csa_request(rest: Mapping[str, Any]) -> CsaRequest:
+def csa_request(given: MeasureOptions, anat: Path | None = None) -> CsaRequest:
     """The request, its files read.
 
     Raises
@@ -218,38 +245,33 @@ def csa_request(rest: Mapping[str, Any]) -> CsaRequest:
     from sct_deepseg_general.morphometry.centreline import CentrelineFit
 
     return CsaRequest(
-        selection=_selection(rest),
-        angle_correction=bool(rest["angle_corr"]),
-        fit=CentrelineFit(rest["centerline_algo"], rest["centerline_smooth"]),
-        level_map=_labels(rest["vertfile"]),
-        discs=_labels(rest["discfile"]),
-        pmj=_labels(rest["pmj"]),
-        pmj_distance=rest["pmj_distance"],
-        pmj_extent=rest["pmj_extent"],
-        image=_image(rest.get("anat")),
-        centreline=_loaded(rest["centerline"]),
-        only_on_centreline=bool(rest["centerline_exclude_missing"]),
-        to_pam50=bool(rest["pam50"]),
-        person=_person(rest["normalize"]),
+        selection=_selection(given),
+        angle_correction=given.angle_corr,
+        fit=CentrelineFit(given.centerline_algo, given.centerline_smooth),
+        level_map=_labels(given.vertfile),
+        discs=_labels(given.discfile),
+        pmj=_labels(given.pmj),
+        pmj_distance=given.pmj_distance,
+        pmj_extent=given.pmj_extent,
+        image=_image(anat),
+        centreline=_loaded(given.centerline),
+        only_on_centreline=given.centerline_exclude_missing,
+        to_pam50=given.pam50,
+        person=_person(given.normalize),
     )
 
 
-def level_request(rest: Mapping[str, Any]) -> LevelRequest | None:
-    """How levels are found; None where no flag needs them."""
-    files = ("vertfile", "discfile", "level_source", "disc_at")
-    wanted = any(rest[name] for name in (*files, "levels", "perlevel", "pam50", "c2c3"))
-    if (
-        not wanted
-        and rest.get("age") is None
-        and rest.get("contrast") is None
-        and not rest.get("reports")
-    ):
+def level_request(given: MeasureOptions, *, also: bool = False) -> LevelRequest | None:
+    """How levels are found; None where neither these flags nor, with `also`, others need them."""
+    files = (given.vertfile, given.discfile, given.level_source, given.disc_at)
+    wanted = (given.levels, given.perlevel, given.pam50, given.c2c3)
+    if not (also or any(files) or any(wanted)):
         return None
     from sct_deepseg_general.levels.answer import LevelRequest
     from sct_deepseg_general.levels.detect import Anchor
 
-    anchor = Anchor(*rest["disc_at"]) if rest["disc_at"] else None
-    return LevelRequest(anchor, rest["c2c3"])
+    anchor = Anchor(*given.disc_at) if given.disc_at else None
+    return LevelRequest(anchor, given.c2c3)
 
 
 def c2c3_line(name: str, found: C2C3, mask: str, answer: LevelAnswer | None) -> str:
@@ -265,28 +287,30 @@ def c2c3_line(name: str, found: C2C3, mask: str, answer: LevelAnswer | None) -> 
     return ", ".join(words) + (f": {reasons}" if reasons else "")
 
 
-def _selection(rest: Mapping[str, Any]) -> Selection:
+def _selection(given: MeasureOptions) -> Selection:
     from sct_deepseg_general.csa.selection import Selection
 
     return Selection(
-        slices=rest["slices"] or (),
-        levels=rest["levels"] or (),
-        per_slice=bool(rest["perslice"]),
-        per_level=bool(rest["perlevel"]),
+        slices=given.slices or (),
+        levels=given.levels or (),
+        per_slice=given.perslice,
+        per_level=given.perlevel,
     )
 
 
-def companion_names(rest: Mapping[str, Any]) -> dict[str, str]:
+def companion_names(
+    given: MeasureOptions, anat: Path | None = None, soft: Path | None = None
+) -> dict[str, str]:
     """The paths of the files that go with the mask, by the fields of `CsaRequest`, for messages."""
-    flags = {
-        "level_map": "vertfile",
-        "discs": "discfile",
-        "image": "anat",
-        "centreline": "centerline",
+    paths = {
+        "level_map": given.vertfile,
+        "discs": given.discfile,
+        "pmj": given.pmj,
+        "centreline": given.centerline,
+        "image": anat,
+        "soft": soft,
     }
-    flags |= {"pmj": "pmj", "soft": "soft"}
-    given = {field: rest.get(flag) for field, flag in flags.items()}
-    return {field: str(path) for field, path in given.items() if isinstance(path, Path)}
+    return {field: str(path) for field, path in paths.items() if path is not None}
 
 
 def _labels(path: Path | None) -> Volume | None:

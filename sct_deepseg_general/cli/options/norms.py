@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,7 +16,17 @@ if TYPE_CHECKING:
     from sct_deepseg_general.norms.assess import Assessment, NormRequest
     from sct_deepseg_general.norms.centile import Place
 
-__all__ = ["among_norms", "norm_lines", "norm_request"]
+__all__ = ["NormOptions", "among_norms", "norm_lines", "norm_request"]
+
+
+@dataclass(frozen=True)
+class NormOptions:
+    """The values of the flags that `among_norms` adds: years, "F" or "M", and the contrast."""
+
+    age: float | None
+    sex: str | None
+    contrast: str | None
+
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _OPTIONS: tuple[Callable[[Any], Any], ...] = (
@@ -34,7 +45,7 @@ def among_norms(command: _F) -> _F:
 
 
 def norm_request(
-    image: Path, rest: Mapping[str, Any], person: Person | None = None
+    image: Path, given: NormOptions, person: Person | None = None
 ) -> NormRequest | None:
     """Among whom to place the person; None where no age and sex are given.
 
@@ -47,20 +58,20 @@ def norm_request(
     NormsError
         No possible age or sex.
     """
-    if rest["age"] is None and rest["sex"] is None and person is not None:
-        return _of_header(person, rest["contrast"])
-    if rest["age"] is None and rest["sex"] is None:
-        if rest["contrast"] is not None:
+    if given.age is None and given.sex is None and person is not None:
+        return _of_header(person, given.contrast)
+    if given.age is None and given.sex is None:
+        if given.contrast is not None:
             raise click.UsageError("-contrast needs -age and -sex.")
         return None
-    if rest["age"] is None or rest["sex"] is None:
+    if given.age is None or given.sex is None:
         raise click.UsageError("Centiles need both -age and -sex.")
     from sct_deepseg_general.norms.assess import NormRequest
     from sct_deepseg_general.norms.model import Subject
 
     stem = image.name.split(".")[0].removesuffix("_seg")
-    family = rest["contrast"] or stem.rpartition("_")[2]
-    return NormRequest(Subject(rest["age"], rest["sex"].upper()), family)
+    family = given.contrast or stem.rpartition("_")[2]
+    return NormRequest(Subject(given.age, given.sex.upper()), family)
 
 
 def _of_header(person: Person, family: str | None) -> NormRequest | None:

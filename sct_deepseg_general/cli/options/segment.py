@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -18,7 +18,6 @@ __all__ = [
     "converted",
     "ending",
     "fetch_options",
-    "mask_settings",
     "overwriting",
     "segmenting",
     "verbosity",
@@ -141,17 +140,6 @@ def overwriting(text: str) -> Callable[[_F], _F]:
         help=f"{text} A mask that was edited, or that another program made, is replaced only if "
         "its name follows.",
     )
-
-
-def mask_settings(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of the flags, by the names of the fields of `Options` and `WorkerSettings`."""
-    return {
-        "threshold": given["threshold"],
-        "largest": bool(given["largest"]),
-        "fill_holes": bool(given["fill_holes"]),
-        "exact": given["exact"],
-        "uncertainty": given["uncertainty"],
-    }
 
 
 def _together(command: _F, options: tuple[Callable[[Any], Any], ...]) -> _F:
