@@ -1,0 +1,98 @@
+"""A command receives its options as one frozen dataclass, checked field by field."""
+
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+import pytest
+
+from sct_deepseg_general.cli._click import (
+    PATH,
+    SctCommand,
+    flag,
+    option,
+    options_of,
+    takes,
+)
+
+
+@dataclass(frozen=True)
+class Shared:
+    slices: tuple[int, ...] | None
+    smooth: float
+
+
+@dataclass(frozen=True)
+class Example:
+    image: Path
+    overwrite: bool
+    fit: Literal["linear", "bspline"]
+    shared: Shared
+
+
+VALUES: dict[str, Any] = {
+    "image": Path("t2.nii.gz"),
+    "overwrite": 1,
+    "fit": "linear",
+    "slices": (1, 2),
+    "smooth": 30,
+}
+
+
+def test_values_become_a_frozen_dataclass_with_shared_options_inside() -> None:
+    made = options_of(Example, VALUES)
+    assert made == Example(Path("t2.nii.gz"), True, "linear", Shared((1, 2), 30.0))
+    assert type(made.overwrite) is bool
+    assert type(made.shared.smooth) is float
+    with pytest.raises(FrozenInstanceError):
+        made.overwrite = False  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("image", "t2.nii.gz"),
+        ("overwrite", 2),
+        ("fit", "nurbs"),
+        ("slices", (1, "2")),
+        ("slices", [1]),
+        ("smooth", True),
+        ("smooth", None),
+    ],
+)
+def test_a_value_of_another_type_is_refused(name: str, value: Any) -> None:
+    with pytest.raises(TypeError, match=name):
+        options_of(Example, {**VALUES, name: value})
+
+
+def test_fields_and_options_must_be_the_same() -> None:
+    with pytest.raises(TypeError, match="extra"):
+        options_of(Example, {**VALUES, "extra": 1})
+    with pytest.raises(TypeError, match="smooth"):
+        options_of(Example, {name: value for name, value in VALUES.items() if name != "smooth"})
+
+
+@dataclass(frozen=True)
+class OfCommand:
+    image: Path
+    overwrite: bool
+
+
+def test_a_command_takes_its_options_as_one_value() -> None:
+    received: list[OfCommand] = []
+
+    @click.command(cls=SctCommand)
+    @option("-i", to="image", required=True, type=PATH)
+    @flag("-overwrite")
+    @takes(OfCommand)
+    def command(options: OfCommand) -> int:
+        """Do nothing."""
+        received.append(options)
+        return 3
+
+    assert command.main(["-i", "a.nii", "-overwrite"], standalone_mode=False) == 3
+    assert received == [OfCommand(Path("a.nii"), True)]
+    assert command.help == "Do nothing."
