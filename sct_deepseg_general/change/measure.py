@@ -67,7 +67,9 @@ class Slices:
     boundary: Floats
 
     def reversed(self) -> Slices:
-        """With first and second exchanged."""
+        """The same slices (arrays with one value for each slice) with first and second image
+        exchanged.
+        """
         return replace(self, first=self.second, second=self.first, boundary=-self.boundary)
 
 

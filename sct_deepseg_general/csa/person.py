@@ -47,7 +47,7 @@ _WITH_THALAMUS = _Model(
 
 
 def person(predictors: tuple[tuple[str, float], ...]) -> Person:
-    """From pairs of a predictor's name and its value.
+    """The person, from pairs of a predictor's name and its value: sex (0 or 1), and volumes in mm³.
 
     Raises
     ------

@@ -150,7 +150,9 @@ def slices_at(
 def missing_length(
     distance: float, distances: Floats, slices: tuple[int, ...], extent: float = EXTENT
 ) -> float:
-    """How many mm of the window the slices do not cover; 0 where less than a slice is missing."""
+    """How many mm of the window the slices do not cover; 0 where less than a slice is missing.
+    `distances`, shape (all slices of the image,), are mm from the PMJ.
+    """
     along = np.sort(distances[list(slices)])
     known = distances[np.isfinite(distances)]
     step = float(np.median(np.abs(np.diff(known)))) if known.size > 1 else extent

@@ -98,7 +98,9 @@ def summed_up(findings: Iterable[Finding], confidence: float) -> Quality:
 
 
 def below(value: float, limits: tuple[float, float]) -> Status:
-    """The status of a value, given the limits (fail, warn) below which it is not ok."""
+    """The status of a value, given the limits (fail, warn) below which it is not ok; all three are
+    in one unit, such as mm² or a share.
+    """
     return "fail" if value < limits[0] else "warn" if value < limits[1] else "ok"
 
 
