@@ -31,11 +31,11 @@ from sct_deepseg_general.errors import ImageError
 from sct_deepseg_general.files import FileStamp, sha256, written_together
 from sct_deepseg_general.image import nifti
 from sct_deepseg_general.image.companion import has_position
+from sct_deepseg_general.image.kinds import check_is_image
 from sct_deepseg_general.image.las import InLas
 from sct_deepseg_general.inference.pipeline import Options, Result, segment
 from sct_deepseg_general.inference.predictor import Predictor
 from sct_deepseg_general.job import levels as job_levels
-from sct_deepseg_general.job.inputs import check_is_image
 from sct_deepseg_general.job.labels import (
     has_no_cord,
     label_paths,

@@ -15,6 +15,7 @@ from sct_deepseg_general.csa.measure import CsaRequest
 from sct_deepseg_general.errors import ImageError
 from sct_deepseg_general.image import nifti
 from sct_deepseg_general.image.companion import brought_over, described
+from sct_deepseg_general.image.kinds import binary_mask, check_is_image
 from sct_deepseg_general.image.las import AXES
 from sct_deepseg_general.image.volume import Grid, Probability, Segmentation, Volume
 from sct_deepseg_general.job.mask_table import read_mask
@@ -120,6 +121,7 @@ def entry_of(files: QcFiles, names: QcNames) -> tuple[QcEntry, tuple[str, ...]]:
 def _read(files: QcFiles) -> _Read:
     """The volumes of the files; only the mask itself is never resampled, as its area is shown."""
     image = nifti.load(files.image)
+    check_is_image(image, str(files.image))
     sentences: list[str] = []
     mask = _mask(files, files.mask, image, sentences, exact=True)
     other = None if files.other is None else _mask(files, files.other, image, sentences)
@@ -137,8 +139,7 @@ def _mask(
 ) -> Segmentation:
     """A mask on the grid of the image; with `exact`, one that needs resampling is refused."""
     onto = files.image
-    read = _chosen(path, files)
-    mask = Segmentation((read.data > 0.5).astype(np.uint8), read.grid, read.header)
+    mask = binary_mask(_chosen(path, files), str(path))
     brought = brought_over(mask, "mask", image, str(path), str(onto))
     if exact and not brought.exact:
         raise ImageError(
