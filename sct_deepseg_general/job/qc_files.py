@@ -19,7 +19,13 @@ from sct_deepseg_general.image.kinds import binary_mask, check_is_image
 from sct_deepseg_general.image.las import AXES
 from sct_deepseg_general.image.volume import Grid, Probability, Segmentation, Volume
 from sct_deepseg_general.job.mask_table import read_mask
-from sct_deepseg_general.levels.slices import covered_name, covers_of, from_discs, from_levels
+from sct_deepseg_general.levels.slices import (
+    covered_name,
+    covers_of,
+    from_discs,
+    from_levels,
+    open_levels,
+)
 from sct_deepseg_general.morphometry.morphometrics import Morphometrics, measure
 from sct_deepseg_general.qc.entry import QcEntry, SliceArea
 from sct_deepseg_general.quality.assess import assess_mask
@@ -181,7 +187,8 @@ def _levels(
         f"{covered_name(level, covers)} are one level, as a disc between them is not labelled"
         for level in covers
     ]
-    return from_discs(given.discs, mask), (*sentences, *doubled), covers
+    ends = open_levels(given.discs).values()
+    return from_discs(given.discs, mask), (*sentences, *doubled, *ends), covers
 
 
 def areas_shown(
