@@ -25,8 +25,8 @@ UNITS = re.compile(
     r"\b(?:mm[²³]?|voxels?|pixels?|rows?|slices?|degrees?|radians?|seconds|minutes|years?|"
     r"MB|GB|bytes|share|fraction|ratio|proportion|factor|times|probabilit(?:y|ies)|"
     r"standard deviations?|Dice|"
-    r"centiles?|quantiles?|logarithm|intensit(?:y|ies)|(?:standard|z-) ?scores?|curvature|epochs?)\b"
-    r"|%|°|per cent|\b\d+(?:\.\d+)? (?:to|and|or) \d|\d s\b|\bin s\b|\(s\)",
+    r"centiles?|quantiles?|logarithm|intensit(?:y|ies)|(?:standard|z-) ?scores?|"
+    r"curvature|epochs?)\b|%|°|per cent|\b\d+(?:\.\d+)? (?:to|and|or) \d|\d s\b|\bin s\b|\(s\)",
     re.IGNORECASE,
 )
 """How a docstring states the unit or the range of a quantity."""
