@@ -86,11 +86,13 @@ class Mix:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Mix:
+        """The mix with the probabilities that `values` names; other names in it are left out."""
         known = {field.name for field in fields(cls)}
         return cls(**{key: float(value) for key, value in values.items() if key in known})
 
     @property
     def tissue(self) -> Tissue:
+        """How cord and fluid are drawn in images made from labels."""
         return Tissue(self.eccentric, self.isointense, self.beyond_least, self.beyond_most)
 
 

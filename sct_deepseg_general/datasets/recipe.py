@@ -83,6 +83,7 @@ class Dataset:
 
     @property
     def selection(self) -> DatasetSelection:
+        """Which images and labels of the dataset are taken."""
         return DatasetSelection(
             contrasts=self.contrasts,
             label_suffixes=self.label_suffixes,
@@ -195,10 +196,12 @@ class Recipe:
 
     @property
     def seen(self) -> tuple[Dataset, ...]:
+        """The datasets that are trained on."""
         return tuple(one for one in self.datasets if one.role == "seen")
 
     @property
     def unseen(self) -> tuple[Dataset, ...]:
+        """The datasets that are only tested on."""
         return tuple(one for one in self.datasets if one.role == "unseen")
 
     @property

@@ -41,6 +41,7 @@ class Mix:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Mix:
+        """The mix with the probabilities that `values` names; other names in it are left out."""
         known = {field.name for field in fields(cls)}
         return cls(**{key: float(value) for key, value in values.items() if key in known})
 

@@ -34,6 +34,7 @@ class Spline:
     order: int
 
     def __call__(self, at: Floats) -> Floats:
+        """The values y at the positions `at`, both of shape (n,)."""
         return np.asarray(basis(at, self.knots, self.order) @ self.coefficients)
 
     def slope(self, at: Floats) -> Floats:

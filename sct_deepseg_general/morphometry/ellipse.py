@@ -57,7 +57,7 @@ class Ellipse:
 
     @property
     def eccentricity(self) -> float:
-        """The eccentricity, from 0 for a circle to 1 for a line."""
+        """The eccentricity: 0 for a circle, towards 1 for a line; the range is 0 to 1."""
         if self.major == 0:
             return 0.0
         return math.sqrt(max(0.0, 1 - (self.minor / self.major) ** 2))

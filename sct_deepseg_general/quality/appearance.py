@@ -54,8 +54,8 @@ class Appearance:
         return {name: float(getattr(self, name)) for name in names}
 
     def unusual(self, typical: Mapping[str, tuple[float, float]]) -> dict[str, float]:
-        """The numbers outside of the ranges (low, high) in `typical`, by name and in the same units
-        as `numbers` gives.
+        """The numbers outside of the ranges (low, high) in `typical`, by name; both have the units
+        of `numbers` (0 to 1, ratios, bits, mm).
         """
         own = self.numbers()
         return {
