@@ -33,8 +33,8 @@ __all__ = [
     "Distribution",
     "Family",
     "NoNorm",
+    "NormSource",
     "Norms",
-    "Source",
     "Subject",
     "design",
     "embedded",
@@ -71,7 +71,7 @@ class Subject:
 
 
 @dataclass(frozen=True)
-class Source:
+class NormSource:
     """Where the norms come from."""
 
     name: str
@@ -182,7 +182,7 @@ class Cell:
 class Norms:
     """All cells, and where they come from."""
 
-    source: Source
+    source: NormSource
     cells: Mapping[tuple[str, str], Cell]
     """By measure and level, such as ("area", "C2-C3")."""
 
@@ -235,7 +235,7 @@ class Norms:
             if content["format"] != _FORMAT:
                 raise NormsError(f"Norms of format {content['format']} are not known: update.")
             cells = [_cell(one) for one in content["cells"]]
-            source = Source(**content["source"])
+            source = NormSource(**content["source"])
         except (KeyError, TypeError, ValueError) as error:
             raise NormsError(f"The file of norms is damaged ({error!r}).") from error
         return cls(source, {(cell.measure, cell.level): cell for cell in cells})
