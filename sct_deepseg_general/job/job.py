@@ -120,6 +120,9 @@ class Job:
     """The image as a BIDS URI, for the sidecar; "" for its file name."""
     channels: tuple[Path, ...] = ()
     """Further images that the model takes together with the first."""
+    sha256: str | None = None
+    """Of the image's file; None: of what the file holds when the outputs are written; "" for an
+    image without a file."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,6 +148,8 @@ class Done:
     """What the user should know of the files that go with the image."""
     body: InLas | None = None
     """The image, mask and probability in LAS."""
+    measures: CsaRequest = PER_SLICE
+    """What was measured, with the levels that were found."""
 
     @property
     def disc_file(self) -> tuple[Path, ...]:
@@ -294,7 +299,7 @@ def analysed(
     region = region_of(measured, request.measures)
     done = Done(
         job, result, measured, doubted, quality, 0.0,
-        levels=answer, region=region, sentences=sentences, body=body,
+        levels=answer, region=region, sentences=sentences, body=body, measures=request.measures,
     )  # fmt: skip
     if request.levels is not None and request.levels.c2c3:
         done = replace(done, c2c3=job_levels.c2c3_area(measured, answer))
@@ -429,6 +434,7 @@ def _provenance(done: Done, predictor: Predictor, request: Request) -> Provenanc
     model, options = predictor.model, request.options
     return Provenance(
         image=done.job.image,
+        image_sha256=done.job.sha256,
         model_key=model.key,
         model_digest=model.digest,
         engine=predictor.engine.name,
