@@ -18,7 +18,7 @@ PACKAGE = ROOT / NAME
 
 LAYERS = [
     "cli",
-    "batch study report",
+    "batch study report api",
     "release",
     "job change training level_training evaluation",
     "augmentation",
@@ -40,7 +40,7 @@ WITHIN = {"norms": {"csa"}}
 
 FACADE = "__init__"  # the package itself: hands out, lazily, what the layers make
 DOORS = {
-    "openvino": {"inference.openvino"},
+    "openvino": {"inference.openvino", "release.lean_ir"},
     "nnunetv2": {"inference.nnunet", "training.*", "release.*"},
     "torch": {
         "inference.devices",
@@ -281,8 +281,9 @@ def offered(tree: ast.Module) -> list[str]:
 
 
 def defined(tree: ast.Module) -> Iterator[str]:
-    """The names a module's top level makes or imports."""
-    for node in tree.body:
+    """The names a module's top level makes or imports, for types only too."""
+    for_types = [one for node in tree.body if isinstance(node, ast.If) for one in node.body]
+    for node in [*tree.body, *for_types]:
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
             yield node.name
         elif isinstance(node, ast.Assign):
