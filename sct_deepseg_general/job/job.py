@@ -176,14 +176,15 @@ class Done:
     def interval(self) -> tuple[float, float] | None:
         """The interval of the mean area in mm², None without cord.
 
-        Its ends are the means of the ends of all slices, as for errors with one common cause.
+        It is narrower than those of the slices; see `morphometry.region_interval`.
         """
-        lower, upper = self.table.area_lower, self.table.area_upper
-        if lower is None or upper is None or not self.table.slices.size:
-            return None
-        if self.region is not None:
-            return self._of_region("MEAN(area_lower)"), self._of_region("MEAN(area_upper)")
-        return float(np.nanmean(lower)), float(np.nanmean(upper))
+        slices = None if self.region is None else np.array(self.region.slices)
+        return self.table.mean_interval(slices)
+
+    @property
+    def repeated(self) -> tuple[float, float] | None:
+        """Where the mean area (mm²) of a second scan of the same person would lie, if known."""
+        return self.table.mean_repeat(self.mean_area)
 
     @property
     def region_name(self) -> str:
@@ -394,7 +395,7 @@ def judged(
 
 def _among_norms(done: Done, norms: NormRequest, model: Model) -> Done:
     """The result with each level's place among the norms, and its columns in a table of levels."""
-    norms = replace(norms, repeat=IntervalFactors.from_record(model.intervals).repeat)
+    norms = replace(norms, repeat=done.table.repeat)
     found = assessed(
         done.table, done.measured.single_levels, norms, Calibrations.from_record(model.norms)
     )
@@ -467,7 +468,7 @@ def _area(done: Done, factors: IntervalFactors) -> dict[str, Any]:
     interval = done.interval
     if interval is None:
         return {}
-    repeated = factors.repeated(done.mean_area)
+    repeated = done.repeated
     again = {} if repeated is None else {"Repeat": [round(end, 3) for end in repeated]}
     named = {"Region": done.region_name} if done.region is not None else {}
     return {
