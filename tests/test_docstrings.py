@@ -112,11 +112,16 @@ def with_examples() -> list[str]:
 def test_the_examples_of_a_module_run(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In a folder with copies of the sample images, `t2.nii.gz` and its mask `t2_seg.nii.gz`."""
-    from samples import image_path, label_path
+    """In a folder with copies of the sample images and their masks: `t2.nii.gz` with
+    `t2_seg.nii.gz`, and `neck.nii.gz` with `neck_seg.nii.gz`, where levels can be found.
+    """
+    from samples import DATA, image_path, label_path
 
     (tmp_path / "t2.nii.gz").write_bytes(image_path("T2w").read_bytes())
     (tmp_path / "t2_seg.nii.gz").write_bytes(label_path("T2w").read_bytes())
+    for ending in ("", "_seg"):
+        neck = (DATA / "levels" / f"neck_T2w{ending}.nii.gz").read_bytes()
+        (tmp_path / f"neck{ending}.nii.gz").write_bytes(neck)
     monkeypatch.chdir(tmp_path)
     try:
         module = importlib.import_module(name.removesuffix(".__init__"))

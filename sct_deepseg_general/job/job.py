@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from sct_deepseg_general.image import nifti
 from sct_deepseg_general.image.companion import has_position
 from sct_deepseg_general.image.kinds import check_is_image
 from sct_deepseg_general.image.las import InLas
+from sct_deepseg_general.image.volume import Volume
 from sct_deepseg_general.inference.pipeline import Options, Result, segment
 from sct_deepseg_general.inference.predictor import Predictor
 from sct_deepseg_general.job import levels as job_levels
@@ -57,7 +58,18 @@ from sct_deepseg_general.quality.findings import Quality
 from sct_deepseg_general.quality.uncertainty import Doubt, IntervalFactors, doubt, with_interval
 from sct_deepseg_general.zoo.model import Model
 
-__all__ = ["Done", "Job", "QcPlace", "Request", "filed", "judged", "run", "slice_areas"]
+__all__ = [
+    "Done",
+    "Job",
+    "QcPlace",
+    "Request",
+    "analysed",
+    "filed",
+    "judged",
+    "run",
+    "slice_areas",
+    "write",
+]
 
 PRODUCER = f"sct_deepseg_sc_general {__version__}"
 
@@ -108,6 +120,9 @@ class Job:
     """The image as a BIDS URI, for the sidecar; "" for its file name."""
     channels: tuple[Path, ...] = ()
     """Further images that the model takes together with the first."""
+    sha256: str | None = None
+    """Of the image's file; None: of what the file holds when the outputs are written; "" for an
+    image without a file."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,6 +146,10 @@ class Done:
     """The row of the region that was asked for; None where the whole cord was."""
     sentences: tuple[str, ...] = ()
     """What the user should know of the files that go with the image."""
+    body: InLas | None = None
+    """The image, mask and probability in LAS."""
+    measures: CsaRequest = PER_SLICE
+    """What was measured, with the levels that were found."""
 
     @property
     def disc_file(self) -> tuple[Path, ...]:
@@ -157,14 +176,15 @@ class Done:
     def interval(self) -> tuple[float, float] | None:
         """The interval of the mean area in mm², None without cord.
 
-        Its ends are the means of the ends of all slices, as for errors with one common cause.
+        It is narrower than those of the slices; see `morphometry.region_interval`.
         """
-        lower, upper = self.table.area_lower, self.table.area_upper
-        if lower is None or upper is None or not self.table.slices.size:
-            return None
-        if self.region is not None:
-            return self._of_region("MEAN(area_lower)"), self._of_region("MEAN(area_upper)")
-        return float(np.nanmean(lower)), float(np.nanmean(upper))
+        slices = None if self.region is None else np.array(self.region.slices)
+        return self.table.mean_interval(slices)
+
+    @property
+    def repeated(self) -> tuple[float, float] | None:
+        """Where the mean area (mm²) of a second scan of the same person would lie, if known."""
+        return self.table.mean_repeat(self.mean_area)
 
     @property
     def region_name(self) -> str:
@@ -219,14 +239,54 @@ def run(
     started = time.perf_counter()
     stamp = FileStamp.if_present(job.image)
     image = nifti.load(job.image)
+    others = [nifti.load(path) for path in job.channels]
+    done = analysed(image, job, predictor, request, progress, others)
+    if FileStamp.if_present(job.image) != stamp:
+        raise ImageError(f"{job.image} changed while it was worked on: run again.")
+    write(done, predictor, request)
+    done = replace(done, seconds=time.perf_counter() - started)
+    if request.qc is None:
+        return done
+    return replace(done, qc_page=_show(done, predictor, request, request.qc))
+
+
+def analysed(
+    image: Volume,
+    job: Job,
+    predictor: Predictor,
+    request: Request,
+    progress: Callable[[int, int], None] | None = None,
+    others: Sequence[Volume] = (),
+) -> Done:
+    """Segment and measure an image, and check the quality; no file is read or written.
+
+    Parameters
+    ----------
+    image
+        Intensities (x, y, z) on their grid.
+    job
+        The names of the image and its outputs, for messages and for `write`.
+    predictor
+        The loaded model.
+    request
+        What is measured.
+    progress
+        Called with the number of patches that the network has done, and of all patches.
+    others
+        Further images that the model takes together with the first.
+
+    Raises
+    ------
+    ImageError
+        The image, or a volume of the request, cannot be used.
+    """
     check_is_image(image, str(job.image))
     measures, sentences = on_grid_of(image, request.measures, str(job.image), request.names)
     request = replace(request, measures=measures)
-    others = [nifti.load(path) for path in job.channels]
     result = segment(image, predictor, request.options, progress, others)
     model = predictor.model
     if has_no_cord(model, request.options.label):
-        return _without_cord(job, result, predictor, request, (started, stamp))
+        return _without_cord(job, result, predictor, request)
     threshold = request.options.cleaning(model.threshold).threshold
     body = in_las(result)
     answer = job_levels.level_answer(
@@ -244,48 +304,27 @@ def run(
         sentences = (*sentences, aside) if aside else sentences
     done = Done(
         job, result, measured, doubted, quality, 0.0,
-        levels=answer, region=region, sentences=sentences,
+        levels=answer, region=region, sentences=sentences, body=body, measures=request.measures,
     )  # fmt: skip
     if request.levels is not None and request.levels.c2c3:
         done = replace(done, c2c3=job_levels.c2c3_area(measured, answer))
     if request.norms is not None:
         done = _among_norms(done, request.norms, model)
-    if FileStamp.if_present(job.image) != stamp:
-        raise ImageError(f"{job.image} changed while it was worked on: run again.")
-    _write(done, predictor, request)
-    done = replace(done, seconds=time.perf_counter() - started)
-    if request.qc is None:
-        return done
-    return replace(done, qc_page=_show(done, predictor, request, request.qc, body))
+    return done
 
 
-def _without_cord(
-    job: Job,
-    result: Result,
-    predictor: Predictor,
-    request: Request,
-    began: tuple[float, FileStamp | None],
-) -> Done:
+def _without_cord(job: Job, result: Result, predictor: Predictor, request: Request) -> Done:
     """The result of a model, or a label, that is not the cord: without areas and their checks."""
-    started, stamp = began
     model = predictor.model
     nothing = replace(
         result,
         segmentation=replace(result.segmentation, data=np.zeros_like(result.segmentation.data)),
     )
-    request = replace(request, csa=False, measures=PER_SLICE, levels=None, norms=None)
-    body = in_las(nothing)
-    measured, doubted = _measured(nothing, body, request, (model, model.threshold))
+    request = replace(request, measures=PER_SLICE, levels=None, norms=None)
+    measured, doubted = _measured(nothing, in_las(nothing), request, (model, model.threshold))
     inside = result.probability.data[result.segmentation.data > 0]
     quality = Quality("warn", unchecked(result), float(inside.mean()) if inside.size else 0.0)
-    done = Done(job, result, measured, doubted, quality, 0.0)
-    if FileStamp.if_present(job.image) != stamp:
-        raise ImageError(f"{job.image} changed while it was worked on: run again.")
-    _write(done, predictor, request)
-    done = replace(done, seconds=time.perf_counter() - started)
-    if request.qc is None:
-        return done
-    return replace(done, qc_page=_show(done, predictor, request, request.qc, in_las(result)))
+    return Done(job, result, measured, doubted, quality, 0.0, body=in_las(result))
 
 
 def in_las(result: Result) -> InLas:
@@ -356,7 +395,7 @@ def judged(
 
 def _among_norms(done: Done, norms: NormRequest, model: Model) -> Done:
     """The result with each level's place among the norms, and its columns in a table of levels."""
-    norms = replace(norms, repeat=IntervalFactors.from_record(model.intervals).repeat)
+    norms = replace(norms, repeat=done.table.repeat)
     found = assessed(
         done.table, done.measured.single_levels, norms, Calibrations.from_record(model.norms)
     )
@@ -366,10 +405,18 @@ def _among_norms(done: Done, norms: NormRequest, model: Model) -> Done:
     return replace(done, norms=found, measured=replace(done.measured, table=rows))
 
 
-def _write(done: Done, predictor: Predictor, request: Request) -> None:
+def write(done: Done, predictor: Predictor, request: Request) -> None:
+    """Write the outputs of a result: all of them, or none.
+
+    Raises
+    ------
+    OutputError
+        A file cannot be written.
+    """
     outputs, result = done.job.outputs, done.result
     model, label = predictor.model, request.options.label
-    paths = outputs.paths(request.csa, request.soft)
+    csa = request.csa and not has_no_cord(model, label)
+    paths = outputs.paths(csa, request.soft)
     further = label_paths(model, label, outputs)
     with written_together((*paths, *done.disc_file, *further)) as temporary:
         write_labels(result, model, label, outputs, temporary, done.measured.levels)
@@ -377,7 +424,7 @@ def _write(done: Done, predictor: Predictor, request: Request) -> None:
             nifti.save(job_levels.disc_labels(done.levels, result.image), temporary[path], np.uint8)
         if request.soft:
             nifti.save(result.probability, temporary[outputs.soft])
-        if request.csa:
+        if csa:
             rows, source = done.measured.table, str(outputs.segmentation)
             status, reasons = done.quality.status, done.quality.reasons
             write_csa(
@@ -392,6 +439,7 @@ def _provenance(done: Done, predictor: Predictor, request: Request) -> Provenanc
     model, options = predictor.model, request.options
     return Provenance(
         image=done.job.image,
+        image_sha256=done.job.sha256,
         model_key=model.key,
         model_digest=model.digest,
         engine=predictor.engine.name,
@@ -420,7 +468,7 @@ def _area(done: Done, factors: IntervalFactors) -> dict[str, Any]:
     interval = done.interval
     if interval is None:
         return {}
-    repeated = factors.repeated(done.mean_area)
+    repeated = done.repeated
     again = {} if repeated is None else {"Repeat": [round(end, 3) for end in repeated]}
     named = {"Region": done.region_name} if done.region is not None else {}
     return {
@@ -435,14 +483,14 @@ def _area(done: Done, factors: IntervalFactors) -> dict[str, Any]:
     }
 
 
-def _show(done: Done, predictor: Predictor, request: Request, place: QcPlace, body: InLas) -> Path:
+def _show(done: Done, predictor: Predictor, request: Request, place: QcPlace) -> Path:
     result = done.result
     dataset, subject, contrast = filed(done.job.image)
     entry = QcEntry(
         image=result.image,
         segmentation=result.segmentation,
         probability=result.probability,
-        body=body,
+        body=done.body,
         box=result.location.box.on_axes(result.oriented, result.image.grid),
         csa=slice_areas(done),
         status=done.quality.status,

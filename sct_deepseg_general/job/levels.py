@@ -88,7 +88,11 @@ def levels_record(answer: LevelAnswer | None, c2c3: C2C3 | None) -> dict[str, An
         }
     if c2c3 is not None:
         figures = {"Area": c2c3.area, "Lower": c2c3.lower, "Upper": c2c3.upper}
-        rounded = {name: v if v is None else round(v, 3) for name, v in figures.items()}
+        rounded: dict[str, Any] = {
+            name: v if v is None else round(v, 3) for name, v in figures.items()
+        }
+        if c2c3.repeat is not None:
+            rounded["Repeat"] = [round(end, 3) for end in c2c3.repeat]
         reasons = {"Status": c2c3.status, "Reasons": list(c2c3.reasons)}
         record["C2C3"] = {**rounded, "Slices": list(c2c3.slices), **reasons}
     return record

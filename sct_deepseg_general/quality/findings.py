@@ -96,6 +96,14 @@ class Quality:
     reasons: tuple[str, ...]
     confidence: float
     flagged: tuple[int, ...] = ()
+    found: tuple[Status, ...] = ()
+    """The status that each of the first reasons led to; the others led to `status`."""
+
+    @property
+    def findings(self) -> tuple[tuple[Status, str], ...]:
+        """Each reason with the status that it led to."""
+        rest = (self.status,) * (len(self.reasons) - len(self.found))
+        return tuple(zip((*self.found, *rest), self.reasons, strict=True))
 
 
 def summed_up(findings: Iterable[Finding], confidence: float) -> Quality:
@@ -103,7 +111,8 @@ def summed_up(findings: Iterable[Finding], confidence: float) -> Quality:
     findings = tuple(findings)
     status = max((f.status for f in findings), key=_RANK.index, default=_RANK[0])
     flagged = tuple(sorted({z for finding in findings for z in finding.slices}))
-    return Quality(status, tuple(f.reason for f in findings), confidence, flagged)
+    reasons, each = tuple(f.reason for f in findings), tuple(f.status for f in findings)
+    return Quality(status, reasons, confidence, flagged, each)
 
 
 def below(value: float, limits: tuple[float, float]) -> Status:

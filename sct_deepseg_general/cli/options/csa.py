@@ -284,6 +284,8 @@ def c2c3_line(name: str, found: C2C3, mask: str, answer: LevelAnswer | None) -> 
     area = "withheld" if found.area is None else f"{found.area:.1f} mm²"
     if found.lower is not None and found.upper is not None:
         area += f" ({found.lower:.1f} to {found.upper:.1f})"
+    if found.repeat is not None:
+        area += " (a second scan: {:.1f} to {:.1f})".format(*found.repeat)
     source: str = "as given" if answer is None or answer.found is None else found.status
     if answer is not None and answer.discs is not None and not answer.written:
         source = f"{found.status}, from the file given"
