@@ -255,6 +255,15 @@ def test_no_code_contains_a_models_name() -> None:
     assert found == []
 
 
+def test_no_two_public_classes_share_a_name() -> None:
+    places: dict[str, list[str]] = {}
+    for module, tree in modules().items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places.setdefault(node.name, []).append(module)
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}
+
+
 @pytest.mark.parametrize("word", ["pickle", "marshal", "shelve", "telnetlib", "ftplib"])
 def test_nothing_that_runs_what_it_reads(word: str) -> None:
     users = [

@@ -77,7 +77,9 @@ class Table:
         return np.array([np.nan if value is None else value for value in values])
 
     def with_column(self, name: str, values: Sequence[float | None]) -> Table:
-        """The same table with one column more, at the end."""
+        """The same table with one more column at the end: a value for each row, in the column's own
+        unit.
+        """
         rows = tuple(
             replace(row, values=(*row.values, value))
             for row, value in zip(self.rows, values, strict=True)

@@ -53,7 +53,7 @@ from sct_deepseg_general.norms.assess import Assessment, NormRequest, assessed
 from sct_deepseg_general.norms.centile import Calibrations
 from sct_deepseg_general.norms.columns import with_norms
 from sct_deepseg_general.qc.entry import QcEntry, SliceArea, add_entry
-from sct_deepseg_general.quality.assess import Evidence, assess
+from sct_deepseg_general.quality.assess import QualityEvidence, assess
 from sct_deepseg_general.quality.findings import Quality
 from sct_deepseg_general.quality.uncertainty import Doubt, IntervalFactors, doubt, with_interval
 from sct_deepseg_general.zoo.model import Model
@@ -375,7 +375,7 @@ def judged(
     """
     body = body or in_las(result)
     return assess(
-        Evidence(
+        QualityEvidence(
             segmentation=body.segmentation,
             probability=body.probability,
             table=table,

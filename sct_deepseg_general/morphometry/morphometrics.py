@@ -52,16 +52,18 @@ class Morphometrics:
 
     @property
     def slices(self) -> NDArray[np.int64]:
-        """Numbers of the slices that hold cord."""
+        """Numbers of the slices that hold cord, ascending, shape (n,)."""
         return np.array([z for z, shape in enumerate(self.shapes) if shape], dtype=np.int64)
 
     @property
     def area(self) -> Floats:
-        """Area in mm² of every slice of the image, NaN where there is no cord."""
+        """Area in mm² of every slice of the image, shape (slices,), NaN where there is no cord."""
         return self.column("area")
 
     def column(self, name: str) -> Floats:
-        """A measure of `SliceShape` for every slice of the image, NaN where there is no cord."""
+        """A measure of `SliceShape`, in its unit, for every slice of the image: shape (slices,),
+        NaN where there is no cord.
+        """
         if name not in {field.name for field in fields(SliceShape)}:
             raise AttributeError(f"{name} is no measure of a slice")
         return np.array([getattr(shape, name) if shape else np.nan for shape in self.shapes])

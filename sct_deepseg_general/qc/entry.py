@@ -20,7 +20,7 @@ import numpy as np
 from sct_deepseg_general.errors import ImageError
 from sct_deepseg_general.image.las import InLas
 from sct_deepseg_general.image.volume import Box, Probability, Segmentation, Volume, to_sct_letters
-from sct_deepseg_general.qc.display import Disc, Display, displayed
+from sct_deepseg_general.qc.display import DiscMark, Display, displayed
 from sct_deepseg_general.qc.folder import PAGE, Attachment, QcRow, new_id, publish
 from sct_deepseg_general.qc.mosaic import Mosaic, axial_mosaic, thumbnail
 from sct_deepseg_general.qc.raster import heat_png, webp
@@ -95,7 +95,7 @@ class QcEntry:
     site: str = ""
     seconds: float | None = None
     version: str = ""
-    discs: tuple[Disc, ...] = ()
+    discs: tuple[DiscMark, ...] = ()
     levels: str = ""
     c2c3: str = ""
 

@@ -339,7 +339,7 @@ def _loaded(path: Path | None) -> Volume | None:
 
 
 def _person(words: tuple[str, ...]) -> Any:
-    from sct_deepseg_general.csa import person as area_norm
+    from sct_deepseg_general.csa.person import covariates_of
 
     if not words:
         return None
@@ -348,4 +348,4 @@ def _person(words: tuple[str, ...]) -> Any:
         pairs = tuple((name, float(value)) for name, value in zip(names, values, strict=True))
     except ValueError:
         raise click.UsageError("-normalize takes pairs of a name and a number.") from None
-    return area_norm.person(pairs)
+    return covariates_of(pairs)

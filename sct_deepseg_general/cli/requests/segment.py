@@ -64,6 +64,7 @@ def images_and_person(given: SegmentOptions) -> tuple[tuple[Path, ...], Person |
 
 
 def request_of(images: tuple[Path, ...], given: SegmentOptions, person: Person | None) -> Request:
+    """What is to be done with each image: mask, areas, levels, centiles and QC page."""
     from sct_deepseg_general.inference.pipeline import Options
     from sct_deepseg_general.job.job import QcPlace, Request
 
@@ -95,6 +96,7 @@ def _mask_settings(given: SegmentOptions) -> dict[str, Any]:
 
 
 def check_reports(images: tuple[Path, ...], given: SegmentOptions) -> None:
+    """Check before work starts that the reports of `-report` and `-earlier` can be written."""
     if given.earlier and not given.reports:
         raise click.UsageError("-earlier needs -report.")
     if not given.reports:
@@ -233,6 +235,7 @@ def model_of(given: SegmentOptions) -> Model:
 
 
 def predictor_of(model: Model, given: SegmentOptions) -> Predictor:
+    """The model on the engine, device and precision that the flags name."""
     from sct_deepseg_general.inference.predictor import load_predictor
 
     return load_predictor(model, given.engine, given.device, given.precision)
