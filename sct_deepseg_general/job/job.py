@@ -26,6 +26,7 @@ from sct_deepseg_general.csa.measure import (
     shapes,
     tabulated,
 )
+from sct_deepseg_general.csa.selection import number_list
 from sct_deepseg_general.csa.table import write as write_csa
 from sct_deepseg_general.errors import ImageError
 from sct_deepseg_general.files import FileStamp, sha256, written_together
@@ -238,6 +239,9 @@ def run(
     measured, doubted = _measured(result, body, request, (model, threshold))
     quality = judged(result, measured.morphometrics, doubted, model, threshold, body)
     region = region_of(measured, request.measures)
+    if measured.absent and region is None:
+        absent = number_list(measured.absent)
+        sentences = (*sentences, f"level {absent} was asked for and is not there")
     if request.measures.centreline is not None:
         name = request.names.get("centreline", "the mask for the centreline")
         aside = centreline_aside(request.measures.centreline, result.segmentation, name)
