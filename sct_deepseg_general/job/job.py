@@ -462,15 +462,12 @@ def _show(done: Done, predictor: Predictor, request: Request, place: QcPlace, bo
         seconds=done.seconds,
         version=__version__,
         discs=job_levels.discs_shown(done.levels),
-        levels="; ".join(filter(None, [_region_words(done), job_levels.levels_words(done.levels)])),
+        levels=job_levels.levels_words(done.levels),
         c2c3=job_levels.c2c3_words(done.c2c3),
+        region=done.region_name,
+        region_slices=() if done.region is None else done.region.slices,
     )
     return add_entry(place.folder, entry, at_once=place.at_once)
-
-
-def _region_words(done: Done) -> str:
-    """The area of the region that was asked for, for the QC page; "" for the whole cord."""
-    return f"{done.region_name}: {done.mean_area:.1f} mm²" if done.region is not None else ""
 
 
 def filed(image: Path) -> tuple[str, str, str]:
