@@ -18,6 +18,7 @@ PACKAGE = ROOT / NAME
 
 LAYERS = [
     "cli",
+    "cohort",
     "batch study report",
     "release",
     "job change training level_training evaluation",
