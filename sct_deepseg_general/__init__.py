@@ -109,7 +109,7 @@ def segment(
     Raises
     ------
     ImageError
-        The image cannot be used.
+        The image cannot be used, or it is a mask or another result.
     ModelError
         The model is missing or damaged.
 
@@ -136,7 +136,25 @@ def _as_volume(image: Any, affine: Any) -> Volume:
     if isinstance(image, Volume):
         return image
     if isinstance(image, (str, os.PathLike)):
+        _check_no_result(os.fspath(image))
         return load(image)
     if affine is not None:
         image = nib.Nifti1Image(image, affine)
     return nifti.image_of(image)
+
+
+def _check_no_result(path: str) -> None:
+    """Check that a file is not the result of a segmentation.
+
+    Raises
+    ------
+    ImageError
+        Its sidecar, or its name beside an image, says that it is.
+    """
+    from pathlib import Path
+
+    from sct_deepseg_general.errors import ImageError
+    from sct_deepseg_general.job.inputs import result_reason
+
+    if reason := result_reason(Path(path)):
+        raise ImageError(f"{path} is not an image to segment: {reason}.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from sct_deepseg_general.csa.aggregate import Row, Table
 from sct_deepseg_general.csa.selection import number_list
 from sct_deepseg_general.errors import ImageError, OutputError
 from sct_deepseg_general.files import write_whole
+from sct_deepseg_general.image.kinds import check_is_mask
 from sct_deepseg_general.image.nifti import labels_in, load_map
 from sct_deepseg_general.image.volume import Volume
 from sct_deepseg_general.job.outputs import PROGRAM, stem_of
@@ -44,8 +45,8 @@ def read_mask(path: Path, label: int | None = None, volume: int | None = None) -
     Raises
     ------
     ImageError
-        The file cannot be read, it holds several labels or volumes of which none is chosen, or
-        the label is not in it.
+        The file cannot be read, it holds several labels or volumes of which none is chosen, the
+        label is not in it, or it is an image.
     """
     read = load_map(path, volume)
     labels = labels_in(read)
@@ -55,13 +56,21 @@ def read_mask(path: Path, label: int | None = None, volume: int | None = None) -
                 f"{path} is a map of the labels {_listed(labels)}, not a mask: choose the "
                 "cord's label with -mask-label."
             )
-        return read
+        check_is_mask(read, str(path))
+        return _without_nan(read)
     chosen = np.abs(read.data - label) <= 0.01
     if not label or not chosen.any():
         there = labels or tuple(int(value) for value in np.unique(np.rint(read.data)) if value)
         listed = _listed(there)
         raise ImageError(f"{path} does not hold the label {label}: its labels are {listed}.")
     return Volume(chosen.astype(np.uint8), read.grid, read.header)
+
+
+def _without_nan(mask: Volume) -> Volume:
+    """The mask with 0 where the file gives no value."""
+    if mask.data.dtype.kind != "f" or not np.isnan(mask.data).any():
+        return mask
+    return replace(mask, data=np.nan_to_num(mask.data))
 
 
 def _listed(labels: tuple[int, ...]) -> str:
