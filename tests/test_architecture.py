@@ -18,6 +18,7 @@ PACKAGE = ROOT / NAME
 
 LAYERS = [
     "cli",
+    "cohort",
     "batch study report api",
     "release",
     "job change training level_training evaluation",
