@@ -18,7 +18,7 @@ PACKAGE = ROOT / NAME
 
 LAYERS = [
     "cli",
-    "batch study report api",
+    "batch study report api provenance",
     "release",
     "job change training level_training evaluation",
     "augmentation",

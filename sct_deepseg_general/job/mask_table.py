@@ -103,7 +103,10 @@ def write_status(
         "GeneratedBy": [{"Name": PROGRAM, "Version": __version__}],
         "Regions": [_region(row, table) for row in table.rows] if len(table.rows) <= 60 else [],
     }
-    text = json.dumps({"Masks": [*before, record]}, indent=2, ensure_ascii=False) + "\n"
+    text = (
+        json.dumps({"Schema": "status-1", "Masks": [*before, record]}, indent=2, ensure_ascii=False)
+        + "\n"
+    )
     with write_whole(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
