@@ -95,7 +95,7 @@ class CsaOptions:
 @takes(CsaOptions)
 def command(given: CsaOptions) -> int:
     """Measure a mask: cross-sectional area, diameters and shape of the cord."""
-    from sct_deepseg_general.csa.companions import on_grid_of
+    from sct_deepseg_general.csa.companions import centreline_aside, on_grid_of
     from sct_deepseg_general.csa.table import write
     from sct_deepseg_general.image import nifti
     from sct_deepseg_general.job.mask_table import read_mask, status_path, write_status
@@ -113,8 +113,11 @@ def command(given: CsaOptions) -> int:
     request, sentences = on_grid_of(
         segmentation, request, str(mask), companion_names(given.measures, given.anat, given.soft)
     )
+    if request.centreline is not None:
+        name = str(given.measures.centerline)
+        sentences = (*sentences, centreline_aside(request.centreline, segmentation, name))
     if given.verbose:
-        _warnings(sentences)
+        _warnings(filter(None, sentences))
     if given.backend == "sct":
         from sct_deepseg_general.csa import sct
 
@@ -272,7 +275,9 @@ def _warn(found: Measured, request: CsaRequest, mask: Path) -> None:
         _warnings([f"no cord in slices {_listed(gaps)} of {mask}."])
     rows = found.table.rows
     remarks = [f"{row.name}: {remark}." for row in rows for remark in row.remarks]
-    _warnings(remarks if not request.selection.per_slice else dict.fromkeys(_doubled(found)))
+    if request.selection.per_slice:
+        remarks = [*_doubled(found), *(f"{remark}." for remark in found.open_levels.values())]
+    _warnings(remarks)
 
 
 def _doubled(found: Measured) -> Iterator[str]:

@@ -37,7 +37,8 @@ class CsaRequest:
     vertebral levels are; `pmj` marks the pontomedullary junction, with the cord to measure
     `pmj_distance` mm below it, `pmj_extent` mm of it; `image` adds quarters and symmetry;
     `centreline` is a mask to take the angles from, and with `only_on_centreline` the slices that
-    it does not cover are left out; `soft` adds the area from a probability;
+    it does not cover are left out; `soft` adds the area from a probability; `cut_levels` are
+    remarks on levels that the level map may not hold whole;
     `person` brings MEAN(area) to the average person. All volumes are on the mask's grid.
     """
 
@@ -54,6 +55,7 @@ class CsaRequest:
     only_on_centreline: bool = False
     soft: Probability | None = None
     to_pam50: bool = False
+    cut_levels: Mapping[int, str] = field(default_factory=dict)
     person: area_norm.Person | None = None
 
 
@@ -69,6 +71,8 @@ class Measured:
     table: Table
     covers: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     """Levels that hold more than one vertebra, as a disc between them is not labelled."""
+    open_levels: Mapping[int, str] = field(default_factory=dict)
+    """Levels of which a border is not known, each with a remark."""
 
     @property
     def single_levels(self) -> Levels | None:
@@ -139,11 +143,14 @@ def tabulated(segmentation: Volume, table: Morphometrics, request: CsaRequest) -
         selection = _on_template(selection, of_slices)
         distances = None
     rows = aggregated(measures, selection, grouped, distances, covers, request.to_pam50)
+    ends = _ends(request, of_slices)
+    if not request.to_pam50:  # which expects levels that are cut, at both ends
+        rows = _open_remarks(rows, request, ends)
     if distances is not None:
         rows = _window_remarks(rows, table, request, distances)
     if request.person is not None:
         rows = area_norm.normalised(rows, request.person)
-    return Measured(table, of_slices, rows, covers)
+    return Measured(table, of_slices, rows, covers, ends)
 
 
 def shapes(segmentation: Volume, request: CsaRequest) -> Morphometrics:
@@ -197,6 +204,27 @@ def _selection(table: Morphometrics, request: CsaRequest, distances: Floats | No
             )
         slices = both
     return replace(selection, slices=slices, pmj_distance=request.pmj_distance)
+
+
+def _ends(request: CsaRequest, of_slices: Levels | None) -> dict[int, str]:
+    """The levels of the mask that have no border at one end, each with a remark."""
+    if of_slices is None:
+        return {}
+    ends = request.cut_levels
+    if request.discs is not None:
+        ends = slice_levels.open_levels(request.discs)
+    return {level: remark for level, remark in ends.items() if level in of_slices}
+
+
+def _open_remarks(rows: Table, request: CsaRequest, ends: Mapping[int, str]) -> Table:
+    """The rows, with a remark where a level has no border at one end."""
+    if request.selection.per_slice or not ends:
+        return rows
+    marked = (
+        replace(row, remarks=(*row.remarks, *(ends[n] for n in row.levels if n in ends)))
+        for row in rows.rows
+    )
+    return replace(rows, rows=tuple(marked))
 
 
 def _window_remarks(

@@ -195,6 +195,8 @@ def _nothing(
         if numbers
     ]
     slices = "slices of the PAM50 template" if template else "slices"
+    if not measurable.any():
+        return "The mask is empty: there is no cord to measure."
     words = [f"There is no cord in what was asked for ({' within '.join(asked)})"]
     words.append(f"the cord lies in the {slices} {number_list(np.flatnonzero(measurable)) or '-'}")
     if selection.levels and levels is not None:
@@ -217,8 +219,8 @@ def _remarked(
     remarks = list(_of_levels(group, covers))
     if not selection.per_slice:
         remarks.extend(_of_slices(group, selection, measurable))
-        if levels is not None and selection.levels and not selection.per_level:
-            remarks.extend(_absent(group, selection))
+        if levels is not None and selection.levels:
+            remarks.extend(_absent(group, selection, levels, covers))
     covered = [n for level in group.levels for n in covers.get(level, (level,))]
     return SliceGroup(group.slices, tuple(dict.fromkeys(covered)), tuple(remarks))
 
@@ -234,11 +236,15 @@ def _of_slices(
     group: SliceGroup, selection: Selection, measurable: NDArray[np.bool_]
 ) -> Iterable[str]:
     empty = [z for z in group.slices if not measurable[z]]
-    if empty and selection.slices:
+    if empty and (selection.slices or group.levels) and len(empty) < len(group.slices):
         yield f"no cord in slices {number_list(empty)}"
 
 
-def _absent(group: SliceGroup, selection: Selection) -> Iterable[str]:
-    absent = sorted(set(selection.levels) - set(group.levels))
+def _absent(
+    group: SliceGroup, selection: Selection, levels: Levels, covers: Mapping[int, Sequence[int]]
+) -> Iterable[str]:
+    there = set(_present(levels)) if selection.per_level else set(group.levels)
+    held = {n for level in there for n in covers.get(level, (level,))}
+    absent = sorted(set(selection.levels) - held)
     if absent:
         yield f"level {number_list(absent)} is not there"

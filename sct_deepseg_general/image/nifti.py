@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from sct_deepseg_general.content import check_content
 from sct_deepseg_general.errors import ImageError, OutputError
 from sct_deepseg_general.files import write_whole
+from sct_deepseg_general.image.kinds import binary_mask, check_is_probability
 from sct_deepseg_general.image.volume import Array, Grid, Probability, Segmentation, Volume
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "load_segmentation",
     "map_of",
     "nibabel_of",
+    "probability_of",
     "save",
     "volume_of",
 ]
@@ -115,31 +117,41 @@ def load_segmentation(
     Raises
     ------
     ImageError
-        As `load_map`.
+        As `load_map` and `kinds.binary_mask`.
     """
-    read = load_map(path, volume)
-    data = (read.data > threshold).astype(np.uint8)
-    return Segmentation(data, read.grid, read.header)
+    return binary_mask(load_map(path, volume), str(path), threshold)
 
 
 def load_probability(path: Path, volume: int | None = None) -> Probability:
-    """A soft mask (x, y, z) as float32, clipped to [0, 1]; it may be empty.
+    """A soft mask (x, y, z) as float32 in [0, 1]; it may be empty, and NaN is background.
 
     Raises
     ------
     ImageError
-        As `load_map`.
+        As `load_map`; or its values go beyond 0 to 1.
     """
-    read = load_map(path, volume)
+    return probability_of(load_map(path, volume), str(path))
+
+
+def probability_of(read: Volume, name: str) -> Probability:
+    """The values of a map (x, y, z) as a probability, float32 in [0, 1]; NaN is background.
+
+    Raises
+    ------
+    ImageError
+        As `load_probability`.
+    """
+    check_is_probability(read, name)
     data = np.clip(np.nan_to_num(read.data.astype(np.float32)), 0, 1)
     return Probability(data, read.grid, read.header)
 
 
-def load_map(path: Path, volume: int | None = None) -> Volume:
+def load_map(path: Path, volume: int | None = None, choose: str = "-mask-volume") -> Volume:
     """A mask, a soft mask or a map (x, y, z) with the values it has; it may be empty.
 
     `volume` chooses one volume of a 4D file, from 0. A 4D file whose volumes are all alike needs
-    no choice; the mean of masks that differ is no mask.
+    no choice; the mean of masks that differ is no mask. `choose` is the flag that messages name,
+    "" if there is none.
 
     Raises
     ------
@@ -147,10 +159,12 @@ def load_map(path: Path, volume: int | None = None) -> Volume:
         As `load`, but for the content; or the volumes differ and none is chosen, or there is no
         such volume.
     """
-    return map_of(_opened(Path(path)), str(path), volume)
+    return map_of(_opened(Path(path)), str(path), volume, choose)
 
 
-def map_of(image: Any, name: str, volume: int | None = None) -> Volume:
+def map_of(
+    image: Any, name: str, volume: int | None = None, choose: str = "-mask-volume"
+) -> Volume:
     """A nibabel image of a mask or a map as a `Volume` (x, y, z), as `load_map` reads a file.
 
     Raises
@@ -160,7 +174,7 @@ def map_of(image: Any, name: str, volume: int | None = None) -> Volume:
     """
 
     def chosen(data: Array, shape: tuple[int, ...], name: str) -> tuple[Array, int]:
-        return _one_volume(data, shape, name, volume), 1
+        return _one_volume(data, shape, name, (volume, choose)), 1
 
     return _volume(image, name, chosen)
 
@@ -175,7 +189,7 @@ def load_labels(path: Path) -> Volume:
     ImageError
         As `load_map`; or a value is negative or farther than 0.01 from an integer.
     """
-    return labels_of(load_map(path), str(path))
+    return labels_of(load_map(path, choose=""), str(path))
 
 
 def labels_of(read: Volume, name: str) -> Volume:
@@ -434,7 +448,11 @@ def _averaged(data: Array, shape: tuple[int, ...], _: str) -> tuple[Array, int]:
     return data.reshape(shape).mean(axis=3, dtype=np.float64).astype(np.float32), shape[3]
 
 
-def _one_volume(data: Array, shape: tuple[int, ...], name: str, volume: int | None) -> Array:
+def _one_volume(
+    data: Array, shape: tuple[int, ...], name: str, chosen: tuple[int | None, str]
+) -> Array:
+    """One volume of four axes; `chosen` is its number, if it was given, and the flag for it."""
+    volume, flag = chosen
     if len(shape) == 3:
         if volume:
             raise ImageError(f"{name} holds one volume: there is no volume {volume}.")
@@ -442,9 +460,10 @@ def _one_volume(data: Array, shape: tuple[int, ...], name: str, volume: int | No
     volumes = data.reshape(shape)
     if volume is None:
         if not (volumes == volumes[..., :1]).all():
+            how = f"choose one with {flag}, from 0, or save it" if flag else "save the one meant"
             raise ImageError(
-                f"{name} is 4D and its {shape[3]} volumes differ, so that their mean is no mask: "
-                "choose one with -mask-volume, from 0, or save it as a 3D file."
+                f"{name} is 4D and its {shape[3]} volumes differ, and their mean is neither a mask "
+                f"nor a map of labels: {how} as a 3D file."
             )
         volume = 0
     if not 0 <= volume < shape[3]:

@@ -17,7 +17,7 @@ import numpy as np
 from sct_deepseg_general import __version__
 from sct_deepseg_general.csa.aggregate import Row
 from sct_deepseg_general.csa.c2c3 import C2C3
-from sct_deepseg_general.csa.companions import on_grid_of
+from sct_deepseg_general.csa.companions import centreline_aside, on_grid_of
 from sct_deepseg_general.csa.measure import (
     PER_SLICE,
     CsaRequest,
@@ -31,12 +31,12 @@ from sct_deepseg_general.errors import ImageError
 from sct_deepseg_general.files import FileStamp, sha256, written_together
 from sct_deepseg_general.image import nifti
 from sct_deepseg_general.image.companion import has_position
+from sct_deepseg_general.image.kinds import check_is_image
 from sct_deepseg_general.image.las import InLas
 from sct_deepseg_general.image.volume import Volume
 from sct_deepseg_general.inference.pipeline import Options, Result, segment
 from sct_deepseg_general.inference.predictor import Predictor
 from sct_deepseg_general.job import levels as job_levels
-from sct_deepseg_general.job.inputs import check_is_image
 from sct_deepseg_general.job.labels import (
     has_no_cord,
     label_paths,
@@ -297,6 +297,10 @@ def analysed(
     measured, doubted = _measured(result, body, request, (model, threshold))
     quality = judged(result, measured.morphometrics, doubted, model, threshold, body)
     region = region_of(measured, request.measures)
+    if request.measures.centreline is not None:
+        name = request.names.get("centreline", "the mask for the centreline")
+        aside = centreline_aside(request.measures.centreline, result.segmentation, name)
+        sentences = (*sentences, aside) if aside else sentences
     done = Done(
         job, result, measured, doubted, quality, 0.0,
         levels=answer, region=region, sentences=sentences, body=body, measures=request.measures,

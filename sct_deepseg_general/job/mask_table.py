@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from sct_deepseg_general.csa.aggregate import Row, Table
 from sct_deepseg_general.csa.selection import number_list
 from sct_deepseg_general.errors import ImageError, OutputError
 from sct_deepseg_general.files import write_whole
+from sct_deepseg_general.image.kinds import check_is_mask
 from sct_deepseg_general.image.nifti import labels_in, load_map
 from sct_deepseg_general.image.volume import Volume
 from sct_deepseg_general.job.outputs import PROGRAM, stem_of
@@ -44,8 +45,8 @@ def read_mask(path: Path, label: int | None = None, volume: int | None = None) -
     Raises
     ------
     ImageError
-        The file cannot be read, it holds several labels or volumes of which none is chosen, or
-        the label is not in it.
+        The file cannot be read, it holds several labels or volumes of which none is chosen, the
+        label is not in it, or it is an image.
     """
     return chosen_label(load_map(path, volume), str(path), label)
 
@@ -56,7 +57,8 @@ def chosen_label(read: Volume, name: str, label: int | None = None) -> Volume:
     Raises
     ------
     ImageError
-        The map holds several labels of which none is chosen, or the label is not in it.
+        The map holds several labels of which none is chosen, the label is not in it, or it is an
+        image.
     """
     labels = labels_in(read)
     if label is None:
@@ -65,13 +67,21 @@ def chosen_label(read: Volume, name: str, label: int | None = None) -> Volume:
                 f"{name} is a map of the labels {_listed(labels)}, not a mask: choose the "
                 "cord's label with -mask-label."
             )
-        return read
+        check_is_mask(read, name)
+        return _without_nan(read)
     chosen = np.abs(read.data - label) <= 0.01
     if not label or not chosen.any():
         there = labels or tuple(int(value) for value in np.unique(np.rint(read.data)) if value)
         listed = _listed(there)
         raise ImageError(f"{name} does not hold the label {label}: its labels are {listed}.")
     return Volume(chosen.astype(np.uint8), read.grid, read.header)
+
+
+def _without_nan(mask: Volume) -> Volume:
+    """The mask with 0 where the file gives no value."""
+    if mask.data.dtype.kind != "f" or not np.isnan(mask.data).any():
+        return mask
+    return replace(mask, data=np.nan_to_num(mask.data))
 
 
 def _listed(labels: tuple[int, ...]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -210,6 +211,10 @@ def check_measures(given: MeasureOptions, *, image: bool) -> None:
         raise click.UsageError("-pmj-distance needs -pmj.")
     if given.pmj and given.pmj_distance is None and not given.perslice:
         raise click.UsageError("-pmj needs -pmj-distance or -perslice 1.")
+    if given.pmj_distance is not None and not math.isfinite(given.pmj_distance):
+        raise click.UsageError(f"-pmj-distance {given.pmj_distance:g}: give a length in mm.")
+    if not 0 < given.pmj_extent < math.inf:
+        raise click.UsageError(f"-pmj-extent {given.pmj_extent:g}: give a length in mm above 0.")
 
 
 def _check_levels(given: MeasureOptions, *, image: bool) -> None:
@@ -328,7 +333,7 @@ def _image(path: Path | None) -> Volume | None:
 def _loaded(path: Path | None) -> Volume | None:
     from sct_deepseg_general.image.nifti import load_map
 
-    return load_map(path) if path else None
+    return load_map(path, choose="") if path else None
 
 
 def _person(words: tuple[str, ...]) -> Any:
