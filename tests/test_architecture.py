@@ -19,7 +19,7 @@ PACKAGE = ROOT / NAME
 LAYERS = [
     "cli",
     "cohort",
-    "batch study report api",
+    "batch study report api provenance",
     "release",
     "job change training level_training evaluation",
     "augmentation",

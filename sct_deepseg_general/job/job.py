@@ -459,6 +459,8 @@ def _provenance(done: Done, predictor: Predictor, request: Request) -> Provenanc
             "fill_holes": options.fill_holes,
             "exact": options.exact,
             "uncertainty": options.uncertainty,
+            "angle_correction": done.measures.angle_correction,
+            "centreline": done.measures.fit.algorithm,
         },
         area=_area(done, IntervalFactors.from_record(model.intervals)),
         **labels_record(done.result, model, options.label, done.job.outputs),
