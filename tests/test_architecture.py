@@ -18,7 +18,8 @@ PACKAGE = ROOT / NAME
 
 LAYERS = [
     "cli",
-    "batch study report api",
+    "cohort",
+    "batch study report api provenance",
     "release",
     "job change training level_training evaluation",
     "augmentation",

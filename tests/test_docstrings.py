@@ -21,6 +21,7 @@ WITHOUT_EXAMPLE = {
     *("sampling.draw_patch", "contrast.randomised", "measure.compared"),
     *("centile.place_of", "series.series_in", "convert.converted", "build.build_norms"),
     *("content.content_of", "pdf.write_pdf", "html.write_html"),
+    *("centiles.write_centiles", "groups.compare", "longitudinal.write_changes"),
 }
 """Functions whose example would need a trained network, a download, a table or a DICOM folder."""
 LEAST_STATED = 0.95

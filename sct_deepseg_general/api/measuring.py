@@ -27,7 +27,8 @@ from sct_deepseg_general.csa.companions import on_grid_of
 from sct_deepseg_general.csa.measure import CsaRequest, Measured, measured
 from sct_deepseg_general.csa.selection import Selection
 from sct_deepseg_general.errors import ArgumentError
-from sct_deepseg_general.image.volume import Probability, Segmentation, Volume
+from sct_deepseg_general.image import nifti
+from sct_deepseg_general.image.volume import Segmentation, Volume
 from sct_deepseg_general.job.levels import with_levels
 from sct_deepseg_general.job.mask_table import MaskStatus, status_path, write_status
 from sct_deepseg_general.job.outputs import PROGRAM, check_writable, stem_of
@@ -109,7 +110,7 @@ def measure(  # noqa: PLR0913 - the keywords of the public function
             pmj=None if pmj is None else label_argument(pmj, "pmj", grid),
             image=_optional(image, "image", read),
             centreline=_optional(centreline, "centreline", read),
-            soft=None if soft is None else _probability(soft),
+            soft=None if soft is None else nifti.probability_of(soft, "probability"),
         )
         names = {"level_map": levels, "discs": discs, "pmj": pmj, "image": image}
         names |= {"centreline": centreline, "soft": probability}
@@ -133,11 +134,6 @@ def _optional(value: ImageLike | None, argument: str, mask: Volume) -> Volume | 
     if argument == "image":
         return image_argument(value, argument, affine)
     return mask_argument(value, argument, affine)
-
-
-def _probability(volume: Volume) -> Probability:
-    data = np.clip(np.nan_to_num(volume.data.astype(np.float32)), 0, 1)
-    return Probability(data, volume.grid, volume.header)
 
 
 def _result(

@@ -37,6 +37,7 @@ __all__ = [
     "load_segmentation",
     "map_of",
     "nibabel_of",
+    "probability_of",
     "save",
     "volume_of",
 ]
@@ -130,8 +131,18 @@ def load_probability(path: Path, volume: int | None = None) -> Probability:
     ImageError
         As `load_map`; or its values go beyond 0 to 1.
     """
-    read = load_map(path, volume)
-    check_is_probability(read, str(path))
+    return probability_of(load_map(path, volume), str(path))
+
+
+def probability_of(read: Volume, name: str) -> Probability:
+    """The values of a map (x, y, z) as a probability, float32 in [0, 1]; NaN is background.
+
+    Raises
+    ------
+    ImageError
+        As `load_probability`.
+    """
+    check_is_probability(read, name)
     data = np.clip(np.nan_to_num(read.data.astype(np.float32)), 0, 1)
     return Probability(data, read.grid, read.header)
 

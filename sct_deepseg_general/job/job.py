@@ -26,6 +26,7 @@ from sct_deepseg_general.csa.measure import (
     shapes,
     tabulated,
 )
+from sct_deepseg_general.csa.selection import number_list
 from sct_deepseg_general.csa.table import write as write_csa
 from sct_deepseg_general.errors import ImageError
 from sct_deepseg_general.files import FileStamp, sha256, written_together
@@ -298,6 +299,9 @@ def analysed(
     measured, doubted = _measured(result, body, request, (model, threshold))
     quality = judged(result, measured.morphometrics, doubted, model, threshold, body)
     region = region_of(measured, request.measures)
+    if measured.absent and region is None:
+        absent = number_list(measured.absent)
+        sentences = (*sentences, f"level {absent} was asked for and is not there")
     if request.measures.centreline is not None:
         name = request.names.get("centreline", "the mask for the centreline")
         aside = centreline_aside(request.measures.centreline, result.segmentation, name)
@@ -455,6 +459,8 @@ def _provenance(done: Done, predictor: Predictor, request: Request) -> Provenanc
             "fill_holes": options.fill_holes,
             "exact": options.exact,
             "uncertainty": options.uncertainty,
+            "angle_correction": done.measures.angle_correction,
+            "centreline": done.measures.fit.algorithm,
         },
         area=_area(done, IntervalFactors.from_record(model.intervals)),
         **labels_record(done.result, model, options.label, done.job.outputs),
@@ -506,15 +512,12 @@ def _show(done: Done, predictor: Predictor, request: Request, place: QcPlace) ->
         seconds=done.seconds,
         version=__version__,
         discs=job_levels.discs_shown(done.levels),
-        levels="; ".join(filter(None, [_region_words(done), job_levels.levels_words(done.levels)])),
+        levels=job_levels.levels_words(done.levels),
         c2c3=job_levels.c2c3_words(done.c2c3),
+        region=done.region_name,
+        region_slices=() if done.region is None else done.region.slices,
     )
     return add_entry(place.folder, entry, at_once=place.at_once)
-
-
-def _region_words(done: Done) -> str:
-    """The area of the region that was asked for, for the QC page; "" for the whole cord."""
-    return f"{done.region_name}: {done.mean_area:.1f} mm²" if done.region is not None else ""
 
 
 def filed(image: Path) -> tuple[str, str, str]:

@@ -29,6 +29,13 @@ class MaskStatus:
     status: str
     reasons: tuple[str, ...] = ()
 
+    def also(self, reason: str) -> MaskStatus:
+        """With one reason more, unless it is ""; a status that was "ok" becomes "warn"."""
+        if not reason:
+            return self
+        status = "warn" if self.status == "ok" else self.status
+        return MaskStatus(status, (*self.reasons, reason))
+
 
 def read_mask(path: Path, label: int | None = None, volume: int | None = None) -> Volume:
     """A mask or soft mask (x, y, z), or one label or volume of a file that holds several.
@@ -57,7 +64,8 @@ def chosen_label(read: Volume, name: str, label: int | None = None) -> Volume:
     Raises
     ------
     ImageError
-        The map holds several labels of which none is chosen, or the label is not in it.
+        The map holds several labels of which none is chosen, the label is not in it, or it is an
+        image.
     """
     labels = labels_in(read)
     if label is None:
@@ -112,7 +120,10 @@ def write_status(
         "GeneratedBy": [{"Name": PROGRAM, "Version": __version__}],
         "Regions": [_region(row, table) for row in table.rows] if len(table.rows) <= 60 else [],
     }
-    text = json.dumps({"Masks": [*before, record]}, indent=2, ensure_ascii=False) + "\n"
+    text = (
+        json.dumps({"Schema": "status-1", "Masks": [*before, record]}, indent=2, ensure_ascii=False)
+        + "\n"
+    )
     with write_whole(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 

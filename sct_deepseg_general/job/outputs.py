@@ -225,6 +225,7 @@ def _sources(made: Provenance) -> dict[str, Any]:
 
 def _sidecar(made: Provenance) -> dict[str, Any]:
     return {
+        "Schema": "sidecar-1",
         "Description": f"{_described(made)}, on the grid of the image.",
         "Type": "ROI",
         "GeneratedBy": [

@@ -189,9 +189,11 @@ def _blank(image: Volume | None, mask: Segmentation) -> tuple[int, ...]:
 
 
 def _cause(evidence: QualityEvidence, status: Status) -> tuple[str, ...]:
-    """What may have caused a failure, where the header tells."""
-    if status != "fail" or evidence.placed:
+    """The orientation, which may have caused a failure."""
+    if status != "fail":
         return ()
+    if evidence.placed:
+        return ("if the image shows a cord, the orientation may be wrong in the header",)
     return ("the orientation may be wrong: the header gives none (sform and qform codes are 0)",)
 
 
