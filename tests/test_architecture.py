@@ -29,6 +29,7 @@ LAYERS = [
     "inference",
     "morphometry zoo cluster",
     "image",
+    "bids_filter",
     "bids schema dicom",
     "files text_files",
     "locks content",
