@@ -20,7 +20,7 @@ from sct_deepseg_general.api.arguments import (
     named,
     points_argument,
 )
-from sct_deepseg_general.api.result import Parts, Result, SavePlace
+from sct_deepseg_general.api.result import Parts, Result, SaveRequest
 from sct_deepseg_general.api.words import python_words
 from sct_deepseg_general.csa import table as csa_table
 from sct_deepseg_general.csa.companions import on_grid_of
@@ -149,7 +149,7 @@ def _result(
     found = measured(mask, request)
     quality = assess_mask(mask, found.morphometrics, request.image)
 
-    def save(place: SavePlace, rows: Measured) -> dict[str, Path]:
+    def save(place: SaveRequest, rows: Measured) -> dict[str, Path]:
         return _saved(place, rows, MaskStatus(quality.status, quality.reasons), name)
 
     return Result(
@@ -180,7 +180,7 @@ def _answer(mask: Volume, request: CsaRequest, wanted: LevelRequest | None) -> L
     return answered(request.image, mask, embedded_network(), given)
 
 
-def _saved(place: SavePlace, rows: Measured, status: MaskStatus, name: str) -> dict[str, Path]:
+def _saved(place: SaveRequest, rows: Measured, status: MaskStatus, name: str) -> dict[str, Path]:
     """Write the table of areas and the status of the mask, as `csa` does."""
     if place.soft:
         raise ArgumentError("soft=True is for results of segment: measure writes no images.")

@@ -23,11 +23,11 @@ from sct_deepseg_general.image.volume import Probability, Volume
 from sct_deepseg_general.levels.pmj import EXTENT
 from sct_deepseg_general.quality.findings import Quality, Status
 
-__all__ = ["Parts", "Result", "SavePlace"]
+__all__ = ["Parts", "Result", "SaveRequest"]
 
 
 @dataclass(frozen=True)
-class SavePlace:
+class SaveRequest:
     """Where a result is saved, and what of it."""
 
     folder: Path
@@ -45,7 +45,7 @@ class Parts:
     measured: Measured
     request: CsaRequest
     quality: Quality
-    save: Callable[[SavePlace, Measured], dict[str, Path]]
+    save: Callable[[SaveRequest, Measured], dict[str, Path]]
     probability: Probability | None = None
     image: Volume | None = None
     labels: tuple[tuple[str, Volume], ...] = ()
@@ -280,7 +280,7 @@ class Result:
         >>> sorted(path.name for path in files.values())
         ['t2_seg.json', 't2_seg.nii.gz', 't2_seg_csa.csv']
         """
-        place = SavePlace(Path(folder), name or self._parts.name, overwrite, soft)
+        place = SaveRequest(Path(folder), name or self._parts.name, overwrite, soft)
         with python_words():
             place.folder.mkdir(parents=True, exist_ok=True)
             request = replace(self._parts.request, selection=self._selection(by, level, None))

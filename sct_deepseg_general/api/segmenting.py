@@ -23,7 +23,7 @@ from sct_deepseg_general.api.arguments import (
     points_argument,
 )
 from sct_deepseg_general.api.models import LoadedModel, load
-from sct_deepseg_general.api.result import Parts, Result, SavePlace
+from sct_deepseg_general.api.result import Parts, Result, SaveRequest
 from sct_deepseg_general.api.words import python_words
 from sct_deepseg_general.csa.measure import CsaRequest, Measured
 from sct_deepseg_general.csa.selection import Selection
@@ -190,7 +190,7 @@ def _job(image: ImageLike) -> whole.Job:
 def _result(done: whole.Done, predictor: Predictor, request: whole.Request) -> Result:
     answer, result, image = done.levels, done.result, done.job.image
 
-    def save(place: SavePlace, measured: Measured) -> dict[str, Path]:
+    def save(place: SaveRequest, measured: Measured) -> dict[str, Path]:
         return _saved(replace(done, measured=measured), predictor, request, place)
 
     wanted = wanted_labels(predictor.model, request.options.label)
@@ -212,7 +212,7 @@ def _result(done: whole.Done, predictor: Predictor, request: whole.Request) -> R
 
 
 def _saved(
-    done: whole.Done, predictor: Predictor, request: whole.Request, place: SavePlace
+    done: whole.Done, predictor: Predictor, request: whole.Request, place: SaveRequest
 ) -> dict[str, Path]:
     """Write the outputs into a folder, after the checks of the command."""
     model, label = predictor.model, request.options.label

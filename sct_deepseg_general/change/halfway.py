@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sct_deepseg_general.change.rigid import Motion, Pair, moved
+from sct_deepseg_general.change.rigid import ImagePair, Motion, moved
 from sct_deepseg_general.errors import ImageError
 from sct_deepseg_general.image.volume import Grid, Volume
 
@@ -29,7 +29,7 @@ class Halfway:
 
     first: Volume
     second: Volume
-    pair: Pair
+    pair: ImagePair
     motion: Motion
 
     def along(self, image: int, point: Floats) -> float:
@@ -39,7 +39,7 @@ class Halfway:
         return float(moved(own, self.motion.from_half(sign))[2])
 
 
-def halfway(pair: Pair, motion: Motion) -> Halfway:
+def halfway(pair: ImagePair, motion: Motion) -> Halfway:
     """The two images half-way, where both show the cord.
 
     Raises
@@ -57,7 +57,7 @@ def halfway(pair: Pair, motion: Motion) -> Halfway:
     return Halfway(first, second, pair, motion)
 
 
-def _grid(pair: Pair, motion: Motion) -> Grid:
+def _grid(pair: ImagePair, motion: Motion) -> Grid:
     low, high = _shared(pair, motion)
     if high - low < SHORTEST:
         raise ImageError(
@@ -74,7 +74,7 @@ def _grid(pair: Pair, motion: Motion) -> Grid:
     return Grid((2 * half + 1, 2 * half + 1, count), affine)
 
 
-def _shared(pair: Pair, motion: Motion) -> tuple[float, float]:
+def _shared(pair: ImagePair, motion: Motion) -> tuple[float, float]:
     """The range of w half-way in which both courses lie."""
     ends = []
     for image, sign in ((pair.first, 1), (pair.second, -1)):

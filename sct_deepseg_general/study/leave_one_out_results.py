@@ -1,4 +1,4 @@
-"""Results of leaving one dataset out: the effects over all images, and the verdict."""
+"""The results of a study that leaves one dataset out: effects, means and the verdict."""
 
 from __future__ import annotations
 
