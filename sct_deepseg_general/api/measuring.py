@@ -8,7 +8,6 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sct_deepseg_general import __version__
 from sct_deepseg_general.api.arguments import (
     Discs,
     ImageLike,
@@ -31,7 +30,7 @@ from sct_deepseg_general.image import nifti
 from sct_deepseg_general.image.volume import Segmentation, Volume
 from sct_deepseg_general.job.levels import with_levels
 from sct_deepseg_general.job.mask_table import MaskStatus, status_path, write_status
-from sct_deepseg_general.job.outputs import PROGRAM, check_writable, stem_of
+from sct_deepseg_general.job.outputs import PRODUCER, check_writable, stem_of
 from sct_deepseg_general.levels.answer import Given, LevelAnswer, LevelRequest, answered
 from sct_deepseg_general.levels.responses import embedded_network
 from sct_deepseg_general.quality.assess import assess_mask
@@ -188,7 +187,7 @@ def _saved(place: Place, rows: Measured, status: MaskStatus, name: str) -> dict[
     files = {"table": path, "status": status_path(path)}
     check_writable(tuple(files.values()), overwrite=bool(place.overwrite))
     csa_table.write(
-        path, rows.table, name, f"{PROGRAM} {__version__}",
+        path, rows.table, name, PRODUCER,
         status=status.status, reasons=status.reasons,
     )  # fmt: skip
     write_status(files["status"], Path(name), rows.table, status)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timezone
 from pathlib import Path
 
 from sct_deepseg_general.csa.aggregate import Row, Table
@@ -37,6 +38,8 @@ REASONS = "Reasons"
 """The column before it: how the row differs from what its name promises, and why the mask is not
 ok."""
 
+_TO = " to "
+
 
 def write(
     path: Path,
@@ -47,6 +50,7 @@ def write(
     append: bool = False,
     status: str = "",
     reasons: Sequence[str] = (),
+    spelled: bool = False,
 ) -> None:
     """Write a table of areas as a CSV file with SCT's columns.
 
@@ -64,6 +68,9 @@ def write(
         Whether the rows follow those of an existing file.
     status, reasons : str, sequence of str
         The status of the mask and its reasons, for the last two columns; left out without status.
+    spelled : bool
+        Write ranges of slices and levels as "4 to 17", which no spreadsheet takes for a time, in
+        place of SCT's "4:17".
 
     Raises
     ------
@@ -83,8 +90,9 @@ def write(
     """
     before = _existing(path, _header(table, status)) if append and path.exists() else ""
     text = before + as_text(
-        table, source, version, header=not before, status=status, reasons=reasons
-    )
+        table, source, version,
+        header=not before, status=status, reasons=reasons, spelled=spelled,
+    )  # fmt: skip
     with write_whole(path) as temporary:
         temporary.write_bytes(text.encode("utf-8"))
 
@@ -97,16 +105,19 @@ def as_text(
     header: bool = True,
     status: str = "",
     reasons: Sequence[str] = (),
+    spelled: bool = False,
 ) -> str:
     """The CSV text: strings in quotes, numbers without, lines ending in CR LF."""
     stream = io.StringIO(newline="")
     if header:
         csv.writer(stream).writerow(_header(table, status))
     writer = csv.writer(stream, quoting=csv.QUOTE_NONNUMERIC)
-    stamp = datetime.now().strftime("%Y-%m-%d %H:%M:%S")
+    stamp = _now().strftime("%Y-%m-%d %H:%M:%S")
     for row in table.rows:
         last = _status(row, status, reasons)
-        writer.writerow([stamp, version, _no_formula(source), *_where(row), *row.values, *last])
+        writer.writerow(
+            [stamp, version, _no_formula(source), *_where(row, spelled=spelled), *row.values, *last]
+        )
     return stream.getvalue()
 
 
@@ -148,16 +159,27 @@ def _header(table: Table, status: str) -> list[str]:
     return [*FIXED_COLUMNS, *table.columns, *([REASONS, STATUS] if status else [])]
 
 
-def _where(row: Row) -> tuple[str, str, str]:
+def _now() -> datetime:
+    """The time, or that of the environment variable SOURCE_DATE_EPOCH (seconds, UTC), with which
+    the same run writes the same bytes.
+    """
+    given = os.environ.get("SOURCE_DATE_EPOCH", "")
+    return datetime.fromtimestamp(int(given), timezone.utc) if given.isdigit() else datetime.now()
+
+
+def _where(row: Row, *, spelled: bool) -> tuple[str, str, str]:
     distance = "" if row.pmj_distance is None else str(row.pmj_distance)
-    return number_list(row.slices), number_list(row.levels), distance
+    slices, levels = number_list(row.slices), number_list(row.levels)
+    if spelled:
+        slices, levels = slices.replace(":", _TO), levels.replace(":", _TO)
+    return slices, levels, distance
 
 
 def _row(line: list[str]) -> Row:
     slices, levels, distance, *values = line[3:]
     return Row(
-        parse_number_list(slices) if slices else (),
-        parse_number_list(levels) if levels else (),
+        parse_number_list(slices.replace(_TO, ":")) if slices else (),
+        parse_number_list(levels.replace(_TO, ":")) if levels else (),
         float(distance) if distance else None,
         tuple(float(value) if value else None for value in values),
     )
