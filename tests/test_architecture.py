@@ -18,6 +18,7 @@ PACKAGE = ROOT / NAME
 
 LAYERS = [
     "cli",
+    "cohort",
     "batch study report api provenance",
     "release",
     "job change training level_training evaluation",
@@ -40,7 +41,7 @@ WITHIN = {"norms": {"csa"}}
 
 FACADE = "__init__"  # the package itself: hands out, lazily, what the layers make
 DOORS = {
-    "openvino": {"inference.openvino"},
+    "openvino": {"inference.openvino", "release.lean_ir"},
     "nnunetv2": {"inference.nnunet", "training.*", "release.*"},
     "torch": {
         "inference.devices",
@@ -253,6 +254,15 @@ def test_no_code_contains_a_models_name() -> None:
         and node.value.split("@")[0] in names
     ]
     assert found == []
+
+
+def test_no_two_public_classes_share_a_name() -> None:
+    places: dict[str, list[str]] = {}
+    for module, tree in modules().items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places.setdefault(node.name, []).append(module)
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}
 
 
 @pytest.mark.parametrize("word", ["pickle", "marshal", "shelve", "telnetlib", "ftplib"])

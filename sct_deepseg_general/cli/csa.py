@@ -144,21 +144,23 @@ def command(given: CsaOptions) -> int:
     request, sentences = on_grid_of(
         segmentation, request, str(mask), companion_names(given.measures, given.anat, given.soft)
     )
+    aside = ""
     if request.centreline is not None:
         name = str(given.measures.centerline)
-        sentences = (*sentences, centreline_aside(request.centreline, segmentation, name))
+        aside = centreline_aside(request.centreline, segmentation, name)
     if given.verbose:
-        _warnings(filter(None, sentences))
+        _warnings(sentences)
     if given.backend == "sct":
         from sct_deepseg_general.csa import sct
 
         table, c2c3 = sct.measured(segmentation, request), None
     else:
         table, c2c3 = _native(segmentation, request, mask, given)
-    status = _status(mask, segmentation, request, given)
+    table = replace(table, spelled=given.measures.excel)
+    status = _status(mask, segmentation, request, given).also(aside)
     write(
         path, table, str(mask), PRODUCER, append=given.append,
-        status=status.status, reasons=status.reasons, spelled=given.measures.excel,
+        status=status.status, reasons=status.reasons,
     )  # fmt: skip
     write_status(status_path(path), mask, table, status, append=given.append)
     page = _show(given) if given.qc else None
@@ -361,6 +363,8 @@ def _warn(found: Measured, request: CsaRequest, mask: Path) -> None:
     remarks = [f"{row.name}: {remark}." for row in rows for remark in row.remarks]
     if request.selection.per_slice:
         remarks = [*_doubled(found), *(f"{remark}." for remark in found.open_levels.values())]
+    if found.absent and (request.selection.per_slice or request.selection.per_level):
+        remarks.append(f"level {_listed(found.absent)} was asked for and is not there.")
     _warnings(remarks)
 
 

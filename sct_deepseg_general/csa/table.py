@@ -50,7 +50,6 @@ def write(
     append: bool = False,
     status: str = "",
     reasons: Sequence[str] = (),
-    spelled: bool = False,
 ) -> None:
     """Write a table of areas as a CSV file with SCT's columns.
 
@@ -68,9 +67,6 @@ def write(
         Whether the rows follow those of an existing file.
     status, reasons : str, sequence of str
         The status of the mask and its reasons, for the last two columns; left out without status.
-    spelled : bool
-        Write ranges of slices and levels as "4 to 17", which no spreadsheet takes for a time, in
-        place of SCT's "4:17".
 
     Raises
     ------
@@ -90,9 +86,8 @@ def write(
     """
     before = _existing(path, _header(table, status)) if append and path.exists() else ""
     text = before + as_text(
-        table, source, version,
-        header=not before, status=status, reasons=reasons, spelled=spelled,
-    )  # fmt: skip
+        table, source, version, header=not before, status=status, reasons=reasons
+    )
     with write_whole(path) as temporary:
         temporary.write_bytes(text.encode("utf-8"))
 
@@ -105,7 +100,6 @@ def as_text(
     header: bool = True,
     status: str = "",
     reasons: Sequence[str] = (),
-    spelled: bool = False,
 ) -> str:
     """The CSV text: strings in quotes, numbers without, lines ending in CR LF."""
     stream = io.StringIO(newline="")
@@ -116,7 +110,14 @@ def as_text(
     for row in table.rows:
         last = _status(row, status, reasons)
         writer.writerow(
-            [stamp, version, _no_formula(source), *_where(row, spelled=spelled), *row.values, *last]
+            [
+                stamp,
+                version,
+                _no_formula(source),
+                *_where(row, spelled=table.spelled),
+                *row.values,
+                *last,
+            ]
         )
     return stream.getvalue()
 

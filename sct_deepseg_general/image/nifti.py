@@ -110,7 +110,8 @@ def image_of(image: Any, name: str = "the image", *, nan_background: bool = True
 def load_segmentation(
     path: Path, threshold: float = 0.5, volume: int | None = None
 ) -> Segmentation:
-    """A mask as 0/1, uint8 (x, y, z): cord where the file's value is above `threshold`.
+    """A mask as 0/1, uint8 (x, y, z): cord where the file's value is above `threshold`, in the
+    file's own unit (0 to 1 for a probability).
 
     Unlike an image it may be empty. `volume` chooses one of a 4D mask, from 0.
 

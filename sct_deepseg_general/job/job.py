@@ -26,6 +26,7 @@ from sct_deepseg_general.csa.measure import (
     shapes,
     tabulated,
 )
+from sct_deepseg_general.csa.selection import number_list
 from sct_deepseg_general.csa.table import write as write_csa
 from sct_deepseg_general.errors import ImageError
 from sct_deepseg_general.files import FileStamp, sha256, written_together
@@ -53,7 +54,7 @@ from sct_deepseg_general.norms.assess import Assessment, NormRequest, assessed
 from sct_deepseg_general.norms.centile import Calibrations
 from sct_deepseg_general.norms.columns import with_norms
 from sct_deepseg_general.qc.entry import QcEntry, SliceArea, add_entry
-from sct_deepseg_general.quality.assess import Evidence, assess
+from sct_deepseg_general.quality.assess import QualityEvidence, assess
 from sct_deepseg_general.quality.findings import Quality
 from sct_deepseg_general.quality.uncertainty import Doubt, IntervalFactors, doubt, with_interval
 from sct_deepseg_general.zoo.model import Model
@@ -177,14 +178,15 @@ class Done:
     def interval(self) -> tuple[float, float] | None:
         """The interval of the mean area in mm², None without cord.
 
-        Its ends are the means of the ends of all slices, as for errors with one common cause.
+        It is narrower than those of the slices; see `morphometry.region_interval`.
         """
-        lower, upper = self.table.area_lower, self.table.area_upper
-        if lower is None or upper is None or not self.table.slices.size:
-            return None
-        if self.region is not None:
-            return self._of_region("MEAN(area_lower)"), self._of_region("MEAN(area_upper)")
-        return float(np.nanmean(lower)), float(np.nanmean(upper))
+        slices = None if self.region is None else np.array(self.region.slices)
+        return self.table.mean_interval(slices)
+
+    @property
+    def repeated(self) -> tuple[float, float] | None:
+        """Where the mean area (mm²) of a second scan of the same person would lie, if known."""
+        return self.table.mean_repeat(self.mean_area)
 
     @property
     def region_name(self) -> str:
@@ -298,6 +300,9 @@ def analysed(
     measured, doubted = _measured(result, body, request, (model, threshold))
     quality = judged(result, measured.morphometrics, doubted, model, threshold, body)
     region = region_of(measured, request.measures)
+    if measured.absent and region is None:
+        absent = number_list(measured.absent)
+        sentences = (*sentences, f"level {absent} was asked for and is not there")
     if request.measures.centreline is not None:
         name = request.names.get("centreline", "the mask for the centreline")
         aside = centreline_aside(request.measures.centreline, result.segmentation, name)
@@ -375,7 +380,7 @@ def judged(
     """
     body = body or in_las(result)
     return assess(
-        Evidence(
+        QualityEvidence(
             segmentation=body.segmentation,
             probability=body.probability,
             table=table,
@@ -395,7 +400,7 @@ def judged(
 
 def _among_norms(done: Done, norms: NormRequest, model: Model) -> Done:
     """The result with each level's place among the norms, and its columns in a table of levels."""
-    norms = replace(norms, repeat=IntervalFactors.from_record(model.intervals).repeat)
+    norms = replace(norms, repeat=done.table.repeat)
     found = assessed(
         done.table, done.measured.single_levels, norms, Calibrations.from_record(model.norms)
     )
@@ -425,11 +430,12 @@ def write(done: Done, predictor: Predictor, request: Request) -> None:
         if request.soft:
             nifti.save(result.probability, temporary[outputs.soft])
         if csa:
-            rows, source = done.measured.table, str(outputs.segmentation)
+            rows = replace(done.measured.table, spelled=request.excel)
+            source = str(outputs.segmentation)
             status, reasons = done.quality.status, done.quality.reasons
             write_csa(
                 temporary[outputs.csa], rows, source, PRODUCER,
-                status=status, reasons=reasons, spelled=request.excel,
+                status=status, reasons=reasons,
             )  # fmt: skip
         provenance = _provenance(done, predictor, request)
         provenance = replace(provenance, mask_sha256=sha256(temporary[outputs.segmentation]))
@@ -472,7 +478,7 @@ def area_record(done: Done, factors: IntervalFactors) -> dict[str, Any]:
     interval = done.interval
     if interval is None:
         return {}
-    repeated = factors.repeated(done.mean_area)
+    repeated = done.repeated
     again = {} if repeated is None else {"Repeat": [round(end, 3) for end in repeated]}
     named = {"Region": done.region_name} if done.region is not None else {}
     return {
@@ -510,15 +516,12 @@ def _show(done: Done, predictor: Predictor, request: Request, place: QcPlace) ->
         seconds=done.seconds,
         version=__version__,
         discs=job_levels.discs_shown(done.levels),
-        levels="; ".join(filter(None, [_region_words(done), job_levels.levels_words(done.levels)])),
+        levels=job_levels.levels_words(done.levels),
         c2c3=job_levels.c2c3_words(done.c2c3),
+        region=done.region_name,
+        region_slices=() if done.region is None else done.region.slices,
     )
     return add_entry(place.folder, entry, at_once=place.at_once)
-
-
-def _region_words(done: Done) -> str:
-    """The area of the region that was asked for, for the QC page; "" for the whole cord."""
-    return f"{done.region_name}: {done.mean_area:.1f} mm²" if done.region is not None else ""
 
 
 def filed(image: Path) -> tuple[str, str, str]:

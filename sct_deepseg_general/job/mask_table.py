@@ -36,6 +36,13 @@ class MaskStatus:
     status: str
     reasons: tuple[str, ...] = ()
 
+    def also(self, reason: str) -> MaskStatus:
+        """With one reason more, unless it is ""; a status that was "ok" becomes "warn"."""
+        if not reason:
+            return self
+        status = "warn" if self.status == "ok" else self.status
+        return MaskStatus(status, (*self.reasons, reason))
+
 
 def read_mask(path: Path, label: int | None = None, volume: int | None = None) -> Volume:
     """A mask or soft mask (x, y, z), or one label or volume of a file that holds several.

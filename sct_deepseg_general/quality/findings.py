@@ -9,14 +9,23 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Finding", "Limits", "Quality", "Status", "below", "numbers", "spelled", "summed_up"]
+__all__ = [
+    "Finding",
+    "Quality",
+    "QualityLimits",
+    "Status",
+    "below",
+    "numbers",
+    "spelled",
+    "summed_up",
+]
 
 Status = Literal["ok", "warn", "fail"]
 _RANK: tuple[Status, ...] = ("ok", "warn", "fail")
 
 
 @dataclass(frozen=True)
-class Limits:
+class QualityLimits:
     """The limits of a plausible result. A pair is (fail, warn) unless stated otherwise."""
 
     least_confidence: tuple[float, float] = (0.6, 0.75)
@@ -107,7 +116,9 @@ def summed_up(findings: Iterable[Finding], confidence: float) -> Quality:
 
 
 def below(value: float, limits: tuple[float, float]) -> Status:
-    """The status of a value, given the limits (fail, warn) below which it is not ok."""
+    """The status of a value, given the limits (fail, warn) below which it is not ok; all three are
+    in one unit, such as mm² or a share.
+    """
     return "fail" if value < limits[0] else "warn" if value < limits[1] else "ok"
 
 

@@ -60,7 +60,7 @@ from sct_deepseg_general.recipes.estimate import Estimate
 from sct_deepseg_general.schema import as_json
 from sct_deepseg_general.study import notebook
 from sct_deepseg_general.study.pictures import comparison_row
-from sct_deepseg_general.study.report import Picture, page
+from sct_deepseg_general.study.report import ComparisonPicture, page
 from sct_deepseg_general.study.results import StudyResults, chosen_cases, study_results
 
 __all__ = [
@@ -185,7 +185,8 @@ def report(folder: Path, *, with_notebook: bool = True) -> StudyResults:
         ({k: _short(v) for k, v in asdict(one).items()} for one in found.tests),
     )
     pictures = [
-        Picture(p.stem, p.read_bytes()) for p in sorted((folder / "pictures").glob("*.png"))
+        ComparisonPicture(p.stem, p.read_bytes())
+        for p in sorted((folder / "pictures").glob("*.png"))
     ]
     records = read_curves(folder / CURVES)
     text = page(found, read_bias(folder / "contrast_bias.csv"), pictures, records)

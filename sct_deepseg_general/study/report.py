@@ -13,7 +13,14 @@ from sct_deepseg_general.study import published
 from sct_deepseg_general.study.figures import Curve, curves, in_domain, ranking, svg
 from sct_deepseg_general.study.results import METRICS, Metric, StudyResults
 
-__all__ = ["Picture", "bias_table", "metric_table", "page", "published_tables", "tests_table"]
+__all__ = [
+    "ComparisonPicture",
+    "bias_table",
+    "metric_table",
+    "page",
+    "published_tables",
+    "tests_table",
+]
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem;
@@ -42,7 +49,7 @@ _ANCHOR_NOTE = (
 
 
 @dataclass(frozen=True)
-class Picture:
+class ComparisonPicture:
     """A qualitative row: PNG bytes and what they show."""
 
     title: str
@@ -52,7 +59,7 @@ class Picture:
 def page(
     results: StudyResults,
     biases: Sequence[ContrastBias],
-    pictures: Iterable[Picture],
+    pictures: Iterable[ComparisonPicture],
     records: Mapping[str, Curve],
 ) -> str:
     """Write the report of a comparison as one HTML page that needs no other file.
@@ -63,7 +70,7 @@ def page(
         Measurements, tests and verdict.
     biases : sequence of ContrastBias
         CSA of each contrast minus the mean over a person's contrasts, in mm².
-    pictures : iterable of Picture
+    pictures : iterable of ComparisonPicture
         Qualitative rows, as PNG.
     records : mapping of str to Curve
         Training curves of the models that have them.
@@ -184,7 +191,7 @@ def _figures(results: StudyResults) -> Iterable[str]:
         yield f"<figure>{svg(lambda: in_domain(results, dice))}</figure>"
 
 
-def _picture(picture: Picture) -> str:
+def _picture(picture: ComparisonPicture) -> str:
     data = base64.b64encode(picture.png).decode("ascii")
     title = escape(picture.title)
     image = f'<img alt="{title}" src="data:image/png;base64,{data}">'

@@ -309,6 +309,8 @@ def c2c3_line(name: str, found: C2C3, mask: str, answer: LevelAnswer | None) -> 
     area = "withheld" if found.area is None else f"{found.area:.1f} mm²"
     if found.lower is not None and found.upper is not None:
         area += f" ({found.lower:.1f} to {found.upper:.1f})"
+    if found.repeat is not None:
+        area += " (a second scan: {:.1f} to {:.1f})".format(*found.repeat)
     source: str = "as given" if answer is None or answer.found is None else found.status
     if answer is not None and answer.discs is not None and not answer.written:
         source = f"{found.status}, from the file given"
@@ -362,7 +364,7 @@ def _loaded(path: Path | None) -> Volume | None:
 
 
 def _person(words: tuple[str, ...]) -> Any:
-    from sct_deepseg_general.csa import person as area_norm
+    from sct_deepseg_general.csa.person import covariates_of
 
     if not words:
         return None
@@ -371,4 +373,4 @@ def _person(words: tuple[str, ...]) -> Any:
         pairs = tuple((name, float(value)) for name, value in zip(names, values, strict=True))
     except ValueError:
         raise click.UsageError("-normalize takes pairs of a name and a number.") from None
-    return area_norm.person(pairs)
+    return covariates_of(pairs)

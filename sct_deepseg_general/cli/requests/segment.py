@@ -67,6 +67,7 @@ def images_and_person(given: SegmentOptions) -> tuple[tuple[Path, ...], Person |
 
 
 def request_of(images: tuple[Path, ...], given: SegmentOptions, person: Person | None) -> Request:
+    """What is to be done with each image: mask, areas, levels, centiles and QC page."""
     from sct_deepseg_general.inference.pipeline import Options
     from sct_deepseg_general.job.job import QcPlace, Request
 
@@ -113,6 +114,7 @@ def _smallest(size: str | None) -> Smallest | None:
 
 
 def check_reports(images: tuple[Path, ...], given: SegmentOptions) -> None:
+    """Check before work starts that the reports of `-report` and `-earlier` can be written."""
     if given.earlier and not given.reports:
         raise click.UsageError("-earlier needs -report.")
     if not given.reports:
@@ -290,6 +292,7 @@ def _check_masks(model: Model, label: str | None) -> None:
 
 
 def predictor_of(model: Model, given: SegmentOptions) -> Predictor:
+    """The model on the engine, device and precision that the flags name."""
     from sct_deepseg_general.inference.predictor import load_predictor
 
     return load_predictor(model, given.engine, given.device, given.precision)

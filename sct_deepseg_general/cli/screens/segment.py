@@ -57,6 +57,7 @@ def progress_bar(verbose: int) -> Iterator[Callable[[int, int], None] | None]:
 
 
 def print_result(done: Done, predictor: Predictor, request: Request, verbose: int) -> None:
+    """Status, area, files and viewer of one image; with `verbose` 2, engine and sizes too."""
     image, outputs = done.job.image, done.job.outputs
     frames = done.result.image.frames
     if frames > 1:
