@@ -28,11 +28,6 @@ from sct_deepseg_general.cli.options.segment import (
     segmenting,
     verbosity,
 )
-from sct_deepseg_general.cli.requests.settings import (
-    flags_from_file,
-    settings_path,
-    write_settings,
-)
 from sct_deepseg_general.errors import DeepsegError
 
 if TYPE_CHECKING:
@@ -41,6 +36,13 @@ if TYPE_CHECKING:
     from sct_deepseg_general.job.job import Done, Job, Request
 
 __all__ = ["command"]
+
+
+def _from_file(ctx: click.Context, parameter: click.Parameter, path: Path | None) -> None:
+    if path is not None:
+        from sct_deepseg_general.cli.requests.settings import flags_from_file
+
+        flags_from_file(ctx, parameter, path)
 
 
 class _Command(FirstScreenCommand):
@@ -114,7 +116,7 @@ class _Command(FirstScreenCommand):
     type=click.Path(path_type=Path),
     is_eager=True,
     expose_value=False,
-    callback=flags_from_file,
+    callback=_from_file,
     help="Settings file of an earlier run (_seg.toml); flags given here come first.",
 )
 @verbosity("a few lines", "details")
@@ -150,6 +152,8 @@ def command(given: SegmentOptions) -> int:
     predictor = requests.predictor_of(chosen, given)
     done, failed = _all(jobs, predictor, request, given)
     if done:
+        from sct_deepseg_general.cli.requests.settings import settings_path, write_settings
+
         settings = settings_path(done[0].job.outputs.segmentation)
         write_settings(click.get_current_context(), chosen.key, settings)
     if failed and len(jobs) > 1:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from sct_deepseg_general.provenance.settings import Settings
+    from sct_deepseg_general.provenance.settings import RunSettings
 
 __all__ = ["flags_from_file", "given_settings", "settings_path", "write_settings"]
 
@@ -24,9 +24,9 @@ _FILES = {
 """Flags that belong to the image: with other images they are not taken from a file."""
 
 
-def given_settings(ctx: click.Context, model: str) -> Settings:
+def given_settings(ctx: click.Context, model: str) -> RunSettings:
     """The values of all flags of a run, with the model that it used."""
-    from sct_deepseg_general.provenance.settings import Settings
+    from sct_deepseg_general.provenance.settings import RunSettings
 
     values = {
         option.opts[0]: _plain(option, ctx.params[option.name])
@@ -39,7 +39,7 @@ def given_settings(ctx: click.Context, model: str) -> Settings:
         kept["-o"] = Path(kept["-o"])
     files = {flag.lstrip("-"): value for flag, value in kept.items() if flag in _FILES}
     others = {flag.lstrip("-"): value for flag, value in kept.items() if flag not in _FILES}
-    return Settings(files, others)
+    return RunSettings(files, others)
 
 
 def flags_from_file(ctx: click.Context, _parameter: click.Parameter, path: Path | None) -> None:
