@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from matplotlib.axes import Axes
 
 from sct_deepseg_general.api.arguments import numbers
@@ -120,11 +119,14 @@ class CordResult:
         """The interval of `mean_area()` in mm², which holds the reference area 9 times in 10;
         None where it is not known.
         """
-        table = self._parts.measured.morphometrics
-        lower, upper = table.area_lower, table.area_upper
-        if lower is None or upper is None or not table.slices.size:
-            return None
-        return float(np.nanmean(lower)), float(np.nanmean(upper))
+        return self._parts.measured.morphometrics.mean_interval()
+
+    @property
+    def repeat_interval(self) -> tuple[float, float] | None:
+        """Where `mean_area()` of a second scan of the same person would lie 9 times in 10, in mm²;
+        None where the model's record does not say.
+        """
+        return self._parts.measured.morphometrics.mean_repeat(self.mean_area())
 
     def mean_area(
         self,

@@ -308,9 +308,10 @@ def c2c3_line(name: str, found: C2C3, mask: str, answer: LevelAnswer | None) -> 
     """The area of C2-C3 in one line, with the status of mask (where it is known) and levels."""
     area = "withheld" if found.area is None else f"{found.area:.1f} mm²"
     if found.lower is not None and found.upper is not None:
-        area += f" ({found.lower:.1f} to {found.upper:.1f})"
-    if found.repeat is not None:
-        area += " (a second scan: {:.1f} to {:.1f})".format(*found.repeat)
+        area += f" ({found.lower:.1f} to {found.upper:.1f}"
+        if found.repeat is not None:
+            area += "; a second scan {:.1f} to {:.1f}".format(*found.repeat)
+        area += ")"
     source: str = "as given" if answer is None or answer.found is None else found.status
     if answer is not None and answer.discs is not None and not answer.written:
         source = f"{found.status}, from the file given"

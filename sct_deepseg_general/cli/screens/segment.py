@@ -107,11 +107,13 @@ def _region(done: Done) -> str:
 
 
 def _area(done: Done) -> str:
-    """The mean area and its interval."""
-    interval = done.interval
+    """The mean area, its interval, and that of a second scan."""
+    interval, repeated = done.interval, done.repeated
     if interval is None:
         return f"{done.mean_area:.1f} mm²"
-    return f"{done.mean_area:.1f} mm² ({interval[0]:.1f} to {interval[1]:.1f})"
+    text = f"{done.mean_area:.1f} mm² ({interval[0]:.1f} to {interval[1]:.1f}"
+    again = "" if repeated is None else "; a second scan {:.1f} to {:.1f}".format(*repeated)
+    return f"{text}{again})"
 
 
 def _details(done: Done, predictor: Predictor) -> None:
