@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sct_deepseg_general.errors import DeepsegError, ImageError, ModelError
 from sct_deepseg_general.image.blank import blank_planes
@@ -21,7 +22,7 @@ from sct_deepseg_general.image.volume import (
 )
 from sct_deepseg_general.inference.imported.region import crop_box, labelled, only_largest
 from sct_deepseg_general.inference.locate import Location, locate
-from sct_deepseg_general.inference.postprocess import Cleaning, segmented
+from sct_deepseg_general.inference.postprocess import Cleaning, Smallest, segmented, without_small
 from sct_deepseg_general.inference.predictor import Predictor
 from sct_deepseg_general.inference.preprocess import cut_out, prepared, restored
 from sct_deepseg_general.inference.test_time import views
@@ -51,6 +52,8 @@ class Options:
     the result varies. It takes seven times as long."""
     label: str | None = None
     """The label of an imported model to segment; None: the cord, or else all of them."""
+    smallest: Smallest | None = None
+    """The size of the smallest object that is kept; None: all sizes."""
 
     def __post_init__(self) -> None:
         if self.threshold is not None and not 0 < self.threshold <= 1:
@@ -62,6 +65,10 @@ class Options:
         """How the probability becomes a mask; `model_threshold`, in (0, 1), is the default."""
         threshold = model_threshold if self.threshold is None else self.threshold
         return Cleaning(threshold, self.largest, self.fill_holes)
+
+    def least_voxels(self, grid: Grid) -> float:
+        """The voxels of the smallest object that is kept on a grid; 0: all are."""
+        return 0.0 if self.smallest is None else self.smallest.voxels(grid.spacing)
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,12 +89,15 @@ class InferenceResult:
     """Of an imported model: the value of the label of each voxel."""
     label: str = ""
     """Of an imported model: the label that `segmentation` and `probability` are of."""
+    least_voxels: float = 0.0
+    """Of an imported model: the voxels of the smallest object that a mask holds."""
 
     def mask(self, label: Label) -> Segmentation:
         """One label of an imported model as a mask (x, y, z), 0 or 1, on the image's grid."""
         if self.labels is None:
             return self.segmentation
-        return replace(self.labels, data=np.isin(self.labels.data, label.values).astype(np.uint8))
+        data = _large_enough(np.isin(self.labels.data, label.values), self.least_voxels)
+        return replace(self.labels, data=data)
 
     def other_probabilities(self, grid: Grid | None = None) -> Iterator[Probability]:
         """The probability of each altered copy, one by one, float32 in [0, 1] on the image's grid.
@@ -167,6 +177,8 @@ def segment(
     data = blank.cleared(probability.data) if blank.any else probability.data
     probability = replace(probability, data=data, header=image.header)
     segmentation = segmented(probability, cleaning, blank)
+    least = options.least_voxels(image.grid)
+    segmentation = replace(segmentation, data=_large_enough(segmentation.data, least))
     other = _other(oriented, close, location, predictor) if options.uncertainty else ()
     return InferenceResult(image, probability, segmentation, location, oriented.grid, other)
 
@@ -201,10 +213,17 @@ def _labelled(
     mask = np.isin(labels.data, wanted.values)
     if options.threshold is not None:
         mask = probability.data >= options.threshold
-    segmentation = replace(labels, data=mask.astype(np.uint8))
+    least = options.least_voxels(image.grid)
+    segmentation = replace(labels, data=_large_enough(mask, least))
     return InferenceResult(
-        image, probability, segmentation, location, grid, labels=labels, label=name
-    )
+        image, probability, segmentation, location, grid,
+        labels=labels, label=name, least_voxels=least,
+    )  # fmt: skip
+
+
+def _large_enough(mask: Array, voxels: float) -> NDArray[np.uint8]:
+    """The mask (x, y, z) as 0/1, without objects of fewer voxels."""
+    return (without_small(mask, voxels) if voxels else mask).astype(np.uint8)
 
 
 def _on_image(volume: _V, image: Volume) -> _V:

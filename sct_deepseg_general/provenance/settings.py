@@ -117,16 +117,19 @@ def _written(value: Any, folder: Path) -> Any:
     if not isinstance(value, Path):
         return value
     try:
-        return Path(os.path.relpath(value, folder)).as_posix()
+        seen = Path(os.path.relpath(value, folder)).as_posix()
     except ValueError:  # another drive of Windows
-        return value.absolute().as_posix()
+        seen = value.absolute().as_posix()
+    return f"{seen}/" if value.is_dir() else seen
 
 
 def _seen_from(value: Any, folder: Path) -> Any:
     """Paths of a file in `folder` as paths of the working folder; what is no text stays."""
     if isinstance(value, list):
         return [_seen_from(one, folder) for one in value]
-    return os.path.normpath(folder / value) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    return os.path.normpath(folder / value) + ("/" if value.endswith("/") else "")
 
 
 def _parsed(text: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Settings survive the way through a TOML file."""
+"""RunSettings survive the way through a TOML file."""
 
 from __future__ import annotations
 
