@@ -16,6 +16,7 @@ from sct_deepseg_general.files import sha256, write_whole
 __all__ = [
     "CODE_URL",
     "MASK_HASH",
+    "PRODUCER",
     "PROGRAM",
     "Outputs",
     "Provenance",
@@ -29,6 +30,8 @@ __all__ = [
 
 PROGRAM = "sct_deepseg_sc_general"
 """The name of the program in sidecars and dataset descriptions."""
+PRODUCER = f"{PROGRAM} {__version__}"
+"""Name and version of the program, for the column "SCT Version" of every table."""
 MASK_HASH = "MaskSHA256"
 """The key of the sidecar that holds the SHA-256 of the mask file."""
 CODE_URL = "https://github.com/sct-pipeline/sct-deepseg-general"
