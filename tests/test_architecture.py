@@ -27,7 +27,7 @@ LAYERS = [
     "levels",
     "inference",
     "morphometry zoo cluster",
-    "image",
+    "image bids_filter",
     "bids schema dicom",
     "files text_files",
     "locks content",
