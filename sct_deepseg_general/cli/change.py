@@ -104,7 +104,7 @@ def command(options: ChangeOptions) -> int:
     _write(found, options)
     if options.verbose:
         for one in found:
-            _tell(one)
+            _print_result(one)
         print(options.table)
     return 0
 
@@ -184,12 +184,12 @@ def _write(found: list[Visits], options: ChangeOptions) -> None:
         save_plot(options.plot, found[0])
     if options.halfway:
         options.halfway.mkdir(parents=True, exist_ok=True)
-        between = found[0].found.halfway
+        between = found[0].comparison.halfway
         for image, name in ((between.first, "first"), (between.second, "second")):
             nifti.save(image, options.halfway / f"{name}.nii.gz")
 
 
-def _tell(one: Visits) -> None:
+def _print_result(one: Visits) -> None:
     from sct_deepseg_general.change.output import rows
 
     print(f"{printable(one.baseline)} to {printable(one.followup)}:")
