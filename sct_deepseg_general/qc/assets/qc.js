@@ -111,7 +111,7 @@ const qc = (() => {
   }
 
   // The colour of a label: the mask's for the first, then hues as far apart as can be.
-  const COLOURS = ["#ff5c38", "#28c8ff", "#ffd34d", "#7ee06a", "#e27bff", "#5b8cff", "#ff9ec4", "#2fe0c0"];
+  const COLOURS = ["#ff5c38", "#28c8ff", "#ffd34d", "#7ee06a", "#e27bff", "#5b8cff", "#ff9ec4", "#2fe0c0", "#c98a4b", "#c9ced6", "#b8e62e", "#9a6bff"];
   function colour(n) {
     if (n < COLOURS.length) return COLOURS[n];
     const [hue, light] = [(n * 137.508) % 360, n % 2 ? 0.5 : 0.68];
