@@ -95,6 +95,8 @@ class Request:
     """Find the vertebral levels in the image, or check and complete those of `measures`."""
     names: Mapping[str, str] = field(default_factory=dict)
     """The paths of the volumes in `measures`, by the names of its fields, for messages."""
+    header: Mapping[str, Any] = field(default_factory=dict)
+    """Age, sex and day of a DICOM header that the user wants in the sidecar."""
 
 
 @dataclass(frozen=True)
@@ -411,6 +413,7 @@ def _provenance(done: Done, predictor: Predictor, request: Request) -> Provenanc
         area=_area(done, IntervalFactors.from_record(model.intervals)),
         **labels_record(done.result, model, options.label, done.job.outputs),
         norms={} if done.norms is None else done.norms.summary(),
+        header=request.header,
         levels=job_levels.levels_record(done.levels, done.c2c3),
     )
 
