@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -145,18 +143,12 @@ def _scan(path: Path, discs: Path | None) -> tuple[Scan, str | None]:
     """An image with its discs, and the day that a DICOM header says."""
     from sct_deepseg_general.change.levels import disc_points
     from sct_deepseg_general.change.measure import Scan
+    from sct_deepseg_general.cli.requests.dicom import dated_image
     from sct_deepseg_general.image import nifti
 
     points = disc_points(nifti.load_labels(discs)) if discs else {}
-    if not os.path.isdir(path):  # noqa: PTH112 - false for a circular link
-        return Scan(nifti.load(path), points), None
-    from sct_deepseg_general.dicom.convert import converted
-    from sct_deepseg_general.dicom.series import chosen, series_in
-
-    one = chosen(series_in(path), None)
-    with TemporaryDirectory() as scratch:
-        image = nifti.load(converted(one, Path(scratch) / "image.nii.gz"))
-    return Scan(image, points), one.day.isoformat() if one.day else None
+    image, day = dated_image(path)
+    return Scan(image, points), day.isoformat() if day else None
 
 
 def _compared(
