@@ -120,7 +120,7 @@ def _written(value: Any, folder: Path) -> Any:
         seen = Path(os.path.relpath(value, folder)).as_posix()
     except ValueError:  # another drive of Windows
         seen = value.absolute().as_posix()
-    return f"{seen}/" if value.is_dir() else seen
+    return f"{seen}/" if os.path.isdir(value) else seen  # noqa: PTH112 - false for a bad name
 
 
 def _seen_from(value: Any, folder: Path) -> Any:
