@@ -90,7 +90,7 @@ def selected(dataset: Path, path: Path) -> list[str]:
     Returns
     -------
     list of str
-        Paths below the dataset, sorted.
+        Paths below the dataset, sorted; also of images whose content is not on this machine.
 
     Raises
     ------
@@ -98,9 +98,10 @@ def selected(dataset: Path, path: Path) -> list[str]:
         The file or the dataset cannot be read, or no image matches.
     """
     queries = read_filter(path)
+    found_in = index(dataset)
     found = sorted(
         case.image.relative_to(dataset).as_posix()
-        for case in index(dataset).cases
+        for case in (*found_in.cases, *found_in.missing)
         if any(matches(case, query) for query in queries.values())
     )
     if not found:

@@ -29,7 +29,7 @@ from sct_deepseg_general.inference.test_time import views
 from sct_deepseg_general.zoo.labels import Label
 from sct_deepseg_general.zoo.record import Crop
 
-__all__ = ["Options", "Result", "segment"]
+__all__ = ["InferenceResult", "Options", "segment"]
 
 _DIRECTIONS = ("superior", "inferior", "left", "right", "anterior", "posterior")
 _CANAL = "canal_seg"
@@ -72,7 +72,7 @@ class Options:
 
 
 @dataclass(frozen=True, eq=False)
-class Result:
+class InferenceResult:
     """An image, its probability of cord and its segmentation, all on the image's grid."""
 
     image: Volume
@@ -115,7 +115,7 @@ def segment(
     options: Options | None = None,
     progress: Callable[[int, int], None] | None = None,
     others: Sequence[Volume] = (),
-) -> Result:
+) -> InferenceResult:
     """Segment the cord, or the labels of an imported model, in an image of any contrast.
 
     Parameters
@@ -133,7 +133,7 @@ def segment(
 
     Returns
     -------
-    Result
+    InferenceResult
         Probability (float32, 0 to 1) and segmentation (uint8, 0 or 1) on the grid of `image`,
         with its header. Where the image has no signal the segmentation is 0.
 
@@ -180,7 +180,7 @@ def segment(
     least = options.least_voxels(image.grid)
     segmentation = replace(segmentation, data=_large_enough(segmentation.data, least))
     other = _other(oriented, close, location, predictor) if options.uncertainty else ()
-    return Result(image, probability, segmentation, location, oriented.grid, other)
+    return InferenceResult(image, probability, segmentation, location, oriented.grid, other)
 
 
 def _labelled(
@@ -189,7 +189,7 @@ def _labelled(
     predictor: Predictor,
     options: Options,
     progress: Callable[[int, int], None] | None,
-) -> Result:
+) -> InferenceResult:
     """The result of an imported model."""
     model, scheme = predictor.model, predictor.model.scheme
     if options.uncertainty:
@@ -215,7 +215,7 @@ def _labelled(
         mask = probability.data >= options.threshold
     least = options.least_voxels(image.grid)
     segmentation = replace(labels, data=_large_enough(mask, least))
-    return Result(
+    return InferenceResult(
         image, probability, segmentation, location, grid,
         labels=labels, label=name, least_voxels=least,
     )  # fmt: skip

@@ -35,7 +35,7 @@ from sct_deepseg_general.image.companion import has_position
 from sct_deepseg_general.image.kinds import check_is_image
 from sct_deepseg_general.image.las import InLas
 from sct_deepseg_general.image.volume import Volume
-from sct_deepseg_general.inference.pipeline import Options, Result, segment
+from sct_deepseg_general.inference.pipeline import InferenceResult, Options, segment
 from sct_deepseg_general.inference.predictor import Predictor
 from sct_deepseg_general.job import levels as job_levels
 from sct_deepseg_general.job.labels import (
@@ -132,7 +132,7 @@ class Done:
     """The results of a job."""
 
     job: Job
-    result: Result
+    result: InferenceResult
     measured: Measured
     doubt: Doubt
     quality: Quality
@@ -318,7 +318,9 @@ def analysed(
     return done
 
 
-def _without_cord(job: Job, result: Result, predictor: Predictor, request: Request) -> Done:
+def _without_cord(
+    job: Job, result: InferenceResult, predictor: Predictor, request: Request
+) -> Done:
     """The result of a model, or a label, that is not the cord: without areas and their checks."""
     model = predictor.model
     nothing = replace(
@@ -332,13 +334,13 @@ def _without_cord(job: Job, result: Result, predictor: Predictor, request: Reque
     return Done(job, result, measured, doubted, quality, 0.0, body=in_las(result))
 
 
-def in_las(result: Result) -> InLas:
+def in_las(result: InferenceResult) -> InLas:
     """A result's image, mask and probability in LAS."""
     return InLas.of(result.image, result.segmentation, result.probability)
 
 
 def _measured(
-    result: Result, body: InLas, request: Request, by: tuple[Model, float]
+    result: InferenceResult, body: InLas, request: Request, by: tuple[Model, float]
 ) -> tuple[Measured, Doubt]:
     """The areas with their interval, and the uncertainty; `by` is the model and threshold."""
     model, threshold = by
@@ -354,7 +356,7 @@ def _measured(
 
 
 def judged(
-    result: Result,
+    result: InferenceResult,
     table: Morphometrics,
     doubted: Doubt,
     model: Model,
