@@ -66,9 +66,7 @@ def test_the_repeated_run_gives_the_same_bytes(
     assert after["neck_seg_csa.csv"] == table
 
 
-def test_the_same_settings_for_another_image(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_same_settings_for_another_image(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(monkeypatch, "-i images/neck.nii.gz -o out/ -thr 0.4 -z 20:40") == 0
     assert run(monkeypatch, "-config out/neck_seg.toml -i images/t2.nii.gz -largest 0") == 0
     made = json.loads((folder / "images" / "t2_seg.json").read_text(encoding="utf-8"))
