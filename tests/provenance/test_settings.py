@@ -35,7 +35,7 @@ def test_paths_are_those_seen_from_the_file(
     text = as_toml(RunSettings(files, {}), Path("out"))
     assert '"../data/t2.nii.gz"' in text
     (tmp_path / "out" / "a.toml").write_text(text, encoding="utf-8")
-    assert read_toml(Path("out/a.toml")).files == {"i": ["data/t2.nii.gz"], "o": "out"}
+    assert read_toml(Path("out/a.toml")).files == {"i": ["data/t2.nii.gz"], "o": "out/"}
     moved = tmp_path / "moved"
     (tmp_path / "out").rename(moved)
     assert read_toml(moved / "a.toml").files["i"] == [str(tmp_path / "data" / "t2.nii.gz")]
