@@ -54,6 +54,7 @@ class ChangeOptions:
     model: str | None
     overwrite: bool
     offline: bool
+    as_json: bool
     verbose: int
 
     @property
@@ -84,6 +85,7 @@ class ChangeOptions:
 @option("-m", to="model", help="Model: id, id@version or folder.")
 @flag("-overwrite", help="Replace existing outputs.")
 @flag("-offline", help="Never use the network.")
+@flag("-json", "--json", to="as_json", help="Print one line of JSON for each follow-up only.")
 @verbosity("a few lines", "details")
 @takes(ChangeOptions)
 def command(options: ChangeOptions) -> int:
@@ -100,11 +102,25 @@ def command(options: ChangeOptions) -> int:
         for followup, (scan, _), apart in zip(followups, scans[1:], years, strict=True)
     ]
     _write(found, options)
-    if options.verbose:
+    if options.as_json:
+        for one in found:
+            print(_line(one, options))
+    elif options.verbose:
         for one in found:
             _print_result(one)
         print(options.table)
     return 0
+
+
+def _line(one: Visits, options: ChangeOptions) -> str:
+    """One comparison as a line of JSON."""
+    from sct_deepseg_general.change.output import as_record
+    from sct_deepseg_general.provenance.line import as_line
+
+    files = {"Table": options.table, "Record": options.table.with_suffix(".json")}
+    files |= {"Plot": options.plot} if options.plot else {}
+    written = {what: str(path) for what, path in files.items()}
+    return as_line({"Schema": "change-1", **as_record(one), "Files": written})
 
 
 def _check(options: ChangeOptions) -> None:

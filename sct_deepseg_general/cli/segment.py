@@ -174,6 +174,8 @@ def command(given: SegmentOptions) -> int:
 
         settings = settings_path(done[0].job.outputs.segmentation)
         write_settings(click.get_current_context(), chosen.key, settings)
+        if given.verbose and not given.as_json and not given.measures.c2c3:
+            print(f"Settings, to repeat the run with -config: {printable(settings)}")
     if failed and len(jobs) > 1:
         names = ", ".join(printable(job.image) for job in failed)
         print(f"{len(failed)} of {len(jobs)} images failed: {names}", file=sys.stderr)
