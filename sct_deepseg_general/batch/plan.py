@@ -205,13 +205,14 @@ def _decided_failed(item: Item, outputs: Outputs, record: Record, plan: BatchPla
 
 
 def _unless_protected(decision: Decision, outputs: Outputs, plan: BatchPlan) -> Decision:
-    """The decision to segment, unless the mask was edited or is of another program."""
+    """The decision to segment, unless the mask was edited or may be of another program."""
     mask = outputs.segmentation
     origin = "absent" if plan.overwrite.names_mask(mask) else mask_origin(outputs)
     if origin == "edited":
         return replace(decision, act="measure", reason=f"{mask.name} was edited since")
-    if origin == "foreign":
-        return replace(decision, act="blocked", reason=f"{mask.name} is of another program")
+    if origin in ("foreign", "unknown"):
+        whose = "is of another program" if origin == "foreign" else "has no sidecar"
+        return replace(decision, act="blocked", reason=f"{mask.name} {whose}")
     return decision
 
 

@@ -42,7 +42,7 @@ class Motion:
         return _exponential(sign * self.vector / 2)
 
     def from_half(self, sign: int) -> Floats:
-        """The inverse of `half`."""
+        """The inverse of `half`, as a 4 x 4 matrix."""
         return _exponential(-sign * self.vector / 2)
 
 
@@ -84,7 +84,9 @@ def found_motion(pair: Pair, shifts: Sequence[float] | None = None) -> Motion:
 
 
 def likeness(pair: Pair, motion: Motion, points: Floats | None = None) -> float:
-    """Correlation of the two images half-way, where both hold the cord's course; -1 to 1."""
+    """Correlation, -1 to 1, of the two images half-way, where both hold the cord's course.
+    `points`, shape (n, 3), are where they are compared, in mm along the straightened cord.
+    """
     points = _points(pair) if points is None else points
     a, b, weight = _values(pair, motion, points)
     return float(np.sum(weight * a * b)) if weight.any() else -1.0

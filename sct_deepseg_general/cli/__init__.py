@@ -24,7 +24,12 @@ SUBCOMMANDS = {
     "change": "how much the area changed between two images of a person",
     "norms": "area and diameters of healthy people, by age and sex",
     "compare": "one general against N specific models, whole study",
+    "info": "versions, models and devices of this installation",
+    "methods": "the text for a paper's methods, with references, from the results' sidecars",
 }
+
+_PLACES = {"info": "about.info", "methods": "about.methods"}
+"""The modules of commands that lie in a folder of their own."""
 
 
 def main() -> None:
@@ -45,7 +50,7 @@ def main() -> None:
     if words and not words[0].startswith("-") and len(sys.argv[1:]) == len(words):
         _click.fail(f"There is no subcommand '{words[0]}': {', '.join(SUBCOMMANDS)}.")
     try:
-        module = importlib.import_module(f"sct_deepseg_general.cli.{name}")
+        module = importlib.import_module(f"sct_deepseg_general.cli.{_PLACES.get(name, name)}")
     except ModuleNotFoundError as error:
         _click.fail(f"'{name}' needs {error.name}, which is not installed.", code=1)
     _click.run(module.command, name, words)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sct_deepseg_general.batch.summary import MergedTables
     from sct_deepseg_general.batch.worklist import Worklist
     from sct_deepseg_general.cluster.shards import Part
+    from sct_deepseg_general.cohort.centiles import Cohort
     from sct_deepseg_general.zoo.model import Model
 
 __all__ = ["command"]
@@ -89,15 +90,18 @@ def command(options: BatchOptions) -> int:
     page. A run that was interrupted continues when the same command is given again. The exit
     code is 1 if an image failed.
     """
+    from sct_deepseg_general.cli.screens.cohort import cohort_asked
+
+    cohort = cohort_asked(options)
     plan = _plan(options)
     if options.dry_run:
         return _print_decisions(plan)
     if options.slurm:
-        return _submit(plan, options)
-    return _run(plan, options)
+        return _submit(plan, options, cohort)
+    return _run(plan, options, cohort)
 
 
-def _run(plan: BatchPlan, options: BatchOptions) -> int:
+def _run(plan: BatchPlan, options: BatchOptions, cohort: Cohort | None) -> int:
     from sct_deepseg_general.batch.pool import pool_options
     from sct_deepseg_general.batch.run import run
     from sct_deepseg_general.cli.screens.batch import (
@@ -106,6 +110,7 @@ def _run(plan: BatchPlan, options: BatchOptions) -> int:
         print_summary,
         workers_text,
     )
+    from sct_deepseg_general.cli.screens.cohort import after_batch
 
     gpu = options.device.startswith(("cuda", "mps"))
     pool = pool_options(
@@ -124,6 +129,8 @@ def _run(plan: BatchPlan, options: BatchOptions) -> int:
     finally:
         screen.clear()
     print_summary(summary, plan.tables[0], plan.settings.qc, options.verbose)
+    if plan.part.whole:  # the people of several parts: when their tables are joined
+        after_batch(plan, options, cohort, plan.folder)
     if options.per_participant and options.verbose:
         place = shlex.quote(printable(plan.folder))
         print(f"'{PROGRAM} batch merge -o {place}' joins the tables of all participants.")
@@ -249,10 +256,11 @@ def _part(options: BatchOptions, worklist: Worklist) -> Part:
     return parse(options.shard) if options.shard else from_environment(os.environ)
 
 
-def _submit(plan: BatchPlan, options: BatchOptions) -> int:
+def _submit(plan: BatchPlan, options: BatchOptions, cohort: Cohort | None) -> int:
     """Submit the shards to SLURM, follow them, and join their tables; returns the exit code."""
     from sct_deepseg_general.batch.run import join
     from sct_deepseg_general.cli.screens.batch import Bar
+    from sct_deepseg_general.cli.screens.cohort import after_batch
     from sct_deepseg_general.cluster.slurm import Grant, follow, shard_words, submit
 
     grant = Grant(
@@ -276,7 +284,9 @@ def _submit(plan: BatchPlan, options: BatchOptions) -> int:
         bar.clear()
     for sentence in failed:
         print(f"Error: {printable(sentence)}", file=sys.stderr)
-    return max(_print_merged(plan.folder, join(plan.folder)), int(bool(failed)))
+    code = max(_print_merged(plan.folder, join(plan.folder)), int(bool(failed)))
+    after_batch(plan, options, cohort, plan.folder)
+    return code
 
 
 def _print_interrupted(folder: Path, job: str) -> int:

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from sct_deepseg_general.cli._click import PATH, PROGRAM, SctCommand, flag, option, printable
+from sct_deepseg_general.cli._click import (
+    PATH,
+    PROGRAM,
+    SctCommand,
+    flag,
+    option,
+    printable,
+    takes,
+)
 from sct_deepseg_general.cli.options.segment import verbosity
 
 if TYPE_CHECKING:
@@ -30,6 +39,29 @@ The images must be of one person and one contrast. Each follow-up is compared wi
 both are straightened along the cord, brought half-way to each other and segmented there. For
 research: a change is no diagnosis.
 """
+
+
+@dataclass(frozen=True)
+class ChangeOptions:
+    """The options of `change`."""
+
+    baseline: Path
+    followups: tuple[Path, ...]
+    discfile1: Path | None
+    discfiles: tuple[Path, ...]
+    dates: tuple[str, ...]
+    output: Path | None
+    plot: Path | None
+    halfway: Path | None
+    model: str | None
+    overwrite: bool
+    offline: bool
+    verbose: int
+
+    @property
+    def table(self) -> Path:
+        """The CSV file to write: the one given, or BASELINE_change.csv beside the baseline."""
+        return self.output or self.baseline.parent / f"{_stem(self.baseline)}_change.csv"
 
 
 @click.command(cls=SctCommand, epilog=_EPILOG)
@@ -55,39 +87,41 @@ research: a change is no diagnosis.
 @flag("-overwrite", help="Replace existing outputs.")
 @flag("-offline", help="Never use the network.")
 @verbosity("a few lines", "details")
-def command(baseline: Path, followups: tuple[Path, ...], **rest: Any) -> int:
+@takes(ChangeOptions)
+def command(options: ChangeOptions) -> int:
     """Measure the change of the cord's area between images of one person."""
-    path = rest["output"] or baseline.parent / f"{_stem(baseline)}_change.csv"
-    _check(path, followups, rest)
-    scans = [_scan(baseline, rest["discfile1"])]
-    discfiles = rest["discfiles"] or [None] * len(followups)
+    baseline, followups = options.baseline, options.followups
+    _check(options)
+    scans = [_scan(baseline, options.discfile1)]
+    discfiles = options.discfiles or [None] * len(followups)
     scans.extend(_scan(one, discs) for one, discs in zip(followups, discfiles, strict=True))
-    years = _years(rest["dates"] or [day for _, day in scans])
-    predictor = _predictor(rest)
+    years = _years(options.dates or [day for _, day in scans])
+    predictor = _predictor(options)
     found = [
         _compared((baseline, scans[0][0]), (followup, scan), apart, predictor)
         for followup, (scan, _), apart in zip(followups, scans[1:], years, strict=True)
     ]
-    _write(path, found, rest)
-    if rest["verbose"]:
+    _write(found, options)
+    if options.verbose:
         for one in found:
             _tell(one)
-        print(path)
+        print(options.table)
     return 0
 
 
-def _check(path: Path, followups: tuple[Path, ...], rest: Mapping[str, Any]) -> None:
+def _check(options: ChangeOptions) -> None:
     from sct_deepseg_general.job.outputs import check_writable
 
-    if rest["discfiles"] and len(rest["discfiles"]) != len(followups):
+    followups, path = len(options.followups), options.table
+    if options.discfiles and len(options.discfiles) != followups:
         raise click.UsageError("-discfile2 needs as many files as -i2.")
-    for name in ("plot", "halfway"):
-        if rest[name] and len(followups) > 1:
+    for name, value in (("plot", options.plot), ("halfway", options.halfway)):
+        if value and followups > 1:
             raise click.UsageError(f"-{name} works with one follow-up: give one with -i2.")
-    if rest["dates"] and len(rest["dates"]) != len(followups) + 1:
+    if options.dates and len(options.dates) != followups + 1:
         raise click.UsageError("-dates needs one date for the baseline and one for each follow-up.")
-    wanted = (path, path.with_suffix(".json"), *((rest["plot"],) if rest["plot"] else ()))
-    check_writable(wanted, overwrite=rest["overwrite"])
+    plots = (options.plot,) if options.plot else ()
+    check_writable((path, path.with_suffix(".json"), *plots), overwrite=options.overwrite)
 
 
 def _years(dates: Sequence[str | None]) -> list[float | None]:
@@ -100,11 +134,11 @@ def _years(dates: Sequence[str | None]) -> list[float | None]:
     ]
 
 
-def _predictor(rest: Mapping[str, Any]) -> Predictor:
+def _predictor(options: ChangeOptions) -> Predictor:
     from sct_deepseg_general.inference.predictor import load_predictor
     from sct_deepseg_general.zoo.zoo import resolve
 
-    return load_predictor(resolve(rest["model"], offline=rest["offline"]))
+    return load_predictor(resolve(options.model, offline=options.offline))
 
 
 def _scan(path: Path, discs: Path | None) -> tuple[Scan, str | None]:
@@ -140,19 +174,19 @@ def _compared(
     return Visits(first[0], second[0], years, found, repeat, predictor.model.key)
 
 
-def _write(path: Path, found: list[Visits], rest: Mapping[str, Any]) -> None:
+def _write(found: list[Visits], options: ChangeOptions) -> None:
     from sct_deepseg_general.change.output import save_plot, write_csv, write_json
     from sct_deepseg_general.image import nifti
 
-    write_csv(path, found)
-    write_json(path.with_suffix(".json"), found)
-    if rest["plot"]:
-        save_plot(rest["plot"], found[0])
-    if rest["halfway"]:
-        rest["halfway"].mkdir(parents=True, exist_ok=True)
+    write_csv(options.table, found)
+    write_json(options.table.with_suffix(".json"), found)
+    if options.plot:
+        save_plot(options.plot, found[0])
+    if options.halfway:
+        options.halfway.mkdir(parents=True, exist_ok=True)
         between = found[0].found.halfway
         for image, name in ((between.first, "first"), (between.second, "second")):
-            nifti.save(image, rest["halfway"] / f"{name}.nii.gz")
+            nifti.save(image, options.halfway / f"{name}.nii.gz")
 
 
 def _tell(one: Visits) -> None:

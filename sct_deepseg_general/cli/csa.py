@@ -95,7 +95,7 @@ class CsaOptions:
 @takes(CsaOptions)
 def command(given: CsaOptions) -> int:
     """Measure a mask: cross-sectional area, diameters and shape of the cord."""
-    from sct_deepseg_general.csa.companions import on_grid_of
+    from sct_deepseg_general.csa.companions import centreline_aside, on_grid_of
     from sct_deepseg_general.csa.table import write
     from sct_deepseg_general.image import nifti
     from sct_deepseg_general.job.mask_table import read_mask, status_path, write_status
@@ -113,6 +113,10 @@ def command(given: CsaOptions) -> int:
     request, sentences = on_grid_of(
         segmentation, request, str(mask), companion_names(given.measures, given.anat, given.soft)
     )
+    aside = ""
+    if request.centreline is not None:
+        name = str(given.measures.centerline)
+        aside = centreline_aside(request.centreline, segmentation, name)
     if given.verbose:
         _warnings(sentences)
     if given.backend == "sct":
@@ -121,7 +125,7 @@ def command(given: CsaOptions) -> int:
         table = sct.measured(segmentation, request)
     else:
         table = _native(segmentation, request, mask, given)
-    status = _status(mask, segmentation, request, given)
+    status = _status(mask, segmentation, request, given).also(aside)
     version, append = f"sct_deepseg_general {__version__}", given.append
     write(
         path, table, str(mask), version,
@@ -272,7 +276,11 @@ def _warn(found: Measured, request: CsaRequest, mask: Path) -> None:
         _warnings([f"no cord in slices {_listed(gaps)} of {mask}."])
     rows = found.table.rows
     remarks = [f"{row.name}: {remark}." for row in rows for remark in row.remarks]
-    _warnings(remarks if not request.selection.per_slice else dict.fromkeys(_doubled(found)))
+    if request.selection.per_slice:
+        remarks = [*_doubled(found), *(f"{remark}." for remark in found.open_levels.values())]
+    if found.absent and (request.selection.per_slice or request.selection.per_level):
+        remarks.append(f"level {_listed(found.absent)} was asked for and is not there.")
+    _warnings(remarks)
 
 
 def _doubled(found: Measured) -> Iterator[str]:

@@ -7,18 +7,28 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from sct_deepseg_general.cli._click import PATH, PROGRAM, SctGroup, flag, option
+from sct_deepseg_general.cli._click import PATH, PROGRAM, SctGroup, flag, option, takes
+from sct_deepseg_general.cli.screens.models import (
+    place_of,
+    print_drifts,
+    print_entry,
+    print_imported,
+    print_licence,
+    print_model,
+    print_pairs,
+    print_place,
+    print_statuses,
+)
 from sct_deepseg_general.errors import required
 
 if TYPE_CHECKING:
-    from sct_deepseg_general.evaluation.drift import Drift
     from sct_deepseg_general.zoo.index import IndexEntry
     from sct_deepseg_general.zoo.model import Model
-    from sct_deepseg_general.zoo.zoo import ModelStatus, Zoo
+    from sct_deepseg_general.zoo.zoo import Zoo
 
 __all__ = ["command"]
 
@@ -41,7 +51,7 @@ def command() -> None:
 
 
 @dataclass(frozen=True)
-class _Import:
+class ImportFlags:
     """The options of `models import`."""
 
     sources: tuple[Path, ...]
@@ -57,7 +67,7 @@ class _Import:
 
 
 @dataclass(frozen=True)
-class _Release:
+class ReleaseFlags:
     """The options of `models release`."""
 
     trained: Path
@@ -67,6 +77,20 @@ class _Release:
     urls: tuple[str, ...]
     accept: str | None
     embed: bool
+    as_json: bool
+
+
+@dataclass(frozen=True)
+class DiffFlags:
+    """The options of `models diff`."""
+
+    names: tuple[str, ...]
+    bids: tuple[Path, ...]
+    output: Path | None
+    contrast: tuple[str, ...]
+    engine: str
+    device: str
+    offline: bool
     as_json: bool
 
 
@@ -80,7 +104,7 @@ _OFFLINE = flag("-offline", help="Never use the network.")
 @_JSON
 def list_models(as_json: bool) -> None:
     lines = _zoo().statuses()
-    _print_lines(lines, as_json=as_json)
+    print_statuses(lines, as_json=as_json)
 
 
 @command.command(help="What a model is for: its record and its card.")
@@ -91,9 +115,9 @@ def info(name: str | None, as_json: bool) -> None:
     key = zoo.find(name)
     entry = zoo.index.find(key)
     if entry is not None and zoo.cache.load(key) is None:
-        _print_entry(entry, as_json=as_json)
+        print_entry(entry, as_json=as_json)
         return
-    _print_model(zoo.here(name), as_json=as_json)
+    print_model(zoo.here(name), as_json=as_json)
 
 
 @command.command(help="Install a model, from the network or from a file.")
@@ -127,12 +151,12 @@ def fetch(
     with fetch_options(trust=trust, offline=offline) as options:
         zoo = _zoo()
         if not as_json and name is not None:
-            _print_licence(zoo, name)
+            print_licence(zoo, name)
         model = zoo.install(files, name, options) if files else zoo.obtain(name, options)
     if model.preprocessing is None:
-        _print_place(model, as_json=as_json)
+        print_place(model, as_json=as_json)
     else:
-        _print_imported(model, as_json=as_json)
+        print_imported(model, as_json=as_json)
 
 
 @command.command(help="Hash every byte of the models on this machine again.")
@@ -140,7 +164,7 @@ def fetch(
 @_JSON
 def verify(name: str | None, as_json: bool) -> int:
     lines = _zoo().verify(name)
-    _print_lines(lines, as_json=as_json)
+    print_statuses(lines, as_json=as_json)
     return 0 if all(line.check == "verified" for line in lines) else 1
 
 
@@ -157,7 +181,7 @@ def remove(name: str, as_json: bool) -> None:
 @_JSON
 def path_of(name: str | None, as_json: bool) -> None:
     model = _zoo().here(name)
-    print(json.dumps(_place(model)) if as_json else model.folder)
+    print(json.dumps(place_of(model)) if as_json else model.folder)
 
 
 @command.command("import", help="Convert nnU-Net results, such as SCT's releases, to a model.")
@@ -178,16 +202,17 @@ def path_of(name: str | None, as_json: bool) -> None:
 @option("-licence", default="unknown", help="Its licence.")
 @option("-citation", default="unknown", help="How to cite it.")
 @_JSON
-def import_model(**options: Any) -> None:
+@takes(ImportFlags)
+def import_model(given: ImportFlags) -> int:
     from sct_deepseg_general.cli.options.segment import converted
 
-    given = _Import(**options)
     entry = _entry(given)
     with required("Converting nnU-Net results", "torch"):
         from sct_deepseg_general.release.nnunet_results import ImportOptions
     chosen = ImportOptions(given.cord, given.orientation)
     model = converted(given.sources, given.output, entry, chosen)
-    _print_imported(model, as_json=given.as_json)
+    print_imported(model, as_json=given.as_json)
+    return 0
 
 
 @command.command(help="Add the entries in a file to your own index of models.")
@@ -219,8 +244,8 @@ def quantise(name: str, images: tuple[Path, ...], as_json: bool) -> None:
         from sct_deepseg_general.release.quantise import quantise as quantised
     model = resolve(name, offline=True)
     made = quantised(model, [nifti.load(image) for image in images])
-    shown = {**_place(made.model), "dice": f"{made.dice:.4f}"}
-    _print_pairs(shown, as_json=as_json)
+    shown = {**place_of(made.model), "dice": f"{made.dice:.4f}"}
+    print_pairs(shown, as_json=as_json)
 
 
 @command.command(help="Pack a trained model as a release: bundle, SCT's layout, index entry.")
@@ -232,8 +257,8 @@ def quantise(name: str, images: tuple[Path, ...], as_json: bool) -> None:
 @option("-accept", help="Why a release that is worse than the previous one is right.")
 @flag("-embed", help="Also put it into the package in place of the one of its id, and pin it.")
 @_JSON
-def release(**options: Any) -> None:
-    given = _Release(**options)
+@takes(ReleaseFlags)
+def release(given: ReleaseFlags) -> int:
     with required("Making a release", "torch"):
         from sct_deepseg_general.release import release as releasing
     made = releasing.release(
@@ -251,7 +276,8 @@ def release(**options: Any) -> None:
 
         embedded = pinning.embed(made.model, _zoo().cache.package)
         shown["embedded"] = str(embedded.folder)
-    _print_pairs(shown, as_json=given.as_json)
+    print_pairs(shown, as_json=given.as_json)
+    return 0
 
 
 @command.command("pin", help="Write the embedded models' hashes into the package's index.")
@@ -276,9 +302,9 @@ def pin_models(as_json: bool) -> None:
 @option("-device", default="auto", help="auto, cpu, cuda, cuda:N or mps.")
 @_OFFLINE
 @_JSON
-def diff(
-    names: tuple[str, ...], bids: tuple[Path, ...], output: Path | None, as_json: bool, **rest: Any
-) -> None:
+@takes(DiffFlags)
+def diff(given: DiffFlags) -> int:
+    names, output = given.names, given.output
     if len(names) != 2:
         raise click.UsageError("Name two models with -m.")
     from sct_deepseg_general.evaluation import drift
@@ -288,17 +314,18 @@ def diff(
 
     if output is not None:
         check_folder(output)
-    models = [resolve(name, offline=rest["offline"]) for name in names]
-    a, b = (segmenter(model, rest["engine"], rest["device"]) for model in models)
-    images = list(_images(bids, rest["contrast"]))
+    models = [resolve(name, offline=given.offline) for name in names]
+    a, b = (segmenter(model, given.engine, given.device) for model in models)
+    images = list(_images(given.bids, given.contrast))
     with click.progressbar(images, label="Comparing", file=sys.stderr) as bar:
         found = list(drift.pairs(bar, a, b))
     drifts = drift.drift(found)
-    _print_drifts(drifts, (models[0].key, models[1].key), as_json=as_json)
+    print_drifts(drifts, (models[0].key, models[1].key), as_json=given.as_json)
     if output is not None:
         output.mkdir(parents=True, exist_ok=True)
         drift.write_pairs(found, output / "drift.csv")
         drift.bland_altman(found, (models[0].key, models[1].key), output / "bland_altman.png")
+    return 0
 
 
 def _zoo() -> Zoo:
@@ -309,7 +336,7 @@ def _zoo() -> Zoo:
     return zoo
 
 
-def _entry(given: _Import) -> IndexEntry:
+def _entry(given: ImportFlags) -> IndexEntry:
     from sct_deepseg_general.zoo.index import file_entry
     from sct_deepseg_general.zoo.model import split_key
 
@@ -325,7 +352,7 @@ def _entry(given: _Import) -> IndexEntry:
     )
 
 
-def _previous(given: _Release) -> Model | None:
+def _previous(given: ReleaseFlags) -> Model | None:
     """The model that a release replaces: the named one, or the newest older one of its id."""
     from sct_deepseg_general.zoo.zoo import resolve
 
@@ -340,127 +367,3 @@ def _images(bids: Iterable[Path], contrasts: tuple[str, ...]) -> Iterator[tuple[
     for root in bids:
         for case in index(root, DatasetSelection(contrasts=contrasts)).cases:
             yield case.name, case.contrast, case.image
-
-
-def _print_lines(lines: Iterable[ModelStatus], *, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps([{**vars(line), "folder": _text(line.folder)} for line in lines]))
-        return
-    groups: dict[str, list[ModelStatus]] = {}
-    for line in lines:
-        groups.setdefault(line.segments or "other", []).append(line)
-    print(f"{'MODEL':34} {'TASK':20} {'STATE':10} {'SIZE':>9}  {'HASHES':12} CONTRASTS")
-    for group in sorted(groups, key=lambda one: (one != "spinal cord", one == "other", one)):
-        print(f"{group}:")
-        for line in groups[group]:
-            size = "" if line.size is None else f"{line.size / 1e6:.1f} MB"
-            print(
-                f"  {line.key:32} {line.task or '':20} {line.state:10} {size:>9}  "
-                f"{line.check:12} {', '.join(line.contrasts)}"
-            )
-
-
-def _print_model(model: Model, *, as_json: bool) -> None:
-    card = model.path("card.md").read_text(encoding="utf-8")
-    if as_json:
-        record = json.loads(model.path("model.json").read_text(encoding="utf-8"))
-        print(json.dumps({**record, **_place(model), "card": card}))
-        return
-    print(f"{model.key}  {model.folder}  SHA-256 {model.digest}\n")
-    print(_printable(card))
-
-
-def _print_entry(entry: IndexEntry, *, as_json: bool) -> None:
-    from sct_deepseg_general.zoo.index import as_json as entry_as_json
-
-    if as_json:
-        print(json.dumps(json.loads(entry_as_json(entry))))
-        return
-    print(f"{entry.key}: {entry.title} (not installed)")
-    unknown = {"sha256": "not published; 'models fetch -trust' records the one it gets"}
-    fields = ("task", "segments", "contrasts", "orientation", "spacing", "labels", "size", "urls")
-    for name in (*fields, "sha256", "licence", "unknown"):
-        value = getattr(entry, name)
-        shown = ", ".join(map(str, value)) if isinstance(value, (tuple, dict)) else value
-        print(f"  {name:12} {unknown.get(name, 'not known') if value is None else shown}")
-    print(f"  {'citation':12} {entry.citation}")
-
-
-def _print_place(model: Model, *, as_json: bool) -> None:
-    print(json.dumps(_place(model)) if as_json else f"{model.key} is in {model.folder}")
-
-
-def _print_licence(zoo: Zoo, name: str) -> None:
-    """The licence and the citation of a model in the index."""
-    entry = zoo.index.find(zoo.find(name))
-    if entry is not None:
-        print(f"{entry.key}: {_printable(entry.title)}")
-        print(f"Licence: {_printable(entry.licence)}")
-        print(f"Please cite: {_printable(entry.citation)}")
-
-
-def _print_imported(model: Model, *, as_json: bool) -> None:
-    """What was found in the results, and where the model is."""
-    scheme = model.scheme
-    kind = "regions" if scheme.painted else "classes"
-    shown = {
-        **_place(model),
-        "configuration": model.configuration,
-        "folds": ", ".join(fold.removesuffix(".safetensors") for fold in model.folds),
-        "labels": f"{', '.join(scheme.names)} ({kind})",
-        "cord": model.cord_label or "none of them",
-        "channels": ", ".join(model.channels),
-        "orientation": model.orientation,
-        "spacing": " x ".join(f"{mm:g}" for mm in model.spacing) + " mm",
-        "size": f"{model.size / 1e6:.1f} MB",
-    }
-    if as_json:
-        print(json.dumps({**shown, "sources": dict(model.sources)}))
-        return
-    _print_pairs(shown, as_json=False)
-    for name, hashed in model.sources.items():
-        print(f"from       {_printable(name)}  SHA-256 {hashed}")
-
-
-def _print_pairs(shown: dict[str, str], *, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(shown))
-        return
-    for name, value in shown.items():
-        print(f"{name:10} {value}")
-
-
-def _print_drifts(drifts: Iterable[Drift], keys: tuple[str, str], *, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps([{**_finite(vars(one)), "a": keys[0], "b": keys[1]} for one in drifts]))
-        return
-    print(f"{keys[1]} against {keys[0]}; areas of {keys[1]} times SCALE compare with {keys[0]}'s")
-    print(
-        f"{'CONTRAST':12} {'N':>4} {'DICE':>6} {'CSA mm²':>8} {'%':>6}  {'95 % OF IMAGES':16} SCALE"
-    )
-    for one in drifts:
-        limits = f"{one.low:+.2f} to {one.high:+.2f}"
-        scale = f"{one.scale:.4f} [{one.scale_low:.4f}, {one.scale_high:.4f}]"
-        print(
-            f"{one.contrast:12} {one.images:4} {one.dice:6.3f} {one.bias:+8.2f} "
-            f"{one.bias_percent:+6.2f}  {limits:16} {scale}"
-            + (f"  ({one.lost} without common cord)" if one.lost else "")
-        )
-
-
-def _place(model: Model) -> dict[str, str]:
-    return {"id": model.key, "folder": str(model.folder), "digest": model.digest}
-
-
-def _finite(values: dict[str, Any]) -> dict[str, Any]:
-    """NaN is no JSON: null stands for it."""
-    return {name: None if value != value else value for name, value in values.items()}  # noqa: PLR0124
-
-
-def _text(path: Path | None) -> str | None:
-    return None if path is None else str(path)
-
-
-def _printable(text: str) -> str:
-    """A stranger's text without what could steer a terminal."""
-    return "".join(one for one in text if one.isprintable() or one in "\n\t")

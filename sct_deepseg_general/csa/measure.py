@@ -9,16 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sct_deepseg_general.csa import pam50
-from sct_deepseg_general.csa import person as area_norm
 from sct_deepseg_general.csa.aggregate import Row, Table, aggregated, profiles
-from sct_deepseg_general.csa.selection import Selection, number_list
+from sct_deepseg_general.csa.person import Covariates, to_average_person
+from sct_deepseg_general.csa.selection import Selection, absent_levels, number_list
 from sct_deepseg_general.errors import ImageError
 from sct_deepseg_general.image.las import AXES
 from sct_deepseg_general.image.volume import Probability, Segmentation, Volume
 from sct_deepseg_general.levels import pmj
 from sct_deepseg_general.levels import slices as slice_levels
 from sct_deepseg_general.levels.pmj import EXTENT
-from sct_deepseg_general.morphometry import symmetry as anatomy
+from sct_deepseg_general.morphometry import symmetry
 from sct_deepseg_general.morphometry.centreline import CentrelineFit
 from sct_deepseg_general.morphometry.morphometrics import Morphometrics, measure
 from sct_deepseg_general.morphometry.soft_area import soft_areas
@@ -37,7 +37,8 @@ class CsaRequest:
     vertebral levels are; `pmj` marks the pontomedullary junction, with the cord to measure
     `pmj_distance` mm below it, `pmj_extent` mm of it; `image` adds quarters and symmetry;
     `centreline` is a mask to take the angles from, and with `only_on_centreline` the slices that
-    it does not cover are left out; `soft` adds the area from a probability;
+    it does not cover are left out; `soft` adds the area from a probability; `cut_levels` are
+    remarks on levels that the level map may not hold whole;
     `person` brings MEAN(area) to the average person. All volumes are on the mask's grid.
     """
 
@@ -54,8 +55,12 @@ class CsaRequest:
     only_on_centreline: bool = False
     soft: Probability | None = None
     to_pam50: bool = False
-    person: area_norm.Person | None = None
+    cut_levels: Mapping[int, str] = field(default_factory=dict)
+    person: Covariates | None = None
 
+
+SHORT = 0.6
+"""Length of an outermost level over its neighbour's below which it is taken to be cut."""
 
 PER_SLICE = CsaRequest(Selection(per_slice=True))
 
@@ -69,6 +74,10 @@ class Measured:
     table: Table
     covers: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     """Levels that hold more than one vertebra, as a disc between them is not labelled."""
+    open_levels: Mapping[int, str] = field(default_factory=dict)
+    """Levels of which a border is not known, each with a remark."""
+    absent: tuple[int, ...] = ()
+    """Levels that were asked for and have no row."""
 
     @property
     def single_levels(self) -> Levels | None:
@@ -139,11 +148,17 @@ def tabulated(segmentation: Volume, table: Morphometrics, request: CsaRequest) -
         selection = _on_template(selection, of_slices)
         distances = None
     rows = aggregated(measures, selection, grouped, distances, covers, request.to_pam50)
+    ends = _ends(request, table, of_slices)
+    if not request.to_pam50:  # which expects levels that are cut, at both ends
+        rows = _open_remarks(rows, request, ends)
     if distances is not None:
         rows = _window_remarks(rows, table, request, distances)
     if request.person is not None:
-        rows = area_norm.normalised(rows, request.person)
-    return Measured(table, of_slices, rows, covers)
+        rows = to_average_person(rows, request.person)
+    absent: tuple[int, ...] = ()
+    if of_slices is not None:
+        absent = absent_levels(request.selection, set(of_slices[of_slices > 0].tolist()), covers)
+    return Measured(table, of_slices, rows, covers, ends, absent)
 
 
 def shapes(segmentation: Volume, request: CsaRequest) -> Morphometrics:
@@ -156,9 +171,11 @@ def shapes(segmentation: Volume, request: CsaRequest) -> Morphometrics:
         segmentation = _covered(segmentation, request.centreline)
     table = measure(segmentation, request.angle_correction, request.fit, request.centreline)
     if request.image is not None:
-        table = replace(table, symmetry=anatomy.symmetries(segmentation, request.image, table))
+        table = replace(table, symmetry=symmetry.symmetries(segmentation, request.image, table))
     if request.soft is not None:
         cord = Segmentation((segmentation.data > 0).astype(np.uint8), segmentation.grid)
+        if cord.data.any() and not request.soft.data[cord.data > 0].any():
+            raise ImageError("The probability map is 0 in all of the mask: check that it belongs.")
         table = replace(table, soft_area=soft_areas(request.soft, cord, table))
     return table
 
@@ -197,6 +214,51 @@ def _selection(table: Morphometrics, request: CsaRequest, distances: Floats | No
             )
         slices = both
     return replace(selection, slices=slices, pmj_distance=request.pmj_distance)
+
+
+def _ends(request: CsaRequest, table: Morphometrics, of_slices: Levels | None) -> dict[int, str]:
+    """The levels of the mask that have no border at one end, each with a remark."""
+    if of_slices is None:
+        return {}
+    ends = request.cut_levels
+    if request.discs is not None:
+        ends = slice_levels.open_levels(request.discs)
+    elif request.level_map is not None:
+        ends = {**_unlabelled(table, of_slices), **ends}
+    return {level: remark for level, remark in ends.items() if level in of_slices}
+
+
+def _unlabelled(table: Morphometrics, of_slices: Levels) -> dict[int, str]:
+    """Levels of a map that are cut: by cord without a level inside of the map, or at its ends."""
+    held, labelled = table.slices, np.flatnonzero(of_slices)
+    if not held.size or not labelled.size:
+        return {}
+    inside = held[(of_slices[held] == 0) & (held > labelled[0]) & (held < labelled[-1])]
+    beside = of_slices[np.concatenate([inside - 1, inside + 1])]
+    cut = {int(n): f"level {n} may be cut: cord beside it has no level" for n in beside if n}
+    mm = {
+        int(n): int((of_slices[held] == n).sum()) * table.spacing[2]
+        for n in np.unique(of_slices[held])
+        if n
+    }
+    numbers = list(mm)
+    pairs = [(numbers[0], numbers[1]), (numbers[-1], numbers[-2])] if len(mm) > 1 else []
+    for end, neighbour in pairs:
+        if mm[end] < SHORT * mm[neighbour]:
+            lengths = f"it is {mm[end]:g} mm long, and level {neighbour} {mm[neighbour]:g} mm"
+            cut[end] = f"level {end} may be cut: {lengths}"
+    return cut
+
+
+def _open_remarks(rows: Table, request: CsaRequest, ends: Mapping[int, str]) -> Table:
+    """The rows, with a remark where a level has no border at one end."""
+    if request.selection.per_slice or not ends:
+        return rows
+    marked = (
+        replace(row, remarks=(*row.remarks, *(ends[n] for n in row.levels if n in ends)))
+        for row in rows.rows
+    )
+    return replace(rows, rows=tuple(marked))
 
 
 def _window_remarks(

@@ -10,7 +10,14 @@ from numpy.typing import NDArray
 
 from sct_deepseg_general.errors import ImageError
 
-__all__ = ["Selection", "SliceGroup", "number_list", "parse_number_list", "selected"]
+__all__ = [
+    "Selection",
+    "SliceGroup",
+    "absent_levels",
+    "number_list",
+    "parse_number_list",
+    "selected",
+]
 
 Floats = NDArray[np.float64]
 Levels = NDArray[np.int64]
@@ -195,6 +202,8 @@ def _nothing(
         if numbers
     ]
     slices = "slices of the PAM50 template" if template else "slices"
+    if not measurable.any():
+        return "The mask is empty: there is no cord to measure."
     words = [f"There is no cord in what was asked for ({' within '.join(asked)})"]
     words.append(f"the cord lies in the {slices} {number_list(np.flatnonzero(measurable)) or '-'}")
     if selection.levels and levels is not None:
@@ -218,7 +227,7 @@ def _remarked(
     if not selection.per_slice:
         remarks.extend(_of_slices(group, selection, measurable))
         if levels is not None and selection.levels and not selection.per_level:
-            remarks.extend(_absent(group, selection))
+            remarks.extend(_absent(group, selection, covers))
     covered = [n for level in group.levels for n in covers.get(level, (level,))]
     return SliceGroup(group.slices, tuple(dict.fromkeys(covered)), tuple(remarks))
 
@@ -234,11 +243,21 @@ def _of_slices(
     group: SliceGroup, selection: Selection, measurable: NDArray[np.bool_]
 ) -> Iterable[str]:
     empty = [z for z in group.slices if not measurable[z]]
-    if empty and selection.slices:
+    if empty and (selection.slices or group.levels) and len(empty) < len(group.slices):
         yield f"no cord in slices {number_list(empty)}"
 
 
-def _absent(group: SliceGroup, selection: Selection) -> Iterable[str]:
-    absent = sorted(set(selection.levels) - set(group.levels))
+def _absent(
+    group: SliceGroup, selection: Selection, covers: Mapping[int, Sequence[int]]
+) -> Iterable[str]:
+    absent = absent_levels(selection, group.levels, covers)
     if absent:
         yield f"level {number_list(absent)} is not there"
+
+
+def absent_levels(
+    selection: Selection, present: Iterable[int], covers: Mapping[int, Sequence[int]]
+) -> tuple[int, ...]:
+    """The levels that were asked for and are not among those `present`."""
+    held = {n for level in present for n in covers.get(level, (level,))}
+    return tuple(sorted(set(selection.levels) - held))

@@ -231,10 +231,18 @@ class _Between:
         )
 
     def sentence(self, how: str) -> str:
-        return (
-            f"{self.name} is not on the grid of {self.onto_name} ({described(self.companion.grid)};"
-            f" {self.onto_name}: {described(self.onto)}): {how}."
+        ours, theirs = self.companion.grid, self.onto
+        text = (
+            f"{self.name} is not on the grid of {self.onto_name} ({described(ours)};"
+            f" {self.onto_name}: {described(theirs)}): {how}."
         )
+        swapped = ours.shape != theirs.shape and sorted(ours.shape) == sorted(theirs.shape)
+        if swapped and not _coincide(ours, theirs):
+            text += (
+                " The two differ in the order of their axes, but not as their headers say: the "
+                "orientation in one of them may be wrong."
+            )
+        return text
 
 
 def _check_covered(

@@ -10,6 +10,7 @@ import numpy as np
 
 from sct_deepseg_general.errors import DeepsegError, ImageError, ModelError
 from sct_deepseg_general.image.blank import blank_planes
+from sct_deepseg_general.image.kinds import check_is_image
 from sct_deepseg_general.image.volume import (
     Array,
     Grid,
@@ -128,6 +129,8 @@ def segment(
 
     Raises
     ------
+    ImageError
+        `image` is a mask, a probability map or a map of labels.
     ModelError
         The network gives values that are not finite.
 
@@ -148,6 +151,7 @@ def segment(
     True
     """
     options = options or Options()
+    check_is_image(image, "The image")
     model = predictor.model
     if model.preprocessing is not None:
         return _labelled(image, others, predictor, options, progress)

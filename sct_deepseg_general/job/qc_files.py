@@ -15,10 +15,17 @@ from sct_deepseg_general.csa.measure import CsaRequest
 from sct_deepseg_general.errors import ImageError
 from sct_deepseg_general.image import nifti
 from sct_deepseg_general.image.companion import brought_over, described
+from sct_deepseg_general.image.kinds import binary_mask, check_is_image
 from sct_deepseg_general.image.las import AXES
 from sct_deepseg_general.image.volume import Grid, Probability, Segmentation, Volume
 from sct_deepseg_general.job.mask_table import read_mask
-from sct_deepseg_general.levels.slices import covered_name, covers_of, from_discs, from_levels
+from sct_deepseg_general.levels.slices import (
+    covered_name,
+    covers_of,
+    from_discs,
+    from_levels,
+    open_levels,
+)
 from sct_deepseg_general.morphometry.morphometrics import Morphometrics, measure
 from sct_deepseg_general.qc.entry import QcEntry, SliceArea
 from sct_deepseg_general.quality.assess import assess_mask
@@ -120,6 +127,7 @@ def entry_of(files: QcFiles, names: QcNames) -> tuple[QcEntry, tuple[str, ...]]:
 def _read(files: QcFiles) -> _Read:
     """The volumes of the files; only the mask itself is never resampled, as its area is shown."""
     image = nifti.load(files.image)
+    check_is_image(image, str(files.image))
     sentences: list[str] = []
     mask = _mask(files, files.mask, image, sentences, exact=True)
     other = None if files.other is None else _mask(files, files.other, image, sentences)
@@ -128,6 +136,8 @@ def _read(files: QcFiles) -> _Read:
         probability = nifti.load_probability(files.soft)
         brought = brought_over(probability, "image", image, str(files.soft), str(files.image))
         soft = brought.volume
+        if mask.data.any() and not soft.data[mask.data > 0].any():
+            raise ImageError(f"{files.soft} is 0 in all of {files.mask}: check that it belongs.")
         sentences.append(brought.sentence)
     return _Read(image, mask, other, soft, tuple(filter(None, sentences)))
 
@@ -137,8 +147,7 @@ def _mask(
 ) -> Segmentation:
     """A mask on the grid of the image; with `exact`, one that needs resampling is refused."""
     onto = files.image
-    read = _chosen(path, files)
-    mask = Segmentation((read.data > 0.5).astype(np.uint8), read.grid, read.header)
+    mask = binary_mask(_chosen(path, files), str(path))
     brought = brought_over(mask, "mask", image, str(path), str(onto))
     if exact and not brought.exact:
         raise ImageError(
@@ -180,7 +189,8 @@ def _levels(
         f"{covered_name(level, covers)} are one level, as a disc between them is not labelled"
         for level in covers
     ]
-    return from_discs(given.discs, mask), (*sentences, *doubled), covers
+    ends = open_levels(given.discs).values()
+    return from_discs(given.discs, mask), (*sentences, *doubled, *ends), covers
 
 
 def areas_shown(

@@ -33,6 +33,9 @@ FARTHEST_ASIDE = 40.0
 """Distance in mm, from front to back and side to side, of the PMJ from the nearest end of the
 cord, beyond what the way up explains, from which it cannot be the PMJ of this cord."""
 
+FARTHEST_ABOVE = 40.0
+"""Length in mm of mask above the PMJ, in the brainstem, beyond which the label must be wrong."""
+
 PMJ_LABEL = 50
 """The value that marks the PMJ in a file with other labels, as SCT writes it."""
 
@@ -92,6 +95,12 @@ def _check_place(place: Floats, traced: Centres, spacing: tuple[float, float, fl
             f"The PMJ is in slice {place[2]:.0f}, below the cord, whose lowest slice is "
             f"{traced.z[0]}: the PMJ is at the cord's upper end. Check its label."
         )
+    above = (traced.z[-1] - place[2]) * spacing[2]
+    if above > FARTHEST_ABOVE:
+        raise ImageError(
+            f"The mask goes on for {above:.0f} mm above the PMJ, where there is no cord: check the "
+            "label, and the orientation of the image."
+        )
     at = int(np.abs(traced.z - place[2]).argmin())
     aside = np.hypot((place[0] - traced.x[at]) * spacing[0], (place[1] - traced.y[at]) * spacing[1])
     up = abs(place[2] - traced.z[at]) * spacing[2]
@@ -128,17 +137,11 @@ def slices_at(
     ImageError
         There is no cord in the window.
     """
-    known = np.flatnonzero(np.isfinite(distances))
-    along = distances[known]
     held = distances[present]
     low, high = float(held.min()), float(held.max())
     slices: tuple[int, ...] = ()
     if low <= distance + extent / 2 and high >= distance - extent / 2:
-        lowest = known[np.abs(along - distance - extent / 2).argmin()]
-        highest = known[np.abs(along - distance + extent / 2).argmin()]
-        if distance - extent / 2 < along.min():
-            highest += 1  # the window reaches beyond the uppermost slice, which is part of it
-        slices = tuple(sorted(set(range(int(lowest), int(highest))) & set(present.tolist())))
+        slices = tuple(sorted(set(_window(distance, distances, extent)) & set(present.tolist())))
     if not slices:
         raise ImageError(
             f"{distance:g} mm from the PMJ, over {extent:g} mm, is outside the cord, which reaches "
@@ -150,12 +153,24 @@ def slices_at(
 def missing_length(
     distance: float, distances: Floats, slices: tuple[int, ...], extent: float = EXTENT
 ) -> float:
-    """How many mm of the window the slices do not cover; 0 where less than a slice is missing."""
-    along = np.sort(distances[list(slices)])
-    known = distances[np.isfinite(distances)]
-    step = float(np.median(np.abs(np.diff(known)))) if known.size > 1 else extent
-    edges = np.concatenate(
-        [[distance - extent / 2 - step / 2], along, [distance + extent / 2 + step / 2]]
-    )
-    gaps = np.diff(edges) - step
-    return float(gaps[gaps > 0.6 * step].sum())
+    """How many mm of the window the slices do not cover; 0 where less than a slice is missing.
+    `distances`, shape (all slices of the image,), are mm from the PMJ.
+    """
+    along = distances[np.isfinite(distances)]
+    step = float(np.median(np.abs(np.diff(along)))) if along.size > 1 else extent
+    lost = len(set(_window(distance, distances, extent)) - set(slices)) * step
+    low, high = float(along.min()) - step / 2, float(along.max()) + step / 2
+    beyond = max(0.0, low - distance + extent / 2) + max(0.0, distance + extent / 2 - high)
+    missing = lost + beyond
+    return missing if missing > 0.6 * step else 0.0
+
+
+def _window(distance: float, distances: Floats, extent: float) -> range:
+    """The slices of the window, whether or not the mask fills them, as far as `distances` go."""
+    known = np.flatnonzero(np.isfinite(distances))
+    along = distances[known]
+    lowest = int(known[np.abs(along - distance - extent / 2).argmin()])
+    highest = int(known[np.abs(along - distance + extent / 2).argmin()])
+    if distance - extent / 2 < along.min():
+        highest += 1  # the window reaches beyond the uppermost slice, which is part of it
+    return range(lowest, highest)

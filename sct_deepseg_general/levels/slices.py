@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -17,12 +17,14 @@ from sct_deepseg_general.image.volume import Grid, Volume
 from sct_deepseg_general.morphometry.centreline import Centreline, CentrelineFit, centres, fitted
 
 __all__ = [
+    "check_levels",
     "covered_name",
     "covers_of",
     "from_discs",
     "from_levels",
     "level_name",
     "missing_discs",
+    "open_levels",
     "placed_centreline",
 ]
 
@@ -32,8 +34,14 @@ Floats = NDArray[np.float64]
 DISC_SMOOTHING = 20.0
 """SCT's smoothing for the centreline that discs are projected onto."""
 
+MIXED = 0.3
+"""Share of the slices of a level map that may hold levels which are no neighbours."""
+
 LEAST_HEIGHT, MOST_HEIGHT = 3.0, 60.0
 """Distance of neighbouring discs in mm beyond which a label must be wrong, in children too."""
+
+HIGHEST_VERTEBRA = 30
+"""The coccyx; no level map has a higher number."""
 
 HIGHEST_LEVEL = 48
 """49 and 50 mark the pontomedullary groove and junction, which are no levels."""
@@ -52,6 +60,91 @@ def from_levels(labels: Volume) -> Levels:
         if present.size:
             levels[z] = int(np.round(present.mean(dtype=np.float64)))
     return levels
+
+
+def check_levels(level_map: Volume, name: str) -> None:
+    """Check that a level map (x, y, z) numbers vertebrae in order along the slices.
+
+    Raises
+    ------
+    ImageError
+        There is no label, or one that no vertebra has; slices hold levels that are not neighbours;
+        the numbers do not fall from one level to the next above; or a level is longer than a
+        vertebra can be. The message names `name`.
+    """
+    levels = from_levels(level_map)
+    present = np.flatnonzero(levels)
+    if not present.size:
+        raise ImageError(f"{name} holds no label: a level map has the level in each voxel.")
+    if levels.max() > HIGHEST_VERTEBRA:
+        raise ImageError(
+            f"{name} holds the level {levels.max()}: vertebral levels are 1 (C1) to "
+            f"{HIGHEST_VERTEBRA} (coccyx)."
+        )
+    _check_along(level_map, name)
+    runs = _runs(levels)
+    for (lower, _), (upper, _) in pairwise(runs):
+        if upper >= lower:
+            raise ImageError(_disorder([level for level, _ in runs], name))
+    step = level_map.grid.reoriented(AXES).spacing[2]
+    number, count = max(runs, key=lambda run: run[1])
+    if count > 1 and count * step > MOST_HEIGHT:
+        raise ImageError(
+            f"Level {number} of {name} is {count * step:.0f} mm high, and a vertebra at most "
+            f"{MOST_HEIGHT:g} mm: check that it is a map of vertebral levels."
+        )
+
+
+def _check_along(level_map: Volume, name: str) -> None:
+    """Most slices must not hold levels that are no neighbours, as where axes were swapped."""
+    data = np.where(level_map.data > 0, level_map.data, 0).astype(np.int64)
+    data = replace(level_map, data=data).reoriented(AXES).data
+    highest = data.max(axis=(0, 1))
+    lowest = np.where(data > 0, data, HIGHEST_LEVEL).min(axis=(0, 1))
+    labelled = highest > 0
+    apart = labelled & (highest - lowest > 1)
+    if apart.sum() > MIXED * labelled.sum():
+        z = int(np.flatnonzero(apart)[0])
+        raise ImageError(
+            f"Slice {z} of {name} holds the levels {lowest[z]} to {highest[z]}, and {apart.sum()} "
+            "slices are like it: its axes or its orientation may be wrong."
+        )
+
+
+def _runs(levels: Levels) -> list[tuple[int, int]]:
+    """Level and number of slices of each run of one level, from below; gaps do not end a run."""
+    runs: list[tuple[int, int]] = []
+    for level in levels[levels > 0].tolist():
+        if runs and runs[-1][0] == level:
+            runs[-1] = (level, runs[-1][1] + 1)
+        else:
+            runs.append((level, 1))
+    return runs
+
+
+def _disorder(levels: Sequence[int], name: str) -> str:
+    listed = ", ".join(map(str, levels[:12])) + (" ..." if len(levels) > 12 else "")
+    upwards = len(levels) > 1 and (np.diff(levels) > 0).all()
+    cause = "it is upside down, or its header is wrong" if upwards else "check its labels"
+    return f"The levels of {name} are not in order from below ({listed}): {cause}."
+
+
+def open_levels(discs: Volume) -> dict[int, str]:
+    """The levels at the ends of the labelled discs, each with what is not known of it.
+
+    Of discs 3 to 6, level 6 has no lower border and level 2 no upper one: what is measured reaches
+    to the end of the mask.
+    """
+    values = sorted({int(v) for v in np.unique(discs.data) if 0 < v <= HIGHEST_LEVEL})
+    if not values:
+        return {}
+    ends = {values[-1]: ("below", values[-1] + 1), values[0] - 1: ("above", values[0] - 1)}
+    return {
+        level: f"level {level} is open {side}, as disc {disc} is not labelled: it may be cut, or "
+        "hold more than one vertebra"
+        for level, (side, disc) in ends.items()
+        if level
+    }
 
 
 def from_discs(discs: Volume, segmentation: Volume, centreline: Volume | None = None) -> Levels:

@@ -67,6 +67,11 @@ class QcRow:
     seconds: float | None
     model: str
     key: str = ""
+    region: str = ""
+    """The slices and levels that `csa` and `levels` are of, in words; "" for the whole cord."""
+
+
+_WITHOUT_REGION = 1  # fields that the rows of earlier versions lack
 
 
 @dataclass(frozen=True)
@@ -233,8 +238,10 @@ def _line(folder: Path, name: str) -> str:
         values = json.loads((folder / "entries" / name / "entry.json").read_text("utf-8"))
     except (OSError, ValueError):
         return ""
-    whole = isinstance(values, list) and len(values) == len(fields(QcRow)) and values[0] == name
-    return _compact(values) if whole else ""
+    if not isinstance(values, list) or not values or values[0] != name:
+        return ""
+    lacking = len(fields(QcRow)) - len(values)
+    return _compact(values) if 0 <= lacking <= _WITHOUT_REGION else ""
 
 
 def _head(report: str) -> str:

@@ -17,6 +17,7 @@ import torch
 from sct_deepseg_general.files import write_whole
 from sct_deepseg_general.inference.nnunet import SliceNetwork, first_names
 from sct_deepseg_general.inference.openvino import import_openvino
+from sct_deepseg_general.release.lean_ir import split_joins
 
 __all__ = ["ensemble", "export_ir", "save_weights", "sharpened"]
 
@@ -60,7 +61,13 @@ def sharpened(network: torch.nn.Module, times: float, shift: float = 0.0) -> tor
 
 
 def export_ir(
-    network: torch.nn.Module, folder: Path, name: str, *, channels: int = 1, half: bool = True
+    network: torch.nn.Module,
+    folder: Path,
+    name: str,
+    *,
+    channels: int = 1,
+    half: bool = True,
+    lean: bool = False,
 ) -> tuple[Path, Path]:
     """Write the network as OpenVINO IR, `name`.xml and `name`.bin, in `folder`.
 
@@ -80,6 +87,8 @@ def export_ir(
         Number of images that the network takes together.
     half : bool
         Whether weights are stored as float16, which changes probabilities by up to 0.004.
+    lean : bool
+        Whether the graph is rearranged to need less memory (see `lean_ir`).
 
     Returns
     -------
@@ -100,6 +109,8 @@ def export_ir(
             example_input=example,
             input=[openvino.PartialShape([1, channels, *shape])],
         )
+    if lean:
+        split_joins(model)
     model.set_friendly_name(name)
     model.get_results()[0].set_friendly_name("logits")
     model.inputs[0].tensor.set_names({"image"})

@@ -227,7 +227,7 @@ def _write_networks(
         name = path.parent.name
         save_weights(network, folder / f"{name}.safetensors")
         channels = len(plans.normalisations)
-        export_ir(network, folder, _network_name(name), channels=channels, half=False)
+        export_ir(network, folder, _network_name(name), channels=channels, half=False, lean=True)
         names.append(name)
     options.progress(len(results.folds), len(results.folds))
     return tuple(names)

@@ -2,15 +2,15 @@ import numpy as np
 import pytest
 
 from sct_deepseg_general.change.rigid import Motion, Pair, found_motion, likeness, moved
-from sct_deepseg_general.change.straight import Course, Sampler, sampler_of
+from sct_deepseg_general.change.straight import CordCourse, Sampler, sampler_of
 from sct_deepseg_general.image.volume import Grid, Volume
 
 LENGTH = 60
 
 
-def course() -> Course:
+def course() -> CordCourse:
     points = np.column_stack([np.zeros((2 * LENGTH + 1, 2)), np.arange(2 * LENGTH + 1) / 2])
-    return Course(points, np.tile(np.eye(3), (len(points), 1, 1)))
+    return CordCourse(points, np.tile(np.eye(3), (len(points), 1, 1)))
 
 
 def sampler(motion: np.ndarray) -> Sampler:

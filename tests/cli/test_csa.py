@@ -50,7 +50,8 @@ def test_levels_from_discs_and_a_plot(
         (doubled, single) = list(csv.DictReader(stream))
     assert (doubled["VertLevel"], doubled["Status"]) == ("3:4", "warn")
     assert "disc 4 is not labelled" in doubled["Reasons"]
-    assert (single["VertLevel"], single["Status"]) == ("2", "ok")
+    assert (single["VertLevel"], single["Status"]) == ("2", "warn")
+    assert single["Reasons"].startswith("level 2 is open above, as disc 2 is not labelled")
 
 
 def test_normalised_and_appended(

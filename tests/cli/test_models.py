@@ -17,10 +17,8 @@ from index_entries import entry
 from samples import ANAT
 from toy_models import toy_model
 
-from sct_deepseg_general.cli import models
 from sct_deepseg_general.cli.models import command
 from sct_deepseg_general.errors import ModelError
-from sct_deepseg_general.evaluation.drift import Drift
 from sct_deepseg_general.zoo.archive import pack
 from sct_deepseg_general.zoo.cache import ModelCache
 from sct_deepseg_general.zoo.index import read_index
@@ -235,24 +233,3 @@ def test_an_import_needs_a_version(tmp_path: Path) -> None:
     assert ended.exit_code == 2
     assert "mine@1.0" in ended.output
     assert not (tmp_path / "new").exists()
-
-
-@pytest.mark.parametrize("lost", [0, 2])
-def test_drift_is_a_line_for_each_contrast(lost: int, capsys: pytest.CaptureFixture[str]) -> None:
-    nan = float("nan")
-    one = Drift("T2w", 1, lost, 0.95, -1.5, -2.0, -3.0, 0.5, 1.02, nan, nan)
-    models._print_drifts([one], ("a@1", "a@2"), as_json=False)
-    said = capsys.readouterr().out.splitlines()
-    assert said[0].startswith("a@2 against a@1")
-    words = said[2].split()
-    assert words[:5] == ["T2w", "1", "0.950", "-1.50", "-2.00"]
-    assert "-3.00 to +0.50" in said[2]
-    assert ("(2 without common cord)" in said[2]) is bool(lost)
-
-
-def test_a_release_is_told_in_words_or_in_json(capsys: pytest.CaptureFixture[str]) -> None:
-    shown = {"id": "a@1", "bundle": "/out/a.zip"}
-    models._print_pairs(shown, as_json=False)
-    assert capsys.readouterr().out == "id         a@1\nbundle     /out/a.zip\n"
-    models._print_pairs(shown, as_json=True)
-    assert json.loads(capsys.readouterr().out) == shown

@@ -10,7 +10,7 @@ from nibabel.affines import apply_affine
 from phantoms import affine_of
 from sct_reference import CORD, LEVEL_MAP, mask
 
-from sct_deepseg_general.csa.companions import on_grid_of
+from sct_deepseg_general.csa.companions import centreline_aside, on_grid_of
 from sct_deepseg_general.csa.measure import CsaRequest, measured
 from sct_deepseg_general.csa.selection import Selection
 from sct_deepseg_general.errors import ImageError
@@ -102,10 +102,73 @@ def test_the_reference_table_stays_with_a_cropped_and_flipped_level_map() -> Non
 
 
 def test_a_level_map_that_ends_within_the_cord_is_named() -> None:
-    data = np.full(SHAPE, 4, np.int16)
-    part = Volume(data, GRID).cropped(Box((0, 0, 20), SHAPE))
-    _, sentences = on_grid_of(TUBE, CsaRequest(level_map=part))
-    assert any("does not reach the slices 0:19" in one for one in sentences)
+    data = np.broadcast_to((4 - np.arange(60) // 20).astype(np.int16), SHAPE)
+    part = Volume(data, GRID).cropped(Box((0, 0, 15), SHAPE))
+    wanted = Selection(per_level=True)
+    request, sentences = on_grid_of(TUBE, CsaRequest(wanted, level_map=part))
+    assert any("does not reach the slices 0:14" in one for one in sentences)
+    lower, _, upper = measured(TUBE, request).table.rows
+    assert lower.slices == (15, 16, 17, 18, 19)
+    assert lower.remarks == ("level 4 may be cut: the level map ends there",)
+    assert upper.remarks == ()
+
+
+LEVELS = np.broadcast_to((6 - np.arange(60) // 12).astype(np.int16), SHAPE)
+
+
+def test_a_level_map_must_be_in_order_and_of_vertebrae() -> None:
+    swapped = np.where(np.arange(60) < 30, LEVELS, np.roll(LEVELS, 24, axis=2))
+    wrong = {
+        "upside down": LEVELS[:, :, ::-1],
+        r"not in order from below \(": swapped,
+        "holds no label": LEVELS * 0,
+        "the level 60": LEVELS * 10,
+        "120 mm high": LEVELS * 0 + 1,
+        "holds the levels 3 to 6": np.moveaxis(LEVELS[:, :, :40], 2, 0),
+    }
+    for words, data in wrong.items():
+        volume = Volume(np.ascontiguousarray(data), Grid(data.shape, GRID.affine))
+        with pytest.raises(ImageError, match=words):
+            on_grid_of(TUBE, CsaRequest(level_map=volume))
+
+
+def test_levels_at_the_ends_of_the_discs_are_open() -> None:
+    wanted = Selection(per_level=True)
+    request, _ = on_grid_of(TUBE, CsaRequest(wanted, discs=points(GRID, PLACES)))
+    found = measured(TUBE, request)
+    remarks = {row.levels[0]: " ".join(row.remarks) for row in found.table.rows}
+    assert [level for level, text in remarks.items() if text] == [6, 2]
+    assert "open below, as disc 7 is not labelled" in remarks[6]
+    assert "open above, as disc 2 is not labelled" in remarks[2]
+
+
+def test_the_cord_that_a_level_lacks_is_named() -> None:
+    half = TUBE.data.copy()
+    half[:, :, 41:] = 0
+    wanted = CsaRequest(Selection(levels=(3, 4, 9), per_level=True), level_map=Volume(LEVELS, GRID))
+    found = measured(Segmentation(half, GRID), wanted)
+    assert [row.remarks for row in found.table.rows] == [
+        (),
+        ("no cord in slices 41:47", "level 3 may be cut: it is 10 mm long, and level 4 24 mm"),
+    ]
+    assert found.absent == (9,)
+    gap = LEVELS.copy()
+    gap[:, :, 20:28] = 0
+    wanted = CsaRequest(Selection(per_level=True), level_map=Volume(gap, GRID))
+    told = {row.levels[0]: row.remarks for row in measured(TUBE, wanted).table.rows if row.remarks}
+    assert set(told) == {4, 5}
+    assert told[4] == ("level 4 may be cut: cord beside it has no level",)
+
+
+def test_a_centreline_must_be_a_mask_and_lie_in_the_cord() -> None:
+    noise = np.random.default_rng(1).normal(100, 9, SHAPE)
+    for data, words in ((LEVELS, "map of the labels 2:6"), (noise, "is an image, not a mask")):
+        with pytest.raises(ImageError, match=words):
+            on_grid_of(TUBE, CsaRequest(centreline=Volume(data, GRID)))
+    aside = Segmentation(np.roll(TUBE.data, 12, axis=0), GRID)
+    told = centreline_aside(aside, TUBE, "line.nii.gz")
+    assert told.startswith("line.nii.gz lies up to 12 mm beside the mask")
+    assert centreline_aside(TUBE, TUBE, "line.nii.gz") == ""
 
 
 def test_a_map_of_single_voxels_is_no_level_map() -> None:

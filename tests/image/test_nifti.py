@@ -149,7 +149,7 @@ def test_what_nifti1_cannot_hold_is_refused(tmp_path: Path) -> None:
 def test_masks_may_be_empty_and_are_binary(tmp_path: Path) -> None:
     empty = write(tmp_path / "e.nii", np.zeros(SHAPE, np.uint8))
     assert not nifti.load_segmentation(empty).data.any()
-    soft = np.linspace(-0.5, 1.5, 24).reshape(2, 3, 4)
+    soft = np.linspace(-0.05, 1.05, 24).reshape(2, 3, 4)
     path = write(tmp_path / "s.nii", soft)
     mask, probability = nifti.load_segmentation(path), nifti.load_probability(path)
     np.testing.assert_array_equal(mask.data, soft > 0.5)

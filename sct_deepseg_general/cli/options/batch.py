@@ -51,6 +51,9 @@ class BatchOptions:
     csa: bool
     levels: Literal["auto"] | None
     c2c3: bool
+    participants: Path | None
+    group: str | None
+    longitudinal: bool
     qc: Path | None
     no_qc: bool
     rerun: Literal["failed", "warn", "all"] | None
@@ -131,6 +134,17 @@ _OUTPUTS: tuple[Callable[[Any], Any], ...] = (
         "the dataset's derivatives/labels; adds levels and the area of C2-C3 to the tables.",
     ),
     flag("-c2c3", help="The same as -levels auto."),
+    option(
+        "-participants",
+        type=PATH,
+        help="participants.tsv with age (years) and sex: with levels, adds centiles among healthy "
+        "people.  [default: that of the dataset]",
+    ),
+    option("-group", help="Column of participants.tsv that names groups: compares them."),
+    flag(
+        "-longitudinal",
+        help="Compare the later sessions of each person with the first: change.tsv.",
+    ),
     option("-qc", type=PATH, help="Folder of the QC page.  [default: qc in the output folder]"),
     flag("-no-qc", help="Do not write a QC page."),
     option(

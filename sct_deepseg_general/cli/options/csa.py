@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -210,6 +211,10 @@ def check_measures(given: MeasureOptions, *, image: bool) -> None:
         raise click.UsageError("-pmj-distance needs -pmj.")
     if given.pmj and given.pmj_distance is None and not given.perslice:
         raise click.UsageError("-pmj needs -pmj-distance or -perslice 1.")
+    if given.pmj_distance is not None and not math.isfinite(given.pmj_distance):
+        raise click.UsageError(f"-pmj-distance {given.pmj_distance:g}: give a length in mm.")
+    if not 0 < given.pmj_extent < math.inf:
+        raise click.UsageError(f"-pmj-extent {given.pmj_extent:g}: give a length in mm above 0.")
 
 
 def _check_levels(given: MeasureOptions, *, image: bool) -> None:
@@ -278,7 +283,10 @@ def c2c3_line(name: str, found: C2C3, mask: str, answer: LevelAnswer | None) -> 
     """The area of C2-C3 in one line, with the status of mask (where it is known) and levels."""
     area = "withheld" if found.area is None else f"{found.area:.1f} mm²"
     if found.lower is not None and found.upper is not None:
-        area += f" ({found.lower:.1f} to {found.upper:.1f})"
+        area += f" ({found.lower:.1f} to {found.upper:.1f}"
+        if found.repeat is not None:
+            area += "; a second scan {:.1f} to {:.1f}".format(*found.repeat)
+        area += ")"
     source: str = "as given" if answer is None or answer.found is None else found.status
     if answer is not None and answer.discs is not None and not answer.written:
         source = f"{found.status}, from the file given"
@@ -328,11 +336,11 @@ def _image(path: Path | None) -> Volume | None:
 def _loaded(path: Path | None) -> Volume | None:
     from sct_deepseg_general.image.nifti import load_map
 
-    return load_map(path) if path else None
+    return load_map(path, choose="") if path else None
 
 
 def _person(words: tuple[str, ...]) -> Any:
-    from sct_deepseg_general.csa import person as area_norm
+    from sct_deepseg_general.csa.person import covariates_of
 
     if not words:
         return None
@@ -341,4 +349,4 @@ def _person(words: tuple[str, ...]) -> Any:
         pairs = tuple((name, float(value)) for name, value in zip(names, values, strict=True))
     except ValueError:
         raise click.UsageError("-normalize takes pairs of a name and a number.") from None
-    return area_norm.person(pairs)
+    return covariates_of(pairs)

@@ -5,15 +5,19 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from sct_deepseg_general.cli._click import OptionalValues, flag, option, printable
+from sct_deepseg_general.cli.options.csa import MeasureOptions
+from sct_deepseg_general.cli.options.norms import NormOptions
 from sct_deepseg_general.errors import required
 
 __all__ = [
+    "SegmentOptions",
     "choosing_imported",
     "converted",
     "ending",
@@ -30,6 +34,42 @@ if TYPE_CHECKING:
     from sct_deepseg_general.zoo.model import Model
 
 _F = TypeVar("_F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class SegmentOptions:
+    """The values of all options of the main command."""
+
+    images: tuple[Path, ...]
+    series: int | None
+    output: Path | None
+    model: str | None
+    device: str
+    engine: str
+    threshold: float | None
+    largest: bool
+    fill_holes: bool
+    exact: bool
+    soft: bool
+    uncertainty: bool
+    task: str | None
+    label: str | None
+    channels: tuple[Path, ...]
+    trust: bool
+    precision: str
+    csa: bool
+    measures: MeasureOptions
+    among: NormOptions
+    plot: Path | None
+    reports: tuple[Path, ...]
+    earlier: Path | None
+    qc: Path | None
+    qc_dataset: str | None
+    qc_subject: str | None
+    overwrite: tuple[str, ...]
+    strict: bool
+    offline: bool
+    verbose: int
 
 
 class _Threshold(click.FloatRange):

@@ -1,0 +1,1 @@
+"""What the flags of a command ask for, as the typed values that the library takes."""

@@ -1,0 +1,115 @@
+"""What the main command prints: progress, warnings, and a few lines for each image."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from sct_deepseg_general.cli._click import printable
+from sct_deepseg_general.cli.options.norms import norm_lines
+from sct_deepseg_general.cli.requests.segment import written_files
+
+if TYPE_CHECKING:
+    from sct_deepseg_general.inference.predictor import Predictor
+    from sct_deepseg_general.job.job import Done, Request
+    from sct_deepseg_general.zoo.model import Model
+
+__all__ = ["print_result", "print_warnings", "progress_bar"]
+
+
+def print_warnings(done: Done) -> None:
+    """What is in doubt of the levels, on standard error."""
+    remarks = [f"{done.region_name}: {one}" for one in done.region.remarks] if done.region else []
+    for sentence in (*done.sentences, *remarks):
+        print(f"Warning: {printable(sentence)}", file=sys.stderr)
+    answer = done.levels
+    if answer is None:
+        return
+    for sentence in answer.warnings:
+        print(f"Warning: {printable(sentence)}", file=sys.stderr)
+    if answer.withheld and done.c2c3 is None:
+        reasons = "; ".join(answer.withheld)
+        print(
+            f"Warning: {printable(done.job.image)}: levels withheld: {reasons}. The table has a "
+            "row for each slice, without levels.",
+            file=sys.stderr,
+        )
+
+
+@contextmanager
+def progress_bar(verbose: int) -> Iterator[Callable[[int, int], None] | None]:
+    """A progress bar on a terminal; nothing in a log file."""
+    if not verbose or not sys.stderr.isatty():
+        yield None
+        return
+    with click.progressbar(length=1, label="Segmenting", file=sys.stderr) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.length = total
+            bar.update(done - bar.pos)
+
+        yield progress
+
+
+def print_result(done: Done, predictor: Predictor, request: Request, verbose: int) -> None:
+    """Status, area, files and viewer of one image; with `verbose` 2, engine and sizes too."""
+    image, outputs = done.job.image, done.job.outputs
+    frames = done.result.image.frames
+    if frames > 1:
+        print(f"{printable(image)} is a series of {frames} volumes: their mean was segmented.")
+    undefined = done.result.image.undefined
+    if undefined:
+        print(f"{printable(image)} has {undefined} voxels without a value (NaN): background.")
+    size = _sizes(done, predictor.model, request) or f"mean CSA{_region(done)} {_area(done)}"
+    print(f"{printable(image)}: {done.quality.status}, {size}, {done.seconds:.1f} s")
+    for reason in done.quality.reasons:
+        print(f"  {done.quality.status}: {reason}")
+    for line in norm_lines(done.norms) if done.norms else ():
+        print(line)
+    for path in written_files(done, request, predictor.model):
+        print(f"  {printable(path)}")
+    if done.qc_page is not None:
+        print(f"  QC page: {done.qc_page}")
+    if verbose > 1:
+        _details(done, predictor)
+    print("View it with:")
+    names = (shlex.quote(printable(path)) for path in (image, outputs.segmentation))
+    print("fsleyes {} -cm greyscale {} -cm red -a 70.0 &".format(*names))
+
+
+def _sizes(done: Done, model: Model, request: Request) -> str:
+    """The volume of each label where there is no cord to measure; "" otherwise."""
+    from sct_deepseg_general.job.labels import has_no_cord, volumes, wanted_labels
+
+    label = request.options.label
+    if not has_no_cord(model, label):
+        return ""
+    sizes = volumes(done.result, wanted_labels(model, label))
+    return ", ".join(f"{one.label.name} {one.volume:.1f} mm³" for one in sizes)
+
+
+def _region(done: Done) -> str:
+    return f" of {done.region_name}:" if done.region is not None else ""
+
+
+def _area(done: Done) -> str:
+    """The mean area, its interval, and that of a second scan."""
+    interval, repeated = done.interval, done.repeated
+    if interval is None:
+        return f"{done.mean_area:.1f} mm²"
+    text = f"{done.mean_area:.1f} mm² ({interval[0]:.1f} to {interval[1]:.1f}"
+    again = "" if repeated is None else "; a second scan {:.1f} to {:.1f}".format(*repeated)
+    return f"{text}{again})"
+
+
+def _details(done: Done, predictor: Predictor) -> None:
+    engine, result = predictor.engine, done.result
+    print(f"  model {predictor.model.key}, engine {engine.name} on {engine.device}")
+    print(f"  image {result.image.grid.shape} at {result.image.grid.spacing} mm")
+    print(f"  cropped to {result.location.box.shape} of {result.oriented.shape} voxels")
+    print(f"  confidence {done.quality.confidence:.2f}")
