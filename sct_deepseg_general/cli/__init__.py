@@ -20,7 +20,7 @@ SUBCOMMANDS = {
     "dataset": "make nnU-Net datasets from BIDS datasets",
     "recipe": "write a recipe for your own datasets, and check it",
     "train": "train a model from a recipe",
-    "batch": "a whole BIDS dataset, or a list; resumable, on one machine or a cluster",
+    "batch": "a BIDS dataset or a list, resumable, on one machine or a cluster",
     "evaluate": "compare models with reference masks",
     "change": "how much the area changed between two images of a person",
     "norms": "area and diameters of healthy people, by age and sex",

@@ -53,6 +53,8 @@ def option(name: str, *further: str, **settings: Any) -> Callable[[_F], _F]:
     parameter = settings.pop("to", name.lstrip("-").replace("-", "_"))
     settings.setdefault("show_default", True)
     kind = settings.get("type")
+    if isinstance(kind, click.FloatRange):
+        settings.setdefault("metavar", "NUMBER")
     if isinstance(kind, click.IntRange) and kind.max is not None and kind.max <= 2:
         settings.setdefault("metavar", "|".join(map(str, range((kind.min or 0), kind.max + 1))))
     return click.option(name, *further, parameter, **settings)

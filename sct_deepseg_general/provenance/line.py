@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from sct_deepseg_general.evaluation.evaluate import Measurement
 from sct_deepseg_general.job.job import Done, area_record
 from sct_deepseg_general.job.labels import labels_record
 from sct_deepseg_general.job.levels import levels_record
 from sct_deepseg_general.quality.uncertainty import IntervalFactors
 from sct_deepseg_general.zoo.model import Model
 
-__all__ = ["as_line", "error_record", "result_record"]
+__all__ = ["as_line", "error_record", "evaluation_record", "result_record"]
 
 
 def result_record(
@@ -54,6 +57,14 @@ def result_record(
 def error_record(image: Path, sentence: str) -> dict[str, Any]:
     """The record of the schema "result-1" of an image without a result."""
     return {"Schema": "result-1", "Image": str(image), "Status": "error", "Error": sentence}
+
+
+def evaluation_record(row: Measurement) -> dict[str, Any]:
+    """The record of the schema "evaluation-1" of a mask and its reference; None for no number."""
+    values = {one.name: getattr(row, one.name) for one in fields(row) if one.name != "profile"}
+    numbers = {name: v for name, v in values.items() if isinstance(v, float)}
+    missing = {name: None for name, v in numbers.items() if not math.isfinite(v)}
+    return {"Schema": "evaluation-1", **values, **missing}
 
 
 def as_line(record: Mapping[str, Any]) -> str:

@@ -74,6 +74,24 @@ def test_discs_are_placed_on_the_sagittal_section():
     assert coronal_section(shown).discs == ()
 
 
+def test_each_label_has_a_border_in_place_of_the_masks():
+    image, mask, _ = cord()
+    upper = mask.data.copy()
+    upper[:, :, :12] = 0
+    none = np.zeros_like(upper)
+    labels = [replace(mask, data=data) for data in (mask.data, upper, none)]
+    for section in (sagittal_section, coronal_section):
+        found, plain = (
+            section(displayed(image, mask, labels=labels)),
+            section(displayed(image, mask)),
+        )
+        assert found.contour == ""
+        assert found.labels[0] == plain.contour
+        low, high = extent(found.labels[1], r"(?:V|M\d+ )(\d+)")
+        assert high - low == 10
+        assert found.labels[2] == ""
+
+
 def test_a_wide_image_is_cut_about_the_cord_and_box():
     image, mask, _ = cord(shape=(300, 300, 12), spacing=(0.8, 0.8, 3))
     section = coronal_section(displayed(image, mask, None, mask, box_around(mask, 20)))
