@@ -107,7 +107,7 @@ class _Command(SctCommand):
 )
 @option("-soft", type=FILE, help="Probability map: adds the soft area.")
 @among_norms
-@option("-m", to="model", help="Model that made the mask, for -age.  [default: by its sidecar]")
+@option("-m", to="model", help="Model that made the mask, for -age.  [default: from its sidecar]")
 @option("-append", default=0, type=ON_OFF, help="Add the rows to an existing file.")
 @option("-plot", type=FILE, help="Also draw the area along the cord (PNG).")
 @option(
