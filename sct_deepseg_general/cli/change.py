@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -146,10 +147,15 @@ def _scan(path: Path, discs: Path | None) -> tuple[Scan, str | None]:
     from sct_deepseg_general.change.levels import disc_points
     from sct_deepseg_general.change.measure import Scan
     from sct_deepseg_general.image import nifti
+    from sct_deepseg_general.image.companion import check_points
 
-    points = disc_points(nifti.load_labels(discs)) if discs else {}
+    labels = nifti.load_labels(discs) if discs else None
+    points = disc_points(labels) if labels else {}
     if not os.path.isdir(path):  # noqa: PTH112 - false for a circular link
-        return Scan(nifti.load(path), points), None
+        image = nifti.load(path)
+        if labels is not None and (told := check_points(labels, image, str(discs), str(path))):
+            print(f"Warning: {printable(told)}", file=sys.stderr)
+        return Scan(image, points), None
     from sct_deepseg_general.dicom.convert import converted
     from sct_deepseg_general.dicom.series import chosen, series_in
 

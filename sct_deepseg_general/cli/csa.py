@@ -300,7 +300,7 @@ def _tell(table: Table, status: MaskStatus, path: Path, given: CsaOptions) -> No
         area = row.values[0]
         if area is not None:
             print(f"{row.name}: {area:.2f} mm²")
-    for reason in status.reasons if status.status != "ok" else ():
+    for reason in status.reasons:
         print(f"{status.status}: {printable(reason)}")
     print(path)
     if given.plot:
