@@ -385,7 +385,7 @@ def _print_result(table: Table, status: MaskStatus, path: Path, given: CsaOption
         area = row.values[0]
         if area is not None:
             print(f"{row.name}: {area:.2f} mm²")
-    for reason in status.reasons if status.status != "ok" else ():
+    for reason in status.reasons:
         print(f"{status.status}: {printable(reason)}")
     print(path)
     if given.plot:
