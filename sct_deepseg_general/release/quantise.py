@@ -22,6 +22,7 @@ from sct_deepseg_general.inference.openvino import import_openvino
 from sct_deepseg_general.inference.pipeline import Options, segment
 from sct_deepseg_general.inference.predictor import Predictor, load_predictor
 from sct_deepseg_general.inference.sliding_window import tiles_of
+from sct_deepseg_general.release.lean_ir import PREFIX
 from sct_deepseg_general.schema import read_json
 from sct_deepseg_general.zoo.archive import seal, sync, sync_folder
 from sct_deepseg_general.zoo.cache import clear
@@ -150,7 +151,10 @@ def _quantise_file(source: Path, target: Path, tiles: Sequence[Float]) -> None:
         import nncf
     network = openvino.Core().read_model(source)
     network.reshape(list(tiles[0].shape))
-    made = nncf.quantize(network, nncf.Dataset(list(tiles)), subset_size=len(tiles))
+    own = nncf.IgnoredScope(patterns=[f"{PREFIX}/.*"], validate=False)
+    made = nncf.quantize(
+        network, nncf.Dataset(list(tiles)), subset_size=len(tiles), ignored_scope=own
+    )
     openvino.save_model(made, str(target), compress_to_fp16=False)
 
 
