@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sct_deepseg_general.change.rigid import Motion, Pair, moved
+from sct_deepseg_general.change.rigid import ImagePair, Motion, moved
 from sct_deepseg_general.errors import ImageError
 from sct_deepseg_general.image.volume import Grid, Volume
 
@@ -31,7 +31,7 @@ class Halfway:
 
     first: Volume
     second: Volume
-    pair: Pair
+    pair: ImagePair
     motion: Motion
 
     def along(self, image: int, point: Floats) -> float:
@@ -41,7 +41,7 @@ class Halfway:
         return float(moved(own, self.motion.from_half(sign))[2])
 
 
-def halfway(pair: Pair, motion: Motion) -> Halfway:
+def halfway(pair: ImagePair, motion: Motion) -> Halfway:
     """The two images half-way, where both show the cord.
 
     Raises
@@ -59,7 +59,7 @@ def halfway(pair: Pair, motion: Motion) -> Halfway:
     return Halfway(first, second, pair, motion)
 
 
-def _grid(pair: Pair, motion: Motion) -> Grid:
+def _grid(pair: ImagePair, motion: Motion) -> Grid:
     low, high = _shared(pair, motion)
     if high - low < SHORTEST:
         raise ImageError(
@@ -69,14 +69,14 @@ def _grid(pair: Pair, motion: Motion) -> Grid:
     step = float(max(1.0, min(image.spacing[2] for image in (pair.first, pair.second))))
     count = int((high - low) // step)
     start = low + (high - low - step * (count - 1)) / 2
-    along = start + step * np.arange(count)
+    along = np.asarray(start + step * np.arange(count), np.float64)
     across = [_seen(pair, motion, axis, along) for axis in (0, 1)]
     affine = np.diag([PITCH, PITCH, step, 1.0])
     affine[:3, 3] = (across[0][0], across[1][0], start)
     return Grid((across[0].size, across[1].size, count), affine)
 
 
-def _seen(pair: Pair, motion: Motion, axis: int, along: NDArray[np.floating]) -> Floats:
+def _seen(pair: ImagePair, motion: Motion, axis: int, along: NDArray[np.floating]) -> Floats:
     """Coordinates across the cord, `PITCH` apart, that both images show in nearly all slices.
 
     What lies beyond an image would be its last voxels drawn out, which a network takes for tissue.
@@ -94,7 +94,7 @@ def _seen(pair: Pair, motion: Motion, axis: int, along: NDArray[np.floating]) ->
     return np.asarray(across[low:high])
 
 
-def _shared(pair: Pair, motion: Motion) -> tuple[float, float]:
+def _shared(pair: ImagePair, motion: Motion) -> tuple[float, float]:
     """The range of w half-way in which both courses lie."""
     ends = []
     for image, sign in ((pair.first, 1), (pair.second, -1)):

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sct_deepseg_general.cli import SUBCOMMANDS
+from sct_deepseg_general.cli import TASK
 from sct_deepseg_general.cli._click import (
-    PROGRAM,
-    SctCommand,
     flag,
     option,
     print_version,
     printable,
     takes,
 )
+from sct_deepseg_general.cli.about.first_screen import FirstScreenCommand, show_all
 from sct_deepseg_general.cli.options.csa import c2c3_line, measuring
 from sct_deepseg_general.cli.options.norms import among_norms
+from sct_deepseg_general.cli.options.sct import SEGMENT_FLAGS, of_task, taken_over
 from sct_deepseg_general.cli.options.segment import (
     SegmentOptions,
     choosing_imported,
@@ -40,28 +40,34 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-_EPILOG = f"""\
-Examples:
-  {PROGRAM} -i t2.nii.gz
-  {PROGRAM} -i t2.nii.gz -o results/ -soft -qc qc
-  {PROGRAM} -i sub-*/anat/*_T2w.nii.gz -qc qc
-  {PROGRAM} -i t2.nii.gz -c2c3
-  {PROGRAM} -i t2.nii.gz -perlevel 1 -qc qc
-  {PROGRAM} -i t2.nii.gz -discfile discs.nii.gz -perlevel 1
-  {PROGRAM} -i sub-01_T2w.nii.gz -age 34 -sex F -plot csa.png
 
-The flags of csa work here too (-perlevel, -vert, -vertfile, -discfile, -pmj and so on; csa -h).
+def _from_file(ctx: click.Context, parameter: click.Parameter, path: Path | None) -> None:
+    if path is not None:
+        from sct_deepseg_general.cli.requests.settings import flags_from_file
 
-Subcommands ({PROGRAM} NAME -h):
-""" + "".join(f"  {name:<9} {text}\n" for name, text in SUBCOMMANDS.items())
+        flags_from_file(ctx, parameter, path)
 
 
-@click.command(cls=SctCommand, epilog=_EPILOG)
+class _Command(FirstScreenCommand):
+    """The main command, which understands the flags of SCT's `sct_deepseg` too."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """The words with SCT's flags taken over; what is taken otherwise is told."""
+        notes: tuple[str, ...] = ()
+        if args[:1] == [TASK]:
+            args, notes = of_task(args[1], args[2:])
+        words, more = taken_over(args, SEGMENT_FLAGS)
+        for note in (*notes, *more):
+            print(f"Note: {printable(note)}", file=sys.stderr)
+        ctx.meta["words"] = tuple(words)
+        return super().parse_args(ctx, words)
+
+
+@click.command(cls=_Command)
 @option(
     "-i",
     to="images",
     multiple=True,
-    required=True,
     type=click.Path(path_type=Path),
     show_default=False,
     help="Image or images (.nii, .nii.gz), any contrast. 4D is averaged. Or a DICOM folder.",
@@ -70,8 +76,9 @@ Subcommands ({PROGRAM} NAME -h):
 @option(
     "-o",
     to="output",
-    type=click.Path(path_type=Path),
-    help="File (.nii.gz, one image) or folder to write to.  [default: beside the image]",
+    metavar="PLACE",
+    help="Folder (with a slash; made if missing), or file (.nii.gz) or beginning of the file names "
+    "for one image.  [default: beside the image]",
 )
 @segmenting
 @choosing_imported
@@ -120,9 +127,25 @@ Subcommands ({PROGRAM} NAME -h):
 @option("-qc-subject", help="Subject name on the QC page.")
 @overwriting("Replace existing outputs.")
 @ending
+@flag("-install", help="Only fetch the model of -task or -m.")
+@flag("-json", "--json", to="as_json", help="Print one line of JSON for each image, and no text.")
+@option(
+    "-config",
+    type=click.Path(path_type=Path),
+    is_eager=True,
+    expose_value=False,
+    callback=_from_file,
+    help="Settings file of an earlier run (_seg.toml); flags given here come first.",
+)
 @verbosity("a few lines", "details")
+@flag("-help-all", is_eager=True, expose_value=False, callback=show_all, help="Show every flag.")
 @flag(
-    "-version", is_eager=True, expose_value=False, callback=print_version, help="Show the version."
+    "-version",
+    "--version",
+    is_eager=True,
+    expose_value=False,
+    callback=print_version,
+    help="Show the version.",
 )
 @takes(SegmentOptions)
 def command(given: SegmentOptions) -> int:
@@ -133,6 +156,10 @@ def command(given: SegmentOptions) -> int:
     from sct_deepseg_general.cli.requests import segment as requests
     from sct_deepseg_general.job.outputs import check_writable
 
+    if given.install:
+        return _installed(given)
+    if not given.images:
+        raise click.UsageError("There is no image: give one, or several, with -i.")
     images, series = requests.images_and_series(given)
     request = requests.request_of(images, given, series)
     chosen = requests.model_of(given)
@@ -141,26 +168,51 @@ def command(given: SegmentOptions) -> int:
         check_writable((given.plot,), overwrite=bool(given.overwrite))
     requests.check_reports(images, given)
     predictor = requests.predictor_of(chosen, given)
-    if len(jobs) == 1:
-        return _ended([_one(jobs[0], predictor, request, given, series)], given)
-    return _several(jobs, predictor, request, given)
+    done, failed = _all(jobs, predictor, request, (given, series))
+    if done:
+        from sct_deepseg_general.cli.requests.settings import settings_path, write_settings
+
+        settings = settings_path(done[0].job.outputs.segmentation)
+        write_settings(click.get_current_context(), chosen.key, settings)
+    if failed and len(jobs) > 1:
+        names = ", ".join(printable(job.image) for job in failed)
+        print(f"{len(failed)} of {len(jobs)} images failed: {names}", file=sys.stderr)
+    return int(bool(failed) or (given.strict and any(map(_failed, done))))
 
 
-def _several(jobs: list[Job], predictor: Predictor, request: Request, given: SegmentOptions) -> int:
+def _installed(given: SegmentOptions) -> int:
+    """Fetch the model of -task or -m, if it is not here; nothing is segmented."""
+    from sct_deepseg_general.cli.requests.segment import model_of
+
+    if given.images:
+        raise click.UsageError("-install fetches a model and segments nothing: leave -i out.")
+    model = model_of(given)
+    print(f"{model.key} is installed: {printable(model.folder)}")
+    return 0
+
+
+def _all(
+    jobs: list[Job],
+    predictor: Predictor,
+    request: Request,
+    asked: tuple[SegmentOptions, Series | None],
+) -> tuple[list[Done], list[Job]]:
+    """The results of all images, and the jobs that failed, each of which was told; `asked` are the
+    options, and the DICOM series that the image was converted from.
+    """
+    given, _ = asked
     done, failed = [], []
     for job in jobs:
         try:
-            done.append(_one(job, predictor, request, given))
+            done.append(_one(job, predictor, request, asked))
         except DeepsegError as error:
-            failed.append(printable(job.image))
+            failed.append(job)
             print(f"Error: {printable(error)}", file=sys.stderr)
-    if failed:
-        print(f"{len(failed)} of {len(jobs)} images failed: {', '.join(failed)}", file=sys.stderr)
-    return 1 if failed else _ended(done, given)
+            if given.as_json:
+                from sct_deepseg_general.provenance.line import as_line, error_record
 
-
-def _ended(done: list[Done], given: SegmentOptions) -> int:
-    return int(given.strict and any(map(_failed, done)))
+                print(as_line(error_record(job.image, str(error))), flush=True)
+    return done, failed
 
 
 def _failed(done: Done) -> bool:
@@ -173,13 +225,18 @@ def _one(
     job: Job,
     predictor: Predictor,
     request: Request,
-    given: SegmentOptions,
-    series: Series | None = None,
+    asked: tuple[SegmentOptions, Series | None],
 ) -> Done:
     from sct_deepseg_general.cli.requests.dicom import write_objects
-    from sct_deepseg_general.cli.screens.segment import print_result, print_warnings, progress_bar
+    from sct_deepseg_general.cli.screens.segment import (
+        print_line,
+        print_result,
+        print_warnings,
+        progress_bar,
+    )
     from sct_deepseg_general.job.job import run
 
+    given, series = asked
     with progress_bar(given.verbose) as progress:
         done = run(job, predictor, request, progress)
     if given.plot:
@@ -188,7 +245,9 @@ def _one(
         _report(done, predictor, given, series)
     write_objects(done, series, predictor.model.key, given)
     print_warnings(done)
-    if done.c2c3 is not None:
+    if given.as_json:
+        print_line(done, predictor, request)
+    elif done.c2c3 is not None:
         name = printable(job.image.name)
         print(c2c3_line(name, done.c2c3, done.quality.status, done.levels))
     elif given.verbose:

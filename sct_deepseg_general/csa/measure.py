@@ -9,16 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sct_deepseg_general.csa import pam50
-from sct_deepseg_general.csa import person as area_norm
 from sct_deepseg_general.csa.aggregate import Row, Table, aggregated, profiles
-from sct_deepseg_general.csa.selection import Selection, number_list
+from sct_deepseg_general.csa.person import Covariates, to_average_person
+from sct_deepseg_general.csa.selection import Selection, absent_levels, number_list
 from sct_deepseg_general.errors import ImageError
 from sct_deepseg_general.image.las import AXES
 from sct_deepseg_general.image.volume import Probability, Segmentation, Volume
 from sct_deepseg_general.levels import pmj
 from sct_deepseg_general.levels import slices as slice_levels
 from sct_deepseg_general.levels.pmj import EXTENT
-from sct_deepseg_general.morphometry import symmetry as anatomy
+from sct_deepseg_general.morphometry import symmetry
 from sct_deepseg_general.morphometry.centreline import CentrelineFit
 from sct_deepseg_general.morphometry.morphometrics import Morphometrics, measure
 from sct_deepseg_general.morphometry.soft_area import soft_areas
@@ -56,8 +56,11 @@ class CsaRequest:
     soft: Probability | None = None
     to_pam50: bool = False
     cut_levels: Mapping[int, str] = field(default_factory=dict)
-    person: area_norm.Person | None = None
+    person: Covariates | None = None
 
+
+SHORT = 0.6
+"""Length of an outermost level over its neighbour's below which it is taken to be cut."""
 
 PER_SLICE = CsaRequest(Selection(per_slice=True))
 
@@ -73,6 +76,8 @@ class Measured:
     """Levels that hold more than one vertebra, as a disc between them is not labelled."""
     open_levels: Mapping[int, str] = field(default_factory=dict)
     """Levels of which a border is not known, each with a remark."""
+    absent: tuple[int, ...] = ()
+    """Levels that were asked for and have no row."""
 
     @property
     def single_levels(self) -> Levels | None:
@@ -143,14 +148,17 @@ def tabulated(segmentation: Volume, table: Morphometrics, request: CsaRequest) -
         selection = _on_template(selection, of_slices)
         distances = None
     rows = aggregated(measures, selection, grouped, distances, covers, request.to_pam50)
-    ends = _ends(request, of_slices)
+    ends = _ends(request, table, of_slices)
     if not request.to_pam50:  # which expects levels that are cut, at both ends
         rows = _open_remarks(rows, request, ends)
     if distances is not None:
         rows = _window_remarks(rows, table, request, distances)
     if request.person is not None:
-        rows = area_norm.normalised(rows, request.person)
-    return Measured(table, of_slices, rows, covers, ends)
+        rows = to_average_person(rows, request.person)
+    absent: tuple[int, ...] = ()
+    if of_slices is not None:
+        absent = absent_levels(request.selection, set(of_slices[of_slices > 0].tolist()), covers)
+    return Measured(table, of_slices, rows, covers, ends, absent)
 
 
 def shapes(segmentation: Volume, request: CsaRequest) -> Morphometrics:
@@ -163,9 +171,11 @@ def shapes(segmentation: Volume, request: CsaRequest) -> Morphometrics:
         segmentation = _covered(segmentation, request.centreline)
     table = measure(segmentation, request.angle_correction, request.fit, request.centreline)
     if request.image is not None:
-        table = replace(table, symmetry=anatomy.symmetries(segmentation, request.image, table))
+        table = replace(table, symmetry=symmetry.symmetries(segmentation, request.image, table))
     if request.soft is not None:
         cord = Segmentation((segmentation.data > 0).astype(np.uint8), segmentation.grid)
+        if cord.data.any() and not request.soft.data[cord.data > 0].any():
+            raise ImageError("The probability map is 0 in all of the mask: check that it belongs.")
         table = replace(table, soft_area=soft_areas(request.soft, cord, table))
     return table
 
@@ -206,14 +216,38 @@ def _selection(table: Morphometrics, request: CsaRequest, distances: Floats | No
     return replace(selection, slices=slices, pmj_distance=request.pmj_distance)
 
 
-def _ends(request: CsaRequest, of_slices: Levels | None) -> dict[int, str]:
+def _ends(request: CsaRequest, table: Morphometrics, of_slices: Levels | None) -> dict[int, str]:
     """The levels of the mask that have no border at one end, each with a remark."""
     if of_slices is None:
         return {}
     ends = request.cut_levels
     if request.discs is not None:
         ends = slice_levels.open_levels(request.discs)
+    elif request.level_map is not None:
+        ends = {**_unlabelled(table, of_slices), **ends}
     return {level: remark for level, remark in ends.items() if level in of_slices}
+
+
+def _unlabelled(table: Morphometrics, of_slices: Levels) -> dict[int, str]:
+    """Levels of a map that are cut: by cord without a level inside of the map, or at its ends."""
+    held, labelled = table.slices, np.flatnonzero(of_slices)
+    if not held.size or not labelled.size:
+        return {}
+    inside = held[(of_slices[held] == 0) & (held > labelled[0]) & (held < labelled[-1])]
+    beside = of_slices[np.concatenate([inside - 1, inside + 1])]
+    cut = {int(n): f"level {n} may be cut: cord beside it has no level" for n in beside if n}
+    mm = {
+        int(n): int((of_slices[held] == n).sum()) * table.spacing[2]
+        for n in np.unique(of_slices[held])
+        if n
+    }
+    numbers = list(mm)
+    pairs = [(numbers[0], numbers[1]), (numbers[-1], numbers[-2])] if len(mm) > 1 else []
+    for end, neighbour in pairs:
+        if mm[end] < SHORT * mm[neighbour]:
+            lengths = f"it is {mm[end]:g} mm long, and level {neighbour} {mm[neighbour]:g} mm"
+            cut[end] = f"level {end} may be cut: {lengths}"
+    return cut
 
 
 def _open_remarks(rows: Table, request: CsaRequest, ends: Mapping[int, str]) -> Table:

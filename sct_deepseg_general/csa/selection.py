@@ -10,7 +10,14 @@ from numpy.typing import NDArray
 
 from sct_deepseg_general.errors import ImageError
 
-__all__ = ["Selection", "SliceGroup", "number_list", "parse_number_list", "selected"]
+__all__ = [
+    "Selection",
+    "SliceGroup",
+    "absent_levels",
+    "number_list",
+    "parse_number_list",
+    "selected",
+]
 
 Floats = NDArray[np.float64]
 Levels = NDArray[np.int64]
@@ -219,8 +226,8 @@ def _remarked(
     remarks = list(_of_levels(group, covers))
     if not selection.per_slice:
         remarks.extend(_of_slices(group, selection, measurable))
-        if levels is not None and selection.levels:
-            remarks.extend(_absent(group, selection, levels, covers))
+        if levels is not None and selection.levels and not selection.per_level:
+            remarks.extend(_absent(group, selection, covers))
     covered = [n for level in group.levels for n in covers.get(level, (level,))]
     return SliceGroup(group.slices, tuple(dict.fromkeys(covered)), tuple(remarks))
 
@@ -241,10 +248,16 @@ def _of_slices(
 
 
 def _absent(
-    group: SliceGroup, selection: Selection, levels: Levels, covers: Mapping[int, Sequence[int]]
+    group: SliceGroup, selection: Selection, covers: Mapping[int, Sequence[int]]
 ) -> Iterable[str]:
-    there = set(_present(levels)) if selection.per_level else set(group.levels)
-    held = {n for level in there for n in covers.get(level, (level,))}
-    absent = sorted(set(selection.levels) - held)
+    absent = absent_levels(selection, group.levels, covers)
     if absent:
         yield f"level {number_list(absent)} is not there"
+
+
+def absent_levels(
+    selection: Selection, present: Iterable[int], covers: Mapping[int, Sequence[int]]
+) -> tuple[int, ...]:
+    """The levels that were asked for and are not among those `present`."""
+    held = {n for level in present for n in covers.get(level, (level,))}
+    return tuple(sorted(set(selection.levels) - held))

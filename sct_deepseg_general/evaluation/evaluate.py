@@ -78,6 +78,7 @@ class TrainingData:
 
     @property
     def known(self) -> bool:
+        """Whether the model says what it was trained on."""
         return bool(self.images or self.people)
 
     def has(self, case: TestCase) -> bool:

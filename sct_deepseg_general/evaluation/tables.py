@@ -124,7 +124,7 @@ def write_curves(records: Mapping[str, Mapping[str, Sequence[float]]], path: Pat
 
 
 def read_curves(path: Path) -> dict[str, dict[str, list[float]]]:
-    """What `write_curves` wrote: the columns of each model."""
+    """The columns that `write_curves` wrote, by model: loss and Dice (0 to 1) of each epoch."""
     records: dict[str, dict[str, list[float]]] = {}
     for row in _rows(path):
         record = records.setdefault(row["model"], {})

@@ -13,7 +13,7 @@ from sct_deepseg_general.image.volume import Segmentation, Volume
 from sct_deepseg_general.levels.answer import Given, LevelAnswer, LevelRequest, answered
 from sct_deepseg_general.levels.discs import Disc
 from sct_deepseg_general.levels.responses import embedded_network
-from sct_deepseg_general.qc.display import Disc as ShownDisc
+from sct_deepseg_general.qc.display import DiscMark
 
 __all__ = [
     "c2c3_area",
@@ -88,7 +88,11 @@ def levels_record(answer: LevelAnswer | None, c2c3: C2C3 | None) -> dict[str, An
         }
     if c2c3 is not None:
         figures = {"Area": c2c3.area, "Lower": c2c3.lower, "Upper": c2c3.upper}
-        rounded = {name: v if v is None else round(v, 3) for name, v in figures.items()}
+        rounded: dict[str, Any] = {
+            name: v if v is None else round(v, 3) for name, v in figures.items()
+        }
+        if c2c3.repeat is not None:
+            rounded["Repeat"] = [round(end, 3) for end in c2c3.repeat]
         reasons = {"Status": c2c3.status, "Reasons": list(c2c3.reasons)}
         record["C2C3"] = {**rounded, "Slices": list(c2c3.slices), **reasons}
     return record
@@ -120,14 +124,13 @@ def disc_labels(answer: LevelAnswer | None, image: Volume) -> Volume:
     )
 
 
-def discs_shown(answer: LevelAnswer | None) -> tuple[ShownDisc, ...]:
+def discs_shown(answer: LevelAnswer | None) -> tuple[DiscMark, ...]:
     """The discs that the QC page shows; empty if their numbers are not known."""
     found = answer.found if answer is not None else None
     if found is None or found.status != "ok":
         return ()
     return tuple(
-        ShownDisc(disc.number, disc.point, disc.origin in ("found", "given"))
-        for disc in found.discs
+        DiscMark(disc.number, disc.point, disc.origin in ("found", "given")) for disc in found.discs
     )
 
 

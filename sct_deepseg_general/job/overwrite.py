@@ -30,10 +30,10 @@ class Overwrite:
     """Which existing outputs a run may replace."""
 
     own: bool = False
-    """Results of this program, and files without a sidecar that says whose they are."""
+    """Results of this program."""
     names: tuple[str, ...] = ()
-    """File names or paths of masks that may be replaced although they were edited, or made by
-    another program."""
+    """File names or paths of masks that may be replaced although they were edited, or no sidecar
+    says that this program made them."""
 
     @classmethod
     def of_words(cls, words: tuple[str, ...]) -> Overwrite:
@@ -47,7 +47,7 @@ class Overwrite:
         )
 
     def check(self, outputs: Outputs) -> None:
-        """Check that no edited mask, and none of another program, would be replaced.
+        """Check that no edited mask, and none that another may have made, would be replaced.
 
         Raises
         ------
@@ -56,10 +56,12 @@ class Overwrite:
         """
         mask = outputs.segmentation
         origin = mask_origin(outputs) if self.own else "absent"
-        if origin in ("edited", "foreign") and not self.names_mask(mask):
+        if origin not in ("absent", "own") and not self.names_mask(mask):
             whose = {
                 "edited": f"was edited after {outputs.sidecar.name} was written",
                 "foreign": f"is not of {PROGRAM}, as {outputs.sidecar.name} says",
+                "unknown": f"may be of another program or of a person: no {outputs.sidecar.name} "
+                "says whose it is",
             }[origin]
             raise OutputError(
                 f"{mask} {whose}: choose another -o, or replace it with '-overwrite {mask.name}'."
@@ -79,10 +81,10 @@ def mask_origin(outputs: Outputs) -> MaskOrigin:
     if not outputs.sidecar.exists():
         return "unknown"
     sidecar = read_sidecar(outputs.sidecar)
-    if sidecar and not is_own(sidecar):
-        return "foreign"
+    if not is_own(sidecar):
+        return "foreign" if sidecar else "unknown"
     if MASK_HASH not in sidecar:
-        return "unknown"
+        return "own"  # of a version that did not write it
     try:
         return "own" if sha256(outputs.segmentation) == sidecar[MASK_HASH] else "edited"
     except OSError as error:

@@ -136,6 +136,8 @@ def _read(files: QcFiles) -> _Read:
         probability = nifti.load_probability(files.soft)
         brought = brought_over(probability, "image", image, str(files.soft), str(files.image))
         soft = brought.volume
+        if mask.data.any() and not soft.data[mask.data > 0].any():
+            raise ImageError(f"{files.soft} is 0 in all of {files.mask}: check that it belongs.")
         sentences.append(brought.sentence)
     return _Read(image, mask, other, soft, tuple(filter(None, sentences)))
 

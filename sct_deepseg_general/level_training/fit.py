@@ -21,7 +21,7 @@ from sct_deepseg_general.image.volume import Volume
 from sct_deepseg_general.level_training.crops import Example, example
 from sct_deepseg_general.level_training.network import DiscNet
 from sct_deepseg_general.level_training.recipe import LevelRecipe
-from sct_deepseg_general.level_training.subjects import Subject, subject_of
+from sct_deepseg_general.level_training.subjects import TrainingSubject, subject_of
 from sct_deepseg_general.level_training.table import read_table
 
 __all__ = ["Drawn", "Step", "fit", "subjects_of"]
@@ -44,7 +44,7 @@ class Drawn:
     """A subject, its image's path in the table, and how often it is drawn against others."""
 
     image: str
-    subject: Subject
+    subject: TrainingSubject
     share: float
 
     @property

@@ -108,8 +108,9 @@ def fitted(
 
 
 def age_ranges(ages: Floats) -> Ages:
-    """The ranges of whole years with at least `NEIGHBOURS` people within `AROUND` years, cut at
-    the youngest and the oldest of them; ranges shorter than `SHORTEST` are left out.
+    """The ranges of whole years with at least `NEIGHBOURS` people within `AROUND` years, cut at the
+    youngest and the oldest of them; ranges shorter than `SHORTEST` are left out. `ages` are years,
+    shape (people,).
     """
     years = np.arange(0, 121)
     near = (np.abs(ages[None, :] - years[:, None]) <= AROUND).sum(axis=1) >= NEIGHBOURS

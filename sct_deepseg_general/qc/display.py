@@ -25,7 +25,7 @@ from sct_deepseg_general.image.volume import (
     Volume,
 )
 
-__all__ = ["Disc", "Display", "Mask", "centres", "displayed"]
+__all__ = ["DiscMark", "Display", "Mask", "centres", "displayed"]
 
 Mask = NDArray[np.bool_]
 
@@ -33,7 +33,7 @@ _CODES: Axcodes = ("R", "P", "I")
 
 
 @dataclass(frozen=True)
-class Disc:
+class DiscMark:
     """A disc to draw: its number, its place, and whether it was seen in the image.
 
     The place is in mm (RAS) where a disc is given, and in voxels within a `Display`.
@@ -59,7 +59,7 @@ class Display:
     box: Box | None
     spacing: tuple[float, float, float]
     centres: NDArray[np.float64]
-    discs: tuple[Disc, ...] = ()
+    discs: tuple[DiscMark, ...] = ()
 
     @property
     def slices(self) -> int:
@@ -77,7 +77,7 @@ def displayed(
     probability: Probability | None = None,
     other: Segmentation | None = None,
     box: Box | None = None,
-    discs: tuple[Disc, ...] = (),
+    discs: tuple[DiscMark, ...] = (),
 ) -> Display:
     """Image, masks and probability (x, y, z), all on one grid, in display axes; `box` in voxels
     of that grid.
@@ -102,7 +102,7 @@ def _shown(volume: Volume) -> Array:
     return volume.reoriented(AXES).data[::-1, ::-1, ::-1]
 
 
-def _disc_on(disc: Disc, grid: Grid) -> Disc:
+def _disc_on(disc: DiscMark, grid: Grid) -> DiscMark:
     x, y, z = (float(v) for v in apply_affine(np.linalg.inv(grid.affine), disc.place))
     return replace(disc, place=(x, y, z))
 

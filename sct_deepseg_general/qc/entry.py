@@ -20,7 +20,7 @@ import numpy as np
 from sct_deepseg_general.errors import ImageError
 from sct_deepseg_general.image.las import InLas
 from sct_deepseg_general.image.volume import Box, Probability, Segmentation, Volume, to_sct_letters
-from sct_deepseg_general.qc.display import Disc, Display, displayed
+from sct_deepseg_general.qc.display import DiscMark, Display, displayed
 from sct_deepseg_general.qc.folder import PAGE, Attachment, QcRow, new_id, publish
 from sct_deepseg_general.qc.mosaic import Mosaic, axial_mosaic, thumbnail
 from sct_deepseg_general.qc.raster import heat_png, webp
@@ -71,6 +71,8 @@ class QcEntry:
     `other_name` are the masks' files; `model` is the model's key (id@version); `seconds` the
     time the result took; `version` the program's. `discs` are drawn with their numbers on the
     sagittal section; `levels` and `c2c3` say in words how sure these are, and the area of C2-C3.
+    `region` names the region that was asked for and `region_slices` are its slices; the entry's
+    mean area, and those of its levels, are over these.
     """
 
     image: Volume
@@ -95,9 +97,11 @@ class QcEntry:
     site: str = ""
     seconds: float | None = None
     version: str = ""
-    discs: tuple[Disc, ...] = ()
+    discs: tuple[DiscMark, ...] = ()
     levels: str = ""
     c2c3: str = ""
+    region: str = ""
+    region_slices: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         shape = self.image.grid.shape
@@ -157,7 +161,9 @@ def add_entry(folder: Path, entry: QcEntry, volume: bool = True, at_once: bool =
 
 
 def _row(entry: QcEntry, name: str) -> QcRow:
-    areas = [a.area for a in entry.csa if math.isfinite(a.area)]
+    held = set(entry.region_slices)
+    csa = [a for a in entry.csa if not entry.region or a.slice in held]
+    areas = [a.area for a in csa if math.isfinite(a.area)]
     return QcRow(
         id=name,
         date=f"{datetime.now(timezone.utc):%Y-%m-%dT%H:%M:%SZ}",
@@ -172,10 +178,11 @@ def _row(entry: QcEntry, name: str) -> QcRow:
         csa_sd=_rounded(float(np.std(areas))) if areas else None,
         confidence=_confidence(entry),
         dice=_dice(entry),
-        levels=_level_means(entry.csa),
+        levels=_level_means(csa),
         seconds=_rounded(entry.seconds),
         model=entry.model,
         key=_key(entry),
+        region=entry.region,
     )
 
 
@@ -274,6 +281,7 @@ def _view(
         "heat": entry.probability is not None,
         "other": entry.other is not None,
         "volume": volume,
+        "region": list(entry.region_slices) if entry.region else None,
     }
 
 

@@ -30,9 +30,20 @@ from pathlib import Path
 
 from sct_deepseg_general.errors import OutputError
 
-__all__ = ["PAGE", "Attachment", "QcRow", "check_report", "new_id", "publish", "refresh"]
+__all__ = [
+    "PAGE",
+    "Attachment",
+    "QcRow",
+    "check_report",
+    "new_id",
+    "own_folder",
+    "publish",
+    "refresh",
+]
 
 PAGE = "index.html"
+OWN = "sct_deepseg_sc_general"
+"""The folder of this program's report beside that of SCT."""
 
 _ASSETS = Path(__file__).parent / "assets"
 _ID = re.compile(r"\d{8}T\d{12}-[0-9a-f]{8}")
@@ -67,6 +78,11 @@ class QcRow:
     seconds: float | None
     model: str
     key: str = ""
+    region: str = ""
+    """The slices and levels that `csa` and `levels` are of, in words; "" for the whole cord."""
+
+
+_WITHOUT_REGION = 1  # fields that the rows of earlier versions lack
 
 
 @dataclass(frozen=True)
@@ -157,6 +173,16 @@ def check_report(folder: Path) -> None:
             )
 
 
+def own_folder(folder: Path) -> Path:
+    """Where this program's report goes in a folder that is named for it.
+
+    It is that folder, or one below it where SCT's report is there already or SCT is in use
+    (`SCT_DIR`), which would replace the page of this one: both have the name index.html.
+    """
+    beside = (folder / "_json").is_dir() or bool(os.environ.get("SCT_DIR"))
+    return folder / OWN if beside and not _is_report(folder) else folder
+
+
 def _is_report(folder: Path) -> bool:
     return (folder / "entries").is_dir() or (folder / "report.id").exists()
 
@@ -233,8 +259,10 @@ def _line(folder: Path, name: str) -> str:
         values = json.loads((folder / "entries" / name / "entry.json").read_text("utf-8"))
     except (OSError, ValueError):
         return ""
-    whole = isinstance(values, list) and len(values) == len(fields(QcRow)) and values[0] == name
-    return _compact(values) if whole else ""
+    if not isinstance(values, list) or not values or values[0] != name:
+        return ""
+    lacking = len(fields(QcRow)) - len(values)
+    return _compact(values) if 0 <= lacking <= _WITHOUT_REGION else ""
 
 
 def _head(report: str) -> str:

@@ -70,7 +70,9 @@ def axial_mosaic(display: Display) -> Mosaic:
 
 
 def thumbnail(display: Display, side: int = 48) -> Bytes2D:
-    """Three slices of the cord side by side, RGB (side, 3 · side, 3), contour drawn in."""
+    """Three slices of the cord side by side with the contour drawn in, RGB of shape (side, 3 ·
+    side, 3) in pixels.
+    """
     candidates = np.flatnonzero(display.mask.any(axis=(0, 1)))
     candidates = candidates if candidates.size else np.arange(display.slices)
     chosen = [int(candidates[int(f * (candidates.size - 1))]) for f in (0.2, 0.5, 0.8)]

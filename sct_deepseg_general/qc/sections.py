@@ -8,7 +8,7 @@ import numpy as np
 
 from sct_deepseg_general.image.volume import Array
 from sct_deepseg_general.qc.contours import svg_path
-from sct_deepseg_general.qc.display import Disc, Display
+from sct_deepseg_general.qc.display import DiscMark, Display
 from sct_deepseg_general.qc.raster import Bytes2D, grey, resized, window
 
 __all__ = ["Section", "coronal_section", "sagittal_section"]
@@ -67,7 +67,7 @@ def _section(display: Display, across: int) -> Section:
     )
 
 
-def _mark(disc: Disc, across: int, first: int) -> tuple[float, float, int, bool]:
+def _mark(disc: DiscMark, across: int, first: int) -> tuple[float, float, int, bool]:
     column, row = disc.place[across] - first + 0.5, disc.place[2] + 0.5
     return round(column, 1), round(row, 1), disc.number, disc.seen
 

@@ -64,10 +64,15 @@ def write_tube(path: Path, radius: float = 5.0) -> None:
     nib.save(nib.Nifti1Image(data, grid.affine), path)
 
 
+def _tube(folder: Path) -> Path:
+    write_tube(folder / "tube.nii.gz")
+    return folder / "tube.nii.gz"
+
+
 COMMANDS: dict[str, Callable[[Path, Path, Path], list[object]]] = {
     "segment": lambda path, _image, _folder: ["-i", path],
     "csa": lambda path, _image, _folder: ["csa", "-i", path],
-    "csa -vertfile": lambda path, image, _folder: ["csa", "-i", image, "-vertfile", path],
+    "csa -vertfile": lambda path, _image, folder: ["csa", "-i", _tube(folder), "-vertfile", path],
     "qc": lambda path, image, folder: ["qc", "-i", path, "-s", image, "-qc", folder / "qc"],
     "qc -s": lambda path, image, folder: ["qc", "-i", image, "-s", path, "-qc", folder / "qc"],
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import nibabel as nib
@@ -16,6 +17,7 @@ from sct_deepseg_general import cli
 from sct_deepseg_general.cli._click import PROGRAM
 from sct_deepseg_general.cli.options.csa import MEASURING
 from sct_deepseg_general.csa import table as csa_table
+from sct_deepseg_general.qc.folder import QcRow
 
 DISCS = LABELS / "sub-sct_T2w_label-discs.nii.gz"
 
@@ -66,8 +68,10 @@ def test_the_region_asked_for_is_what_terminal_json_and_page_give(
     assert record["Region"] == "slices 10:30"
     assert record["Lower"] < record["Mean"] < record["Upper"]
     assert f"mean CSA of slices 10:30: {area:.1f} mm²" in capsys.readouterr().out
-    texts = "".join(p.read_text(errors="ignore") for p in (tmp_path / "qc").rglob("*.js*"))
-    assert f"slices 10:30: {area:.1f} mm" in texts
+    (entry,) = (tmp_path / "qc").rglob("entry.json")
+    names = [field.name for field in fields(QcRow)]
+    shown = dict(zip(names, json.loads(entry.read_text(encoding="utf-8")), strict=True))
+    assert (shown["csa"], shown["region"]) == (pytest.approx(area, abs=0.01), "slices 10:30")
 
 
 def test_discs_on_another_grid_give_the_same_levels_with_the_segmentation(

@@ -288,3 +288,128 @@ def test_what_is_no_cord_has_status_and_reasons_everywhere(folder: Folder, kind:
     (record,) = json.loads((folder.path / "a_status.json").read_text())["Masks"]
     assert record["Status"] == row["Status"]
     assert "; ".join(record["Reasons"]) == row["Reasons"]
+
+
+def test_a_window_is_whole_beside_the_end_of_a_mask_that_does_not_cut_it(folder: Folder) -> None:
+    short = folder.saved("short", tube(0, 45))
+    junction = folder.saved("pmj", points({59: 50}))
+    words = ("-pmj", junction, "-pmj-distance", 60)
+    assert folder.csa(*words, mask=short).code == 0
+    (row,) = folder.rows()
+    assert (row["Slice (I->S)"], row["Status"], row["Reasons"]) == ("24:33", "ok", "")
+    assert float(row["SUM(length)"]) == pytest.approx(20)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (("-pmj-distance", 60, "-pmj-extent", 0), 2, "-pmj-extent 0: give a length"),
+        (("-pmj-distance", 60, "-pmj-extent", -5), 2, "-pmj-extent -5: give a length"),
+        (("-pmj-distance", "nan"), 2, "-pmj-distance nan: give a length"),
+    ],
+)
+def test_lengths_that_make_no_sense(
+    folder: Folder, words: tuple[object, ...], code: int, told: str
+) -> None:
+    ended = folder.csa("-pmj", folder.saved("pmj", points({59: 50})), *words)
+    assert ended.code == code
+    assert told in ended.err
+
+
+def test_a_mask_that_goes_on_above_the_junction_is_refused(folder: Folder) -> None:
+    ended = folder.csa("-pmj", folder.saved("pmj", points({30: 50})), "-pmj-distance", 30)
+    assert ended.code == 1
+    assert "goes on for 58 mm above the PMJ" in ended.err
+
+
+def test_nothing_is_selected_of_an_empty_mask(folder: Folder) -> None:
+    ended = folder.csa("-z", "3:5", mask=folder.saved("empty", tube() * 0))
+    assert (ended.code, ended.err) == (
+        1,
+        "Error: The mask is empty: there is no cord to measure.\n",
+    )
+
+
+def image() -> NDArray[np.float32]:
+    noise = np.random.default_rng(5).normal(0, 4, SHAPE)
+    return (60 + 40 * tube() + noise).astype(np.float32)
+
+
+WRONG = {
+    "an image as the mask": (image, "-i", "is an image, not a mask"),
+    "an image as the centreline": (image, "-centerline", "is an image, not a mask"),
+    "levels as the centreline": (level_map, "-centerline", "a map of the labels 2:6"),
+    "an image as the probability": (image, "-soft", "a probability map goes from 0 to 1"),
+    "percentages": (lambda: tube() * 100.0, "-soft", "divide it by 100"),
+    "nothing as the probability": (lambda: tube() * 0.0, "-soft", "is 0 in all of the mask"),
+    "the mask as level map": (tube, "-vertfile", "is 120 mm high, and a vertebra at most 60 mm"),
+    "levels upside down": (lambda: level_map()[:, :, ::-1], "-vertfile", "upside down"),
+    "levels times 100": (lambda: level_map() * 100, "-vertfile", "holds the level 600"),
+    "no levels": (lambda: level_map() * 0, "-vertfile", "holds no label"),
+    "a 4D level map": (
+        lambda: np.stack([level_map(), 2 * level_map()], 3), "-vertfile", "save the one meant"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", WRONG)
+def test_a_file_of_another_kind_is_refused(folder: Folder, kind: str) -> None:
+    made, flag, told = WRONG[kind]
+    path = folder.saved("other", made())
+    words = ("-perlevel", 1) if flag == "-vertfile" else ()
+    ended = folder.csa(flag, path, *words) if flag != "-i" else folder.csa(mask=path)
+    assert ended.code == 1
+    assert told in ended.err
+    assert not (folder.path / "a.csv").exists()
+
+
+QC_WRONG = {
+    "a mask as the image": ("-i", tube, "is a mask"),
+    "an image as the mask": ("-s", image, "is an image, not a mask"),
+    "an image as the second mask": ("-s2", image, "is an image, not a mask"),
+    "percentages as the mask": ("-s", lambda: soft_tube() * 100, "Divide it by 100"),
+    "percentages as the probability": ("-soft", lambda: soft_tube() * 100, "divide it by 100"),
+    "nothing as the probability": ("-soft", lambda: tube() * 0.0, "is 0 in all of"),
+    "levels upside down": ("-vertfile", lambda: level_map()[:, :, ::-1], "upside down"),
+}
+
+
+def soft_tube() -> NDArray[np.float64]:
+    x, y, _ = np.indices(SHAPE)
+    across = np.hypot((x - 39.4) * 0.5 / 6, (y - 39.6) * 0.5 / 4)
+    return np.clip(5.5 - 5 * across, 0, 1)
+
+
+@pytest.mark.parametrize("kind", QC_WRONG)
+def test_qc_refuses_a_file_of_another_kind(folder: Folder, kind: str) -> None:
+    flag, made, told = QC_WRONG[kind]
+    files = {"-i": folder.saved("t2", image()), "-s": folder.mask}
+    files[flag] = folder.saved("other", made())
+    words = [word for pair in files.items() for word in pair]
+    ended = folder.run("qc", *words, "-qc", folder.path / "qc")
+    assert ended.code == 1
+    assert told in ended.err
+
+
+def test_masks_with_nan_outside_of_the_cord_are_masks(folder: Folder) -> None:
+    path = folder.saved("nan", np.where(tube(), 1.0, np.nan))
+    assert folder.csa(mask=path).code == 0
+    (row,) = folder.rows()
+    assert float(row["MEAN(area)"]) == pytest.approx(AREA, rel=0.01)
+    assert row["Status"] == "ok"
+
+
+def test_a_centreline_beside_the_cord_is_a_warning(folder: Folder) -> None:
+    path = folder.saved("aside", np.roll(tube(), 24, axis=0))
+    ended = folder.csa("-centerline", path)
+    assert ended.code == 0
+    assert "lies up to 12 mm beside the mask" in ended.out
+    (row,) = folder.rows()
+    assert row["Status"] == "warn"
+
+
+def test_levels_asked_for_and_not_there_are_named(folder: Folder) -> None:
+    ended = folder.csa("-vert", "4:9", "-perlevel", 1, "-vertfile", folder.saved("l", level_map()))
+    assert ended.code == 0
+    assert "level 7:9 was asked for and is not there" in ended.err
+    assert [row["VertLevel"] for row in folder.rows()] == ["6", "5", "4"]

@@ -102,13 +102,13 @@ def test_the_reference_table_stays_with_a_cropped_and_flipped_level_map() -> Non
 
 
 def test_a_level_map_that_ends_within_the_cord_is_named() -> None:
-    data = np.broadcast_to((4 - np.arange(60) // 25).astype(np.int16), SHAPE)
-    part = Volume(data, GRID).cropped(Box((0, 0, 20), SHAPE))
+    data = np.broadcast_to((4 - np.arange(60) // 20).astype(np.int16), SHAPE)
+    part = Volume(data, GRID).cropped(Box((0, 0, 15), SHAPE))
     wanted = Selection(per_level=True)
     request, sentences = on_grid_of(TUBE, CsaRequest(wanted, level_map=part))
-    assert any("does not reach the slices 0:19" in one for one in sentences)
+    assert any("does not reach the slices 0:14" in one for one in sentences)
     lower, _, upper = measured(TUBE, request).table.rows
-    assert lower.slices == (20, 21, 22, 23, 24)
+    assert lower.slices == (15, 16, 17, 18, 19)
     assert lower.remarks == ("level 4 may be cut: the level map ends there",)
     assert upper.remarks == ()
 
@@ -146,11 +146,18 @@ def test_the_cord_that_a_level_lacks_is_named() -> None:
     half = TUBE.data.copy()
     half[:, :, 41:] = 0
     wanted = CsaRequest(Selection(levels=(3, 4, 9), per_level=True), level_map=Volume(LEVELS, GRID))
-    rows = measured(Segmentation(half, GRID), wanted).table.rows
-    assert [row.remarks for row in rows] == [
-        ("level 9 is not there",),
-        ("no cord in slices 41:47", "level 9 is not there"),
+    found = measured(Segmentation(half, GRID), wanted)
+    assert [row.remarks for row in found.table.rows] == [
+        (),
+        ("no cord in slices 41:47", "level 3 may be cut: it is 10 mm long, and level 4 24 mm"),
     ]
+    assert found.absent == (9,)
+    gap = LEVELS.copy()
+    gap[:, :, 20:28] = 0
+    wanted = CsaRequest(Selection(per_level=True), level_map=Volume(gap, GRID))
+    told = {row.levels[0]: row.remarks for row in measured(TUBE, wanted).table.rows if row.remarks}
+    assert set(told) == {4, 5}
+    assert told[4] == ("level 4 may be cut: cord beside it has no level",)
 
 
 def test_a_centreline_must_be_a_mask_and_lie_in_the_cord() -> None:

@@ -13,7 +13,7 @@ import pytest
 from sct_deepseg_general.errors import ModelError
 from sct_deepseg_general.image.volume import Grid, Probability, Segmentation, Volume
 from sct_deepseg_general.inference.locate import Location
-from sct_deepseg_general.inference.pipeline import Result
+from sct_deepseg_general.inference.pipeline import InferenceResult
 from sct_deepseg_general.job.labels import (
     label_files,
     label_paths,
@@ -80,7 +80,7 @@ def test_further_files_lie_beside_the_main_one(name: str) -> None:
     assert label_paths(REGIONS, None, chosen)[0] == Path(f"other_lesion_seg{ending}")
 
 
-def result() -> Result:
+def result() -> InferenceResult:
     """8 voxels of 2 mm³ of cord, of which 3 are lesion in two objects, on six slices."""
     grid = Grid((4, 4, 6), np.diag([1.0, 1.0, 2.0, 1.0]))
     labels = np.zeros(grid.shape, np.uint8)
@@ -88,7 +88,7 @@ def result() -> Result:
     labels[1, 1, 0] = labels[1, 1, 1] = labels[2, 1, 3] = 2
     probability = Probability((labels > 0).astype(np.float32), grid)
     mask = Segmentation((labels > 0).astype(np.uint8), grid)
-    return Result(
+    return InferenceResult(
         Volume(np.zeros(grid.shape, np.float32), grid),
         probability,
         mask,

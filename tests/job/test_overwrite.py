@@ -33,12 +33,14 @@ def test_the_origin_of_a_mask(outputs: Outputs) -> None:
 
 
 @pytest.mark.parametrize("name", ["t2_seg.nii.gz", "path"])
-@pytest.mark.parametrize("origin", ["edited", "foreign"])
+@pytest.mark.parametrize("origin", ["edited", "foreign", "unknown"])
 def test_an_edited_or_foreign_mask_is_replaced_only_by_name(
     origin: str, name: str, outputs: Outputs
 ) -> None:
     if origin == "edited":
         write_tube(outputs.segmentation, 12, 8)
+    elif origin == "unknown":
+        outputs.sidecar.unlink()
     else:
         outputs.sidecar.write_text(json.dumps(FOREIGN))
     with pytest.raises(OutputError, match=r"-overwrite t2_seg\.nii\.gz"):
@@ -49,9 +51,11 @@ def test_an_edited_or_foreign_mask_is_replaced_only_by_name(
         Overwrite.of_words(("other_seg.nii.gz",)).check(outputs)
 
 
-def test_own_and_unknown_masks_are_replaced_by_the_bare_flag(outputs: Outputs) -> None:
+def test_own_masks_are_replaced_by_the_bare_flag(outputs: Outputs) -> None:
     OWN.check(outputs)
-    outputs.sidecar.unlink()
+    sidecar = json.loads(outputs.sidecar.read_text())
+    del sidecar["MaskSHA256"]
+    outputs.sidecar.write_text(json.dumps(sidecar))
     OWN.check(outputs)
 
 

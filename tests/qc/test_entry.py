@@ -79,6 +79,17 @@ def test_the_list_knows_the_result_in_numbers(tmp_path):
     assert found["dice"] is None
 
 
+def test_the_list_gives_the_region_that_was_asked_for(tmp_path):
+    image, mask, probability = cord()
+    csa = tuple(SliceArea(z, 2.0 * z, 10.0 * z, level="C3") for z in (4, 5, 6, 7))
+    region = {"region": "slices 5:6", "region_slices": (5, 6)}
+    made = entry(image=image, segmentation=mask, probability=probability, csa=csa, **region)
+    add_entry(tmp_path, made)
+    found = listed(tmp_path)
+    assert (found["csa"], found["region"]) == (55.0, "slices 5:6")
+    assert found["levels"] == [["C3", 55.0]]
+
+
 def test_a_given_confidence_counts_and_two_masks_have_a_dice(tmp_path):
     image, mask, _ = cord()
     half = mask.data.copy()

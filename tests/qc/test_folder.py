@@ -271,3 +271,14 @@ def test_a_report_of_an_earlier_version_is_brought_up_to_date(tmp_path):
     publish(tmp_path, row(), ())
     assert "earlier" not in (tmp_path / "index.html").read_text()
     assert refresh(tmp_path) == 2
+
+
+def test_a_row_of_an_earlier_version_without_a_region_stays(tmp_path):
+    path = publish(tmp_path, row(), ()) / "entry.json"
+    values = json.loads(path.read_text())
+    path.write_text(json.dumps(values[:-1]))
+    (tmp_path / "index.js").unlink()
+    assert refresh(tmp_path) == 1
+    path.write_text(json.dumps(values[:-2]))
+    (tmp_path / "index.js").unlink()
+    assert refresh(tmp_path) == 0

@@ -17,7 +17,7 @@ from sct_deepseg_general.cli.options.segment import (
     verbosity,
 )
 
-__all__ = ["BatchOptions", "batch_flags"]
+__all__ = ["BatchOptions", "MergeOptions", "batch_flags"]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -59,6 +59,7 @@ class BatchOptions:
     rerun: Literal["failed", "warn", "all"] | None
     overwrite: tuple[str, ...]
     shard: str | None
+    per_participant: bool
     jobs: int | None
     threads: int | None
     timeout: int
@@ -73,6 +74,18 @@ class BatchOptions:
     strict: bool
     offline: bool
     verbose: int
+
+
+@dataclass(frozen=True)
+class MergeOptions:
+    """The values of the flags of `batch merge`."""
+
+    folder: Path
+    sources: tuple[Path, ...]
+    bids: Path | None
+    participant_label: tuple[str, ...]
+    session: tuple[str, ...]
+    include: tuple[str, ...]
 
 
 _IMAGES: tuple[Callable[[Any], Any], ...] = (
@@ -143,6 +156,11 @@ _OUTPUTS: tuple[Callable[[Any], Any], ...] = (
 )
 _WORK: tuple[Callable[[Any], Any], ...] = (
     option("-shard", help="Part i/N of the work.  [default: the task of a SLURM array, or 1/1]"),
+    flag(
+        "-per-participant",
+        help="Keep a state and tables of its own for each participant, so that other processes "
+        "may work on other participants at the same time; 'batch merge' joins the tables.",
+    ),
     option(
         "-jobs",
         type=click.IntRange(1),

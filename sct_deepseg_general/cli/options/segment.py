@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -42,7 +44,7 @@ class SegmentOptions:
 
     images: tuple[Path, ...]
     series: int | None
-    output: Path | None
+    output: str | None
     model: str | None
     device: str
     engine: str
@@ -55,6 +57,7 @@ class SegmentOptions:
     task: str | None
     label: str | None
     channels: tuple[Path, ...]
+    remove_small: str | None
     trust: bool
     precision: str
     csa: bool
@@ -72,23 +75,35 @@ class SegmentOptions:
     overwrite: tuple[str, ...]
     strict: bool
     offline: bool
+    install: bool
+    as_json: bool
     verbose: int
 
+    @property
+    def place(self) -> Path | None:
+        """The folder, or the file of the mask, that -o names; None without -o.
 
-class _Threshold(click.FloatRange):
-    """A number above 0, up to 1."""
+        A name without an ending is a folder if it ends in a slash, exists, or is for several
+        images; otherwise it is the beginning of the files' names, as in SCT.
+        """
+        if self.output is None or self.output.endswith((".nii", ".nii.gz")):
+            return None if self.output is None else Path(self.output)
+        folder = self.output.endswith(("/", os.sep)) or len(self.images) > 1
+        if folder or os.path.isdir(self.output):  # noqa: PTH112 - false for a circular link
+            return Path(self.output)
+        return Path(f"{self.output}.nii.gz")
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        if str(value).strip().strip("0.") == "":
-            self.fail(
-                "0 would make every voxel cord: give a number above 0, or add -soft to write the "
-                "probability, as SCT does with -thr 0.",
-                param,
-                ctx,
-            )
-        return float(super().convert(value, param, ctx))
+
+class _Size(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic from 8.2
+    """A size with its unit, such as 5vox or 10mm3."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        text = str(value)
+        if re.fullmatch(r"\d+(\.\d+)?(vox|mm3)", text) is None:
+            self.fail(f"'{text}' is no size: write 5vox or 10mm3, one for all labels.", param, ctx)
+        return text
 
 
 _SEGMENTING: tuple[Callable[[Any], Any], ...] = (
@@ -108,7 +123,7 @@ _SEGMENTING: tuple[Callable[[Any], Any], ...] = (
     option(
         "-thr",
         to="threshold",
-        type=_Threshold(0, 1, min_open=True),
+        type=click.FloatRange(0, 1, min_open=True),
         help="Threshold of the probability.  [default: the model's]",
     ),
     option("-largest", default=1, type=click.IntRange(0, 1), help="Keep only the largest object."),
@@ -134,6 +149,11 @@ _IMPORTED: tuple[Callable[[Any], Any], ...] = (
         multiple=True,
         type=click.Path(path_type=Path),
         help="Further images of a model that takes several together with -i.",
+    ),
+    option(
+        "-remove-small",
+        type=_Size(),
+        help="Remove objects smaller than this, such as 5vox or 10mm3.",
     ),
     flag("-trust", help="Accept a model without published checksum; it is then recorded."),
     option(

@@ -66,7 +66,7 @@ qc.chart = (() => {
     const svg = s("svg.csa", {
       viewBox: `0 0 ${width} ${height + 30}`, width, height: height + 30, role: "img",
       "aria-label": domain
-        ? `Cross-sectional area in ${csa.length} slices, mean ${qc.fixed(entry.csa, 1)} mm²`
+        ? `Cross-sectional area in ${csa.length} slices, mean${entry.region ? ` of ${entry.region}` : ""} ${qc.fixed(entry.csa, 1)} mm²`
         : "No cross-sectional area",
     });
     if (!domain) {

@@ -113,7 +113,8 @@ qc.entry = (() => {
 
   // The mean of the slices' intervals, as if their errors had one cause.
   function interval(view) {
-    const known = view.csa.filter((item) => item[2] !== null && item[3] !== null && item[4] !== null);
+    const held = view.region ? new Set(view.region) : null;
+    const known = view.csa.filter((item) => (held === null || held.has(item[0])) && item[2] !== null && item[3] !== null && item[4] !== null);
     return known.length ? [3, 4].map((end) => known.reduce((sum, item) => sum + item[end], 0) / known.length) : null;
   }
 
@@ -121,6 +122,7 @@ qc.entry = (() => {
     const between = interval(view);
     const pairs = [
       ["CSA", entry.csa === null ? "–" : `${qc.fixed(entry.csa, 1)} mm²`],
+      entry.region && ["Region", entry.region],
       between && ["Interval", `${between.map((v) => qc.fixed(v, 1)).join(" to ")} mm²`],
       entry.csa === null ? null : ["Slices' SD", `${qc.fixed(entry.csa_sd, 1)} mm²`],
       ["Confidence", qc.fixed(entry.confidence, 3)],

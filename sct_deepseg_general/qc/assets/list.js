@@ -123,7 +123,7 @@ qc.list = (() => {
       h("small", { title: `${entry.short} · ${entry.dataset}` }, entry.short, entry.short && entry.dataset ? " · " : "", entry.dataset)),
     cell("contrast", entry.contrast),
     cell("status", badge(entry.status)),
-    cell("csa", qc.fixed(entry.csa, 1)),
+    cell("csa", qc.fixed(entry.csa, 1), entry.region ? h("small", { title: entry.region }, " of a region") : ""),
     cell("confidence", qc.fixed(entry.confidence, 2)),
     cell("mark", own.mark ? h("span", { role: "img", "aria-label": own.mark }, qc.marks.sign(own.mark)) : "",
       own.rank === null ? "" : h("small", {}, ` ${own.rank}`),

@@ -28,7 +28,7 @@ const qc = (() => {
     const raw = Object.fromEntries(columns.map((name, i) => [name, values[i]]));
     if (!ID.test(text(raw.id))) return null;
     const entry = { id: raw.id };
-    for (const name of ["date", "dataset", "subject", "contrast", "site", "input", "model", "key"])
+    for (const name of ["date", "dataset", "subject", "contrast", "site", "input", "model", "key", "region"])
       entry[name] = text(raw[name]);
     for (const name of ["csa", "csa_sd", "confidence", "dice", "seconds"])
       entry[name] = number(raw[name]);
