@@ -76,7 +76,7 @@ def _grid(pair: ImagePair, motion: Motion) -> Grid:
     return Grid((across[0].size, across[1].size, count), affine)
 
 
-def _seen(pair: ImagePair, motion: Motion, axis: int, along: Floats) -> Floats:
+def _seen(pair: ImagePair, motion: Motion, axis: int, along: NDArray[np.floating]) -> Floats:
     """Coordinates across the cord, `PITCH` apart, that both images show in nearly all slices.
 
     What lies beyond an image would be its last voxels drawn out, which a network takes for tissue.

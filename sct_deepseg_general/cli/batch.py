@@ -134,11 +134,11 @@ def _run(plan: BatchPlan, options: BatchOptions, cohort: Cohort | None) -> int:
     print_summary(summary, plan.tables[0], plan.settings.qc, options.verbose)
     if options.as_json:
         _print_lines(plan.tables[0])
+    if plan.part.whole:  # the people of several parts: when their tables are joined
+        after_batch(plan, options, cohort, plan.folder)
     if options.per_participant and options.verbose:
         place = shlex.quote(printable(plan.folder))
         print(f"'{PROGRAM} batch merge -o {place}' joins the tables of all participants.")
-    if plan.part.whole:  # the people of several parts: when their tables are joined
-        after_batch(plan, options, cohort, plan.folder)
     incomplete = any(one.missing for one in plan.worklist.left_out)
     return int(bool(summary.failed) or incomplete or (options.strict and summary.fail > 0))
 

@@ -76,7 +76,7 @@ class CsaOptions:
     verbose: int
 
     @property
-    def told(self) -> bool:
+    def prints(self) -> bool:
         """Whether sentences are printed on standard output."""
         return self.verbose > 0 and not self.as_json
 
@@ -168,7 +168,7 @@ def command(given: CsaOptions) -> int:
         files = {"Table": path, "Status": status_path(path), "Plot": given.plot, "QC": page}
         print(_line(mask, (table, status), c2c3, files))
     elif given.verbose:
-        _tell(table, status, path, given)
+        _print_result(table, status, path, given)
     return 0
 
 
@@ -211,7 +211,7 @@ def _show(given: CsaOptions) -> Path:
     )
     entry, _ = entry_of(files, names)
     page = add_entry(own_folder(given.qc), entry)
-    if given.told:
+    if given.prints:
         print(f"QC page: {printable(page)}")
     return page
 
@@ -230,7 +230,7 @@ def _status(mask: Path, segmentation: Volume, request: CsaRequest, given: CsaOpt
 
     quality = assess_mask(segmentation, measure(segmentation), request.image)
     edited = describe_edited(mask)
-    if edited and given.told:
+    if edited and given.prints:
         print(f"{printable(mask)} was edited: its sidecar now holds the area of the edited mask.")
     status = edited if edited and quality.status == "ok" else quality.status
     return MaskStatus(status, (*(["the mask was edited"] if edited else []), *quality.reasons))
@@ -280,7 +280,7 @@ def _native(
         _draw(found, mask, given.plot, norms)
     if given.verbose:
         _warn(found, request, mask)
-    if given.told:
+    if given.prints:
         print(*norm_lines(norms) if norms else (), sep="\n", end="\n" if norms else "")
     c2c3 = c2c3_of(found) if given.measures.c2c3 else None
     if c2c3 is not None and not given.as_json:
@@ -380,7 +380,7 @@ def _listed(numbers: Any) -> str:
     return number_list(numbers)
 
 
-def _tell(table: Table, status: MaskStatus, path: Path, given: CsaOptions) -> None:
+def _print_result(table: Table, status: MaskStatus, path: Path, given: CsaOptions) -> None:
     for row in table.rows if len(table.rows) <= 20 else ():
         area = row.values[0]
         if area is not None:

@@ -87,6 +87,8 @@ class Provenance:
     """The mean area and its interval in mm², under the names that the sidecar uses."""
     norms: Mapping[str, Any] = field(default_factory=dict)
     """Where the levels lie among the norms; left out of the sidecar where it is empty."""
+    header: Mapping[str, Any] = field(default_factory=dict)
+    """Age, sex and day of a DICOM header, where they are kept."""
     main: str = ""
     """What an imported model's mask shows; "" for the spinal cord."""
     labels: Mapping[str, Any] = field(default_factory=dict)
@@ -252,6 +254,7 @@ def _sidecar(made: Provenance) -> dict[str, Any]:
         **({"Region": dict(made.region)} if made.region else {}),
         **({"AmongNorms": dict(made.norms)} if made.norms else {}),
         **made.levels,
+        **made.header,
         "Status": made.status,
         "Reasons": list(made.reasons),
     }

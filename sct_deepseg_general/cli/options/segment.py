@@ -66,6 +66,9 @@ class SegmentOptions:
     plot: Path | None
     reports: tuple[Path, ...]
     earlier: Path | None
+    dicom_seg: Path | None
+    dicom_sr: Path | None
+    keep_dates: bool
     qc: Path | None
     qc_dataset: str | None
     qc_subject: str | None
