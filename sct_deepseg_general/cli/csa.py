@@ -184,12 +184,13 @@ def _check(path: Path, given: CsaOptions) -> None:
 
 def _native(segmentation: Volume, request: CsaRequest, mask: Path, given: CsaOptions) -> Table:
     from sct_deepseg_general.csa.measure import measured
+    from sct_deepseg_general.job.correction import with_kept_interval
 
     wanted = level_request(given.measures, also=_among(given))
     answer = None
     if wanted is not None and request.image is not None:
         request, answer = _with_levels(segmentation, request, wanted)
-    found = measured(segmentation, request)
+    found = with_kept_interval(measured(segmentation, request), mask, segmentation, request)
     norms = _among_norms(found, mask, given)
     if given.plot:
         _draw(found, mask, given.plot, norms)
