@@ -44,6 +44,11 @@ Examples:
 class _BatchCommand(SctCommand):
     """`batch`, with `batch merge` as a command of its own."""
 
+    @property
+    def commands(self) -> dict[str, click.Command]:
+        """The subcommands, for the completion of a shell."""
+        return {"merge": _merge}
+
     def main(self, args: Any = None, **settings: Any) -> Any:  # type: ignore[override]
         words = list(args or [])
         if words[:1] != ["merge"]:
