@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -163,9 +164,13 @@ def _scan(path: Path, discs: Path | None) -> tuple[Scan, str | None]:
     from sct_deepseg_general.change.measure import Scan
     from sct_deepseg_general.cli.requests.dicom import dated_image
     from sct_deepseg_general.image import nifti
+    from sct_deepseg_general.image.companion import check_points
 
-    points = disc_points(nifti.load_labels(discs)) if discs else {}
+    labels = nifti.load_labels(discs) if discs else None
+    points = disc_points(labels) if labels else {}
     image, day = dated_image(path)
+    if labels is not None and (told := check_points(labels, image, str(discs), str(path))):
+        print(f"Warning: {printable(told)}", file=sys.stderr)
     return Scan(image, points), day.isoformat() if day else None
 
 

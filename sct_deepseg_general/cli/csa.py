@@ -269,12 +269,13 @@ def _native(
     """The table, and the area of C2-C3 where it was asked for."""
     from sct_deepseg_general.csa.c2c3 import c2c3_of
     from sct_deepseg_general.csa.measure import measured
+    from sct_deepseg_general.job.correction import with_kept_interval
 
     wanted = level_request(given.measures, also=_among(given))
     answer = None
     if wanted is not None and request.image is not None:
         request, answer = _with_levels(segmentation, request, wanted)
-    found = measured(segmentation, request)
+    found = with_kept_interval(measured(segmentation, request), mask, segmentation, request)
     norms = _among_norms(found, mask, given)
     if given.plot:
         _draw(found, mask, given.plot, norms)
@@ -385,7 +386,7 @@ def _print_result(table: Table, status: MaskStatus, path: Path, given: CsaOption
         area = row.values[0]
         if area is not None:
             print(f"{row.name}: {area:.2f} mm²")
-    for reason in status.reasons if status.status != "ok" else ():
+    for reason in status.reasons:
         print(f"{status.status}: {printable(reason)}")
     print(path)
     if given.plot:

@@ -200,7 +200,9 @@ def _all(
     given: SegmentOptions,
     series: Series | None,
 ) -> tuple[list[Done], list[Job]]:
-    """The results of all images, and the jobs that failed, each of which was told."""
+    """The results of all images, and the jobs that failed, each of which was told; `series` is the
+    DICOM series that the image was converted from.
+    """
     done, failed = [], []
     for job in jobs:
         try:
