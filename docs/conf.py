@@ -15,19 +15,23 @@ copyright = f"2026, {author}"  # noqa: A001  # Sphinx's own name
 release = version = installed_version("sct-deepseg-general")
 
 extensions = [
-    "myst_parser",
+    "myst_nb",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
     "sphinx_copybutton",
 ]
-source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
+source_suffix = {".rst": "restructuredtext", ".md": "myst-nb", ".ipynb": "myst-nb"}
 exclude_patterns = ["templates"]
 templates_path = ["templates"]
 html_theme = "furo"
 html_title = f"sct_deepseg_sc_general {release}"
 html_static_path: list[str] = []
+
+nb_execution_mode = "force"  # the notebook runs in each build, and an error ends it
+nb_execution_raise_on_error = True
+nb_execution_timeout = 300
 
 myst_heading_anchors = 3
 myst_enable_extensions = ["colon_fence"]

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 __all__ = [
+    "ArgumentError",
     "BackendError",
     "DatasetError",
     "DeepsegError",
@@ -37,6 +38,10 @@ _EXTRAS: Mapping[str, str] = {
 
 class DeepsegError(Exception):
     """Anything this package raises on purpose: what is wrong, what was found, what to do."""
+
+
+class ArgumentError(DeepsegError, ValueError):
+    """An argument of a Python function has a value that it cannot have."""
 
 
 class ImageError(DeepsegError):

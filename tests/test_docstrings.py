@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from units_of_docstrings import Function, functions
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "sct_deepseg_general"
@@ -20,8 +21,11 @@ WITHOUT_EXAMPLE = {
     *("sampling.draw_patch", "contrast.randomised", "measure.compared"),
     *("centile.place_of", "series.series_in", "convert.converted", "build.build_norms"),
     *("content.content_of", "pdf.write_pdf", "html.write_html"),
+    *("centiles.write_centiles", "groups.compare", "longitudinal.write_changes"),
 }
 """Functions whose example would need a trained network, a download, a table or a DICOM folder."""
+LEAST_STATED = 0.95
+"""Share of the functions with arrays or quantities whose docstrings state shapes and units."""
 
 
 def main_functions(text: str) -> list[str]:
@@ -80,6 +84,26 @@ def needed(node: ast.FunctionDef | ast.ClassDef, name: str) -> Iterator[str]:
         yield "Examples"
 
 
+def test_arrays_have_shapes_and_quantities_have_units() -> None:
+    every = functions()
+    lacking = [f"{one.name} states no {one.lacks}" for one in every if one.lacks]
+    assert len(every) > 200
+    assert 1 - len(lacking) / len(every) >= LEAST_STATED, "\n".join(lacking)
+
+
+@pytest.mark.parametrize(
+    ("docstring", "lacks"),
+    [
+        ("The curve at these positions.", "shape and unit"),
+        ("The curve at these positions, shape (n,).", "unit"),
+        ("The curve at these positions in mm.", "shape"),
+        ("The curve at these positions in mm, shape (n,).", ""),
+    ],
+)
+def test_a_docstring_without_shape_or_unit_is_noticed(docstring: str, lacks: str) -> None:
+    assert Function("module:curve", docstring, arrays=True, quantities=True).lacks == lacks
+
+
 def with_examples() -> list[str]:
     paths = (path for path in PACKAGE.rglob("*.py") if ">>>" in path.read_text(encoding="utf-8"))
     return sorted(".".join(path.relative_to(ROOT).with_suffix("").parts) for path in paths)
@@ -89,11 +113,16 @@ def with_examples() -> list[str]:
 def test_the_examples_of_a_module_run(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In a folder with copies of the sample images, `t2.nii.gz` and its mask `t2_seg.nii.gz`."""
-    from samples import image_path, label_path
+    """In a folder with copies of the sample images and their masks: `t2.nii.gz` with
+    `t2_seg.nii.gz`, and `neck.nii.gz` with `neck_seg.nii.gz`, where levels can be found.
+    """
+    from samples import DATA, image_path, label_path
 
     (tmp_path / "t2.nii.gz").write_bytes(image_path("T2w").read_bytes())
     (tmp_path / "t2_seg.nii.gz").write_bytes(label_path("T2w").read_bytes())
+    for ending in ("", "_seg"):
+        neck = (DATA / "levels" / f"neck_T2w{ending}.nii.gz").read_bytes()
+        (tmp_path / f"neck{ending}.nii.gz").write_bytes(neck)
     monkeypatch.chdir(tmp_path)
     try:
         module = importlib.import_module(name.removesuffix(".__init__"))

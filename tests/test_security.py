@@ -26,8 +26,8 @@ from sct_deepseg_general.batch.naming import places
 from sct_deepseg_general.batch.worklist import Item, from_bids, from_list
 from sct_deepseg_general.bids import index
 from sct_deepseg_general.cli._click import PROGRAM, printable
-from sct_deepseg_general.csa import table as csa_table
 from sct_deepseg_general.csa.aggregate import Row, Table
+from sct_deepseg_general.csa.table import as_text
 from sct_deepseg_general.datasets.recipe import read as read_recipe
 from sct_deepseg_general.errors import DatasetError, ImageError, ModelError
 from sct_deepseg_general.files import write_whole
@@ -95,7 +95,7 @@ FORMULAS = ["=1+1", "=HYPERLINK(1)", "+1+1", "-1+1", "@SUM(A1)", "'quoted"]
 
 @pytest.mark.parametrize("text", FORMULAS)
 def test_no_cell_is_a_formula(text: str, tmp_path: Path) -> None:
-    table = csa_table.as_text(Table((), (Row((1,), (), None, ()),)), f"{text}.nii.gz", "1")
+    table = as_text(Table((), (Row((1,), (), None, ()),)), f"{text}.nii.gz", "1")
     _, cells = csv.reader(table.splitlines())
     assert cells[2][0] not in "=+-@"
     assert Path(cells[2]) == Path(f"{text}.nii.gz")

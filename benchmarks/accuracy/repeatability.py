@@ -23,7 +23,8 @@ from benchmarks.support.labelled import SAMPLES, asking, each, predictor, shared
 from sct_deepseg_general.image import nifti
 from sct_deepseg_general.inference.pipeline import segment
 from sct_deepseg_general.morphometry.morphometrics import Morphometrics, measure
-from sct_deepseg_general.quality.uncertainty import LEVEL
+from sct_deepseg_general.morphometry.soft_area import surroundings
+from sct_deepseg_general.quality.uncertainty import LEVEL, doubt
 from sct_deepseg_general.zoo.archive import seal
 
 RUNS = "run 1, run 2"
@@ -51,12 +52,12 @@ def main() -> None:
         "| images | pair | slices | first mm² | second mm² | difference mm² | % | SD of slices % |"
     )
     print("|---|---|---|---|---|---|---|---|")
-    for pair, (first, second) in zip(asked, rows, strict=True):
+    for pair, (first, second, _) in zip(asked, rows, strict=True):
         print(line(pair, first, second))
     for kind in PAIRS:
         shares = [
             100 * (b.mean() / a.mean() - 1)
-            for pair, (a, b) in zip(asked, rows, strict=True)
+            for pair, (a, b, _) in zip(asked, rows, strict=True)
             if pair.kind == kind and a.size
         ]
         if shares:
@@ -67,13 +68,15 @@ def main() -> None:
     share = repeat(
         [
             (person(pair.first), float(b.mean() / a.mean() - 1))
-            for pair, (a, b) in zip(asked, rows, strict=True)
+            for pair, (a, b, _) in zip(asked, rows, strict=True)
             if pair.kind == RUNS and a.size
         ]
     )
     print(f"\nA second run lies within {100 * share:.1f} % at most {LEVEL:.0%} of the time.")
+    edge = [e for pair, (*_, e) in zip(asked, rows, strict=True) if pair.kind == RUNS and e]
+    print(f"The edge's doubt in these pairs is {100 * np.mean(edge):.1f} % of the area.")
     if options.write is not None:
-        write(options.write, share)
+        write(options.write, share, float(np.mean(edge)))
 
 
 def repeat(differences: Sequence[tuple[str, float]]) -> float:
@@ -91,9 +94,10 @@ def person(image: Path) -> str:
     return image.name.split("_", maxsplit=1)[0]
 
 
-def write(folder: Path, share: float) -> None:
+def write(folder: Path, share: float, edge: float) -> None:
     before = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-    intervals = {**(before["intervals"] or {}), "repeat": round(share, 4)}
+    figures = {"repeat": round(share, 4), "repeat_edge": round(edge, 4)}
+    intervals = {**(before["intervals"] or {}), **figures}
     kept = {key: value for key, value in before.items() if key != "files"}
     seal(folder, {**kept, "intervals": intervals})
     print(f"Written into {folder / 'model.json'} and sealed.")
@@ -109,18 +113,29 @@ def pairs() -> Iterator[Pair]:
                 yield Pair(kind, first, second)
 
 
-def compared(model: str | None, pair: Pair) -> tuple[Floats, Floats]:
-    """The areas of the slices that both images' masks hold, on one grid."""
+def compared(model: str | None, pair: Pair) -> tuple[Floats, Floats, float]:
+    """The areas (mm²) of the slices that both images' masks hold, on one grid, and the edge's
+    doubt as a share of the area.
+    """
     warnings.simplefilter("ignore", RuntimeWarning)
-    first, second = (measured(model, path) for path in (pair.first, pair.second))
+    (first, one), (second, other) = (measured(model, path) for path in (pair.first, pair.second))
     if len(first.shapes) != len(second.shapes):
-        return np.zeros(0), np.zeros(0)
+        return np.zeros(0), np.zeros(0), 0.0
     both = np.intersect1d(inner(first), inner(second))
-    return first.area[both], second.area[both]
+    areas = first.area[both], second.area[both]
+    if not both.size:
+        return *areas, 0.0
+    edge = float((one[both].sum() + other[both].sum()) / (areas[0].sum() + areas[1].sum()))
+    return *areas, edge
 
 
-def measured(model: str | None, path: Path) -> Morphometrics:
-    return measure(segment(nifti.load(path), predictor(model)).segmentation)
+def measured(model: str | None, path: Path) -> tuple[Morphometrics, Floats]:
+    """The areas of an image's mask, and the edge's doubt in mm², slice by slice."""
+    loaded = predictor(model)
+    result = segment(nifti.load(path), loaded)
+    table = measure(result.segmentation)
+    around = surroundings(result.segmentation, table)
+    return table, doubt(result.probability, around, table, loaded.model.threshold).edge
 
 
 def inner(table: Morphometrics) -> NDArray[np.int64]:

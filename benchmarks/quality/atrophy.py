@@ -9,7 +9,7 @@ from nibabel.affines import apply_affine
 from numpy.typing import NDArray
 
 from sct_deepseg_general.change.rigid import Motion
-from sct_deepseg_general.change.straight import Course
+from sct_deepseg_general.change.straight import CordCourse
 from sct_deepseg_general.image.volume import Grid, Volume
 
 __all__ = ["Visit", "motion_of", "visited"]
@@ -36,7 +36,7 @@ class Visit:
     seed: int
 
 
-def visited(image: Volume, cord: Volume, course: Course, visit: Visit) -> Volume:
+def visited(image: Volume, cord: Volume, course: CordCourse, visit: Visit) -> Volume:
     """The image as another visit would show it, interpolated once (cubic); `cord` is its mask."""
     from scipy import ndimage
 
@@ -57,7 +57,7 @@ def visited(image: Volume, cord: Volume, course: Course, visit: Visit) -> Volume
     return Volume(data.astype(np.float32), grid)
 
 
-def motion_of(visit: Visit, course: Course) -> Floats:
+def motion_of(visit: Visit, course: CordCourse) -> Floats:
     """The 4 x 4 matrix from positions in the visit's image to those in the original, mm."""
     middle = np.eye(4)
     middle[:3, 3] = course.points.mean(axis=0)
@@ -65,7 +65,7 @@ def motion_of(visit: Visit, course: Course) -> Floats:
     return np.asarray(middle @ turned @ np.linalg.inv(middle))
 
 
-def _cropped(grid: Grid, course: Course) -> Grid:
+def _cropped(grid: Grid, course: CordCourse) -> Grid:
     from sct_deepseg_general.image.volume import Box
 
     voxels = apply_affine(np.linalg.inv(grid.affine), course.points)
@@ -87,7 +87,7 @@ def _distance(cord: Volume) -> Volume:
     return Volume(np.where(mask, half - inside, outside - half), cord.grid)
 
 
-def _widened(world: Floats, course: Course, outside: Volume, loss: float) -> Floats:
+def _widened(world: Floats, course: CordCourse, outside: Volume, loss: float) -> Floats:
     """Where to look in the image so that what is seen of the cord is smaller by `loss`."""
     from scipy import ndimage
     from scipy.spatial import cKDTree

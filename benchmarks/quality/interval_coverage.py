@@ -1,5 +1,7 @@
 """How often the 90 % interval of an area holds the area of the manual mask.
 
+Of the area of a slice, and of the mean over regions of 30 mm, about the length of C2 and C3.
+
 Every labelled image is segmented and seen in its other views. The factors of the record
 (`intervals` in model.json) are fitted on the people of train; the coverage is measured on people
 who were left out of the fit, one by one, and on the people of dev, whom neither the fit nor the
@@ -33,13 +35,18 @@ from sct_deepseg_general.quality.uncertainty import LEVEL, doubt
 from sct_deepseg_general.zoo.archive import seal
 
 Floats = NDArray[np.float64]
+REGION = 30.0
+"""Length in mm of the regions whose means are looked at, each half a length from the last."""
 MARGIN = 0.25
 """Share of a range that is added to it on both sides: other people are a little different."""
 
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """The areas of one image where both masks have cord, mm², and the scales of the doubt."""
+    """The areas of one image where both masks have cord, mm², and the scales of the doubt.
+
+    Of its slices, or of its regions.
+    """
 
     one: Labelled
     area: Floats
@@ -50,9 +57,25 @@ class Found:
     """Slices that the manual mask has and ours has not."""
     looks: Appearance
 
+    length: Floats
+    """Of each slice along the cord, mm."""
+
     def errors(self, kind: str) -> Floats:
         """Reference minus area, in scales."""
         return (self.reference - self.area) / self.scales[kind]
+
+    def regions(self) -> Found:
+        """The means over regions; over all slices where they are shorter than a region."""
+        if not self.area.size:
+            return self
+        count = min(self.area.size, max(1, round(REGION / float(np.median(self.length)))))
+        starts = range(0, self.area.size - count + 1, max(1, count // 2))
+
+        def means(values: Floats) -> Floats:
+            return np.array([values[at : at + count].mean() for at in starts])
+
+        scales = {kind: means(scale) for kind, scale in self.scales.items()}
+        return replace(self, area=means(self.area), reference=means(self.reference), scales=scales)
 
 
 def main() -> None:
@@ -65,8 +88,16 @@ def main() -> None:
     found = list(
         each(partial(measured, options.model), labelled(options.labels), options.processes)
     )
-    print("\n".join(report(found)))
-    record = {"intervals": intervals(found), "typical": typical(found)}
+    regions = [one.regions() for one in found]
+    for title, some in (("Slices", found), (f"Means over {REGION:.0f} mm", regions)):
+        print(f"\n{title}\n")
+        print("\n".join(report(some)))
+    print("\n" + half_width(regions))
+    by_regions = {"length": REGION, **reaches(regions)}
+    record = {
+        "intervals": {"level": LEVEL, **reaches(found), "regions": by_regions},
+        "typical": typical(found),
+    }
     print("\nFor model.json:\n" + json.dumps(record, indent=2))
     if options.write is not None:
         write(options.write, record)
@@ -86,7 +117,8 @@ def measured(model: str | None, one: Labelled) -> Found:
     scales = {"edge": alone.scale(table.area)[both], "views": seen.scale(table.area)[both]}
     looks = appearance(result.image, result.probability, mask)
     looks = replace(looks, coarse=result.location.confidence)
-    return Found(one, table.area[both], truth.area[both], scales, missed, looks)
+    length = table.column("length")[both]
+    return Found(one, table.area[both], truth.area[both], scales, missed, looks, length)
 
 
 def factors(found: Iterable[Found], kind: str) -> tuple[float, float]:
@@ -156,11 +188,24 @@ def row(
     return "| " + " | ".join(map(str, cells)) + " |"
 
 
-def intervals(found: list[Found]) -> dict[str, Any]:
+def reaches(found: list[Found]) -> dict[str, Any]:
     """The record's factors: of everybody in train (of everybody, where there is no train)."""
     train = [one for one in found if one.one.part == "train"] or found
-    reach = {k: [round(v, 2) for v in factors(train, k)] for k in ("edge", "views")}
-    return {"level": LEVEL, **reach}
+    return {k: [round(v, 2) for v in factors(train, k)] for k in ("edge", "views")}
+
+
+def half_width(regions: list[Found]) -> str:
+    """Half the interval of a region's mean area on T2w images, the median over images."""
+    reach = reaches(regions)
+    words = []
+    for kind in ("edge", "views"):
+        halves = [
+            sum(reach[kind]) / 2 * one.scales[kind].mean()
+            for one in regions
+            if one.area.size and "_T2w" in one.one.image.name
+        ]
+        words.append(f"{kind} {np.median(halves):.1f} mm²" if halves else f"{kind}: none")
+    return "Half-width of a region's mean, median over T2w images: " + ", ".join(words)
 
 
 def typical(found: list[Found]) -> dict[str, list[float]]:

@@ -56,7 +56,7 @@ def main(images: int, shards: int) -> None:
         worklist = told("index", images, lambda: from_bids(place / "data"))
         parts = [
             BatchPlan(
-                worklist, place / "out", WorkerSettings(), "0" * 64, shard=Shard(index, shards)
+                worklist, place / "out", WorkerSettings(), "0" * 64, part=Shard(index, shards)
             )
             for index in range(1, shards + 1)
         ]

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from benchmarks.support.labelled import ROOT, SAMPLES
 from sct_deepseg_general.augmentation import contrast, hard_cases, synthesis
-from sct_deepseg_general.augmentation.contrast import Mix
+from sct_deepseg_general.augmentation.contrast import ContrastMix
 from sct_deepseg_general.augmentation.sampling import Patch, SpatialRange, TrainingCase, draw_patch
 from sct_deepseg_general.datasets import recipe
 from sct_deepseg_general.image.nifti import load, load_probability
@@ -47,7 +47,7 @@ def main() -> None:
     training = recipe.read(ROOT / "model_zoo" / "sc-general" / "recipe.json").training
     x, y, z = training.spacing or (0.8, 0.8, 1.5)
     preparation = Preparation((x, y, z), 60.0, averaging=training.averaging)
-    mix, spacing, case = Mix.from_dict(dict(training.mix)), (z, y, x), sample(preparation)
+    mix, spacing, case = ContrastMix.from_dict(dict(training.mix)), (z, y, x), sample(preparation)
     rng = np.random.default_rng(1)
     still = SpatialRange(0, (1.0, 1.0), 0, 0, 0, (0, 0, 0))
     plain = draw_patch(case, SHAPE, spacing, still, rng)
@@ -88,7 +88,7 @@ def single(patch: Patch, spacing: tuple[float, ...], rng: np.random.Generator) -
 
 def hard(patch: Patch, spacing: tuple[float, ...]) -> list[Shown]:
     """Each hard case, of many drawn the one that shows most of it in the middle slice."""
-    near = synthesis.Tissue(isointense=1.0)
+    near = synthesis.TissueMix(isointense=1.0)
     row = patch.image.shape[0] // 2
     kinds: list[tuple[str, Change]] = [
         ("flattened", hard_cases.reshaped),

@@ -21,7 +21,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, TypeVar
 
 from benchmarks.support.labelled import ROOT, shared
-from sct_deepseg_general.augmentation.contrast import Mix
+from sct_deepseg_general.augmentation.contrast import ContrastMix
 from sct_deepseg_general.datasets import build as dataset
 from sct_deepseg_general.datasets import recipe as recipes
 from sct_deepseg_general.datasets.manifest import ManifestRow
@@ -51,7 +51,7 @@ RELATED = {"spinegeneric-shapes": "spinegeneric", "pam50-shapes": "template"}
 """The shapes that are left out with a dataset: of the same study, or of the same template."""
 BASE: Mapping[str, object] = {"features": (8, 16, 32, 48), "epochs": 16, "iterations": 50}
 """What all variants have in common, beside the recipe: a network that trains in minutes."""
-PLAIN = {field.name: 0.0 for field in fields(Mix) if field.name != "thickest"}
+PLAIN = {field.name: 0.0 for field in fields(ContrastMix) if field.name != "thickest"}
 VARIANTS: Mapping[str, Mapping[str, object]] = {
     "base": {},
     "no randomisation": {"mix": PLAIN},

@@ -2,8 +2,8 @@
 
 Each function takes a patch `image` (z, y, x, float32 tensor, intensities about z-scored) and a
 numpy random generator, and returns a new image of the same shape; those that need it take
-the cord fraction `target` in [0, 1] too. `Mix` says how often each is used; it is data of the
-training recipe. `randomised` applies them in the order in which a scanner would.
+the cord fraction `target` in [0, 1] too. `ContrastMix` says how often each is used; it is data of
+the training recipe. `randomised` applies them in the order in which a scanner would.
 
 Source of the global intensity non-linear augmentation: Ouyang et al., IEEE TMI 2022
 (arXiv 2111.12525). Images made of labels are in `synthesis`.
@@ -29,12 +29,12 @@ from sct_deepseg_general.augmentation.hard_cases import (
     reshaped,
 )
 from sct_deepseg_general.augmentation.sampling import Patch
-from sct_deepseg_general.augmentation.synthesis import Tissue, synthetic
+from sct_deepseg_general.augmentation.synthesis import TissueMix, synthetic
 
 __all__ = [
     "NEAR",
     "OUTSIDE",
-    "Mix",
+    "ContrastMix",
     "add_noise",
     "bias_field",
     "blurred",
@@ -58,7 +58,7 @@ NEAR = 3
 
 
 @dataclass(frozen=True)
-class Mix:
+class ContrastMix:
     """How often (probability per patch) each change is made."""
 
     synthetic: float = 0.3
@@ -85,19 +85,21 @@ class Mix:
     thickest: float = 17.0
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Mix:
+    def from_dict(cls, values: dict[str, Any]) -> ContrastMix:
+        """The mix with the probabilities that `values` names; other names in it are left out."""
         known = {field.name for field in fields(cls)}
         return cls(**{key: float(value) for key, value in values.items() if key in known})
 
     @property
-    def tissue(self) -> Tissue:
-        return Tissue(self.eccentric, self.isointense, self.beyond_least, self.beyond_most)
+    def tissue(self) -> TissueMix:
+        """How cord and fluid are drawn in images made from labels."""
+        return TissueMix(self.eccentric, self.isointense, self.beyond_least, self.beyond_most)
 
 
 def randomised(
     patch: Patch,
     spacing: Sequence[float],
-    mix: Mix,
+    mix: ContrastMix,
     rng: np.random.Generator,
     empty: bool = False,
 ) -> tuple[Tensor, Tensor]:
@@ -109,7 +111,7 @@ def randomised(
         Image, target and field of view, each of shape (z, y, x).
     spacing : sequence of float
         The voxel size in mm, (z, y, x).
-    mix : Mix
+    mix : ContrastMix
         The probability, 0 to 1, of each kind of change.
     rng : numpy.random.Generator
         Where the random numbers come from.
@@ -140,7 +142,7 @@ def randomised(
     return normalised(image, inside, rng), known(target, inside, empty)
 
 
-def _drawn(patch: Patch, mix: Mix, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+def _drawn(patch: Patch, mix: ContrastMix, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
     """The patch in another shape and other intensities."""
     image, target = patch.image, patch.target
     if rng.random() < mix.reshaped:
@@ -168,7 +170,7 @@ def known(target: Tensor, inside: Tensor, empty: bool = False) -> Tensor:
     return torch.where(inside > 0, target, beyond)
 
 
-def _recoloured(image: Tensor, mix: Mix, rng: np.random.Generator) -> Tensor:
+def _recoloured(image: Tensor, mix: ContrastMix, rng: np.random.Generator) -> Tensor:
     if rng.random() < mix.network:
         image = intensity_network(image, rng)
     if rng.random() < mix.remap:
@@ -179,7 +181,7 @@ def _recoloured(image: Tensor, mix: Mix, rng: np.random.Generator) -> Tensor:
 
 
 def _degraded(
-    image: Tensor, spacing: Sequence[float], mix: Mix, rng: np.random.Generator
+    image: Tensor, spacing: Sequence[float], mix: ContrastMix, rng: np.random.Generator
 ) -> Tensor:
     if rng.random() < mix.bias:
         image = bias_field(image, rng)

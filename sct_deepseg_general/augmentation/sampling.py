@@ -65,7 +65,9 @@ class SpatialRange:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, float]) -> SpatialRange:
-        """The defaults with the single numbers (not the ranges) that `values` names."""
+        """The default ranges, with the single numbers (degrees, mm, probabilities) that `values`
+        names.
+        """
         named: dict[str, Any] = {name: float(value) for name, value in values.items()}
         return replace(cls(), **named)
 

@@ -16,11 +16,11 @@ from torch.nn import functional as nnf
 
 from sct_deepseg_general.augmentation.filters import smooth, standard
 
-__all__ = ["Tissue", "drawn_out", "grown", "synthetic"]
+__all__ = ["TissueMix", "drawn_out", "grown", "synthetic"]
 
 
 @dataclass(frozen=True)
-class Tissue:
+class TissueMix:
     """How cord and fluid are drawn: probabilities, and where the visible edge lies.
 
     `eccentric` is how often the fluid reaches further to one side and is mottled, `isointense`
@@ -39,7 +39,7 @@ def synthetic(
     target: Tensor,
     rng: np.random.Generator,
     canal: Tensor | None = None,
-    tissue: Tissue | None = None,
+    tissue: TissueMix | None = None,
 ) -> Tensor:
     """Random intensities for cord, the fluid around it and clusters of the rest.
 
@@ -49,7 +49,7 @@ def synthetic(
     cord's edge is a partial-volume mixture a little outside that of `target`, because the edge is
     defined, as raters draw it, inside the half-way point of the intensities.
     """
-    tissue = tissue or Tissue()
+    tissue = tissue or TissueMix()
     count = int(rng.integers(3, 9))
     edges = torch.quantile(
         image[::2, ::2, ::2].flatten(), torch.from_numpy(np.sort(rng.uniform(0, 1, count))).float()

@@ -20,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
-from sct_deepseg_general.cluster.shards import Shard
+from sct_deepseg_general.cluster.shards import Part, People, Shard
 from sct_deepseg_general.errors import OutputError
 
 __all__ = ["JOURNAL", "History", "Journal", "Record", "journals", "now", "read"]
@@ -144,19 +144,25 @@ def now() -> str:
     return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def journals(folder: Path, shard: Shard | None = None) -> tuple[Path, ...]:
-    """The journals below a batch's state folder.
+def journals(folder: Path, part: Part | None = None) -> tuple[Path, ...]:
+    """The journals below a batch's state folder: those of shards, then those of participants.
 
-    With a shard, only those that may have records of its images: two shards of the same count
-    share no image.
+    With a part, only those that may have records of its images: two shards of the same count
+    share no image, and neither do two participants.
     """
     paths = []
     for path in sorted(folder.glob(f"*-of-*/{JOURNAL}")):
         match = _LABEL.fullmatch(path.parent.name)
         of = Shard(int(match[1]), int(match[2])) if match else None
-        if of and (shard is None or of == shard or of.count != shard.count):
+        other = isinstance(part, Shard) and of != part and of and of.count == part.count
+        if of and not other:
             paths.append(path)
-    return tuple(paths)
+    return (*paths, *_of_participants(folder, part))
+
+
+def _of_participants(folder: Path, part: Part | None) -> tuple[Path, ...]:
+    names = part.labels if isinstance(part, People) else ("sub-*",)
+    return tuple(path for name in names for path in sorted(folder.glob(f"{name}/{JOURNAL}")))
 
 
 def read(paths: Iterable[Path]) -> History:

@@ -19,11 +19,12 @@ from sct_deepseg_general.errors import DatasetError, OutputError
 from sct_deepseg_general.files import write_whole
 from sct_deepseg_general.job.outputs import CODE_URL, PROGRAM, Outputs, outputs_for
 
-__all__ = ["BIDS_VERSION", "NAMINGS", "Naming", "check_names", "describe", "places"]
+__all__ = ["BIDS_VERSION", "DESCRIPTION", "NAMINGS", "Naming", "check_names", "describe", "places"]
 
 Naming = Literal["bids", "sct"]
 NAMINGS = ("bids", "sct")
 BIDS_VERSION = "1.10.0"
+DESCRIPTION = "dataset_description.json"
 
 _IGNORED = (
     *("batch", "qc", "csa.tsv", "csa.json", "images.tsv", "images.json", "*_csa.csv"),
@@ -86,7 +87,7 @@ def describe(folder: Path, worklist: Worklist, naming: Naming) -> None:
     if naming != "bids":
         return
     description = json.dumps(_description(worklist), indent=2, ensure_ascii=False) + "\n"
-    _write_new(folder / "dataset_description.json", description)
+    _write_new(folder / DESCRIPTION, description)
     _write_new(folder / ".bidsignore", "".join(f"{name}\n" for name in _IGNORED))
     _write_new(folder / "README.md", _readme(worklist))
 

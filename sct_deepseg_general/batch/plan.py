@@ -19,7 +19,7 @@ from sct_deepseg_general.batch.messages import WorkerSettings
 from sct_deepseg_general.batch.naming import Naming
 from sct_deepseg_general.batch.worklist import Item, Worklist
 from sct_deepseg_general.cluster.progress import Progress
-from sct_deepseg_general.cluster.shards import Shard
+from sct_deepseg_general.cluster.shards import Part, Shard
 from sct_deepseg_general.errors import OutputError
 from sct_deepseg_general.files import FileStamp, sha256
 from sct_deepseg_general.job.outputs import Outputs
@@ -46,14 +46,15 @@ class BatchPlan:
     """A batch to run: which images, how they are segmented, and where the results go."""
 
     worklist: Worklist
-    """All images, of all shards."""
+    """All images, of all parts."""
     folder: Path
     """The output folder."""
     settings: WorkerSettings
     digest: str
     """The digest of the model that `settings` names."""
     naming: Naming = "bids"
-    shard: Shard = field(default_factory=Shard)
+    part: Part = field(default_factory=Shard)
+    """What this process works on."""
     rerun: Rerun = ""
     """Which finished images are segmented again."""
     overwrite: Overwrite = field(default_factory=Overwrite)
@@ -61,23 +62,27 @@ class BatchPlan:
 
     @property
     def items(self) -> tuple[Item, ...]:
-        """The images of this shard."""
-        return self.worklist.part(self.shard).items
+        """The images of this part."""
+        return self.worklist.part(self.part).items
 
     @property
     def state(self) -> Path:
-        """The state folder of the batch, with a folder for each shard."""
+        """The state folder of the batch, with a folder for each shard or participant."""
         return self.folder / STATE
 
     @property
-    def shard_folder(self) -> Path:
-        """The folder of this shard's journal, progress and logs."""
-        return self.state / self.shard.label
+    def places(self) -> tuple[Path, ...]:
+        """The state folders of this part; its progress is in the first."""
+        return tuple(self.state / label for label in self.part.labels)
+
+    def place_of(self, item: Item) -> Path:
+        """The state folder that holds the journal and the log of an image."""
+        return self.state / self.part.label_of(item.owner)
 
     @property
-    def tables(self) -> Path:
-        """The folder of this run's tables; those of several shards are joined later."""
-        return self.folder if self.shard.count == 1 else self.shard_folder
+    def tables(self) -> tuple[Path, ...]:
+        """The folders of this run's tables; those of several parts are joined later."""
+        return (self.folder,) if self.part.whole else self.places
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 FOLDER/sub-01/anat/...          masks, sidecars, areas
 FOLDER/images.tsv, csa.tsv      the tables (those of a shard lie in its folder)
-FOLDER/batch/0001-of-0001/      journal, progress, logs of failures: one folder for each shard
+FOLDER/batch/0001-of-0001/      journal, progress, logs of failures: one folder for each shard;
+                                for participants by name, FOLDER/batch/sub-01/
 """
 
 from __future__ import annotations
@@ -13,14 +14,15 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from sct_deepseg_general.batch.journal import History, Record, journals, read
+from sct_deepseg_general.batch.group import gathered
+from sct_deepseg_general.batch.journal import JOURNAL, History, Record, journals, read
 from sct_deepseg_general.batch.naming import describe, places
 from sct_deepseg_general.batch.plan import STATE, BatchPlan, Decision, Listener, decided
 from sct_deepseg_general.batch.pool import PoolOptions
 from sct_deepseg_general.batch.runner import BatchRunner
 from sct_deepseg_general.batch.summary import BatchSummary, MergedTables, check_tables, close, merge
 from sct_deepseg_general.batch.tables import ImageResult
-from sct_deepseg_general.batch.worklist import item_named
+from sct_deepseg_general.batch.worklist import Worklist, item_named
 from sct_deepseg_general.cluster.claim import claimed
 from sct_deepseg_general.cluster.shards import Shard
 from sct_deepseg_general.job.outputs import Outputs
@@ -32,7 +34,7 @@ _ABANDONED = 600.0  # seconds after which a temporary file of another process is
 
 
 def decisions(plan: BatchPlan) -> tuple[Decision, ...]:
-    """What a run would do with each image of its shard, and why; nothing is written.
+    """What a run would do with each image of its part, and why; nothing is written.
 
     Raises
     ------
@@ -41,7 +43,7 @@ def decisions(plan: BatchPlan) -> tuple[Decision, ...]:
     OutputError
         A journal cannot be read.
     """
-    history = read(journals(plan.state, plan.shard))
+    history = read(journals(plan.state, plan.part))
     return _decisions(plan, _outputs(plan), history)
 
 
@@ -92,12 +94,13 @@ def run(plan: BatchPlan, options: PoolOptions, listener: Listener | None = None)
     listener = listener or Listener()
     started = time.monotonic()
     outputs = _outputs(plan)
-    check_tables(plan.tables)
+    for place in plan.tables:
+        check_tables(place)
     describe(plan.folder, plan.worklist, plan.naming)
-    with claimed(plan.state, plan.shard) as locked:
+    with claimed(plan.state, plan.part) as locked:
         if not locked:
             listener.on_warning("This file system has no locks: run one batch at a time here.")
-        history = read(journals(plan.state, plan.shard))
+        history = read(journals(plan.state, plan.part))
         made = _decisions(plan, outputs, history)
         listener.on_plan(made)
         _remove_temporary_files(plan, outputs, history)
@@ -108,26 +111,31 @@ def run(plan: BatchPlan, options: PoolOptions, listener: Listener | None = None)
             if plan.settings.qc:
                 refresh(Path(plan.settings.qc))
         summary = _summary(plan, made, runner, time.monotonic() - started)
-        results = _results(plan, runner.records)
-        close(plan.folder, plan.tables, results, summary, csa=plan.settings.csa)
+        _close(plan, made, runner, summary)
         runner.write_progress("finished")
     return summary
 
 
-def join(folder: Path, sources: Iterable[Path] = ()) -> MergedTables:
-    """Join the tables of all shards of an output folder, or those in the folders `sources`.
+def join(
+    folder: Path, sources: Iterable[Path] = (), worklist: Worklist | None = None
+) -> MergedTables:
+    """Join the tables of all parts of an output folder, or those in the folders `sources`.
+
+    Where participants were run by name, the tables are made from the journals of all runs.
 
     Parameters
     ----------
     folder
         The output folder; the joined tables are written there.
     sources
-        Folders that hold tables; by default the folders of the shards in `folder`.
+        Folders that hold tables; by default the folders of the parts in `folder`.
+    worklist
+        The images that the tables should hold; by default those that were run.
 
     Returns
     -------
     MergedTables
-        The number of images and rows, and the shards that have no table yet.
+        The number of images and rows, and what has no result yet.
 
     Raises
     ------
@@ -137,6 +145,8 @@ def join(folder: Path, sources: Iterable[Path] = ()) -> MergedTables:
     given = list(sources)
     if given:
         return merge(given, folder)
+    if worklist is not None or any((folder / STATE).glob(f"sub-*/{JOURNAL}")):
+        return gathered(folder, worklist)
     alone = Shard().label
     parts = [path.parent for path in journals(folder / STATE) if path.parent.name != alone]
     counts = {int(part.name.rpartition("-")[2]) for part in parts}
@@ -162,8 +172,8 @@ def _remove_temporary_files(
     plan: BatchPlan, outputs: Mapping[str, Outputs], history: History
 ) -> None:
     """Remove the temporary files that a killed run left where no other process writes now."""
-    single = plan.shard.count == 1
-    folders = {plan.shard_folder: True, plan.folder: single}
+    single = plan.part.whole
+    folders = {**dict.fromkeys(plan.places, True), plan.folder: single}
     for item in plan.items:
         if item.key in history.open:
             folders[outputs[item.key].segmentation.parent] = single or bool(item.participant)
@@ -175,14 +185,28 @@ def _remove_temporary_files(
 
 
 def _results(plan: BatchPlan, records: Mapping[str, Record]) -> list[ImageResult]:
-    """The result of every image of this shard that was ever run, in this worklist or not."""
+    """The result of every image of this part that was ever run, in this worklist or not."""
     items = {item.key: item for item in plan.items}
     for key in records:
         if key not in items:
             item = item_named(plan.worklist.root, key)
-            if plan.shard.holds(item.owner):
+            if plan.part.holds(item.owner):
                 items[key] = item
     return [ImageResult(items[key], records[key]) for key in sorted(items) if key in records]
+
+
+def _close(
+    plan: BatchPlan, made: tuple[Decision, ...], runner: BatchRunner, summary: BatchSummary
+) -> None:
+    """Write the tables: one set, or one for each participant by name."""
+    results, csa = _results(plan, runner.records), plan.settings.csa
+    if len(plan.tables) == 1:
+        close(plan.folder, plan.tables[0], results, summary, csa=csa)
+        return
+    for place in plan.tables:
+        own = tuple(one for one in made if plan.place_of(one.item) == place)
+        ours = [one for one in results if plan.place_of(one.item) == place]
+        close(plan.folder, place, ours, _summary(plan, own, runner, summary.seconds), csa=csa)
 
 
 def _summary(
@@ -203,7 +227,7 @@ def _summary(
         edited=status["edited"],
         error=status["error"],
         missing=status["missing"],
-        done=runner.done,
+        done=sum(one.act in ("do", "measure") for one in made),
         kept=sum(one.act == "keep" for one in made),
         blocked=tuple((one.item.key, one.reason) for one in made if one.act == "blocked"),
         failed=tuple(failed),

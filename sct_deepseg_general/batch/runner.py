@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -41,17 +41,15 @@ class BatchRunner:
 
     records: dict[str, Record]
     """The last record of each image ever run, by its key; it grows during the run."""
-    done: int
-    """Images that this run has finished, with or without success."""
 
     def __init__(
         self, plan: BatchPlan, pool_options: PoolOptions, listener: Listener, history: History
     ) -> None:
         self.records = dict(history.ended)
-        self.done = 0
         self._plan, self._pool_options, self._listener = plan, pool_options, listener
         self._turn = history.turn + 1
         self._items = {item.key: item for item in plan.items}
+        self._journals: dict[Path, Journal] = {}
         self._meter = Meter(0)
         self._progress_time = 0.0
 
@@ -77,29 +75,29 @@ class BatchRunner:
         tasks = [_task(one, outputs[one.item.key], raw) for one in decisions]
         try:
             self.write_progress("running")
-            with Journal(self._plan.shard_folder / JOURNAL) as journal:
-                failed = self._round(tasks, self._pool_options, journal, last=False)
-                self._round(failed, replace(self._pool_options, workers=1), journal, last=True)
+            with ExitStack() as stack:
+                for place in self._plan.places:
+                    self._journals[place] = stack.enter_context(Journal(place / JOURNAL))
+                failed = self._round(tasks, self._pool_options, last=False)
+                self._round(failed, replace(self._pool_options, workers=1), last=True)
         except BaseException:
             with suppress(OutputError):
                 self.write_progress("stopped")
             raise
 
     def write_progress(self, state: State) -> None:
-        """Write the progress file of this shard."""
+        """Write the progress file of this part."""
         progress = replace(self._meter.progress, state=state)
-        write_progress(self._plan.shard_folder / PROGRESS, progress)
+        write_progress(self._plan.places[0] / PROGRESS, progress)
         self._progress_time = time.monotonic()
 
-    def _round(
-        self, tasks: list[Task], options: PoolOptions, journal: Journal, *, last: bool
-    ) -> list[Task]:
+    def _round(self, tasks: list[Task], options: PoolOptions, *, last: bool) -> list[Task]:
         """Work on the tasks; returns those that are to be tried once more."""
         retried: list[Task] = []
 
         def record_start(task: Task) -> None:
             self._meter.begin()
-            journal.add(Record("begun", task.key, self._turn, now()))
+            self._note(Record("begun", task.key, self._turn, now()))
 
         pool = WorkerPool(options, self._plan.settings)
         with closing(pool.work(tasks, record_start)) as results:
@@ -107,22 +105,25 @@ class BatchRunner:
                 if _may_succeed_alone(result) and not last:
                     retried.append(result.task)
                 else:
-                    self._finish(result, journal)
+                    self._finish(result)
         return retried
 
-    def _finish(self, ended: TaskResult, journal: Journal) -> None:
+    def _finish(self, ended: TaskResult) -> None:
         """Write the log, the record and the progress of an image."""
         key, result = ended.task.key, ended.result
         if isinstance(result, Failure) and result.kind == "space":
             raise OutputError(f"{result.sentence} Make room, then give the same command again.")
         self._write_log(key, result)
         record = self._record(key, result)
-        journal.add(record)
+        self._note(record)
         self.records[key] = record
-        self.done += 1
         self._listener.on_image(self._items[key], record, self._meter.count(record.status))
         if time.monotonic() - self._progress_time > _PROGRESS_SECONDS:
             self.write_progress("running")
+
+    def _note(self, record: Record) -> None:
+        """Add a record to the journal of its image."""
+        self._journals[self._plan.place_of(self._items[record.key])].add(record)
 
     def _record(self, key: str, result: Outcome | Failure) -> Record:
         plan = self._plan
@@ -160,7 +161,8 @@ class BatchRunner:
 
     def _write_log(self, key: str, result: Outcome | Failure) -> None:
         """Write the log of a failure; remove that of an image which has succeeded now."""
-        path = self._plan.shard_folder / "logs" / f"{key.replace('/', '__')[-200:]}.txt"
+        place = self._plan.place_of(self._items[key])
+        path = place / "logs" / f"{key.replace('/', '__')[-200:]}.txt"
         if isinstance(result, Outcome):
             path.unlink(missing_ok=True)
             return

@@ -68,14 +68,14 @@ class MergedTables:
     rows: int
     """Rows of the table of areas."""
     missing: tuple[str, ...]
-    """Names of the shards that have no table yet."""
+    """Names of the shards, or of the images, that have no result yet."""
     failed: int
     """Images without a result."""
 
 
 def close(
     folder: Path, place: Path, results: Sequence[ImageResult], summary: BatchSummary, *, csa: bool
-) -> None:
+) -> int:
     """Write the tables, the summary and the list of failed images.
 
     Parameters
@@ -91,16 +91,21 @@ def close(
     csa
         Whether the table of areas is written.
 
+    Returns
+    -------
+    int
+        The number of rows of the table of areas.
+
     Raises
     ------
     OutputError
         A table cannot be written, or the areas of an image cannot be read.
     """
     write_images(place / IMAGES, results)
-    if csa:
-        write_csa(place / CSA, results, folder)
+    rows = write_csa(place / CSA, results, folder) if csa else 0
     _write_text(place / SUMMARY, json.dumps(asdict(summary), indent=2, ensure_ascii=False) + "\n")
     _write_failed(place / FAILED, [result.item.image for result in results if _is_failed(result)])
+    return rows
 
 
 def check_tables(place: Path) -> None:

@@ -102,8 +102,8 @@ def write_images(path: Path, results: Iterable[ImageResult]) -> None:
             add(_image_row(result))
 
 
-def write_csa(path: Path, results: Iterable[ImageResult], folder: Path) -> None:
-    """Write the table of slices, and its description (`csa.json`).
+def write_csa(path: Path, results: Iterable[ImageResult], folder: Path) -> int:
+    """Write the table of slices, and its description (`csa.json`); returns its number of rows.
 
     An image without cord or without a result has one row, without numbers.
 
@@ -112,12 +112,15 @@ def write_csa(path: Path, results: Iterable[ImageResult], folder: Path) -> None:
     OutputError
         The table cannot be written, or the areas of an image below `folder` cannot be read.
     """
+    rows = 0
     with _table(path, CSA_COLUMNS) as add:
         for result in results:
             identity = _identity(result.item)
             measured, status = _measured(result, folder)
             for values in measured:
                 add([*identity, *values, status])
+            rows += len(measured)
+    return rows
 
 
 def joined(path: Path, parts: Sequence[Path], winners: dict[str, int]) -> int:

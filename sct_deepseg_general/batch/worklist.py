@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from sct_deepseg_general import bids
-from sct_deepseg_general.cluster.shards import Shard
+from sct_deepseg_general.cluster.shards import Part
 from sct_deepseg_general.errors import DatasetError
 from sct_deepseg_general.job.inputs import result_reason
 from sct_deepseg_general.text_files import composed, existing, read_text
@@ -90,7 +90,7 @@ class Item:
 
     @property
     def owner(self) -> str:
-        """What the shard is chosen by, so that the images of a participant stay together."""
+        """What the part is chosen by, so that the images of a participant stay together."""
         return self.participant or self.key
 
 
@@ -116,9 +116,9 @@ class Worklist:
     left_out: tuple[LeftOut, ...] = ()
     """Files that are no images to segment; those that the filters leave out are not listed."""
 
-    def part(self, shard: Shard) -> Worklist:
-        """The images of one shard."""
-        items = tuple(item for item in self.items if shard.holds(item.owner))
+    def part(self, part: Part) -> Worklist:
+        """The images of one part."""
+        items = tuple(item for item in self.items if part.holds(item.owner))
         return Worklist(self.root, self.name, items, self.left_out)
 
 

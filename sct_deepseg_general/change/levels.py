@@ -33,7 +33,8 @@ Discs = Mapping[int, Floats]
 
 
 def disc_points(labels: Volume) -> Discs:
-    """The discs of a label file: the centre of the voxels of each value.
+    """The discs of a label file, as the position in mm (RAS), shape (3,), of the centre of each
+    value's voxels.
 
     Raises
     ------
@@ -70,7 +71,9 @@ def _check_order(points: Discs) -> None:
 
 
 def found_discs(image: Volume, mask: Segmentation) -> Discs:
-    """The discs that the disc network finds beside the cord; none where it is in doubt."""
+    """The discs that the disc network finds beside the cord, as positions in mm (RAS), shape (3,),
+    by number; none where the numbers are in doubt.
+    """
     from sct_deepseg_general.levels.detect import find_levels
     from sct_deepseg_general.levels.responses import embedded_network
 
@@ -81,7 +84,9 @@ def found_discs(image: Volume, mask: Segmentation) -> Discs:
 
 
 def agree(first: Mapping[int, float], second: Mapping[int, float]) -> bool:
-    """Whether the discs found in both images lie together within `APART`."""
+    """Whether every disc of both images lies at the same position (mm) along the cord, within
+    `APART`.
+    """
     return all(abs(first[n] - second[n]) <= APART for n in first.keys() & second.keys())
 
 
@@ -104,7 +109,9 @@ def common_shift(first: Mapping[int, float], second: Mapping[int, float]) -> flo
 
 
 def joined(first: Mapping[int, float], second: Mapping[int, float]) -> dict[int, float]:
-    """The position of each disc along the half-way space: the mean where both images have it."""
+    """The position (mm) of each disc along the half-way space, by number: the mean where both
+    images have the disc.
+    """
     both = first.keys() & second.keys()
     return {
         n: (first[n] + second[n]) / 2 if n in both else {**first, **second}[n]

@@ -19,9 +19,9 @@ from sct_deepseg_general.change.levels import (
     joined,
     levels_of,
 )
-from sct_deepseg_general.change.rigid import Pair, found_motion, likeness
+from sct_deepseg_general.change.rigid import ImagePair, found_motion, likeness
 from sct_deepseg_general.change.steady import steady_probability
-from sct_deepseg_general.change.straight import Course, course_of, sampler_of
+from sct_deepseg_general.change.straight import CordCourse, course_of, sampler_of
 from sct_deepseg_general.errors import ImageError
 from sct_deepseg_general.image.volume import Probability, Segmentation, Volume
 from sct_deepseg_general.inference.pipeline import segment
@@ -67,7 +67,9 @@ class Slices:
     boundary: Floats
 
     def reversed(self) -> Slices:
-        """With first and second exchanged."""
+        """The same slices (arrays with one value for each slice) with first and second image
+        exchanged.
+        """
         return replace(self, first=self.second, second=self.first, boundary=-self.boundary)
 
 
@@ -152,7 +154,9 @@ def _compared(first: Scan, second: Scan, predictor: Predictor, progress: Progres
     progress("finding the cord")
     masks = [segment(scan.image, predictor).segmentation for scan in (first, second)]
     courses = [course_of(mask) for mask in masks]
-    pair = Pair(*(sampler_of(s.image, c) for s, c in zip((first, second), courses, strict=True)))
+    pair = ImagePair(
+        *(sampler_of(s.image, c) for s, c in zip((first, second), courses, strict=True))
+    )
     progress("aligning the images")
     motion = found_motion(pair, _known_shift(first, second, courses))
     alike = likeness(pair, motion)
@@ -169,7 +173,7 @@ def _compared(first: Scan, second: Scan, predictor: Predictor, progress: Progres
     return Comparison(slices, _changes(slices, between.first.grid.spacing[2]), alike, between)
 
 
-def _known_shift(first: Scan, second: Scan, courses: list[Course]) -> tuple[float, ...] | None:
+def _known_shift(first: Scan, second: Scan, courses: list[CordCourse]) -> tuple[float, ...] | None:
     """Where to start along the cord: from the discs where both images have some."""
     if not first.discs or not second.discs:
         return None

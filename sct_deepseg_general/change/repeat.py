@@ -77,7 +77,9 @@ class Repeatability:
         return percent - self.reach(length), percent + self.reach(length)
 
     def exceeded(self, percent: float, length: float) -> bool:
-        """Whether a change of area is larger than the repeat error explains."""
+        """Whether a change of area (per cent) over a length of cord (mm) is larger than the repeat
+        error explains.
+        """
         return abs(percent) > self.reach(length)
 
 

@@ -17,7 +17,7 @@ from sct_deepseg_general.image.las import AXES, upright
 from sct_deepseg_general.image.volume import Volume
 from sct_deepseg_general.morphometry.centreline import CentrelineFit, centres, fitted
 
-__all__ = ["Course", "Sampler", "course_of", "sampler_of"]
+__all__ = ["CordCourse", "Sampler", "course_of", "sampler_of"]
 
 Floats = NDArray[np.float64]
 
@@ -29,7 +29,7 @@ fan out 20 mm from the cord."""
 
 
 @dataclass(frozen=True, eq=False)
-class Course:
+class CordCourse:
     """Points of the cord's centre, `STEP` mm apart from the lowest up, and the axes there.
 
     `points` has the shape (n, 3), mm in RAS; `axes` (n, 3, 3), rows are the directions of u, v, w.
@@ -68,7 +68,7 @@ class Course:
 class Sampler:
     """An image to be sampled in straightened coordinates, prepared for cubic interpolation."""
 
-    course: Course
+    course: CordCourse
     coefficients: Floats
     inverse: Floats
     spacing: tuple[float, float, float]
@@ -94,7 +94,7 @@ class Sampler:
         )
 
 
-def course_of(segmentation: Volume) -> Course:
+def course_of(segmentation: Volume) -> CordCourse:
     """The course of a segmented cord.
 
     Parameters
@@ -115,7 +115,7 @@ def course_of(segmentation: Volume) -> Course:
     return _even(apply_affine(cord.grid.affine, voxels))
 
 
-def sampler_of(image: Volume, course: Course) -> Sampler:
+def sampler_of(image: Volume, course: CordCourse) -> Sampler:
     """The image prepared for sampling along a course in it."""
     from scipy import ndimage
 
@@ -126,7 +126,7 @@ def sampler_of(image: Volume, course: Course) -> Sampler:
     )
 
 
-def _even(points: Floats) -> Course:
+def _even(points: Floats) -> CordCourse:
     """A course through points (n, 3), at even steps of arc length."""
     from scipy.interpolate import CubicSpline
 
@@ -141,7 +141,7 @@ def _even(points: Floats) -> Course:
         tangents = np.broadcast_to(points[1] - points[0], even.shape)
     else:
         even, tangents = spline(at), spline(at, 1)
-    return Course(even, _axes(tangents))
+    return CordCourse(even, _axes(tangents))
 
 
 def _axes(tangents: Floats) -> Floats:

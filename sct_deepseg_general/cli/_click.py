@@ -48,16 +48,21 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 _O = TypeVar("_O")
 
 
-def option(name: str, **settings: Any) -> Callable[[_F], _F]:
-    """An option `-name` whose parameter is `name` with underscores."""
+def option(name: str, *further: str, **settings: Any) -> Callable[[_F], _F]:
+    """An option `-name` whose parameter is `name` with underscores; `further` names it too."""
     parameter = settings.pop("to", name.lstrip("-").replace("-", "_"))
     settings.setdefault("show_default", True)
-    return click.option(name, parameter, **settings)
+    kind = settings.get("type")
+    if isinstance(kind, click.FloatRange):
+        settings.setdefault("metavar", "NUMBER")
+    if isinstance(kind, click.IntRange) and kind.max is not None and kind.max <= 2:
+        settings.setdefault("metavar", "|".join(map(str, range((kind.min or 0), kind.max + 1))))
+    return click.option(name, *further, parameter, **settings)
 
 
-def flag(name: str, **settings: Any) -> Callable[[_F], _F]:
+def flag(name: str, *further: str, **settings: Any) -> Callable[[_F], _F]:
     """A switch `-name`; SCT's `-name 1` and `-name 0` are understood too."""
-    return option(name, is_flag=True, show_default=False, **settings)
+    return option(name, *further, is_flag=True, show_default=False, **settings)
 
 
 def takes(kind: type[_O]) -> Callable[[Callable[[_O], int]], Callable[..., int]]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sct_deepseg_general.cli._click import PATH, PROGRAM, SctCommand, option, printable, takes
-from sct_deepseg_general.cli.options.batch import BatchOptions, batch_flags
+from sct_deepseg_general.cli.options.batch import BatchOptions, MergeOptions, batch_flags
 from sct_deepseg_general.errors import ModelError
 
 if TYPE_CHECKING:
@@ -19,10 +19,13 @@ if TYPE_CHECKING:
     from sct_deepseg_general.batch.plan import BatchPlan
     from sct_deepseg_general.batch.summary import MergedTables
     from sct_deepseg_general.batch.worklist import Worklist
-    from sct_deepseg_general.cluster.shards import Shard
+    from sct_deepseg_general.cluster.shards import Part
+    from sct_deepseg_general.cohort.centiles import Cohort
     from sct_deepseg_general.zoo.model import Model
 
 __all__ = ["command"]
+
+_LISTED = 20  # names in one line
 
 _EPILOG = f"""\
 The same command again segments only the images that are missing or out of date, and says why.
@@ -57,11 +60,24 @@ class _BatchCommand(SctCommand):
     multiple=True,
     help="Folders with tables, instead of the shards of the output folder.",
 )
-def _merge(folder: Path, sources: tuple[Path, ...]) -> int:
-    """Join the tables of all shards into images.tsv and csa.tsv of the output folder."""
-    from sct_deepseg_general.batch.run import join
+@option("-bids", type=PATH, help="The dataset: images of it that have no result are named.")
+@option("-participant-label", multiple=True, help="With -bids: look at these participants only.")
+@option("-session", multiple=True, help="With -bids: look at these sessions only.")
+@option("-include", multiple=True, help="With -bids: look at these images only.")
+@takes(MergeOptions)
+def _merge(options: MergeOptions) -> int:
+    """Join the tables of all shards or participants into those of the output folder.
 
-    return _print_merged(folder, join(folder, sources))
+    They are images.tsv and csa.tsv. The exit code is 1 if an image has no result.
+    """
+    from sct_deepseg_general.batch.run import join
+    from sct_deepseg_general.batch.worklist import Filters, from_bids
+
+    worklist = None
+    if options.bids:
+        filters = Filters(options.participant_label, options.session, include=options.include)
+        worklist = from_bids(options.bids, filters)
+    return _print_merged(options.folder, join(options.folder, options.sources, worklist))
 
 
 @click.command(cls=_BatchCommand, epilog=_EPILOG)
@@ -74,15 +90,18 @@ def command(options: BatchOptions) -> int:
     page. A run that was interrupted continues when the same command is given again. The exit
     code is 1 if an image failed.
     """
+    from sct_deepseg_general.cli.screens.cohort import cohort_asked
+
+    cohort = cohort_asked(options)
     plan = _plan(options)
     if options.dry_run:
         return _print_decisions(plan)
     if options.slurm:
-        return _submit(plan, options)
-    return _run(plan, options)
+        return _submit(plan, options, cohort)
+    return _run(plan, options, cohort)
 
 
-def _run(plan: BatchPlan, options: BatchOptions) -> int:
+def _run(plan: BatchPlan, options: BatchOptions, cohort: Cohort | None) -> int:
     from sct_deepseg_general.batch.pool import pool_options
     from sct_deepseg_general.batch.run import run
     from sct_deepseg_general.cli.screens.batch import (
@@ -91,6 +110,7 @@ def _run(plan: BatchPlan, options: BatchOptions) -> int:
         print_summary,
         workers_text,
     )
+    from sct_deepseg_general.cli.screens.cohort import after_batch
 
     gpu = options.device.startswith(("cuda", "mps"))
     pool = pool_options(
@@ -101,14 +121,19 @@ def _run(plan: BatchPlan, options: BatchOptions) -> int:
         gpu=gpu,
     )
     if options.verbose:
-        print(f"{printable(plan.folder)}: shard {plan.shard}, {workers_text(pool)}")
+        print(f"{printable(plan.folder)}: part {plan.part}, {workers_text(pool)}")
     print_left_out(plan.worklist)
     screen = Screen(options.verbose)
     try:
         summary = run(plan, pool, screen.listener)
     finally:
         screen.clear()
-    print_summary(summary, plan.tables, plan.settings.qc, options.verbose)
+    print_summary(summary, plan.tables[0], plan.settings.qc, options.verbose)
+    if plan.part.whole:  # the people of several parts: when their tables are joined
+        after_batch(plan, options, cohort, plan.folder)
+    if options.per_participant and options.verbose:
+        place = shlex.quote(printable(plan.folder))
+        print(f"'{PROGRAM} batch merge -o {place}' joins the tables of all participants.")
     incomplete = any(one.missing for one in plan.worklist.left_out)
     return int(bool(summary.failed) or incomplete or (options.strict and summary.fail > 0))
 
@@ -129,8 +154,9 @@ def _print_merged(folder: Path, merged: MergedTables) -> int:
     if merged.failed:
         print(f"Failed: {merged.failed}, see {printable(folder / 'failed.txt')}", file=sys.stderr)
     if merged.missing:
-        names = ", ".join(map(printable, merged.missing))
-        print(f"Shards without tables: {names}", file=sys.stderr)
+        names = ", ".join(map(printable, merged.missing[:_LISTED]))
+        more = ", ..." if len(merged.missing) > _LISTED else ""
+        print(f"Without a result: {names}{more}", file=sys.stderr)
     return int(bool(merged.failed or merged.missing))
 
 
@@ -149,14 +175,14 @@ def _plan(options: BatchOptions) -> BatchPlan:
             f"{model.key} segments {', '.join(model.scheme.names)} and no spinal cord, which a "
             "batch measures: run it image by image."
         )
-    shard = _shard(options)
+    part = _part(options, worklist)
     return BatchPlan(
         worklist=worklist,
         folder=folder,
-        settings=_settings(options, worklist, model, _qc_folder(options, folder, shard)),
+        settings=_settings(options, worklist, model, _qc_folder(options, folder, part)),
         digest=model.digest,
         naming=options.naming or ("bids" if options.bids else "sct"),
-        shard=shard,
+        part=part,
         rerun=options.rerun or "",
         overwrite=Overwrite.of_words(options.overwrite),
     )
@@ -205,27 +231,36 @@ def _settings(options: BatchOptions, worklist: Worklist, model: Model, qc: str) 
     )
 
 
-def _qc_folder(options: BatchOptions, folder: Path, shard: Shard) -> str:
+def _qc_folder(options: BatchOptions, folder: Path, part: Part) -> str:
     """The folder of the QC page; each shard has its own, as one page would be too long."""
     if options.no_qc:
         return ""
     from sct_deepseg_general.qc.folder import check_report
 
-    default = folder / "qc" / shard.label if shard.count > 1 else folder / "qc"
+    shared = part.whole or options.per_participant
+    default = folder / "qc" if shared else folder / "qc" / part.labels[0]
     check_report(options.qc or default)
     return os.path.abspath(options.qc or default)  # noqa: PTH100 - as the output folder
 
 
-def _shard(options: BatchOptions) -> Shard:
-    from sct_deepseg_general.cluster.shards import from_environment, parse
+def _part(options: BatchOptions, worklist: Worklist) -> Part:
+    """What this process works on: a shard, or the participants by name."""
+    from sct_deepseg_general.cluster.shards import People, from_environment, parse
 
+    if options.per_participant:
+        if options.shard or options.slurm or not options.bids:
+            raise click.UsageError(
+                "-per-participant is for -bids, and cannot be used with -shard or -slurm."
+            )
+        return People(tuple(sorted({item.participant for item in worklist.items})))
     return parse(options.shard) if options.shard else from_environment(os.environ)
 
 
-def _submit(plan: BatchPlan, options: BatchOptions) -> int:
+def _submit(plan: BatchPlan, options: BatchOptions, cohort: Cohort | None) -> int:
     """Submit the shards to SLURM, follow them, and join their tables; returns the exit code."""
     from sct_deepseg_general.batch.run import join
     from sct_deepseg_general.cli.screens.batch import Bar
+    from sct_deepseg_general.cli.screens.cohort import after_batch
     from sct_deepseg_general.cluster.slurm import Grant, follow, shard_words, submit
 
     grant = Grant(
@@ -249,7 +284,9 @@ def _submit(plan: BatchPlan, options: BatchOptions) -> int:
         bar.clear()
     for sentence in failed:
         print(f"Error: {printable(sentence)}", file=sys.stderr)
-    return max(_print_merged(plan.folder, join(plan.folder)), int(bool(failed)))
+    code = max(_print_merged(plan.folder, join(plan.folder)), int(bool(failed)))
+    after_batch(plan, options, cohort, plan.folder)
+    return code
 
 
 def _print_interrupted(folder: Path, job: str) -> int:

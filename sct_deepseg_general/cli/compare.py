@@ -15,6 +15,7 @@ from sct_deepseg_general.errors import required
 
 if TYPE_CHECKING:
     from sct_deepseg_general.study.results import StudyResults
+    from sct_deepseg_general.study.stages import ModelLoader, Study, Trainer
 
 __all__ = ["command"]
 
@@ -22,6 +23,7 @@ _EPILOG = f"""\
 Examples:
   {PROGRAM} compare -recipe recipe.yaml -o study/
   {PROGRAM} compare -recipe results/recipe.json -data datasets/ -o study/
+  {PROGRAM} compare -recipe results/recipe.json -data datasets/ -o study/ -leave-one-out
   {PROGRAM} compare -o study/ -report
 
 'recipe init' writes a recipe of your datasets. Stopped at any moment, the same command goes on
@@ -37,6 +39,7 @@ class CompareOptions:
     data: tuple[Path, ...]
     output: Path
     report: bool
+    leave_one_out: bool
     notebook: bool
     engine: str
     device: str
@@ -54,6 +57,11 @@ class CompareOptions:
 )
 @option("-o", to="output", type=PATH, required=True, help="Folder of the study.")
 @flag("-report", help="Only make the report again, from the tables in -o.")
+@flag(
+    "-leave-one-out",
+    help="Leave each dataset out in turn: the general model of the others, and each of their "
+    "specific models, are tested on it.",
+)
 @option("-notebook", default=1, type=click.IntRange(0, 1), help="Write the executed notebook too.")
 @option("-engine", default="auto", help="Engine of the evaluation: auto, openvino, torch, nnunet.")
 @option("-device", default="auto", help="auto, cpu, cuda, cuda:N or mps.")
@@ -69,6 +77,8 @@ def command(options: CompareOptions) -> int:
     """Train one general and N specific models, test all on all test sets, and report."""
     from sct_deepseg_general.study import compare as study
 
+    if options.leave_one_out:
+        return _left_out(options)
     if options.notebook:
         _check_notebook()
     if options.report:
@@ -82,6 +92,22 @@ def command(options: CompareOptions) -> int:
     return 0
 
 
+def _left_out(options: CompareOptions) -> int:
+    """The study that leaves one dataset out, or its report alone."""
+    from sct_deepseg_general.study.leave_one_out import leave_one_out, leave_one_out_report
+
+    if options.report:
+        results = leave_one_out_report(options.output)
+    elif options.recipe is None:
+        raise click.UsageError("Give -recipe (or -report for the report alone).")
+    else:
+        study, train, load_model, screen = _prepared(options.recipe, options)
+        results = leave_one_out(study, train, load_model, options.jobs, screen.step)
+    print(results.sentence)
+    print(options.output / "report.html")
+    return 0
+
+
 def _check_notebook() -> None:
     """Check that the notebook's libraries are there before hours of training."""
     with required("The notebook of a comparison", "train", ", or use -notebook 0"):
@@ -90,9 +116,20 @@ def _check_notebook() -> None:
 
 
 def _compared(path: Path, options: CompareOptions) -> StudyResults:
+    from sct_deepseg_general.study.compare import compare
+
+    study, train, load_model, screen = _prepared(path, options)
+    return compare(study, train, load_model, options.jobs, screen.step)
+
+
+def _prepared(
+    path: Path, options: CompareOptions
+) -> tuple[Study, Trainer, ModelLoader, TrainingScreen]:
+    """The study, and what trains and opens its models; all that can be checked is checked."""
     from sct_deepseg_general.datasets.recipe import read
-    from sct_deepseg_general.study.compare import Study, check, compare
+    from sct_deepseg_general.study.compare import check
     from sct_deepseg_general.study.models import check_engine, check_networks, model_loader, trainer
+    from sct_deepseg_general.study.stages import Study
 
     data = options.data or (path.absolute().parent,)
     study = Study(read(path), data, options.output, options.notebook)
@@ -102,5 +139,4 @@ def _compared(path: Path, options: CompareOptions) -> StudyResults:
     train = trainer(options.device, screen)
     check_networks(study.recipe, options.device)
     click.echo(described(needs), err=True)
-    load_model = model_loader(options.engine, options.device)
-    return compare(study, train, load_model, options.jobs, screen.step)
+    return study, train, model_loader(options.engine, options.device), screen

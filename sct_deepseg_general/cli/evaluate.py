@@ -44,6 +44,7 @@ class EvaluateOptions:
     device: str
     offline: bool
     overwrite: bool
+    as_json: bool
 
     @property
     def model_names(self) -> tuple[str, ...]:
@@ -77,6 +78,7 @@ class EvaluateOptions:
 @option("-device", default="auto", help="auto, cpu, cuda, cuda:N or mps.")
 @flag("-offline", help="Never use the network.")
 @flag("-overwrite", help="Replace an existing table.")
+@flag("-json", "--json", to="as_json", help="Print one line of JSON for each mask only.")
 @takes(EvaluateOptions)
 def command(options: EvaluateOptions) -> int:
     """Measure how well models or masks agree with reference masks.
@@ -102,11 +104,16 @@ def command(options: EvaluateOptions) -> int:
                 candidates, cases, progress=lambda done, total: bar.update(done - bar.pos)
             )
         )
-    print(tables.text(rows))
-    _print_bias(rows)
+    if options.as_json:
+        from sct_deepseg_general.provenance.line import as_line, evaluation_record
+
+        print(*(as_line(evaluation_record(row)) for row in rows), sep="\n")
+    else:
+        print(tables.text(rows))
+        _print_bias(rows)
     if options.output is not None:
         tables.write_csv(rows, options.output)
-        print(options.output)
+        print(options.output, file=sys.stderr if options.as_json else sys.stdout)
     return int(any(one.incomplete for one in indexes))
 
 

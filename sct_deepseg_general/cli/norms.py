@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,6 @@ import click
 from sct_deepseg_general.cli._click import PATH, PROGRAM, SctGroup, option
 
 if TYPE_CHECKING:
-    from sct_deepseg_general.norms.group import GroupRow
     from sct_deepseg_general.norms.model import Norms, Subject
 
 __all__ = ["command"]
@@ -62,50 +60,35 @@ def build(table: Path, output: Path) -> None:
     print(f"{output}: {len(norms.cells)} cells, {output.stat().st_size} bytes")
 
 
-@command.command(help="Place the people of a batch among the norms, and compare two groups.")
+@command.command(help="Place the people of a batch among the norms, and compare groups.")
 @option("-i", to="table", type=PATH, required=True, help="The csa.tsv of a batch with levels.")
 @option("-participants", type=PATH, required=True, help="participants.tsv with age and sex.")
 @option("-o", to="output", type=PATH, required=True, help="Table to write (TSV).")
 @option("-m", to="name", help="Model that made the masks.  [default: the default model]")
-@option("-group", help="Column of participants.tsv that names two groups to compare.")
+@option("-group", help="Column of participants.tsv that names the groups to compare.")
 def group(
     table: Path, participants: Path, output: Path, name: str | None, group: str | None
 ) -> None:
+    from sct_deepseg_general.cli.screens.cohort import print_groups, print_unplaced
+    from sct_deepseg_general.cohort.groups import compare
     from sct_deepseg_general.norms.centile import Calibrations
-    from sct_deepseg_general.norms.group import group_rows, write_rows
+    from sct_deepseg_general.norms.group import absent, group_rows, write_rows
     from sct_deepseg_general.norms.model import embedded
     from sct_deepseg_general.norms.participants import read_participants
+    from sct_deepseg_general.quality.uncertainty import IntervalFactors
     from sct_deepseg_general.zoo.zoo import resolve
 
     people = read_participants(participants, group)
-    calibrations = Calibrations.from_record(resolve(name).norms)
-    rows = group_rows(table, people, embedded(), calibrations)
+    model = resolve(name)
+    calibrations = Calibrations.from_record(model.norms)
+    repeat = IntervalFactors.from_record(model.intervals).repeat
+    rows = group_rows(table, people, embedded(), calibrations, repeat)
+    rows += absent(people, rows)
     write_rows(output, rows)
     print(output)
-    placed = {row.participant for row in rows if row.place is not None}
-    for person in sorted({*people, *(row.participant for row in rows)} - placed):
-        reasons = {row.reason for row in rows if row.participant == person}
-        print(f"  no centile for {person}: {'; '.join(sorted(reasons)) or 'no image'}")
+    print_unplaced(rows)
     if group:
-        _compare(rows, output)
-
-
-def _compare(rows: Sequence[GroupRow], output: Path) -> None:
-    from sct_deepseg_general.errors import NormsError
-    from sct_deepseg_general.norms.group import differences, write_differences
-
-    names = sorted({row.group for row in rows if row.place is not None and row.group})
-    if len(names) != 2:
-        raise NormsError(f"Two groups are compared, and there are: {', '.join(names) or 'none'}.")
-    found = differences(rows, names[0], names[1])
-    path = output.with_name(f"{output.stem}_groups.tsv")
-    write_differences(path, found)
-    print(path)
-    for one in found:
-        print(
-            f"  {one.level}: {one.second} against {one.first} ({one.people[1]} and "
-            f"{one.people[0]} people): g {one.effect:+.2f} ({one.lower:+.2f} to {one.upper:+.2f})"
-        )
+        print_groups(*compare(rows, output.with_name(f"{output.stem}_groups.tsv")))
 
 
 def _line(norms: Norms, measure: str, level: str, subject: Subject, contrast: str) -> list[str]:

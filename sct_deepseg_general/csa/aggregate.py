@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -36,6 +37,8 @@ class Profile:
     name: str
     values: Floats
     statistics: tuple[Statistic, ...] = ("MEAN", "STD")
+    mean: Callable[[NDArray[np.int64]], float] | None = None
+    """The mean over several slices where it is not that of their values."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,9 @@ class Table:
 
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
+    spelled: bool = False
+    """Whether a file of it has ranges of slices and levels as "4 to 17", which no spreadsheet takes
+    for a time, in place of SCT's "4:17"."""
 
     def column(self, name: str) -> Floats:
         """A column's values, NaN where there is none."""
@@ -74,7 +80,9 @@ class Table:
         return np.array([np.nan if value is None else value for value in values])
 
     def with_column(self, name: str, values: Sequence[float | None]) -> Table:
-        """The same table with one column more, at the end."""
+        """The same table with one more column at the end: a value for each row, in the column's own
+        unit.
+        """
         rows = tuple(
             replace(row, values=(*row.values, value))
             for row, value in zip(self.rows, values, strict=True)
@@ -94,8 +102,9 @@ def profiles(morphometrics: Morphometrics) -> tuple[Profile, ...]:
     if morphometrics.soft_area is not None:
         measures.append(Profile("area_soft", morphometrics.soft_area))
     if morphometrics.area_lower is not None and morphometrics.area_upper is not None:
-        measures.append(Profile("area_lower", morphometrics.area_lower, ("MEAN",)))
-        measures.append(Profile("area_upper", morphometrics.area_upper, ("MEAN",)))
+        for end, values in enumerate((morphometrics.area_lower, morphometrics.area_upper)):
+            name = ("area_lower", "area_upper")[end]
+            measures.append(Profile(name, values, ("MEAN",), partial(_end, morphometrics, end)))
     return tuple(measures)
 
 
@@ -176,6 +185,12 @@ def _anatomical(morphometrics: Morphometrics) -> list[Profile]:
     ]
 
 
+def _end(table: Morphometrics, end: int, slices: NDArray[np.int64]) -> float:
+    """The lower (0) or upper (1) end of the interval of the mean area over some slices."""
+    interval = table.mean_interval(slices)
+    return math.nan if interval is None else interval[end]
+
+
 def _sct_name(name: str) -> str:
     if name.endswith(("_ap", "_rl")):
         return name[:-2] + name[-2:].upper()
@@ -209,5 +224,6 @@ def _statistics(measure: Profile, where: NDArray[np.int64]) -> list[float | None
     values = values[np.isfinite(values)]
     if not values.size:
         return [None] * len(measure.statistics)
-    results = {"MEAN": values.mean(), "STD": values.std(), "SUM": values.sum()}
+    mean = values.mean() if measure.mean is None else measure.mean(where)
+    results = {"MEAN": mean, "STD": values.std(), "SUM": values.sum()}
     return [float(results[statistic]) for statistic in measure.statistics]

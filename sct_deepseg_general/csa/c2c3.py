@@ -21,7 +21,10 @@ _COLUMNS = ("MEAN(area)", "MEAN(area_lower)", "MEAN(area_upper)")
 
 @dataclass(frozen=True)
 class C2C3:
-    """The area in mm² with its interval, and the slices it is the mean of.
+    """The area in mm² with its two intervals, and the slices it is the mean of.
+
+    `lower` and `upper` hold the area by the field's definition, `repeat` that of a second scan of
+    the same person.
 
     With the status "withheld" there is no area; with "partial" the mask, or the image, does not
     hold all of C2 and C3. `reasons` say why.
@@ -31,6 +34,7 @@ class C2C3:
     area: float | None = None
     lower: float | None = None
     upper: float | None = None
+    repeat: tuple[float, float] | None = None
     slices: tuple[int, ...] = ()
     reasons: tuple[str, ...] = ()
 
@@ -53,7 +57,8 @@ def c2c3_of(measured: Measured, reasons: tuple[str, ...] = ()) -> C2C3:
         _first(row.column(name)) if name in row.columns else None for name in _COLUMNS
     )
     slices = tuple(int(z) for z in row.rows[0].slices)
-    return C2C3("partial" if cut else "ok", area, lower, upper, slices, cut)
+    repeat = None if area is None else measured.morphometrics.mean_repeat(area)
+    return C2C3("partial" if cut else "ok", area, lower, upper, repeat, slices, cut)
 
 
 def _first(column: NDArray[np.float64]) -> float | None:

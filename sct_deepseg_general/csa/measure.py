@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sct_deepseg_general.csa import pam50
-from sct_deepseg_general.csa import person as area_norm
 from sct_deepseg_general.csa.aggregate import Row, Table, aggregated, profiles
+from sct_deepseg_general.csa.person import Covariates, to_average_person
 from sct_deepseg_general.csa.selection import Selection, absent_levels, number_list
 from sct_deepseg_general.errors import ImageError
 from sct_deepseg_general.image.las import AXES
@@ -18,7 +18,7 @@ from sct_deepseg_general.image.volume import Probability, Segmentation, Volume
 from sct_deepseg_general.levels import pmj
 from sct_deepseg_general.levels import slices as slice_levels
 from sct_deepseg_general.levels.pmj import EXTENT
-from sct_deepseg_general.morphometry import symmetry as anatomy
+from sct_deepseg_general.morphometry import symmetry
 from sct_deepseg_general.morphometry.centreline import CentrelineFit
 from sct_deepseg_general.morphometry.morphometrics import Morphometrics, measure
 from sct_deepseg_general.morphometry.soft_area import soft_areas
@@ -56,7 +56,7 @@ class CsaRequest:
     soft: Probability | None = None
     to_pam50: bool = False
     cut_levels: Mapping[int, str] = field(default_factory=dict)
-    person: area_norm.Person | None = None
+    person: Covariates | None = None
 
 
 SHORT = 0.6
@@ -154,7 +154,7 @@ def tabulated(segmentation: Volume, table: Morphometrics, request: CsaRequest) -
     if distances is not None:
         rows = _window_remarks(rows, table, request, distances)
     if request.person is not None:
-        rows = area_norm.normalised(rows, request.person)
+        rows = to_average_person(rows, request.person)
     absent: tuple[int, ...] = ()
     if of_slices is not None:
         absent = absent_levels(request.selection, set(of_slices[of_slices > 0].tolist()), covers)
@@ -171,7 +171,7 @@ def shapes(segmentation: Volume, request: CsaRequest) -> Morphometrics:
         segmentation = _covered(segmentation, request.centreline)
     table = measure(segmentation, request.angle_correction, request.fit, request.centreline)
     if request.image is not None:
-        table = replace(table, symmetry=anatomy.symmetries(segmentation, request.image, table))
+        table = replace(table, symmetry=symmetry.symmetries(segmentation, request.image, table))
     if request.soft is not None:
         cord = Segmentation((segmentation.data > 0).astype(np.uint8), segmentation.grid)
         if cord.data.any() and not request.soft.data[cord.data > 0].any():

@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 from sct_deepseg_general.csa.aggregate import Row, Table
 from sct_deepseg_general.errors import ImageError
 
-__all__ = ["PREDICTORS", "Person", "normalised", "person"]
+__all__ = ["PREDICTORS", "Covariates", "covariates_of", "to_average_person"]
 
 PREDICTORS = ("sex", "brain-volume", "thalamus-volume")
 
 
 @dataclass(frozen=True)
-class Person:
+class Covariates:
     """Who was measured: sex 0 (female) or 1 (male), volumes in mm³."""
 
     sex: float
@@ -46,8 +46,8 @@ _WITH_THALAMUS = _Model(
 )
 
 
-def person(predictors: tuple[tuple[str, float], ...]) -> Person:
-    """From pairs of a predictor's name and its value.
+def covariates_of(predictors: tuple[tuple[str, float], ...]) -> Covariates:
+    """The person, from pairs of a predictor's name and its value: sex (0 or 1), and volumes in mm³.
 
     Raises
     ------
@@ -61,25 +61,26 @@ def person(predictors: tuple[tuple[str, float], ...]) -> Person:
             f"No model for {', '.join(names) or 'nothing'}: give sex and brain-volume, "
             "or sex, brain-volume and thalamus-volume."
         )
-    return Person(values["sex"], values["brain-volume"], values.get("thalamus-volume"))
+    return Covariates(values["sex"], values["brain-volume"], values.get("thalamus-volume"))
 
 
-def difference(who: Person) -> float:
+def difference(covariates: Covariates) -> float:
     """What the average person's area is larger than this person's, in mm²."""
-    model = _WITHOUT_THALAMUS if who.thalamus_volume is None else _WITH_THALAMUS
-    thalamus = who.thalamus_volume if who.thalamus_volume is not None else _MEAN_THALAMUS
+    model = _WITHOUT_THALAMUS if covariates.thalamus_volume is None else _WITH_THALAMUS
+    thalamus = covariates.thalamus_volume
+    thalamus = _MEAN_THALAMUS if thalamus is None else thalamus
     return (
-        model.sex * (_MEAN_SEX - who.sex)
-        + model.brain * (_MEAN_BRAIN - who.brain_volume)
+        model.sex * (_MEAN_SEX - covariates.sex)
+        + model.brain * (_MEAN_BRAIN - covariates.brain_volume)
         + model.thalamus * (_MEAN_THALAMUS - thalamus)
-        + model.interaction * (_MEAN_INTERACTION - who.sex * who.brain_volume)
+        + model.interaction * (_MEAN_INTERACTION - covariates.sex * covariates.brain_volume)
     )
 
 
-def normalised(table: Table, who: Person) -> Table:
+def to_average_person(table: Table, covariates: Covariates) -> Table:
     """The table with MEAN(area) as it would be in the average person; nothing else changes."""
     index = table.columns.index("MEAN(area)")
-    shift = difference(who)
+    shift = difference(covariates)
     return Table(table.columns, tuple(_shifted(row, index, shift) for row in table.rows))
 
 

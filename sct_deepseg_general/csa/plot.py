@@ -54,7 +54,8 @@ def save_plot(
     levels: Levels | None = None,
     options: PlotOptions | None = None,
 ) -> None:
-    """The picture as a PNG file, written whole.
+    """Write the picture of the areas (mm²) along the cord as a PNG file. `levels` is the vertebral
+    level of each slice (0: none).
 
     Raises
     ------
@@ -87,7 +88,9 @@ def figure(
 def draw(
     axes: Axes, morphometrics: Morphometrics, levels: Levels | None, options: PlotOptions
 ) -> None:
-    """The picture in axes of a larger one."""
+    """Draw the areas (mm²) along the cord in axes of a larger picture. `levels` is the vertebral
+    level of each slice (0: none).
+    """
     x = _positions(morphometrics, in_mm=options.in_mm)
     if morphometrics.slices.size:
         _curves(axes, x, morphometrics)

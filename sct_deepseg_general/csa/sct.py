@@ -12,9 +12,9 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from sct_deepseg_general.csa import table as csa_table
 from sct_deepseg_general.csa.aggregate import Table
 from sct_deepseg_general.csa.measure import CsaRequest
+from sct_deepseg_general.csa.table import read
 from sct_deepseg_general.errors import BackendError
 from sct_deepseg_general.image import nifti
 from sct_deepseg_general.image.volume import Volume
@@ -51,7 +51,7 @@ def measured(segmentation: Volume, request: CsaRequest) -> Table:
         arguments = ["-i", str(mask), "-o", str(table), "-v", "0"]
         arguments += [*_settings(request), *_regions(request), *_files(request, folder)]
         _run(command, arguments, folder)
-        return csa_table.read(table)
+        return read(table)
 
 
 def _required(name: str) -> str:

@@ -55,22 +55,27 @@ class Conversion:
 
     @property
     def receipt(self) -> Path:
+        """The JSON file that records the sources from which the case was made."""
         return self.receipts / f"{self.case.name}.json"
 
     @property
     def image(self) -> Path:
+        """The image, under the name that nnU-Net expects."""
         return self.folder / f"images{self.subset}" / f"{self.case.name}_0000.nii.gz"
 
     @property
     def label(self) -> Path:
+        """The mask of 0 and 1, under the name that nnU-Net expects."""
         return self.folder / f"labels{self.subset}" / f"{self.case.name}.nii.gz"
 
     @property
     def soft_label(self) -> Path:
+        """The fraction of cord in each voxel, where soft labels are kept."""
         return self.folder / f"softlabels{self.subset}" / f"{self.case.name}.nii.gz"
 
     @property
     def outputs(self) -> tuple[Path, ...]:
+        """All files that the conversion writes, but for the record."""
         return (self.image, self.label, *((self.soft_label,) if self.soft else ()))
 
 

@@ -43,7 +43,7 @@ MIX = (
     "distortion", "signal_loss", "field_of_view", "eccentric", "isointense", "beyond_least",
     "beyond_most", "reshaped", "lesion", "faded", "metal", "blank", "thickest",
 )  # fmt: skip
-"""Names in `Training.mix`: the fields of `augmentation.contrast.Mix`, which needs torch."""
+"""Names in `Training.mix`: the fields of `augmentation.contrast.ContrastMix`, which needs torch."""
 SPACE = ("rotation", "bend", "shift", "anywhere")
 """Names in `Training.space`: the single numbers of `augmentation.sampling.SpatialRange`."""
 
@@ -83,6 +83,7 @@ class Dataset:
 
     @property
     def selection(self) -> DatasetSelection:
+        """Which images and labels of the dataset are taken."""
         return DatasetSelection(
             contrasts=self.contrasts,
             label_suffixes=self.label_suffixes,
@@ -151,7 +152,7 @@ class Training:
     gpus: int = 1
     """More than one with nnU-Net's own trainers only, whose multi-GPU training gets it."""
     mix: Mapping[str, float] = field(default_factory=dict)
-    """How often each change of contrast is made (`augmentation.contrast.Mix`)."""
+    """How often each change of contrast is made (`augmentation.contrast.ContrastMix`)."""
     space: Mapping[str, float] = field(default_factory=dict)
     """How far patches are turned, bent and moved (`augmentation.sampling.SpatialRange`)."""
     cross_entropy: float = 2.0
@@ -195,10 +196,12 @@ class Recipe:
 
     @property
     def seen(self) -> tuple[Dataset, ...]:
+        """The datasets that are trained on."""
         return tuple(one for one in self.datasets if one.role == "seen")
 
     @property
     def unseen(self) -> tuple[Dataset, ...]:
+        """The datasets that are only tested on."""
         return tuple(one for one in self.datasets if one.role == "unseen")
 
     @property

@@ -78,6 +78,7 @@ class TrainingData:
 
     @property
     def known(self) -> bool:
+        """Whether the model says what it was trained on."""
         return bool(self.images or self.people)
 
     def has(self, case: TestCase) -> bool:
@@ -169,9 +170,9 @@ METRICS = tuple(one.name for one in fields(Measurement) if one.type == "float")[
 """The numeric columns, less the time."""
 
 
-def test_cases(found: Iterable[DatasetIndex]) -> tuple[TestCase, ...]:
+def test_cases(indexes: Iterable[DatasetIndex]) -> tuple[TestCase, ...]:
     """The labelled cases of BIDS datasets."""
-    cases = (case for one in found for case in one.labelled)
+    cases = (case for one in indexes for case in one.labelled)
     return tuple(_test_case(case) for case in cases)
 
 

@@ -87,7 +87,9 @@ class ContrastBias:
 
 
 def by_person(rows: Iterable[Measurement], metric: str) -> dict[str, float]:
-    """Each person's mean of a metric over their images."""
+    """Each person's mean of a metric over their images, in the metric's unit (mm, mm², % or a
+    share).
+    """
     values: Mapping[str, list[float]] = defaultdict(list)
     for row in rows:
         values[row.person].append(float(getattr(row, metric)))
@@ -140,7 +142,7 @@ def summary(rows: Sequence[Measurement], metric: str, largest_is_best: bool = Tr
 
 
 def wilcoxon(first: Sequence[float], second: Sequence[float]) -> float:
-    """Two-sided p-value of Wilcoxon's signed-rank test of paired values.
+    """Two-sided p-value, 0 to 1, of Wilcoxon's signed-rank test of paired values in any unit.
 
     Exact where no difference is zero or tied, otherwise by the normal approximation. All
     differences zero gives 1; fewer than two pairs give NaN.
@@ -158,7 +160,8 @@ def wilcoxon(first: Sequence[float], second: Sequence[float]) -> float:
 
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:
-    """p-values corrected by Holm's step-down procedure; NaN stays NaN and is not counted.
+    """The p-values, 0 to 1, corrected by Holm's step-down procedure; NaN stays NaN and is not
+    counted.
 
     Holm, Scandinavian Journal of Statistics 1979, 6:65.
     """

@@ -124,7 +124,7 @@ def write_curves(records: Mapping[str, Mapping[str, Sequence[float]]], path: Pat
 
 
 def read_curves(path: Path) -> dict[str, dict[str, list[float]]]:
-    """What `write_curves` wrote: the columns of each model."""
+    """The columns that `write_curves` wrote, by model: loss and Dice (0 to 1) of each epoch."""
     records: dict[str, dict[str, list[float]]] = {}
     for row in _rows(path):
         record = records.setdefault(row["model"], {})
@@ -150,11 +150,11 @@ def grouped(rows: Iterable[Measurement], *keys: str) -> dict[tuple[str, ...], li
     return groups
 
 
-def spread(found: Summary, digits: int) -> str:
+def spread(summary: Summary, digits: int) -> str:
     """Mean ± SD; the mean alone where there is one person."""
-    if found.people < 2:
-        return f"{found.mean:.{digits}f}"
-    return f"{found.mean:.{digits}f} ± {found.sd:.{digits}f}"
+    if summary.people < 2:
+        return f"{summary.mean:.{digits}f}"
+    return f"{summary.mean:.{digits}f} ± {summary.sd:.{digits}f}"
 
 
 def text(rows: Sequence[Measurement]) -> str:

@@ -104,7 +104,8 @@ def check_is_probability(probability: Volume, name: str) -> None:
 
 
 def binary_mask(mask: Volume, name: str, threshold: float = 0.5) -> Segmentation:
-    """A mask as 0/1 (x, y, z): of two values the higher is cord, of more what is above `threshold`.
+    """A mask as 0/1 (x, y, z): of two values the higher is cord, of more what is above `threshold`
+    (0 to 1).
 
     NaN is background.
 
@@ -131,7 +132,9 @@ def binary_mask(mask: Volume, name: str, threshold: float = 0.5) -> Segmentation
 
 
 def few_values(data: Array) -> tuple[float, ...]:
-    """The values of an array in order if they are few, else an empty tuple; NaN is left out."""
+    """The values of an array of any shape in ascending order, in its own unit, if they are few;
+    else an empty tuple. NaN is left out.
+    """
     some = np.unique(data.ravel()[:: max(1, data.size // 4096)])
     if len(some) > MOST_VALUES:
         return ()  # without sorting all voxels

@@ -28,11 +28,15 @@ from sct_deepseg_general.image.volume import Array, Grid, Probability, Segmentat
 __all__ = [
     "image_of",
     "labels_in",
+    "labels_of",
     "load",
     "load_labels",
     "load_map",
     "load_probability",
     "load_segmentation",
+    "map_of",
+    "nibabel_of",
+    "probability_of",
     "save",
     "volume_of",
 ]
@@ -102,7 +106,8 @@ def image_of(image: Any, name: str = "the image", *, nan_background: bool = True
 def load_segmentation(
     path: Path, threshold: float = 0.5, volume: int | None = None
 ) -> Segmentation:
-    """A mask as 0/1, uint8 (x, y, z): cord where the file's value is above `threshold`.
+    """A mask as 0/1, uint8 (x, y, z): cord where the file's value is above `threshold`, in the
+    file's own unit (0 to 1 for a probability).
 
     Unlike an image it may be empty. `volume` chooses one of a 4D mask, from 0.
 
@@ -122,8 +127,18 @@ def load_probability(path: Path, volume: int | None = None) -> Probability:
     ImageError
         As `load_map`; or its values go beyond 0 to 1.
     """
-    read = load_map(path, volume)
-    check_is_probability(read, str(path))
+    return probability_of(load_map(path, volume), str(path))
+
+
+def probability_of(read: Volume, name: str) -> Probability:
+    """The values of a map (x, y, z) as a probability, float32 in [0, 1]; NaN is background.
+
+    Raises
+    ------
+    ImageError
+        As `load_probability`.
+    """
+    check_is_probability(read, name)
     data = np.clip(np.nan_to_num(read.data.astype(np.float32)), 0, 1)
     return Probability(data, read.grid, read.header)
 
@@ -141,11 +156,24 @@ def load_map(path: Path, volume: int | None = None, choose: str = "-mask-volume"
         As `load`, but for the content; or the volumes differ and none is chosen, or there is no
         such volume.
     """
+    return map_of(_opened(Path(path)), str(path), volume, choose)
+
+
+def map_of(
+    image: Any, name: str, volume: int | None = None, choose: str = "-mask-volume"
+) -> Volume:
+    """A nibabel image of a mask or a map as a `Volume` (x, y, z), as `load_map` reads a file.
+
+    Raises
+    ------
+    ImageError
+        As `load_map`.
+    """
 
     def chosen(data: Array, shape: tuple[int, ...], name: str) -> tuple[Array, int]:
         return _one_volume(data, shape, name, (volume, choose)), 1
 
-    return _volume(_opened(Path(path)), str(path), chosen)
+    return _volume(image, name, chosen)
 
 
 def load_labels(path: Path) -> Volume:
@@ -158,14 +186,24 @@ def load_labels(path: Path) -> Volume:
     ImageError
         As `load_map`; or a value is negative or farther than 0.01 from an integer.
     """
-    read = load_map(path, choose="")
+    return labels_of(load_map(path, choose=""), str(path))
+
+
+def labels_of(read: Volume, name: str) -> Volume:
+    """The values of a map (x, y, z) as labels, int32; `name` is for messages.
+
+    Raises
+    ------
+    ImageError
+        As `load_labels`.
+    """
     data = np.nan_to_num(read.data.astype(np.float64), posinf=-1, neginf=-1)
     labels = np.rint(data)
     wrong = (np.abs(data - labels) > _ROUNDING) | (labels < 0) | (labels > np.iinfo(np.int32).max)
     if wrong.any():
         value = read.data[wrong].flat[0]
         raise ImageError(
-            f"{path} holds the value {value:.6g}, which is no label: labels are integers from 1 on."
+            f"{name} holds the value {value:.6g}, which is no label: labels are integers from 1 on."
         )
     return replace(read, data=labels.astype(np.int32))
 
@@ -234,9 +272,7 @@ def save(volume: Volume, path: Path, dtype: type | None = None) -> None:
     --------
     >>> save(load_segmentation(Path("t2_seg.nii.gz")), Path("copy.nii.gz"))
     """
-    kind = dtype or (np.uint8 if isinstance(volume, Segmentation) else np.float32)
-    with _without_remarks():
-        image = nib.Nifti1Image(np.asarray(volume.data, kind), None, _header_for(volume, kind))
+    image = nibabel_of(volume, dtype)
     _check_written(image, volume.grid, path)
     with write_whole(Path(path)) as temporary:
         if temporary.name.endswith(".gz"):
@@ -248,6 +284,16 @@ def save(volume: Volume, path: Path, dtype: type | None = None) -> None:
                 stream.write(image.to_bytes())
         else:
             temporary.write_bytes(image.to_bytes())
+
+
+def nibabel_of(volume: Volume, dtype: type | None = None) -> nib.Nifti1Image:
+    """A volume (x, y, z) as a nibabel image, with the geometry that `save` writes.
+
+    `dtype` is the type of the voxels; by default uint8 for a segmentation, else float32.
+    """
+    kind = dtype or (np.uint8 if isinstance(volume, Segmentation) else np.float32)
+    with _without_remarks():
+        return nib.Nifti1Image(np.asarray(volume.data, kind), None, _header_for(volume, kind))
 
 
 def _check_written(image: Any, grid: Grid, path: Path) -> None:

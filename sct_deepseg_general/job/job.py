@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -34,17 +34,20 @@ from sct_deepseg_general.image import nifti
 from sct_deepseg_general.image.companion import has_position
 from sct_deepseg_general.image.kinds import check_is_image
 from sct_deepseg_general.image.las import InLas
-from sct_deepseg_general.inference.pipeline import Options, Result, segment
+from sct_deepseg_general.image.volume import Volume
+from sct_deepseg_general.inference.pipeline import InferenceResult, Options, segment
 from sct_deepseg_general.inference.predictor import Predictor
 from sct_deepseg_general.job import levels as job_levels
 from sct_deepseg_general.job.labels import (
     has_no_cord,
     label_paths,
     labels_record,
+    labels_shown,
+    of_all_labels,
     unchecked,
     write_labels,
 )
-from sct_deepseg_general.job.outputs import Outputs, Provenance, write_sidecar
+from sct_deepseg_general.job.outputs import PRODUCER, Outputs, Provenance, write_sidecar
 from sct_deepseg_general.job.qc_files import areas_shown
 from sct_deepseg_general.levels.answer import LevelAnswer, LevelRequest
 from sct_deepseg_general.morphometry.morphometrics import Morphometrics
@@ -53,14 +56,24 @@ from sct_deepseg_general.norms.assess import Assessment, NormRequest, assessed
 from sct_deepseg_general.norms.centile import Calibrations
 from sct_deepseg_general.norms.columns import with_norms
 from sct_deepseg_general.qc.entry import QcEntry, SliceArea, add_entry
-from sct_deepseg_general.quality.assess import Evidence, assess
+from sct_deepseg_general.quality.assess import QualityEvidence, assess
 from sct_deepseg_general.quality.findings import Quality
 from sct_deepseg_general.quality.uncertainty import Doubt, IntervalFactors, doubt, with_interval
 from sct_deepseg_general.zoo.model import Model
 
-__all__ = ["Done", "Job", "QcPlace", "Request", "filed", "judged", "run", "slice_areas"]
-
-PRODUCER = f"sct_deepseg_sc_general {__version__}"
+__all__ = [
+    "Done",
+    "Job",
+    "QcPlace",
+    "Request",
+    "analysed",
+    "area_record",
+    "filed",
+    "judged",
+    "run",
+    "slice_areas",
+    "write",
+]
 
 
 @dataclass(frozen=True)
@@ -94,8 +107,12 @@ class Request:
     """Among whom to place each level's area and diameters."""
     levels: LevelRequest | None = None
     """Find the vertebral levels in the image, or check and complete those of `measures`."""
+    excel: bool = False
+    """Whether the table writes ranges in words, which no spreadsheet takes for a time."""
     names: Mapping[str, str] = field(default_factory=dict)
     """The paths of the volumes in `measures`, by the names of its fields, for messages."""
+    header: Mapping[str, Any] = field(default_factory=dict)
+    """Age, sex and day of a DICOM header that the user wants in the sidecar."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +126,9 @@ class Job:
     """The image as a BIDS URI, for the sidecar; "" for its file name."""
     channels: tuple[Path, ...] = ()
     """Further images that the model takes together with the first."""
+    sha256: str | None = None
+    """Of the image's file; None: of what the file holds when the outputs are written; "" for an
+    image without a file."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +136,7 @@ class Done:
     """The results of a job."""
 
     job: Job
-    result: Result
+    result: InferenceResult
     measured: Measured
     doubt: Doubt
     quality: Quality
@@ -132,6 +152,10 @@ class Done:
     """The row of the region that was asked for; None where the whole cord was."""
     sentences: tuple[str, ...] = ()
     """What the user should know of the files that go with the image."""
+    body: InLas | None = None
+    """The image, mask and probability in LAS."""
+    measures: CsaRequest = PER_SLICE
+    """What was measured, with the levels that were found."""
 
     @property
     def disc_file(self) -> tuple[Path, ...]:
@@ -158,14 +182,15 @@ class Done:
     def interval(self) -> tuple[float, float] | None:
         """The interval of the mean area in mm², None without cord.
 
-        Its ends are the means of the ends of all slices, as for errors with one common cause.
+        It is narrower than those of the slices; see `morphometry.region_interval`.
         """
-        lower, upper = self.table.area_lower, self.table.area_upper
-        if lower is None or upper is None or not self.table.slices.size:
-            return None
-        if self.region is not None:
-            return self._of_region("MEAN(area_lower)"), self._of_region("MEAN(area_upper)")
-        return float(np.nanmean(lower)), float(np.nanmean(upper))
+        slices = None if self.region is None else np.array(self.region.slices)
+        return self.table.mean_interval(slices)
+
+    @property
+    def repeated(self) -> tuple[float, float] | None:
+        """Where the mean area (mm²) of a second scan of the same person would lie, if known."""
+        return self.table.mean_repeat(self.mean_area)
 
     @property
     def region_name(self) -> str:
@@ -220,14 +245,54 @@ def run(
     started = time.perf_counter()
     stamp = FileStamp.if_present(job.image)
     image = nifti.load(job.image)
+    others = [nifti.load(path) for path in job.channels]
+    done = analysed(image, job, predictor, request, progress, others)
+    if FileStamp.if_present(job.image) != stamp:
+        raise ImageError(f"{job.image} changed while it was worked on: run again.")
+    write(done, predictor, request)
+    done = replace(done, seconds=time.perf_counter() - started)
+    if request.qc is None:
+        return done
+    return replace(done, qc_page=_show(done, predictor, request, request.qc))
+
+
+def analysed(
+    image: Volume,
+    job: Job,
+    predictor: Predictor,
+    request: Request,
+    progress: Callable[[int, int], None] | None = None,
+    others: Sequence[Volume] = (),
+) -> Done:
+    """Segment and measure an image, and check the quality; no file is read or written.
+
+    Parameters
+    ----------
+    image
+        Intensities (x, y, z) on their grid.
+    job
+        The names of the image and its outputs, for messages and for `write`.
+    predictor
+        The loaded model.
+    request
+        What is measured.
+    progress
+        Called with the number of patches that the network has done, and of all patches.
+    others
+        Further images that the model takes together with the first.
+
+    Raises
+    ------
+    ImageError
+        The image, or a volume of the request, cannot be used.
+    """
     check_is_image(image, str(job.image))
     measures, sentences = on_grid_of(image, request.measures, str(job.image), request.names)
     request = replace(request, measures=measures)
-    others = [nifti.load(path) for path in job.channels]
     result = segment(image, predictor, request.options, progress, others)
     model = predictor.model
     if has_no_cord(model, request.options.label):
-        return _without_cord(job, result, predictor, request, (started, stamp))
+        return _without_cord(job, result, predictor, request)
     threshold = request.options.cleaning(model.threshold).threshold
     body = in_las(result)
     answer = job_levels.level_answer(
@@ -248,57 +313,38 @@ def run(
         sentences = (*sentences, aside) if aside else sentences
     done = Done(
         job, result, measured, doubted, quality, 0.0,
-        levels=answer, region=region, sentences=sentences,
+        levels=answer, region=region, sentences=sentences, body=body, measures=request.measures,
     )  # fmt: skip
     if request.levels is not None and request.levels.c2c3:
         done = replace(done, c2c3=job_levels.c2c3_area(measured, answer))
     if request.norms is not None:
         done = _among_norms(done, request.norms, model)
-    if FileStamp.if_present(job.image) != stamp:
-        raise ImageError(f"{job.image} changed while it was worked on: run again.")
-    _write(done, predictor, request)
-    done = replace(done, seconds=time.perf_counter() - started)
-    if request.qc is None:
-        return done
-    return replace(done, qc_page=_show(done, predictor, request, request.qc, body))
+    return done
 
 
 def _without_cord(
-    job: Job,
-    result: Result,
-    predictor: Predictor,
-    request: Request,
-    began: tuple[float, FileStamp | None],
+    job: Job, result: InferenceResult, predictor: Predictor, request: Request
 ) -> Done:
     """The result of a model, or a label, that is not the cord: without areas and their checks."""
-    started, stamp = began
     model = predictor.model
     nothing = replace(
         result,
         segmentation=replace(result.segmentation, data=np.zeros_like(result.segmentation.data)),
     )
-    request = replace(request, csa=False, measures=PER_SLICE, levels=None, norms=None)
-    body = in_las(nothing)
-    measured, doubted = _measured(nothing, body, request, (model, model.threshold))
+    request = replace(request, measures=PER_SLICE, levels=None, norms=None)
+    measured, doubted = _measured(nothing, in_las(nothing), request, (model, model.threshold))
     inside = result.probability.data[result.segmentation.data > 0]
     quality = Quality("warn", unchecked(result), float(inside.mean()) if inside.size else 0.0)
-    done = Done(job, result, measured, doubted, quality, 0.0)
-    if FileStamp.if_present(job.image) != stamp:
-        raise ImageError(f"{job.image} changed while it was worked on: run again.")
-    _write(done, predictor, request)
-    done = replace(done, seconds=time.perf_counter() - started)
-    if request.qc is None:
-        return done
-    return replace(done, qc_page=_show(done, predictor, request, request.qc, in_las(result)))
+    return Done(job, result, measured, doubted, quality, 0.0, body=in_las(result))
 
 
-def in_las(result: Result) -> InLas:
+def in_las(result: InferenceResult) -> InLas:
     """A result's image, mask and probability in LAS."""
     return InLas.of(result.image, result.segmentation, result.probability)
 
 
 def _measured(
-    result: Result, body: InLas, request: Request, by: tuple[Model, float]
+    result: InferenceResult, body: InLas, request: Request, by: tuple[Model, float]
 ) -> tuple[Measured, Doubt]:
     """The areas with their interval, and the uncertainty; `by` is the model and threshold."""
     model, threshold = by
@@ -314,7 +360,7 @@ def _measured(
 
 
 def judged(
-    result: Result,
+    result: InferenceResult,
     table: Morphometrics,
     doubted: Doubt,
     model: Model,
@@ -340,7 +386,7 @@ def judged(
     """
     body = body or in_las(result)
     return assess(
-        Evidence(
+        QualityEvidence(
             segmentation=body.segmentation,
             probability=body.probability,
             table=table,
@@ -360,7 +406,7 @@ def judged(
 
 def _among_norms(done: Done, norms: NormRequest, model: Model) -> Done:
     """The result with each level's place among the norms, and its columns in a table of levels."""
-    norms = replace(norms, repeat=IntervalFactors.from_record(model.intervals).repeat)
+    norms = replace(norms, repeat=done.table.repeat)
     found = assessed(
         done.table, done.measured.single_levels, norms, Calibrations.from_record(model.norms)
     )
@@ -370,10 +416,18 @@ def _among_norms(done: Done, norms: NormRequest, model: Model) -> Done:
     return replace(done, norms=found, measured=replace(done.measured, table=rows))
 
 
-def _write(done: Done, predictor: Predictor, request: Request) -> None:
+def write(done: Done, predictor: Predictor, request: Request) -> None:
+    """Write the outputs of a result: all of them, or none.
+
+    Raises
+    ------
+    OutputError
+        A file cannot be written.
+    """
     outputs, result = done.job.outputs, done.result
     model, label = predictor.model, request.options.label
-    paths = outputs.paths(request.csa, request.soft)
+    csa = request.csa and not has_no_cord(model, label)
+    paths = outputs.paths(csa, request.soft)
     further = label_paths(model, label, outputs)
     with written_together((*paths, *done.disc_file, *further)) as temporary:
         write_labels(result, model, label, outputs, temporary, done.measured.levels)
@@ -381,12 +435,14 @@ def _write(done: Done, predictor: Predictor, request: Request) -> None:
             nifti.save(job_levels.disc_labels(done.levels, result.image), temporary[path], np.uint8)
         if request.soft:
             nifti.save(result.probability, temporary[outputs.soft])
-        if request.csa:
-            rows, source = done.measured.table, str(outputs.segmentation)
+        if csa:
+            rows = replace(done.measured.table, spelled=request.excel)
+            source = str(outputs.segmentation)
             status, reasons = done.quality.status, done.quality.reasons
             write_csa(
-                temporary[outputs.csa], rows, source, PRODUCER, status=status, reasons=reasons
-            )
+                temporary[outputs.csa], rows, source, PRODUCER,
+                status=status, reasons=reasons,
+            )  # fmt: skip
         provenance = _provenance(done, predictor, request)
         provenance = replace(provenance, mask_sha256=sha256(temporary[outputs.segmentation]))
         write_sidecar(provenance, temporary[outputs.sidecar])
@@ -396,6 +452,7 @@ def _provenance(done: Done, predictor: Predictor, request: Request) -> Provenanc
     model, options = predictor.model, request.options
     return Provenance(
         image=done.job.image,
+        image_sha256=done.job.sha256,
         model_key=model.key,
         model_digest=model.digest,
         engine=predictor.engine.name,
@@ -411,20 +468,24 @@ def _provenance(done: Done, predictor: Predictor, request: Request) -> Provenanc
             "fill_holes": options.fill_holes,
             "exact": options.exact,
             "uncertainty": options.uncertainty,
+            **({"smallest": options.smallest.text} if options.smallest else {}),
+            "angle_correction": done.measures.angle_correction,
+            "centreline": done.measures.fit.algorithm,
         },
-        area=_area(done, IntervalFactors.from_record(model.intervals)),
+        area=area_record(done, IntervalFactors.from_record(model.intervals)),
         **labels_record(done.result, model, options.label, done.job.outputs),
         norms={} if done.norms is None else done.norms.summary(),
+        header=request.header,
         levels=job_levels.levels_record(done.levels, done.c2c3),
     )
 
 
-def _area(done: Done, factors: IntervalFactors) -> dict[str, Any]:
+def area_record(done: Done, factors: IntervalFactors) -> dict[str, Any]:
     """The mean area over the slices with cord, in mm², and its interval."""
     interval = done.interval
     if interval is None:
         return {}
-    repeated = factors.repeated(done.mean_area)
+    repeated = done.repeated
     again = {} if repeated is None else {"Repeat": [round(end, 3) for end in repeated]}
     named = {"Region": done.region_name} if done.region is not None else {}
     return {
@@ -439,13 +500,17 @@ def _area(done: Done, factors: IntervalFactors) -> dict[str, Any]:
     }
 
 
-def _show(done: Done, predictor: Predictor, request: Request, place: QcPlace, body: InLas) -> Path:
-    result = done.result
+def _show(done: Done, predictor: Predictor, request: Request, place: QcPlace) -> Path:
+    result, body, label = done.result, done.body, request.options.label
+    labels = labels_shown(result, predictor.model, label)
+    alone = bool(labels) and has_no_cord(predictor.model, label)
+    if alone:  # there is no main label: all are shown
+        result, body = of_all_labels(result), None
     dataset, subject, contrast = filed(done.job.image)
     entry = QcEntry(
         image=result.image,
         segmentation=result.segmentation,
-        probability=result.probability,
+        probability=None if alone else result.probability,
         body=body,
         box=result.location.box.on_axes(result.oriented, result.image.grid),
         csa=slice_areas(done),
@@ -466,6 +531,7 @@ def _show(done: Done, predictor: Predictor, request: Request, place: QcPlace, bo
         c2c3=job_levels.c2c3_words(done.c2c3),
         region=done.region_name,
         region_slices=() if done.region is None else done.region.slices,
+        labels=labels,
     )
     return add_entry(place.folder, entry, at_once=place.at_once)
 

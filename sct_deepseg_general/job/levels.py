@@ -13,7 +13,7 @@ from sct_deepseg_general.image.volume import Segmentation, Volume
 from sct_deepseg_general.levels.answer import Given, LevelAnswer, LevelRequest, answered
 from sct_deepseg_general.levels.discs import Disc
 from sct_deepseg_general.levels.responses import embedded_network
-from sct_deepseg_general.qc.display import Disc as ShownDisc
+from sct_deepseg_general.qc.display import DiscMark
 
 __all__ = [
     "c2c3_area",
@@ -28,7 +28,7 @@ __all__ = [
 
 
 def level_answer(
-    image: Volume, mask: Segmentation, measures: CsaRequest, wanted: LevelRequest | None
+    image: Volume, mask: Segmentation, measures: CsaRequest, request: LevelRequest | None
 ) -> LevelAnswer | None:
     """The vertebral levels of an image; None if they are not requested or there is no cord.
 
@@ -40,7 +40,7 @@ def level_answer(
         The cord, on the grid of the image.
     measures
         Holds the discs or the level map that the user gave, if any.
-    wanted
+    request
         How levels are found; None for no levels.
 
     Raises
@@ -48,9 +48,9 @@ def level_answer(
     ImageError
         The disc that the user gave is not in the cord.
     """
-    if wanted is None or not mask.data.any():
+    if request is None or not mask.data.any():
         return None
-    given = Given(measures.discs, measures.level_map, wanted.anchor)
+    given = Given(measures.discs, measures.level_map, request.anchor)
     return answered(image, mask, embedded_network(), given)
 
 
@@ -88,7 +88,11 @@ def levels_record(answer: LevelAnswer | None, c2c3: C2C3 | None) -> dict[str, An
         }
     if c2c3 is not None:
         figures = {"Area": c2c3.area, "Lower": c2c3.lower, "Upper": c2c3.upper}
-        rounded = {name: v if v is None else round(v, 3) for name, v in figures.items()}
+        rounded: dict[str, Any] = {
+            name: v if v is None else round(v, 3) for name, v in figures.items()
+        }
+        if c2c3.repeat is not None:
+            rounded["Repeat"] = [round(end, 3) for end in c2c3.repeat]
         reasons = {"Status": c2c3.status, "Reasons": list(c2c3.reasons)}
         record["C2C3"] = {**rounded, "Slices": list(c2c3.slices), **reasons}
     return record
@@ -120,14 +124,13 @@ def disc_labels(answer: LevelAnswer | None, image: Volume) -> Volume:
     )
 
 
-def discs_shown(answer: LevelAnswer | None) -> tuple[ShownDisc, ...]:
+def discs_shown(answer: LevelAnswer | None) -> tuple[DiscMark, ...]:
     """The discs that the QC page shows; empty if their numbers are not known."""
     found = answer.found if answer is not None else None
     if found is None or found.status != "ok":
         return ()
     return tuple(
-        ShownDisc(disc.number, disc.point, disc.origin in ("found", "given"))
-        for disc in found.discs
+        DiscMark(disc.number, disc.point, disc.origin in ("found", "given")) for disc in found.discs
     )
 
 

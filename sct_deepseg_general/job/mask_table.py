@@ -19,7 +19,14 @@ from sct_deepseg_general.image.nifti import labels_in, load_map
 from sct_deepseg_general.image.volume import Volume
 from sct_deepseg_general.job.outputs import PROGRAM, stem_of
 
-__all__ = ["MaskStatus", "read_mask", "status_path", "write_status"]
+__all__ = [
+    "MaskStatus",
+    "chosen_label",
+    "read_mask",
+    "status_path",
+    "status_record",
+    "write_status",
+]
 
 
 @dataclass(frozen=True)
@@ -55,21 +62,32 @@ def read_mask(path: Path, label: int | None = None, volume: int | None = None) -
         The file cannot be read, it holds several labels or volumes of which none is chosen, the
         label is not in it, or it is an image.
     """
-    read = load_map(path, volume)
+    return chosen_label(load_map(path, volume), str(path), label)
+
+
+def chosen_label(read: Volume, name: str, label: int | None = None) -> Volume:
+    """A mask (x, y, z), or one label of a map of labels; `name` is for messages.
+
+    Raises
+    ------
+    ImageError
+        The map holds several labels of which none is chosen, the label is not in it, or it is an
+        image.
+    """
     labels = labels_in(read)
     if label is None:
         if labels:
             raise ImageError(
-                f"{path} is a map of the labels {_listed(labels)}, not a mask: choose the "
+                f"{name} is a map of the labels {_listed(labels)}, not a mask: choose the "
                 "cord's label with -mask-label."
             )
-        check_is_mask(read, str(path))
+        check_is_mask(read, name)
         return _without_nan(read)
     chosen = np.abs(read.data - label) <= 0.01
     if not label or not chosen.any():
         there = labels or tuple(int(value) for value in np.unique(np.rint(read.data)) if value)
         listed = _listed(there)
-        raise ImageError(f"{path} does not hold the label {label}: its labels are {listed}.")
+        raise ImageError(f"{name} does not hold the label {label}: its labels are {listed}.")
     return Volume(chosen.astype(np.uint8), read.grid, read.header)
 
 
@@ -102,16 +120,24 @@ def write_status(
         The file cannot be written, or what is there is not such a file.
     """
     before = _existing(path) if append and path.exists() else []
-    record = {
+    record = status_record(mask, table, status)
+    text = (
+        json.dumps({"Schema": "status-1", "Masks": [*before, record]}, indent=2, ensure_ascii=False)
+        + "\n"
+    )
+    with write_whole(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def status_record(mask: Path, table: Table, status: MaskStatus) -> dict[str, Any]:
+    """The status and the regions of a mask for a JSON file; no regions if there are many."""
+    return {
         "Mask": str(mask),
         "Status": status.status,
         "Reasons": list(status.reasons),
         "GeneratedBy": [{"Name": PROGRAM, "Version": __version__}],
         "Regions": [_region(row, table) for row in table.rows] if len(table.rows) <= 60 else [],
     }
-    text = json.dumps({"Masks": [*before, record]}, indent=2, ensure_ascii=False) + "\n"
-    with write_whole(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
 
 
 def _existing(path: Path) -> list[Any]:

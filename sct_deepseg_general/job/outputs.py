@@ -16,6 +16,7 @@ from sct_deepseg_general.files import sha256, write_whole
 __all__ = [
     "CODE_URL",
     "MASK_HASH",
+    "PRODUCER",
     "PROGRAM",
     "Outputs",
     "Provenance",
@@ -29,6 +30,8 @@ __all__ = [
 
 PROGRAM = "sct_deepseg_sc_general"
 """The name of the program in sidecars and dataset descriptions."""
+PRODUCER = f"{PROGRAM} {__version__}"
+"""Name and version of the program, for the column "SCT Version" of every table."""
 MASK_HASH = "MaskSHA256"
 """The key of the sidecar that holds the SHA-256 of the mask file."""
 CODE_URL = "https://github.com/sct-pipeline/sct-deepseg-general"
@@ -77,11 +80,15 @@ class Provenance:
     """Number of voxels without a value (NaN) in the image."""
     source: str = ""
     """The BIDS URI of the image; "" for its file name."""
+    image_sha256: str | None = None
+    """SHA-256 of the image's file; None: of what the file holds now; "" for no file."""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     area: Mapping[str, Any] = field(default_factory=dict)
     """The mean area and its interval in mm², under the names that the sidecar uses."""
     norms: Mapping[str, Any] = field(default_factory=dict)
     """Where the levels lie among the norms; left out of the sidecar where it is empty."""
+    header: Mapping[str, Any] = field(default_factory=dict)
+    """Age, sex and day of a DICOM header, where they are kept."""
     main: str = ""
     """What an imported model's mask shows; "" for the spinal cord."""
     labels: Mapping[str, Any] = field(default_factory=dict)
@@ -209,8 +216,21 @@ def read_sidecar(path: Path) -> Mapping[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
+def _sources(made: Provenance) -> dict[str, Any]:
+    """The image that the mask is of; nothing where it was in memory only."""
+    if made.image_sha256 == "":
+        return {}
+    source = made.source or made.image.name
+    return {
+        "Sources": [source],
+        "SourcesSHA256": [made.image_sha256 or sha256(made.image)],
+        "SpatialReference": source,
+    }
+
+
 def _sidecar(made: Provenance) -> dict[str, Any]:
     return {
+        "Schema": "sidecar-1",
         "Description": f"{_described(made)}, on the grid of the image.",
         "Type": "ROI",
         "GeneratedBy": [
@@ -222,9 +242,7 @@ def _sidecar(made: Provenance) -> dict[str, Any]:
                 "ModelSHA256": made.model_digest,
             }
         ],
-        "Sources": [made.source or made.image.name],
-        "SourcesSHA256": [sha256(made.image)],
-        "SpatialReference": made.source or made.image.name,
+        **_sources(made),
         MASK_HASH: made.mask_sha256,
         "Engine": made.engine,
         "Device": made.device,
@@ -236,6 +254,7 @@ def _sidecar(made: Provenance) -> dict[str, Any]:
         **({"Region": dict(made.region)} if made.region else {}),
         **({"AmongNorms": dict(made.norms)} if made.norms else {}),
         **made.levels,
+        **made.header,
         "Status": made.status,
         "Reasons": list(made.reasons),
     }

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from sct_deepseg_general.level_training.degradation import degraded, narrowed, wavy
 from sct_deepseg_general.level_training.painting import Spine, painted, remapped
-from sct_deepseg_general.level_training.subjects import BACK, Subject, levels_at
+from sct_deepseg_general.level_training.subjects import BACK, TrainingSubject, levels_at
 from sct_deepseg_general.levels.responses import LEVEL_UNIT
 from sct_deepseg_general.levels.strip import COLUMNS, channels, in_view
 
@@ -41,6 +41,7 @@ class Mix:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Mix:
+        """The mix with the probabilities that `values` names; other names in it are left out."""
         known = {field.name for field in fields(cls)}
         return cls(**{key: float(value) for key, value in values.items() if key in known})
 
@@ -62,7 +63,7 @@ class Example:
     numbered: float
 
 
-def example(subject: Subject, mix: Mix, rng: np.random.Generator) -> Example:
+def example(subject: TrainingSubject, mix: Mix, rng: np.random.Generator) -> Example:
     """A random example of a subject."""
     strip = subject.strip(int(rng.integers(-4, 5)), int(rng.integers(2, 5)))
     low, high = np.nanpercentile(strip, [1, 99.7])
@@ -89,7 +90,7 @@ class _Placed:
     front: Floats
 
 
-def _placed(strip: Floats, subject: Subject, rng: np.random.Generator) -> _Placed:
+def _placed(strip: Floats, subject: TrainingSubject, rng: np.random.Generator) -> _Placed:
     """The strip stretched, tilted, bent, and put somewhere on an example's rows."""
     from scipy.ndimage import map_coordinates
 
@@ -138,7 +139,9 @@ def _rows(count: int, stretch: float, rng: np.random.Generator) -> Floats:
     return rows
 
 
-def _recoloured(placed: _Placed, subject: Subject, mix: Mix, rng: np.random.Generator) -> Floats:
+def _recoloured(
+    placed: _Placed, subject: TrainingSubject, mix: Mix, rng: np.random.Generator
+) -> Floats:
     """The strip in other greys, sometimes with a painted spine over it."""
     image, there = placed.image, placed.discs > _GONE
     kind = rng.random()

@@ -12,7 +12,9 @@ Mask = NDArray[np.bool_]
 
 
 def wavy(count: int, width: float, amplitude: float, rng: np.random.Generator) -> Floats:
-    """A smooth random curve of `count` values that turns about every `width`."""
+    """A smooth random curve, shape (count,), that turns about every `width` values; `amplitude` is
+    the standard deviation of its turning points.
+    """
     knots = max(2, int(count / width) + 3)
     heights = rng.normal(0, amplitude, knots)
     return np.interp(np.linspace(0, knots - 1, count), np.arange(knots), heights)
@@ -21,8 +23,8 @@ def wavy(count: int, width: float, amplitude: float, rng: np.random.Generator) -
 def degraded(
     image: Floats, rng: np.random.Generator, *, thick: float, thickest: float = 8.0
 ) -> Floats:
-    """The strip with shading, then thick slices (with the probability `thick`) or blur, then
-    noise.
+    """The strip (rows, columns) with shading, then thick slices (with the probability `thick`, up
+    to `thickest` mm) or blur, then noise.
     """
     from scipy.ndimage import gaussian_filter
 
@@ -42,7 +44,9 @@ def degraded(
 
 
 def thick_slices(image: Floats, mm: float, slope: float, rng: np.random.Generator) -> Floats:
-    """Averaged over slices of `mm` mm that rise by `slope` rows a column, and interpolated."""
+    """The strip (rows, columns) averaged over slices of `mm` mm that rise by `slope` rows for each
+    column, and interpolated.
+    """
     from scipy.ndimage import uniform_filter1d
 
     rows, columns = image.shape
@@ -65,7 +69,8 @@ def thick_slices(image: Floats, mm: float, slope: float, rng: np.random.Generato
 def narrowed(
     inside: Mask, columns: Floats, held: tuple[int, int], rng: np.random.Generator
 ) -> Mask:
-    """A smaller field of view: cut above and below along slanted lines, in front and behind.
+    """A smaller field of view: the mask (rows, columns) cut above and below along slanted lines,
+    and in front and behind. `columns` are the positions (mm) of the columns in front of the course.
 
     `held` are the first and last row of the strip that hold image.
     """

@@ -45,6 +45,7 @@ class DiscNet(nn.Module):  # type: ignore[misc]  # torch's own types are not rea
         self.head = nn.Conv1d(width, outputs, 1)
 
     def forward(self, strip: Tensor) -> Tensor:
+        """The output channels (batch, channels, rows) for strips (batch, 3, rows, columns)."""
         seen = self.flat(strip).permute(0, 1, 3, 2).flatten(1, 2)
         answer: Tensor = self.head(self.along(torch.relu(self.pooled(seen))))
         return answer

@@ -29,7 +29,9 @@ class Spine:
 
 
 def remapped(image: Floats, rng: np.random.Generator) -> Floats:
-    """The intensities through a random continuous curve; every second one rises or falls."""
+    """The intensities, 0 to 1 in any shape, through a random continuous curve, which rises or falls
+    in every second case.
+    """
     count = int(rng.integers(3, 7))
     knots = np.concatenate([[0.0], np.sort(rng.uniform(0, 1, count - 2)), [1.0]])
     values = rng.uniform(0, 1, count)
@@ -40,7 +42,9 @@ def remapped(image: Floats, rng: np.random.Generator) -> Floats:
 
 
 def painted(image: Floats, spine: Spine, rng: np.random.Generator) -> Floats:
-    """The strip with fluid, cord, vertebrae and discs in greys of their own, and blurred."""
+    """The strip (rows, columns) with fluid, cord, vertebrae and discs in intensities of their own,
+    0 to 1, blurred.
+    """
     from scipy.ndimage import gaussian_filter
 
     brush = _Brush(image, rng)

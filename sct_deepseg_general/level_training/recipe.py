@@ -59,6 +59,7 @@ class LevelRecipe:
         return next((one for one in self.sources if fnmatchcase(image, one.images)), None)
 
     def as_dict(self) -> dict[str, Any]:
+        """The recipe as it is written to JSON."""
         return {"kind": KIND, **asdict(self)}
 
 

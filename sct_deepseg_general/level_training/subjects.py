@@ -12,7 +12,7 @@ from sct_deepseg_general.level_training.table import KnownDiscs
 from sct_deepseg_general.levels.course import course_of
 from sct_deepseg_general.levels.strip import sampled
 
-__all__ = ["BACK", "Subject", "levels_at", "subject_of"]
+__all__ = ["BACK", "TrainingSubject", "levels_at", "subject_of"]
 
 Floats = NDArray[np.float64]
 
@@ -28,7 +28,7 @@ _TOP = -1.5  # the level up to which the scale is extrapolated: about the forame
 
 
 @dataclass(frozen=True, eq=False)
-class Subject:
+class TrainingSubject:
     """Sums over the sides, so that a mean over any of them is a difference.
 
     `total` and `count` have the axes (rows, columns, sides + 1); `rows` and `numbers` are the
@@ -52,7 +52,7 @@ class Subject:
         return np.where(count >= min(3, half), total / np.maximum(count, 1), np.nan)
 
 
-def subject_of(image: Volume, mask: Volume, discs: KnownDiscs, *, exact: bool) -> Subject:
+def subject_of(image: Volume, mask: Volume, discs: KnownDiscs, *, exact: bool) -> TrainingSubject:
     """The image straightened along the mask's centreline, with its discs.
 
     Raises:
@@ -64,7 +64,7 @@ def subject_of(image: Volume, mask: Volume, discs: KnownDiscs, *, exact: bool) -
     nearest = np.clip(np.rint(rows).astype(int), 0, len(course.points) - 1)
     ahead = ((discs.points - course.points[nearest]) * course.front[nearest]).sum(axis=1)
     inside = np.isfinite(block)
-    return Subject(
+    return TrainingSubject(
         total=_sums(np.where(inside, block, 0)),
         count=_sums(inside),
         numbers=discs.numbers,
@@ -80,7 +80,7 @@ def _sums(values: NDArray[np.generic]) -> Floats:
     return np.concatenate([np.zeros((*sums.shape[:-1], 1)), sums], axis=-1)
 
 
-def levels_at(rows: Floats, subject: Subject) -> tuple[Floats, NDArray[np.bool_]]:
+def levels_at(rows: Floats, subject: TrainingSubject) -> tuple[Floats, NDArray[np.bool_]]:
     """The level at each row, with fraction, and where it is known.
 
     Between discs it is linear; above the uppermost disc it goes on at the person's own scale,

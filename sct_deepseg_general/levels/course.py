@@ -46,7 +46,7 @@ class Course:
 
     @property
     def left(self) -> Floats:
-        """Unit vectors to the left of the body."""
+        """Unit vectors (RAS) to the left of the body, shape (rows, 3)."""
         return np.cross(self.up, self.front)
 
     def rows_of(self, points: Floats) -> Floats:

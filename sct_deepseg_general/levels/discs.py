@@ -50,7 +50,8 @@ def as_volume(discs: Iterable[Disc], grid: Grid) -> Volume:
 
 
 def rows_given(discs: Volume, course: Course) -> dict[int, float]:
-    """The row along the course of each disc of a label map, by its number.
+    """The row (with fraction) along the course of each disc of a label map (x, y, z), by its
+    number.
 
     The labels 49 and 50 (pontomedullary groove and junction) are no discs and left out.
     """

@@ -34,7 +34,9 @@ class Evidence:
     offset: float
 
     def figures(self) -> dict[str, float]:
-        """The figures by name, rounded."""
+        """The figures by name, rounded to 3 decimals, in the units of the fields (mm, levels, 0 to
+        1).
+        """
         values = asdict(self)
         values |= values.pop("tissue")
         return {name: round(float(value), 3) for name, value in values.items()}

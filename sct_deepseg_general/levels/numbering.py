@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from sct_deepseg_general.levels.responses import Responses
 
-__all__ = ["FIRST", "LAST", "SEEN", "SPACING", "Numbering", "Place", "Weights", "numbered"]
+__all__ = ["FIRST", "LAST", "SEEN", "SPACING", "NumberedDisc", "Numbering", "Weights", "numbered"]
 
 Floats = NDArray[np.float64]
 
@@ -51,7 +51,7 @@ class Weights:
 
 
 @dataclass(frozen=True)
-class Place:
+class NumberedDisc:
     """A disc's number, its row in the strip, and the response there (0 to 1)."""
 
     number: int
@@ -65,7 +65,7 @@ class Numbering:
     numbering, in log odds; `scale` the person's size against the population.
     """
 
-    places: tuple[Place, ...]
+    places: tuple[NumberedDisc, ...]
     margin: float
     scale: float
 
@@ -101,7 +101,7 @@ def numbered(
     return Numbering(_seen(places, given or {}), best.score - other.score, best.scale)
 
 
-def _seen(places: Sequence[Place], given: Mapping[int, float]) -> tuple[Place, ...]:
+def _seen(places: Sequence[NumberedDisc], given: Mapping[int, float]) -> tuple[NumberedDisc, ...]:
     """The places without those at the two ends where no disc was seen."""
     kept = [n for n, one in enumerate(places) if one.response >= SEEN or one.number in given]
     return tuple(places[kept[0] : kept[-1] + 1]) if kept else ()
@@ -215,12 +215,12 @@ def _borders(
     return np.asarray(begin), np.asarray(end)
 
 
-def _place(number: int, row: int, disc: Floats) -> Place:
+def _place(number: int, row: int, disc: Floats) -> NumberedDisc:
     """The disc at a row, moved to the middle of the response around it."""
     span = slice(max(0, row - 2), row + 3)
     response = float(disc[max(0, row - 1) : row + 2].max())
     if disc[row] <= 0.15:
-        return Place(number, float(row), response)
+        return NumberedDisc(number, float(row), response)
     weight = disc[span] + 1e-6
     at = np.arange(span.start, span.start + weight.size)
-    return Place(number, float((at * weight).sum() / weight.sum()), response)
+    return NumberedDisc(number, float((at * weight).sum() / weight.sum()), response)

@@ -153,7 +153,9 @@ def slices_at(
 def missing_length(
     distance: float, distances: Floats, slices: tuple[int, ...], extent: float = EXTENT
 ) -> float:
-    """How many mm of the window the slices do not cover; 0 where less than a slice is missing."""
+    """How many mm of the window the slices do not cover; 0 where less than a slice is missing.
+    `distances`, shape (all slices of the image,), are mm from the PMJ.
+    """
     along = distances[np.isfinite(distances)]
     step = float(np.median(np.abs(np.diff(along)))) if along.size > 1 else extent
     lost = len(set(_window(distance, distances, extent)) - set(slices)) * step

@@ -63,6 +63,7 @@ class DiscModel:
 
     @property
     def network(self) -> Path:
+        """The network's file, in OpenVINO's form."""
         return self.folder / "network.xml"
 
 

@@ -87,7 +87,9 @@ def embedded_network() -> DiscNetwork:
 
 
 def decoded(values: dict[str, Floats], visible: NDArray[np.bool_]) -> Responses:
-    """The network's channels, by name, as what they mean."""
+    """The network's output channels, each of shape (rows,), as responses: probabilities 0 to 1, and
+    levels with their spread. `visible`, shape (rows,), says which rows are in view.
+    """
     return Responses(
         disc=_probability(values["disc"]),
         c2c3=_probability(values["c2c3"]),

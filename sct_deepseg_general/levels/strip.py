@@ -40,7 +40,7 @@ class Strip:
 
     @property
     def visible(self) -> NDArray[np.bool_]:
-        """The rows in which the vertebral bodies are in view."""
+        """The rows in which the vertebral bodies are in view: bool, shape (rows,)."""
         return in_view(np.isfinite(self.data))
 
 
@@ -81,7 +81,9 @@ def side_mean(block: Floats) -> Floats:
 
 
 def in_view(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The rows more than half of whose columns at the vertebral bodies are inside."""
+    """The rows of `inside` (rows, columns) more than half of whose columns at the vertebral bodies
+    are inside: bool, shape (rows,).
+    """
     first, last = (column - COLUMNS[0] for column in _SPINE)
     return np.asarray(inside[:, first:last].mean(axis=1) > 0.5)
 

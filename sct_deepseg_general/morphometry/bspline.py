@@ -34,10 +34,11 @@ class Spline:
     order: int
 
     def __call__(self, at: Floats) -> Floats:
+        """The values y at the positions `at`, both of shape (n,)."""
         return np.asarray(basis(at, self.knots, self.order) @ self.coefficients)
 
     def slope(self, at: Floats) -> Floats:
-        """dy/dx."""
+        """The slope dy/dx at the positions `at`, both of shape (n,); `at` is in the unit of x."""
         return np.asarray(slope_basis(at, self.knots, self.order) @ self.coefficients)
 
 
@@ -73,7 +74,7 @@ def basis(at: Floats, knots: Floats, order: int) -> Floats:
 
 
 def slope_basis(at: Floats, knots: Floats, order: int) -> Floats:
-    """Slopes of every B-spline at `at`, (points, knots - order)."""
+    """Slopes of every B-spline at `at`, shape (points, knots - order)."""
     lower = basis(at, knots, order - 1)
     width = knots[order - 1 :] - knots[: knots.size - order + 1]
     scaled = (order - 1) * _ratio(lower, width)
@@ -81,7 +82,8 @@ def slope_basis(at: Floats, knots: Floats, order: int) -> Floats:
 
 
 def smoothing_spline(x: Floats, y: Floats, smoothing: float, degree: int = 3) -> Spline:
-    """The smoothest spline whose squared residuals sum to `smoothing`; `x` ascends.
+    """The smoothest spline through points `x`, `y` of shape (n,), `x` ascending, whose squared
+    residuals sum to `smoothing` (in the unit of y, squared).
 
     `degree` is 1 or 3, and there are more points than that.
     """

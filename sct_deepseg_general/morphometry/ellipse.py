@@ -30,6 +30,7 @@ class Moments:
 
     @property
     def centre(self) -> tuple[float, float]:
+        """The centre of mass (row, column), in pixels of the frame."""
         return self.row / self.count, self.column / self.count
 
     @property
@@ -56,7 +57,7 @@ class Ellipse:
 
     @property
     def eccentricity(self) -> float:
-        """0 for a circle, towards 1 for a line."""
+        """The eccentricity: 0 for a circle, towards 1 for a line; the range is 0 to 1."""
         if self.major == 0:
             return 0.0
         return math.sqrt(max(0.0, 1 - (self.minor / self.major) ** 2))

@@ -17,6 +17,7 @@ from sct_deepseg_general.image.las import AXES, Upright, decimal_spacing, uprigh
 from sct_deepseg_general.image.volume import Volume
 from sct_deepseg_general.morphometry.centreline import CentrelineFit, centres, fitted
 from sct_deepseg_general.morphometry.fine_slice import fine_slice
+from sct_deepseg_general.morphometry.region_interval import SLICES, RegionInterval
 from sct_deepseg_general.morphometry.slice_shape import SliceShape, shape_of
 from sct_deepseg_general.morphometry.slice_symmetry import SliceSymmetry
 
@@ -35,7 +36,9 @@ class Morphometrics:
     right to left, back to front and upwards. `symmetry`, where an image was given, has an entry
     for each slice (see `anatomy.symmetries`). `soft_area`, where there is one, is the area in
     mm² from the probability (see `soft_area.soft_areas`), and `area_lower`, `area_upper` an
-    interval for the area; NaN where there is no cord.
+    interval for the area; NaN where there is no cord. `regions` says how the interval of the mean
+    of several slices follows, and `repeat` how far, as a share of a region's mean area, that of a
+    second scan of the same person would lie off.
     """
 
     shapes: tuple[SliceShape | None, ...]
@@ -44,22 +47,48 @@ class Morphometrics:
     soft_area: Floats | None = None
     area_lower: Floats | None = None
     area_upper: Floats | None = None
+    regions: RegionInterval = SLICES
+    repeat: float | None = None
 
     @property
     def slices(self) -> NDArray[np.int64]:
-        """Numbers of the slices that hold cord."""
+        """Numbers of the slices that hold cord, ascending, shape (n,)."""
         return np.array([z for z, shape in enumerate(self.shapes) if shape], dtype=np.int64)
 
     @property
     def area(self) -> Floats:
-        """Area in mm² of every slice of the image, NaN where there is no cord."""
+        """Area in mm² of every slice of the image, shape (slices,), NaN where there is no cord."""
         return self.column("area")
 
     def column(self, name: str) -> Floats:
-        """A measure of `SliceShape` for every slice of the image, NaN where there is no cord."""
+        """A measure of `SliceShape`, in its unit, for every slice of the image: shape (slices,),
+        NaN where there is no cord.
+        """
         if name not in {field.name for field in fields(SliceShape)}:
             raise AttributeError(f"{name} is no measure of a slice")
         return np.array([getattr(shape, name) if shape else np.nan for shape in self.shapes])
+
+    def mean_interval(self, slices: NDArray[np.int64] | None = None) -> tuple[float, float] | None:
+        """The interval (mm²) of the mean area over some slices (default: all that hold cord).
+
+        None where the table has no intervals, or none of the slices holds cord.
+        """
+        if self.area_lower is None or self.area_upper is None:
+            return None
+        area = self.area
+        where = np.arange(area.size) if slices is None else np.asarray(slices)
+        where = where[np.isfinite(area[where])]
+        if not where.size:
+            return None
+        length = float(self.column("length")[where].sum())
+        lower, upper = self.area_lower[where], self.area_upper[where]
+        return self.regions.ends(area[where], lower, upper, length)
+
+    def mean_repeat(self, area: float) -> tuple[float, float] | None:
+        """Where the mean area (mm²) of a second scan would lie; None where that is not known."""
+        if self.repeat is None:
+            return None
+        return area * (1 - self.repeat), area * (1 + self.repeat)
 
     def with_interval(self, lower: Floats, upper: Floats) -> Morphometrics:
         """The same table with an interval (mm²) for the area of every slice of the image."""

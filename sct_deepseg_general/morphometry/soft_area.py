@@ -115,7 +115,9 @@ def soft_areas(
 def areas_around(
     around: Surroundings | None, probability: Probability, morphometrics: Morphometrics
 ) -> Floats:
-    """As `soft_areas`, in mm², of a mask whose `surroundings` are known."""
+    """As `soft_areas`: the area in mm² of each slice, shape (slices,), of a mask whose
+    `surroundings` are known.
+    """
     if around is None:
         return np.full(len(morphometrics.shapes), np.nan)
     return around.area(around.values(probability))

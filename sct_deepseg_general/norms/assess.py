@@ -219,9 +219,7 @@ def _interval(
 ) -> tuple[float, float] | None:
     if repeat is not None:
         return area * (1 - repeat), area * (1 + repeat)
-    if table.area_lower is None or table.area_upper is None:
-        return None
-    return _mean(table.area_lower, slices), _mean(table.area_upper, slices)
+    return table.mean_interval(slices)
 
 
 def _bands(request: NormRequest, calibrations: Calibrations, levels: Levels) -> dict[int, Band]:

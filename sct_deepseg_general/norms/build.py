@@ -10,7 +10,7 @@ import numpy as np
 from sct_deepseg_general.errors import NormsError
 from sct_deepseg_general.files import sha256, write_whole
 from sct_deepseg_general.norms.fit import Fitted, fitted
-from sct_deepseg_general.norms.model import LEVELS, MEASURES, Norms, Source
+from sct_deepseg_general.norms.model import LEVELS, MEASURES, Norms, NormSource
 from sct_deepseg_general.norms.table import Observations, read_table
 
 __all__ = ["CITATION", "LICENCE", "NAME", "build_norms", "fit_cells", "write_norms"]
@@ -47,7 +47,7 @@ def build_norms(table: Path) -> Norms:
     cells = fit_cells(read_table(table))
     if not cells:
         raise NormsError(f"{table} has too few people or datasets for a norm.")
-    source = Source(NAME, CITATION, LICENCE, sha256(table))
+    source = NormSource(NAME, CITATION, LICENCE, sha256(table))
     return Norms(source, {key: one.cell for key, one in cells.items()})
 
 

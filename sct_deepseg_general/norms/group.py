@@ -1,11 +1,8 @@
-"""The people of a batch among the norms, and groups of them compared."""
+"""The people of a batch among the norms, level by level."""
 
 from __future__ import annotations
 
-import csv
-import io
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,17 +12,19 @@ from numpy.typing import NDArray
 from sct_deepseg_general.errors import DatasetError, MissingContentError, NormsError
 from sct_deepseg_general.files import write_whole
 from sct_deepseg_general.norms.assess import whole_levels
-from sct_deepseg_general.norms.centile import Calibrations, Place, place_of
-from sct_deepseg_general.norms.model import LEVELS, Distribution, Norms
+from sct_deepseg_general.norms.centile import Calibration, Calibrations, Place, place_of
+from sct_deepseg_general.norms.model import Distribution, Norms, Subject
 from sct_deepseg_general.norms.participants import Participant
 from sct_deepseg_general.text_files import composed, read_rows
 
-__all__ = ["Difference", "GroupRow", "differences", "group_rows", "write_differences", "write_rows"]
+__all__ = ["GroupRow", "absent", "group_rows", "write_rows", "write_table"]
 
 Floats = NDArray[np.float64]
+Who = tuple[str, str, str, str]
 _WHO = ("participant_id", "session_id", "contrast", "image")
-_FEWEST = 3
-_Z95 = 1.959963984540054
+_NONE = {"", "n/a"}
+_FAIL = "fail"
+_UNLISTED = Participant(None, "", "not in participants.tsv")
 
 
 @dataclass(frozen=True)
@@ -35,6 +34,8 @@ class GroupRow:
     participant: str
     session: str
     contrast: str
+    image: str
+    """The image's path in the dataset, which names it in all tables of a batch."""
     group: str
     level: str
     area: float | None
@@ -42,27 +43,12 @@ class GroupRow:
     reason: str = ""
 
 
-@dataclass(frozen=True)
-class Difference:
-    """Two groups at one level: the people in each, and the difference of their mean z-scores in
-    units of the pooled standard deviation (Hedges' g, the second minus the first), with its 95 %
-    interval.
-    """
-
-    level: str
-    first: str
-    second: str
-    people: tuple[int, int]
-    effect: float
-    lower: float
-    upper: float
-
-
 def group_rows(
     table: Path,
     people: Mapping[str, Participant],
     norms: Norms,
     calibrations: Calibrations,
+    repeat: float | None = None,
 ) -> list[GroupRow]:
     """Each image of a batch's `csa.tsv` among the norms, level by level.
 
@@ -74,35 +60,37 @@ def group_rows(
         Age, sex and group by `participant_id`.
     norms, calibrations
         The norms, and the model's ratios to them.
+    repeat
+        How far, as a share of the area, a second scan's lies off at most 9 times in 10; it widens
+        the intervals.
+
+    Returns
+    -------
+    list of GroupRow
+        A row for each whole level of each image, with the reason where there is no centile; a
+        single one for an image whose quality check says fail or whose levels are not known.
 
     Raises
     ------
     NormsError
         The table cannot be read or lacks columns.
     """
+    found = Among(norms, calibrations, repeat)
     rows: list[GroupRow] = []
-    for who, area, levels in _images(table):
-        person = people.get(composed(who[0]), Participant(None, "", "not in participants.tsv"))
-        rows.extend(_rows_of(who, (area, levels), person, norms, calibrations))
+    for image in _images(table):
+        person = people.get(composed(image.who[0]), _UNLISTED)
+        rows.extend(_rows_of(image, person, found))
     return rows
 
 
-def differences(rows: Sequence[GroupRow], first: str, second: str) -> list[Difference]:
-    """Two groups compared at each level, by the mean z-score of each person.
-
-    Notes
-    -----
-    Hedges' g with the small-sample factor, and the usual normal approximation of its standard error
-    (Hedges and Olkin, Statistical Methods for Meta-Analysis, 1985).
-    """
-    found = []
-    for level in LEVELS:
-        a, b = (_scores(rows, level, group) for group in (first, second))
-        if min(a.size, b.size) >= _FEWEST:
-            effect, error = _hedges(a, b)
-            low, high = effect - _Z95 * error, effect + _Z95 * error
-            found.append(Difference(level, first, second, (a.size, b.size), effect, low, high))
-    return found
+def absent(people: Mapping[str, Participant], rows: Iterable[GroupRow]) -> list[GroupRow]:
+    """A row with the reason for each person of the participants.tsv who has no image."""
+    seen = {composed(row.participant) for row in rows}
+    return [
+        GroupRow(name, "", "", "", person.group, "", None, None, person.reason or "no image")
+        for name, person in sorted(people.items())
+        if name not in seen
+    ]
 
 
 def write_rows(path: Path, rows: Sequence[GroupRow]) -> None:
@@ -113,94 +101,109 @@ def write_rows(path: Path, rows: Sequence[GroupRow]) -> None:
     OutputError
         The file cannot be written.
     """
-    header = ("participant_id", "session_id", "contrast", "group", "level", "area", "centile",
+    header = (*_WHO, "group", "level", "area", "centile",
               "centile_lower", "centile_upper", "z_score", "norm_median", "reason")  # fmt: skip
-    _write(path, header, [_fields(row) for row in rows])
+    write_table(path, header, [_fields(row) for row in rows])
 
 
-def write_differences(path: Path, found: Sequence[Difference]) -> None:
-    """The differences of groups as a TSV file, written whole.
+@dataclass(frozen=True, eq=False)
+class _Image:
+    """The slices with cord of one image of the table."""
 
-    Raises
-    ------
-    OutputError
-        The file cannot be written.
-    """
-    header = ("level", "first", "second", "n_first", "n_second", "hedges_g", "lower", "upper")
-    lines = [
-        [d.level, d.first, d.second, *map(str, d.people),
-         *(f"{v:.3f}" for v in (d.effect, d.lower, d.upper))]
-        for d in found
-    ]  # fmt: skip
-    _write(path, header, lines)
+    who: Who
+    """Values of `_WHO`."""
+    status: str
+    area: Floats
+    levels: NDArray[np.int64]
 
 
-def _images(table: Path) -> list[tuple[tuple[str, ...], Floats, NDArray[np.int64]]]:
-    """Who, and area and level of the slices with cord, for each image of the table."""
+@dataclass(frozen=True)
+class Among:
+    """The norms, how a model's areas become theirs, and how far a second scan's lies off."""
+
+    norms: Norms
+    calibrations: Calibrations
+    repeat: float | None
+
+
+def _images(table: Path) -> list[_Image]:
     try:
         lines = read_rows(table)
     except (DatasetError, MissingContentError) as error:
         raise NormsError(str(error)) from error
     if not lines or not {*_WHO, "level", "area"} <= set(lines[0]):
         raise NormsError(f"{table} is not the csa.tsv of a batch: it lacks columns or rows.")
-    images: dict[tuple[str, ...], list[tuple[float, int]]] = {}
+    images: dict[Who, list[dict[str, str]]] = {}
     for line in lines:
-        if line["area"] not in {"", "n/a"}:
-            level = int(line["level"]) if line["level"] not in {"", "n/a"} else 0
-            key = tuple(line[name] for name in _WHO)
-            images.setdefault(key, []).append((float(line["area"]), level))
-    return [
-        (who, np.array([a for a, _ in found]), np.array([n for _, n in found], np.int64))
-        for who, found in images.items()
-    ]
+        who = (line[_WHO[0]], line[_WHO[1]], line[_WHO[2]], line[_WHO[3]])
+        images.setdefault(who, []).append(line)
+    return [_image(who, own) for who, own in images.items()]
 
 
-def _rows_of(
-    who: tuple[str, ...],
-    slices: tuple[Floats, NDArray[np.int64]],
-    person: Participant,
-    norms: Norms,
-    calibrations: Calibrations,
-) -> list[GroupRow]:
-    def row(level: str, area: float | None, place: Place | None, reason: str) -> GroupRow:
-        return GroupRow(who[0], who[1], who[2], person.group, level, area, place, reason)
+def _image(who: Who, lines: Sequence[Mapping[str, str]]) -> _Image:
+    held = [line for line in lines if line["area"] not in _NONE]
+    return _Image(
+        who=who,
+        status=lines[0].get("status", ""),
+        area=np.array([float(line["area"]) for line in held], np.float64),
+        levels=np.array([_level(line["level"]) for line in held], np.int64),
+    )
 
-    area, levels = slices
-    whole = whole_levels(area, levels)
-    calibration = calibrations.get(who[2], "area")
-    reason = person.reason
-    if not reason and not whole:
-        reason = "no whole level from C1 to T2 is known"
+
+def _level(text: str) -> int:
+    """The level of a slice; 0 where none is known, or only that it lies in one of two ("3:4")."""
+    return int(text) if text.isdigit() else 0
+
+
+def _rows_of(image: _Image, person: Participant, among: Among) -> list[GroupRow]:
+    contrast = image.who[2]
+    whole = whole_levels(image.area, image.levels)
+    calibration = among.calibrations.get(contrast, "area")
+    reason = _hindrance(image, person, whole)
     if not reason and calibration is None:
-        reason = f"the model's areas on {who[2]} images were not compared with those of the norms"
+        reason = f"the model's areas on {contrast} images were not compared with those of the norms"
+    areas = {level: float(image.area[part].mean()) for level, part in whole.items()}
+    if not areas or image.status == _FAIL:
+        return [GroupRow(*image.who, person.group, "", None, None, reason)]
     if reason or calibration is None or person.subject is None:
-        return [row("", None, None, reason)]
-    found = []
-    for level, part in whole.items():
-        mean = float(area[part].mean())
-        norm = norms.distribution("area", level, person.subject, who[2])
-        if isinstance(norm, Distribution):
-            count = norm.family.people[person.subject.sex]
-            found.append(row(level, mean, place_of(mean, None, norm, calibration, count), ""))
-        else:
-            found.append(row(level, mean, None, norm.reason))
-    return found
+        return [
+            GroupRow(*image.who, person.group, level, area, None, reason)
+            for level, area in areas.items()
+        ]
+    return [
+        GroupRow(
+            *image.who, person.group, level, area,
+            *_placed((level, area), contrast, person.subject, calibration, among),
+        )
+        for level, area in areas.items()
+    ]  # fmt: skip
 
 
-def _scores(rows: Sequence[GroupRow], level: str, group: str) -> Floats:
-    """The mean z-score of each person of a group at a level."""
-    own: dict[str, list[float]] = {}
-    for row in rows:
-        if row.level == level and row.group == group and row.place is not None:
-            own.setdefault(row.participant, []).append(row.place.z_score)
-    return np.array([np.mean(scores) for scores in own.values()])
+def _hindrance(image: _Image, person: Participant, whole: Mapping[str, object]) -> str:
+    if image.status == _FAIL:
+        return "the quality check says fail"
+    if not image.area.size:
+        return "no area"
+    if person.reason:
+        return person.reason
+    return "" if whole else "no whole level from C1 to T2 is known"
 
 
-def _hedges(a: Floats, b: Floats) -> tuple[float, float]:
-    count = a.size + b.size
-    pooled = math.sqrt(((a.size - 1) * a.var(ddof=1) + (b.size - 1) * b.var(ddof=1)) / (count - 2))
-    effect = (1 - 3 / (4 * (count - 2) - 1)) * float(b.mean() - a.mean()) / max(pooled, 1e-9)
-    return effect, math.sqrt(count / (a.size * b.size) + effect**2 / (2 * count))
+def _placed(
+    measured: tuple[str, float],
+    contrast: str,
+    subject: Subject,
+    calibration: Calibration,
+    among: Among,
+) -> tuple[Place | None, str]:
+    level, area = measured
+    norm = among.norms.distribution("area", level, subject, contrast)
+    if not isinstance(norm, Distribution):
+        return None, norm.reason
+    count = norm.family.people[subject.sex]
+    off = among.repeat or 0.0
+    interval = (area * (1 - off), area * (1 + off))
+    return place_of(area, interval, norm, calibration, count), ""
 
 
 def _fields(row: GroupRow) -> list[str]:
@@ -217,14 +220,23 @@ def _fields(row: GroupRow) -> list[str]:
         ]
     )
     area = "" if row.area is None else f"{row.area:.3f}"
-    who = [row.participant, row.session, row.contrast, row.group, row.level, area]
+    who = [row.participant, row.session, row.contrast, row.image, row.group, row.level, area]
     return [*who, *numbers, row.reason]
 
 
-def _write(path: Path, header: Sequence[str], lines: Sequence[Sequence[str]]) -> None:
-    stream = io.StringIO(newline="")
-    writer = csv.writer(stream, delimiter="\t", lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows([value or "n/a" for value in line] for line in lines)
+def write_table(path: Path, header: Sequence[str], lines: Sequence[Sequence[str]]) -> None:
+    """A TSV file, written whole; empty values become n/a.
+
+    Raises
+    ------
+    OutputError
+        The file cannot be written.
+    """
+    rows = [[_cell(value) for value in line] for line in (header, *lines)]
+    text = "".join("\t".join(row) + "\n" for row in rows)
     with write_whole(path) as temporary:
-        temporary.write_text(stream.getvalue(), encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8")
+
+
+def _cell(value: str) -> str:
+    return " ".join(value.split()) or "n/a"

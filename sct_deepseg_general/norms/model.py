@@ -33,8 +33,8 @@ __all__ = [
     "Distribution",
     "Family",
     "NoNorm",
+    "NormSource",
     "Norms",
-    "Source",
     "Subject",
     "design",
     "embedded",
@@ -71,7 +71,7 @@ class Subject:
 
 
 @dataclass(frozen=True)
-class Source:
+class NormSource:
     """Where the norms come from."""
 
     name: str
@@ -110,14 +110,18 @@ class Distribution:
     family: Family
 
     def z_score(self, value: ArrayLike) -> Floats:
-        """Standard scores of values above 0."""
+        """Standard scores, in standard deviations, of values above 0 in the measure's unit (mm or
+        mm²), of any shape.
+        """
         ratio = np.log(np.asarray(value, np.float64) / self.median)
         if abs(self.skewness) < 1e-6:
             return np.asarray(ratio / self.spread)
         return np.asarray(np.expm1(self.skewness * ratio) / (self.skewness * self.spread))
 
     def value(self, z_score: ArrayLike) -> Floats:
-        """The inverse of `z_score`."""
+        """The values (mm or mm²) with these standard scores, of any shape; the inverse of
+        `z_score`.
+        """
         z = np.asarray(z_score, np.float64)
         if abs(self.skewness) < 1e-6:
             return np.asarray(self.median * np.exp(self.spread * z))
@@ -178,7 +182,7 @@ class Cell:
 class Norms:
     """All cells, and where they come from."""
 
-    source: Source
+    source: NormSource
     cells: Mapping[tuple[str, str], Cell]
     """By measure and level, such as ("area", "C2-C3")."""
 
@@ -231,7 +235,7 @@ class Norms:
             if content["format"] != _FORMAT:
                 raise NormsError(f"Norms of format {content['format']} are not known: update.")
             cells = [_cell(one) for one in content["cells"]]
-            source = Source(**content["source"])
+            source = NormSource(**content["source"])
         except (KeyError, TypeError, ValueError) as error:
             raise NormsError(f"The file of norms is damaged ({error!r}).") from error
         return cls(source, {(cell.measure, cell.level): cell for cell in cells})
@@ -256,7 +260,7 @@ def design(age: ArrayLike, sex: ArrayLike) -> Floats:
 
 
 def scaled_age(age: ArrayLike) -> Floats:
-    """Age (years) on a scale near -1 to 1: (age - 50) / 40."""
+    """Age in years, of any shape, on a scale near -1 to 1: (age - 50) / 40."""
     return (np.asarray(age, np.float64) - 50) / 40
 
 

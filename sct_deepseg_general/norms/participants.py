@@ -34,14 +34,15 @@ def read_participants(path: Path, group: str | None = None) -> Mapping[str, Part
     path
         A TSV file with the columns `participant_id`, `age` (years) and `sex`.
     group
-        The name of a column that says which group a person belongs to.
+        The name of a column that says which group a person belongs to. With it, `age` and `sex`
+        may be missing: groups are then compared by their areas alone.
 
     Raises
     ------
     NormsError
         The file cannot be read, lacks a column, or its ages are not in years.
     """
-    needed = ("participant_id", "age", "sex", *((group,) if group else ()))
+    needed = ("participant_id", *((group,) if group else ("age", "sex")))
     try:
         rows = read_rows(path, needed)
     except (DatasetError, MissingContentError) as error:
@@ -62,9 +63,13 @@ def _check_units(path: Path) -> None:
         raise NormsError(f"{path} says that the ages are in {units}: give them in years.")
 
 
+def _group(text: str) -> str:
+    return "" if text.strip().lower() in _MISSING else text.strip()
+
+
 def _participant(row: Mapping[str, str], group: str | None) -> Participant:
-    of = row[group] if group else ""
-    absent = [n for n in ("age", "sex") if (row[n] or "").strip().lower() in _MISSING]
+    of = _group(row[group]) if group else ""
+    absent = [n for n in ("age", "sex") if row.get(n, "").strip().lower() in _MISSING]
     if absent:
         return Participant(None, of, f"no {' and no '.join(absent)} in participants.tsv")
     sex = row["sex"].strip()

@@ -50,12 +50,12 @@ class Observations:
 
     @property
     def weight(self) -> Floats:
-        """One over the number of the person's sessions."""
+        """One over the number of the person's sessions, for each session: shape (n,), 0 to 1."""
         _, index, count = np.unique(self.person, return_inverse=True, return_counts=True)
         return np.asarray(1 / count[index], np.float64)
 
     def where(self, kept: NDArray[np.bool_] | NDArray[np.int64]) -> Observations:
-        """Some of the entries, by a mask or by indices."""
+        """Some of the entries, by a mask of shape (n,) or by indices."""
         return Observations(*(getattr(self, name)[kept] for name in self.__dataclass_fields__))
 
 

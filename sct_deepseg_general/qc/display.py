@@ -8,6 +8,7 @@ as in SCT's reports.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -25,7 +26,7 @@ from sct_deepseg_general.image.volume import (
     Volume,
 )
 
-__all__ = ["Disc", "Display", "Mask", "centres", "displayed"]
+__all__ = ["DiscMark", "Display", "Mask", "centres", "displayed"]
 
 Mask = NDArray[np.bool_]
 
@@ -33,15 +34,15 @@ _CODES: Axcodes = ("R", "P", "I")
 
 
 @dataclass(frozen=True)
-class Disc:
-    """A disc to draw: its number, its place, and whether it was seen in the image.
+class DiscMark:
+    """A disc to draw: its number, its place, and whether it was detected in the image.
 
     The place is in mm (RAS) where a disc is given, and in voxels within a `Display`.
     """
 
     number: int
     place: tuple[float, float, float]
-    seen: bool = True
+    detected: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +60,8 @@ class Display:
     box: Box | None
     spacing: tuple[float, float, float]
     centres: NDArray[np.float64]
-    discs: tuple[Disc, ...] = ()
+    discs: tuple[DiscMark, ...] = ()
+    labels: tuple[Mask, ...] = ()
 
     @property
     def slices(self) -> int:
@@ -77,10 +79,11 @@ def displayed(
     probability: Probability | None = None,
     other: Segmentation | None = None,
     box: Box | None = None,
-    discs: tuple[Disc, ...] = (),
+    discs: tuple[DiscMark, ...] = (),
+    labels: Sequence[Segmentation] = (),
 ) -> Display:
-    """Image, masks and probability (x, y, z), all on one grid, in display axes; `box` in voxels
-    of that grid.
+    """Image, masks, probability and masks of labels (x, y, z), all on one grid, in display axes;
+    `box` in voxels of that grid.
     """
     mask = _shown(segmentation) > 0
     second = None if other is None else _shown(other) > 0
@@ -94,6 +97,7 @@ def displayed(
         spacing=grid.spacing,
         centres=centres(mask if mask.any() or second is None else second),
         discs=tuple(_disc_on(disc, grid) for disc in discs),
+        labels=tuple(_shown(label) > 0 for label in labels),
     )
 
 
@@ -102,7 +106,7 @@ def _shown(volume: Volume) -> Array:
     return volume.reoriented(AXES).data[::-1, ::-1, ::-1]
 
 
-def _disc_on(disc: Disc, grid: Grid) -> Disc:
+def _disc_on(disc: DiscMark, grid: Grid) -> DiscMark:
     x, y, z = (float(v) for v in apply_affine(np.linalg.inv(grid.affine), disc.place))
     return replace(disc, place=(x, y, z))
 

@@ -19,7 +19,8 @@ _RAMP = ((66, 10, 104), (147, 38, 103), (221, 81, 58), (252, 165, 10), (252, 255
 
 
 def window(data: Array, low: float = 0.5, high: float = 99.5) -> tuple[float, float]:
-    """The percentiles `low` and `high` (%) of the finite values, never equal.
+    """The percentiles `low` and `high` (%) of the finite values of an array of any shape, never
+    equal.
 
     Values at or below the minimum are taken as background and left out when enough remain.
     """
@@ -33,7 +34,9 @@ def window(data: Array, low: float = 0.5, high: float = 99.5) -> tuple[float, fl
 
 
 def grey(data: Array, limits: tuple[float, float]) -> Bytes2D:
-    """`data` as 0 to 255 between `limits`; NaN becomes 0."""
+    """An array (rows, columns) as 0 to 255 between `limits`, which are in its own unit; NaN becomes
+    0.
+    """
     bottom, top = limits
     scaled = (np.asarray(data, dtype=np.float32) - bottom) * (255.0 / (top - bottom))
     shades: Bytes2D = np.nan_to_num(np.clip(scaled, 0, 255), nan=0.0).astype(np.uint8)
@@ -62,7 +65,8 @@ def webp(image: Bytes2D, quality: int = 82) -> bytes:
 
 
 def heat_png(probability: Bytes2D) -> bytes:
-    """A probability image (0 to 255 for 0 to 1) as a coloured PNG, clear where below 2 %.
+    """A probability image (rows, columns), 0 to 255 for 0 to 1, as a coloured PNG, clear where
+    below 2 %.
 
     16 steps are enough for the eye and make the file a few kB.
     """

@@ -47,12 +47,16 @@ class Appearance:
     """The evenness of each slice with cord, from the lowest up."""
 
     def numbers(self) -> dict[str, float]:
-        """The numbers of the whole result, by name."""
+        """The numbers of the whole result by the names of the fields, each in its field's unit (0
+        to 1, a ratio, bits or mm).
+        """
         names = (one.name for one in fields(self) if one.name != "along")
         return {name: float(getattr(self, name)) for name in names}
 
     def unusual(self, typical: Mapping[str, tuple[float, float]]) -> dict[str, float]:
-        """The numbers outside of the ranges (low, high) in `typical`, by name."""
+        """The numbers outside of the ranges (low, high) in `typical`, by name; both have the units
+        of `numbers` (0 to 1, ratios, bits, mm).
+        """
         own = self.numbers()
         return {
             name: own[name]

@@ -1,7 +1,7 @@
 """Whether a result is plausible: a status, and the reasons in words.
 
-Each check concerns one property that a wrong segmentation lacks. `Limits` holds the numbers, in
-mm and mm²; `fail` means that the result should not be used, `warn` that it should be inspected
+Each check concerns one property that a wrong segmentation lacks. `QualityLimits` holds the numbers,
+in mm and mm²; `fail` means that the result should not be used, `warn` that it should be inspected
 first.
 """
 
@@ -32,8 +32,8 @@ from sct_deepseg_general.quality.appearance import (
 )
 from sct_deepseg_general.quality.findings import (
     Finding,
-    Limits,
     Quality,
+    QualityLimits,
     Status,
     below,
     spelled,
@@ -41,7 +41,7 @@ from sct_deepseg_general.quality.findings import (
 )
 from sct_deepseg_general.quality.mask_checks import mask_findings, on_fragments
 
-__all__ = ["Evidence", "assess", "assess_mask"]
+__all__ = ["QualityEvidence", "assess", "assess_mask"]
 
 _WORDS = {
     "confidence": "mean probability",
@@ -54,7 +54,7 @@ _WORDS = {
 
 
 @dataclass(frozen=True, eq=False)
-class Evidence:
+class QualityEvidence:
     """What is assessed: volumes (x, y, z) on one grid, best in LAS, which saves turning them.
 
     `table` is the shape of each slice (mm, mm²), `threshold` the probability from which a voxel
@@ -81,15 +81,15 @@ class Evidence:
     """The model's ranges of `appearance`; None: not known."""
 
 
-def assess(evidence: Evidence, limits: Limits | None = None) -> Quality:
+def assess(evidence: QualityEvidence, limits: QualityLimits | None = None) -> Quality:
     """Check whether a result is plausible.
 
     Parameters
     ----------
-    evidence : Evidence
+    evidence : QualityEvidence
         The segmentation with the image, the probability (0 to 1) and the table it was measured
         to.
-    limits : Limits, optional
+    limits : QualityLimits, optional
         The limits of what is plausible, in mm and mm².
 
     Returns
@@ -105,10 +105,13 @@ def assess(evidence: Evidence, limits: Limits | None = None) -> Quality:
     >>> from sct_deepseg_general.morphometry.morphometrics import measure
     >>> mask = nifti.load_segmentation(Path("t2_seg.nii.gz"))
     >>> certain = Probability(mask.data.astype(np.float32), mask.grid)
-    >>> assess(Evidence(mask, certain, measure(mask), 0.5, True, mask.grid.box, mask.grid)).status
+    >>> evidence = QualityEvidence(
+    ...     mask, certain, measure(mask), 0.5, True, mask.grid.box, mask.grid
+    ... )
+    >>> assess(evidence).status
     'ok'
     """
-    limits = limits or Limits()
+    limits = limits or QualityLimits()
     if not evidence.segmentation.data.any():
         reasons = ("no cord was found in the image", *_cause(evidence, "fail"))
         return Quality("fail", reasons, 0.0)
@@ -133,7 +136,7 @@ def assess_mask(
     mask: Volume,
     table: Morphometrics,
     image: Volume | None = None,
-    limits: Limits | None = None,
+    limits: QualityLimits | None = None,
 ) -> Quality:
     """Check whether a mask, of any origin, is plausible as that of a spinal cord.
 
@@ -146,7 +149,7 @@ def assess_mask(
         The shape of every slice of the mask, from `morphometrics.measure`.
     image : Volume, optional
         The image on the same grid: slices without signal are named.
-    limits : Limits, optional
+    limits : QualityLimits, optional
         The limits of what is plausible, in mm and mm².
 
     Returns
@@ -167,7 +170,7 @@ def assess_mask(
     >>> assess_mask(inverted, measure(mask)).reasons[0]
     'the mask may be inverted: it covers 98% of the image'
     """
-    limits = limits or Limits()
+    limits = limits or QualityLimits()
     nothing = float("nan")
     highest = float(mask.data.max())
     if not highest > NEAR_ZERO or not table.slices.size:
@@ -198,7 +201,7 @@ def _on_ends(image: Volume | None, mask: Segmentation) -> Iterator[Finding]:
         yield Finding("ok", text)
 
 
-def _cause(evidence: Evidence, status: Status) -> tuple[str, ...]:
+def _cause(evidence: QualityEvidence, status: Status) -> tuple[str, ...]:
     """The orientation, which may have caused a failure."""
     if status != "fail":
         return ()
@@ -217,13 +220,13 @@ def _on_undefined(image: Volume | None, mask: Segmentation) -> Iterator[Finding]
         yield Finding("warn", f"{count} voxels of the mask have no value (NaN) in the image")
 
 
-def _confidence(evidence: Evidence) -> float:
+def _confidence(evidence: QualityEvidence) -> float:
     inside = evidence.segmentation.data > 0
     return float(evidence.probability.data[inside].mean())
 
 
 def _on_probability(
-    evidence: Evidence, limits: Limits, blank: tuple[int, ...]
+    evidence: QualityEvidence, limits: QualityLimits, blank: tuple[int, ...]
 ) -> Iterator[Finding]:
     confidence = _confidence(evidence)
     status = below(confidence, limits.least_confidence)
@@ -237,7 +240,7 @@ def _on_probability(
         yield Finding(status, f"altered copies of the image give another mask: Dice {least:.2f}")
 
 
-def _on_coarse(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
+def _on_coarse(evidence: QualityEvidence, limits: QualityLimits) -> Iterator[Finding]:
     """The first detection is made by another network: where the two differ, one is wrong."""
     if not evidence.found:
         yield Finding("warn", "the first detection found no cord in the image")
@@ -261,7 +264,7 @@ def _on_coarse(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
         yield Finding("warn", f"the mask is {both.volume:.1f} times the first detection's volume")
 
 
-def _on_appearance(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
+def _on_appearance(evidence: QualityEvidence, limits: QualityLimits) -> Iterator[Finding]:
     if evidence.image is None:
         return
     looks = appearance(evidence.image, evidence.probability, evidence.segmentation)
@@ -289,14 +292,14 @@ def _varies(evenness: float) -> str:
     return f"it varies {evenness:.1f} times as much as its surroundings"
 
 
-def _mixed_stretch(looks: Appearance, step: float, limits: Limits) -> tuple[int, ...]:
+def _mixed_stretch(looks: Appearance, step: float, limits: QualityLimits) -> tuple[int, ...]:
     """The slices, `step` mm apart, of the longest stretch of mixed tissue, where it is too long."""
     stretch = longest_above(looks.along, limits.evenness[1], round(10 / step))
     length, count = limits.mixed_length
     return stretch if len(stretch) >= max(count, length / step) else ()
 
 
-def _on_crop(evidence: Evidence, mask: Segmentation) -> Iterator[Finding]:
+def _on_crop(evidence: QualityEvidence, mask: Segmentation) -> Iterator[Finding]:
     box = evidence.box.on_axes(evidence.oriented, mask.grid)
     if _touches(mask.data, box, mask.grid.shape):
         yield Finding("warn", "the cord touches the border of the crop: rerun with -exact")

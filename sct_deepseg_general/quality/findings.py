@@ -9,14 +9,23 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Finding", "Limits", "Quality", "Status", "below", "numbers", "spelled", "summed_up"]
+__all__ = [
+    "Finding",
+    "Quality",
+    "QualityLimits",
+    "Status",
+    "below",
+    "numbers",
+    "spelled",
+    "summed_up",
+]
 
 Status = Literal["ok", "warn", "fail"]
 _RANK: tuple[Status, ...] = ("ok", "warn", "fail")
 
 
 @dataclass(frozen=True)
-class Limits:
+class QualityLimits:
     """The limits of a plausible result. A pair is (fail, warn) unless stated otherwise."""
 
     least_confidence: tuple[float, float] = (0.6, 0.75)
@@ -87,6 +96,14 @@ class Quality:
     reasons: tuple[str, ...]
     confidence: float
     flagged: tuple[int, ...] = ()
+    found: tuple[Status, ...] = ()
+    """The status that each of the first reasons led to; the others led to `status`."""
+
+    @property
+    def findings(self) -> tuple[tuple[Status, str], ...]:
+        """Each reason with the status that it led to."""
+        rest = (self.status,) * (len(self.reasons) - len(self.found))
+        return tuple(zip((*self.found, *rest), self.reasons, strict=True))
 
 
 def summed_up(findings: Iterable[Finding], confidence: float) -> Quality:
@@ -94,11 +111,14 @@ def summed_up(findings: Iterable[Finding], confidence: float) -> Quality:
     findings = tuple(findings)
     status = max((f.status for f in findings), key=_RANK.index, default=_RANK[0])
     flagged = tuple(sorted({z for finding in findings for z in finding.slices}))
-    return Quality(status, tuple(f.reason for f in findings), confidence, flagged)
+    reasons, each = tuple(f.reason for f in findings), tuple(f.status for f in findings)
+    return Quality(status, reasons, confidence, flagged, each)
 
 
 def below(value: float, limits: tuple[float, float]) -> Status:
-    """The status of a value, given the limits (fail, warn) below which it is not ok."""
+    """The status of a value, given the limits (fail, warn) below which it is not ok; all three are
+    in one unit, such as mm² or a share.
+    """
     return "fail" if value < limits[0] else "warn" if value < limits[1] else "ok"
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from sct_deepseg_general.image.volume import Array, Box, Segmentation
 from sct_deepseg_general.morphometry.morphometrics import Morphometrics
-from sct_deepseg_general.quality.findings import Finding, Limits, Status, numbers, spelled
+from sct_deepseg_general.quality.findings import Finding, QualityLimits, Status, numbers, spelled
 
 __all__ = ["mask_findings", "on_fragments", "second_object"]
 
@@ -21,7 +21,7 @@ LONG = 2.0
 
 
 def mask_findings(
-    mask: Segmentation, table: Morphometrics, limits: Limits, blank: Sequence[int] = ()
+    mask: Segmentation, table: Morphometrics, limits: QualityLimits, blank: Sequence[int] = ()
 ) -> Iterator[Finding]:
     """What is implausible about a mask (x, y, z; LAS, not empty) and its table (mm, mm²).
 
@@ -47,7 +47,7 @@ def second_object(mask: Array) -> float:
     return float(sizes[-2] / sizes[-1])
 
 
-def on_fragments(mask: Array, limits: Limits) -> Iterator[Finding]:
+def on_fragments(mask: Array, limits: QualityLimits) -> Iterator[Finding]:
     """Whether a mask (x, y, z) holds a second object that may be the cord."""
     share = second_object(mask)
     some, much = limits.fragment
@@ -80,7 +80,7 @@ def _off_axis(mask: Segmentation) -> float:
     return float(np.degrees(np.arccos(min(1.0, abs(float(axes[2, 2]))))))
 
 
-def _on_area(table: Morphometrics, limits: Limits) -> Iterator[Finding]:
+def _on_area(table: Morphometrics, limits: QualityLimits) -> Iterator[Finding]:
     area = table.area
     median = float(np.nanmedian(area))
     (low, high), (lowest, highest) = limits.usual_area, limits.median_area
@@ -98,7 +98,7 @@ def _on_area(table: Morphometrics, limits: Limits) -> Iterator[Finding]:
         yield Finding("warn", text, numbers(jumps))
 
 
-def _jumps(table: Morphometrics, limits: Limits) -> NDArray[np.bool_]:
+def _jumps(table: Morphometrics, limits: QualityLimits) -> NDArray[np.bool_]:
     """Slices whose area differs much from the one below, that next to the lowest excepted."""
     area = table.area
     step = np.abs(np.diff(area, prepend=np.nan))
@@ -110,7 +110,7 @@ def _jumps(table: Morphometrics, limits: Limits) -> NDArray[np.bool_]:
     return np.asarray(much)
 
 
-def _on_shape(table: Morphometrics, limits: Limits) -> Iterator[Finding]:
+def _on_shape(table: Morphometrics, limits: QualityLimits) -> Iterator[Finding]:
     solidity = table.column("solidity")
     ragged, dented = limits.solidity
     median = float(np.nanmedian(solidity))
@@ -136,7 +136,9 @@ def _inner(table: Morphometrics, chosen: NDArray[np.bool_]) -> NDArray[np.bool_]
     return np.asarray(chosen & kept)
 
 
-def _on_course(mask: Segmentation, limits: Limits, blank: Sequence[int]) -> Iterator[Finding]:
+def _on_course(
+    mask: Segmentation, limits: QualityLimits, blank: Sequence[int]
+) -> Iterator[Finding]:
     spacing = mask.grid.spacing
     filled = np.flatnonzero(mask.data.any(axis=(0, 1)))
     length = (int(filled[-1]) - int(filled[0]) + 1) * spacing[2]
@@ -162,7 +164,9 @@ def _on_gaps(filled: list[int], blank: set[int]) -> Iterator[Finding]:
         yield Finding("warn", text, drawn)
 
 
-def _bends(data: Array, spacing: tuple[float, float, float], limits: Limits) -> NDArray[np.bool_]:
+def _bends(
+    data: Array, spacing: tuple[float, float, float], limits: QualityLimits
+) -> NDArray[np.bool_]:
     voxels = np.argwhere(data)
     count = np.bincount(voxels[:, 2], minlength=data.shape[2])
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -1,5 +1,9 @@
 """Intervals for areas: from the probability's edge, altered copies of the image, and rescans.
 
+Two kinds. The absolute one is for the area itself: it holds the reference area, which labels and
+published areas define. The one of repetition is for change over time: it holds the area of a
+second scan of the same person, to which errors common to both scans do not belong.
+
 The edge costs no time: it is the area between the probabilities half-way from the threshold to 0
 and to 1. The altered copies (`test_time.views`) add how much the area varies between them.
 Neither is an error by itself: factors in the model's record, fitted on labelled images, turn them
@@ -10,7 +14,7 @@ into an interval that holds the reference area as often as stated
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,9 +23,10 @@ from numpy.typing import NDArray
 from sct_deepseg_general.errors import ModelError
 from sct_deepseg_general.image.volume import Probability
 from sct_deepseg_general.morphometry.morphometrics import Morphometrics
+from sct_deepseg_general.morphometry.region_interval import RegionInterval
 from sct_deepseg_general.morphometry.soft_area import Surroundings
 
-__all__ = ["LEVEL", "Doubt", "IntervalFactors", "doubt", "with_interval"]
+__all__ = ["LEVEL", "Doubt", "IntervalFactors", "RegionFactors", "doubt", "with_interval"]
 
 LEVEL = 0.9
 """How often an interval is meant to hold the reference area."""
@@ -39,7 +44,8 @@ Factors = tuple[float, float]
 class IntervalFactors:
     """Factors (below, above) by which an interval is wider than its scale in mm².
 
-    `edge` is for the scale from the edge alone, `views` for that from edge and views.
+    `edge` is for the scale from the edge alone, `views` for that from edge and views; both are for
+    single slices, and `regions` holds those of the mean over a region.
     """
 
     level: float = LEVEL
@@ -50,6 +56,10 @@ class IntervalFactors:
     repeat: float | None = None
     """How far, as a share of the mean area, that of a second scan lies off at most `level` of the
     time; from pairs of scans (`benchmarks/accuracy/repeatability.py`)."""
+    repeat_edge: float | None = None
+    """The edge's doubt, as a share of the area, in those pairs: where that of an image is larger,
+    so is the interval."""
+    regions: RegionFactors | None = None
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any] | None) -> IntervalFactors:
@@ -66,20 +76,60 @@ class IntervalFactors:
             level = float(record["level"])
             (a, b), (c, d) = record["edge"], record["views"]
             edge, views = (float(a), float(b)), (float(c), float(d))
-            repeat = None if record.get("repeat") is None else float(record["repeat"])
+            repeat, known = _number(record.get("repeat")), _number(record.get("repeat_edge"))
+            regions = RegionFactors.from_record(record.get("regions"))
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"The model's record of intervals cannot be read: {error}.") from error
-        if not 0 < level < 1 or min(*edge, *views, repeat or 0.0) < 0:
+        if not 0 < level < 1 or min(*edge, *views, repeat or 0.0, known or 0.0) < 0 or known == 0:
             raise ModelError("The model's record of intervals holds impossible numbers.")
-        return cls(level, edge, views, fitted=True, repeat=repeat)
+        return cls(level, edge, views, True, repeat, known, regions)
 
-    def repeated(self, area: float) -> tuple[float, float] | None:
-        """Where the mean area (mm²) of a second scan of the same person would lie; None where the
-        model's record does not say.
+    def repeat_share(self, edge: Floats, area: Floats) -> float | None:
+        """How far, as a share, the mean area of a second scan of the same person would lie off.
+
+        `edge` is the doubt and `area` the area (mm²) of every slice of the image, NaN without
+        cord. None where the model's record does not say, or there is no cord.
         """
-        if self.repeat is None:
+        if self.repeat is None or not np.isfinite(area).any():
             return None
-        return area * (1 - self.repeat), area * (1 + self.repeat)
+        wider = 1.0
+        if self.repeat_edge is not None:
+            wider = max(1.0, float(np.nansum(edge) / np.nansum(area)) / self.repeat_edge)
+        return self.repeat * wider
+
+    def of_regions(self, views: bool) -> RegionInterval:
+        """The interval of a region's mean, as a share of that of its slices."""
+        if self.regions is None:
+            return RegionInterval()
+        slices, mean = (self.views, self.regions.views) if views else (self.edge, self.regions.edge)
+        below, above = (m / s if s else 1.0 for m, s in zip(mean, slices, strict=True))
+        return RegionInterval(below, above, self.regions.length)
+
+
+@dataclass(frozen=True)
+class RegionFactors:
+    """The factors of `IntervalFactors` for the mean over a region of `length` mm or more."""
+
+    length: float
+    edge: Factors
+    views: Factors
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any] | None) -> RegionFactors | None:
+        """From "regions" of a model's record of intervals, if there is one.
+
+        Raises
+        ------
+        ValueError
+            The numbers are impossible; KeyError or TypeError where they are missing.
+        """
+        if record is None:
+            return None
+        (a, b), (c, d) = record["edge"], record["views"]
+        found = cls(float(record["length"]), (float(a), float(b)), (float(c), float(d)))
+        if found.length <= 0 or min(*found.edge, *found.views) < 0:
+            raise ValueError("impossible numbers of regions")
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,7 +196,8 @@ def with_interval(table: Morphometrics, doubted: Doubt, factors: IntervalFactors
     Returns
     -------
     Morphometrics
-        The table with `area_lower` and `area_upper` in mm², never below 0.
+        The table with `area_lower` and `area_upper` in mm², never below 0, and how the intervals
+        of regions follow.
 
     Examples
     --------
@@ -162,7 +213,16 @@ def with_interval(table: Morphometrics, doubted: Doubt, factors: IntervalFactors
     """
     area, scale = table.area, doubted.scale(table.area)
     below, above = factors.edge if doubted.views is None else factors.views
-    return table.with_interval(np.maximum(area - below * scale, 0), area + above * scale)
+    held = table.with_interval(np.maximum(area - below * scale, 0), area + above * scale)
+    return replace(
+        held,
+        regions=factors.of_regions(doubted.views is not None),
+        repeat=factors.repeat_share(doubted.edge, area),
+    )
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None else float(value)
 
 
 def _dice(around: Surroundings, mask: NDArray[np.bool_]) -> float:

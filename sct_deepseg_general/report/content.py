@@ -155,21 +155,21 @@ def _plain_rows(done: Done) -> tuple[TableRow, ...]:
     for number in np.unique(levels[levels > 0]).tolist():
         part = (levels == number) & np.isfinite(table.area)
         if part.any():
-            interval = _interval(table.area_lower, table.area_upper, part)
+            interval = _interval(table.mean_interval(np.flatnonzero(part)))
             area = f"{table.area[part].mean():.1f}"
             found.append(TableRow(level_name(int(number)), area, interval, "", ""))
     return tuple(found)
 
 
-def _interval(lower: Any, upper: Any, part: NDArray[np.bool_]) -> str:
-    if lower is None or upper is None:
-        return ""
-    return f"{lower[part].mean():.1f} to {upper[part].mean():.1f}"
+def _interval(ends: tuple[float, float] | None) -> str:
+    return "" if ends is None else f"{ends[0]:.1f} to {ends[1]:.1f}"
 
 
 def _change_lines(earlier: Visits) -> list[str]:
     lines = [f"Change since {earlier.baseline.name}:"]
     lines.extend(_change_line(row) for row in change_rows(earlier)[:8])
+    if earlier.years is None:
+        lines.append("The dates are not known: no change per year.")
     if earlier.repeat is None:
         lines.append("The repeat error of this model was not measured: no interval.")
     return lines

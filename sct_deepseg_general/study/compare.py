@@ -17,85 +17,49 @@ image. Tables and report are made from these at the end.
 from __future__ import annotations
 
 import csv
-import hashlib
-import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, fields
 from pathlib import Path
 from statistics import fmean
 
 from sct_deepseg_general.datasets import recipe as recipes
 from sct_deepseg_general.datasets.build import Built, build
-from sct_deepseg_general.datasets.manifest import trained_on, write_rows
+from sct_deepseg_general.datasets.manifest import write_rows
 from sct_deepseg_general.datasets.recipe import Recipe
-from sct_deepseg_general.datasets.sources import index_datasets
-from sct_deepseg_general.errors import BackendError, DatasetError
-from sct_deepseg_general.evaluation.evaluate import (
-    Candidate,
-    Measurement,
-    Segmenter,
-    TestCase,
-    TrainingData,
-    evaluate_models,
-    reference_of,
-    test_cases_of,
-)
+from sct_deepseg_general.evaluation.evaluate import Measurement, TestCase, reference_of
 from sct_deepseg_general.evaluation.statistics import ModelComparison, contrast_bias
 from sct_deepseg_general.evaluation.tables import (
-    append,
     read_bias,
     read_csv,
     read_curves,
-    read_lines,
     write_bias,
     write_csv,
     write_curves,
 )
 from sct_deepseg_general.files import write_whole
-from sct_deepseg_general.image.nifti import load, load_segmentation, save
-from sct_deepseg_general.image.volume import Segmentation, Volume
+from sct_deepseg_general.image.nifti import load, load_segmentation
 from sct_deepseg_general.job.outputs import check_folder
 from sct_deepseg_general.recipes.checks import check_training
 from sct_deepseg_general.recipes.estimate import Estimate
-from sct_deepseg_general.schema import as_json
 from sct_deepseg_general.study import notebook
 from sct_deepseg_general.study.pictures import comparison_row
-from sct_deepseg_general.study.report import Picture, page
+from sct_deepseg_general.study.report import ComparisonPicture, page
 from sct_deepseg_general.study.results import StudyResults, chosen_cases, study_results
+from sct_deepseg_general.study.stages import (
+    TRAINER_CURVES,
+    ModelLoader,
+    Progress,
+    Study,
+    Trainer,
+    cases_to_test,
+    evaluated,
+    model_key,
+    trained,
+)
 
-__all__ = [
-    "DONE",
-    "TRAINER_CURVES",
-    "ModelLoader",
-    "Study",
-    "Trainer",
-    "check",
-    "compare",
-    "report",
-]
+__all__ = ["check", "compare", "report"]
 
-DONE = "done.json"
-CURVES = "curves.csv"
-TRAINER_CURVES = Path("network", CURVES)
-"""A trainer may leave this in the folder it was given: columns epoch, loss and dice_NAME."""
-
-Trainer = Callable[[Recipe, Path, Path], Path]
-"""(recipe, nnU-Net raw dataset, folder to train in) to the folder of the finished model; called
-again on the same folder after an interruption, it resumes."""
-ModelLoader = Callable[[Path], Segmenter]
-"""A finished model's folder to its segmenter."""
-Progress = Callable[[str, int, int], None]
-
-
-@dataclass(frozen=True)
-class Study:
-    """What to compare, and where the result goes."""
-
-    recipe: Recipe
-    data: tuple[Path, ...]
-    folder: Path
-    notebook: bool = True
-    """Whether the report is also written as an executed notebook."""
+CURVES = TRAINER_CURVES.name
 
 
 def compare(
@@ -134,8 +98,9 @@ def compare(
     --------
     >>> from pathlib import Path
     >>> from sct_deepseg_general.datasets.recipe import read
-    >>> from sct_deepseg_general.study.compare import Study, compare
+    >>> from sct_deepseg_general.study.compare import compare
     >>> from sct_deepseg_general.study.models import model_loader, trainer
+    >>> from sct_deepseg_general.study.stages import Study
     >>> study = Study(read(Path("recipe.yaml")), (Path("data"),), Path("study"))  # doctest: +SKIP
     >>> compare(study, trainer("cpu"), model_loader()).verdict.sentence  # doctest: +SKIP
     """
@@ -143,10 +108,10 @@ def compare(
     study.folder.mkdir(parents=True, exist_ok=True)
     dataset = study.folder / "dataset"
     built = build(study.recipe, study.data, dataset, jobs, lambda *n: progress("dataset", *n))
-    _test_cases(study, built)  # raises if nobody is left to test on
-    models = _trained(built, study.folder / "models", train, progress)
-    rows = _evaluated(study, built, models, load_model, progress)
-    places = {name: study.folder / "models" / name / _key(built, name) for name in models}
+    cases_to_test(study, built)  # raises if nobody is left to test on
+    models = trained(built, study.folder / "models", train, progress)
+    rows = evaluated(study, built, models, load_model, progress)
+    places = {name: study.folder / "models" / name / model_key(built, name) for name in models}
     _write_tables(study.folder, built.recipe, places, rows)
     progress("report", 1, 3)
     _write_pictures(study, built, rows)
@@ -185,7 +150,8 @@ def report(folder: Path, *, with_notebook: bool = True) -> StudyResults:
         ({k: _short(v) for k, v in asdict(one).items()} for one in found.tests),
     )
     pictures = [
-        Picture(p.stem, p.read_bytes()) for p in sorted((folder / "pictures").glob("*.png"))
+        ComparisonPicture(p.stem, p.read_bytes())
+        for p in sorted((folder / "pictures").glob("*.png"))
     ]
     records = read_curves(folder / CURVES)
     text = page(found, read_bias(folder / "contrast_bias.csv"), pictures, records)
@@ -194,106 +160,6 @@ def report(folder: Path, *, with_notebook: bool = True) -> StudyResults:
     if with_notebook:
         notebook.write_notebook(folder)
     return found
-
-
-def _trained(built: Built, folder: Path, train: Trainer, progress: Progress) -> dict[str, Path]:
-    """Each model's folder: from its note if it is done, else from the trainer."""
-    models = {}
-    for number, model in enumerate(built.recipe.models):
-        place = folder / model / _key(built, model)
-        place.mkdir(parents=True, exist_ok=True)
-        models[model] = _finished(place) or _train(built, model, place, train)
-        progress("train", number + 1, len(built.recipe.models))
-    return models
-
-
-def _train(built: Built, model: str, place: Path, train: Trainer) -> Path:
-    made = train(built.recipe, built.raw(model), place)
-    if not made.is_dir() or not made.resolve().is_relative_to(place.resolve()):
-        raise BackendError(
-            f"The trainer left no model of '{model}' in {place}, but returned {made}."
-        )
-    with write_whole(place / DONE) as temporary:
-        name = made.resolve().relative_to(place.resolve()).as_posix()
-        temporary.write_text(json.dumps({"model": name}), encoding="utf-8")
-    return made
-
-
-def _finished(place: Path) -> Path | None:
-    if not (place / DONE).is_file():
-        return None
-    made = place / json.loads((place / DONE).read_text(encoding="utf-8"))["model"]
-    return made if made.is_dir() else None
-
-
-def _key(built: Built, model: str) -> str:
-    """Changes with anything that the model would be trained on or with, and with nothing else."""
-    cases = [
-        (one.name, one.image_sha256, one.label_sha256, one.fold, one.trust, one.label_kind)
-        for one in trained_on(built.entries, model)
-    ]
-    recipe = built.recipe
-    shapes = recipe.shapes if model == "general" else ()
-    how = [as_json(one) for one in (recipe.training, recipe.locator, shapes)]
-    content = json.dumps([how, cases], sort_keys=True)
-    return hashlib.sha256(content.encode()).hexdigest()[:12]
-
-
-def _evaluated(
-    study: Study,
-    built: Built,
-    models: Mapping[str, Path],
-    load_model: ModelLoader,
-    progress: Progress,
-) -> list[Measurement]:
-    """All models on all test cases; a model is opened once, and only if something is missing."""
-    cases = _test_cases(study, built)
-    rows = []
-    for number, (model, path) in enumerate(models.items()):
-        place = study.folder / "evaluation" / model / _key(built, model)
-        place.mkdir(parents=True, exist_ok=True)
-        known = read_lines(place / "journal.jsonl")
-        segment = _loaded_once(load_model, path)
-        candidate = Candidate(model, segment, _radiological(built, model))
-        done = set(known)
-
-        def keep(_: str, case: TestCase, found: Segmentation, place: Path = place) -> None:
-            save(found, place / f"{case.name}.nii.gz")
-
-        def tell(now: int, total: int, number: int = number) -> None:
-            progress("evaluate", number * total + now, len(models) * total)
-
-        for row in evaluate_models([candidate], cases, known, tell, keep):
-            if row not in done:
-                append(row, place / "journal.jsonl")
-            rows.append(row)
-    return rows
-
-
-def _loaded_once(load_model: ModelLoader, path: Path) -> Segmenter:
-    opened: list[Segmenter] = []
-
-    def segment(image: Volume) -> Segmentation:
-        if not opened:
-            opened.append(load_model(path))
-        return opened[0](image)
-
-    return segment
-
-
-def _test_cases(study: Study, built: Built) -> tuple[TestCase, ...]:
-    found = index_datasets(built.recipe, study.data)
-    cases = test_cases_of(built.entries, {one.dataset: one.root for one in found})
-    if not cases:
-        raise DatasetError("Nobody is left to test on: raise split.test, or add an unseen dataset.")
-    return cases
-
-
-def _radiological(built: Built, model: str) -> TrainingData:
-    entries = trained_on(built.entries, model)
-    return TrainingData(
-        frozenset(one.image_sha256 for one in entries), frozenset(one.person for one in entries)
-    )
 
 
 def _write_tables(
@@ -309,7 +175,7 @@ def _write_tables(
 
 def _write_pictures(study: Study, built: Built, rows: Iterable[Measurement]) -> None:
     found = study_results(built.recipe, rows)
-    cases = {one.name: one for one in _test_cases(study, built)}
+    cases = {one.name: one for one in cases_to_test(study, built)}
     folder = study.folder / "pictures"
     folder.mkdir(exist_ok=True)
     pictures = {}
@@ -330,7 +196,7 @@ def _picture(folder: Path, built: Built, case: TestCase, dice: float) -> bytes:
     reference = reference_of(image, load(case.label, nan_background=False), str(case.label))
     predictions = {
         model: load_segmentation(
-            folder / "evaluation" / model / _key(built, model) / f"{case.name}.nii.gz"
+            folder / "evaluation" / model / model_key(built, model) / f"{case.name}.nii.gz"
         )
         for model in built.recipe.models
     }

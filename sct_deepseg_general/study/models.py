@@ -13,7 +13,7 @@ from sct_deepseg_general.evaluation.evaluate import Segmenter
 from sct_deepseg_general.inference.devices import chosen_device
 from sct_deepseg_general.inference.pipeline import segment
 from sct_deepseg_general.inference.predictor import load_predictor
-from sct_deepseg_general.study.compare import ModelLoader, Trainer
+from sct_deepseg_general.study.stages import ModelLoader, Trainer
 from sct_deepseg_general.zoo.model import Model
 from sct_deepseg_general.zoo.zoo import resolve
 

@@ -13,7 +13,17 @@ from sct_deepseg_general.study import published
 from sct_deepseg_general.study.figures import Curve, curves, in_domain, ranking, svg
 from sct_deepseg_general.study.results import METRICS, Metric, StudyResults
 
-__all__ = ["Picture", "bias_table", "metric_table", "page", "published_tables", "tests_table"]
+__all__ = [
+    "ComparisonPicture",
+    "bias_table",
+    "html_page",
+    "metric_table",
+    "p_value",
+    "page",
+    "published_tables",
+    "table",
+    "tests_table",
+]
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem;
@@ -42,7 +52,7 @@ _ANCHOR_NOTE = (
 
 
 @dataclass(frozen=True)
-class Picture:
+class ComparisonPicture:
     """A qualitative row: PNG bytes and what they show."""
 
     title: str
@@ -52,7 +62,7 @@ class Picture:
 def page(
     results: StudyResults,
     biases: Sequence[ContrastBias],
-    pictures: Iterable[Picture],
+    pictures: Iterable[ComparisonPicture],
     records: Mapping[str, Curve],
 ) -> str:
     """Write the report of a comparison as one HTML page that needs no other file.
@@ -63,7 +73,7 @@ def page(
         Measurements, tests and verdict.
     biases : sequence of ContrastBias
         CSA of each contrast minus the mean over a person's contrasts, in mm².
-    pictures : iterable of Picture
+    pictures : iterable of ComparisonPicture
         Qualitative rows, as PNG.
     records : mapping of str to Curve
         Training curves of the models that have them.
@@ -96,9 +106,14 @@ def page(
         f"<h2>The published study</h2><p>{escape(published.TITLE)}: {_ANCHOR_NOTE}</p>",
         published_tables(),
     ]
-    title = escape(results.recipe.name)
+    return html_page(results.recipe.name, parts)
+
+
+def html_page(title: str, parts: Sequence[str]) -> str:
+    """A page of a study with its title and style, from the parts of its body."""
     return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n<title>{title}</title>\n'
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'
+        f"<title>{escape(title)}</title>\n"
         f"<style>{_STYLE}</style></head><body>\n" + "\n".join(parts) + "\n</body></html>\n"
     )
 
@@ -119,7 +134,7 @@ def metric_table(results: StudyResults, metric: Metric) -> str:
         for model in results.models
     ]
     heads = [_heading(results, cells[results.models[0], one], one) for one in results.test_sets]
-    return _table(["trained on", *heads], rows)
+    return table(["trained on", *heads], rows)
 
 
 def tests_table(results: StudyResults) -> str:
@@ -128,11 +143,11 @@ def tests_table(results: StudyResults) -> str:
     rows = []
     for one in results.tests:
         metric = titles[one.metric]
-        numbers = f"{one.difference:+.{metric.digits}f}", _p(one.p), _p(one.p_holm)
+        numbers = f"{one.difference:+.{metric.digits}f}", p_value(one.p), p_value(one.p_holm)
         names = (one.test_set, metric.title, one.other, str(one.people))
         rows.append([*map(escape, names), *numbers])
     heads = ["test set", "metric", "against", "people", "general minus other", "p", "p (Holm)"]
-    return _table(heads, rows)
+    return table(heads, rows)
 
 
 def bias_table(results: StudyResults, biases: Sequence[ContrastBias]) -> str:
@@ -149,7 +164,7 @@ def bias_table(results: StudyResults, biases: Sequence[ContrastBias]) -> str:
     means = (_mean(one.reference for one in mine if one.contrast == name) for name in contrasts)
     rows.append(["(references)", *(f"{mean:+.2f}" for mean in means), ""])
     note = "<p>CSA minus the mean over the same person's contrasts, mm², averaged over people.</p>"
-    return note + _table(["model", *map(escape, contrasts), "SD over contrasts"], rows)
+    return note + table(["model", *map(escape, contrasts), "SD over contrasts"], rows)
 
 
 def published_tables() -> str:
@@ -160,9 +175,7 @@ def published_tables() -> str:
     ]
     seen = [[one.test_set, _pm(one.specific), _pm(one.aggregate)] for one in published.IN_DOMAIN]
     heads = ["trained on", "MP2RAGE: Dice", "MP2RAGE: volume error, signed (%)", "EPI: Dice"]
-    return _table(heads, unseen) + _table(
-        ["test set", "its specific model: Dice", "all: Dice"], seen
-    )
+    return table(heads, unseen) + table(["test set", "its specific model: Dice", "all: Dice"], seen)
 
 
 def _verdict(results: StudyResults) -> str:
@@ -184,7 +197,7 @@ def _figures(results: StudyResults) -> Iterable[str]:
         yield f"<figure>{svg(lambda: in_domain(results, dice))}</figure>"
 
 
-def _picture(picture: Picture) -> str:
+def _picture(picture: ComparisonPicture) -> str:
     data = base64.b64encode(picture.png).decode("ascii")
     title = escape(picture.title)
     image = f'<img alt="{title}" src="data:image/png;base64,{data}">'
@@ -219,14 +232,16 @@ def _cell(cell: Summary, metric: Metric, best: float) -> str:
     return f'<span class="best">{shown}</span>' if round(cell.mean, digits) == best else shown
 
 
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """An HTML table; heads and cells are HTML themselves."""
     head = "".join(f"<th>{one}</th>" for one in heads)
     body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>\n" for row in rows)
-    table = f"<table><thead><tr>{head}</tr></thead><tbody>\n{body}</tbody></table>"
-    return f'<div class="wide">{table}</div>'
+    whole = f"<table><thead><tr>{head}</tr></thead><tbody>\n{body}</tbody></table>"
+    return f'<div class="wide">{whole}</div>'
 
 
-def _p(value: float) -> str:
+def p_value(value: float) -> str:
+    """A p-value as text; a dash where there is none."""
     if isnan(value):
         return "–"
     return "< 0.001" if value < 0.001 else f"{value:.3f}"

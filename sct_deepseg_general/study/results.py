@@ -165,10 +165,12 @@ class StudyResults:
 
     @property
     def models(self) -> tuple[str, ...]:
+        """The names of the models, the general one first."""
         return self.recipe.models
 
     @property
     def test_sets(self) -> tuple[str, ...]:
+        """The names of all test sets: of the datasets trained on, then of the others."""
         return (*self.seen_sets, *self.unseen_sets)
 
     def of(self, model: str, test_set: str) -> list[Measurement]:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
-from sct_deepseg_general.augmentation.contrast import Mix, known, normalised, randomised
+from sct_deepseg_general.augmentation.contrast import ContrastMix, known, normalised, randomised
 from sct_deepseg_general.augmentation.sampling import SpatialRange, TrainingCase, draw_patch
 from sct_deepseg_general.inference.openvino import drop_signal_stack
 
@@ -37,7 +37,7 @@ class PatchDataset(IterableDataset):  # type: ignore[misc]  # torch's types are 
     spacing: tuple[float, float, float]
     seed: tuple[int, ...]
     space: SpatialRange
-    mix: Mix | None
+    mix: ContrastMix | None
     start: int = 0
     batch: int = 1
     empty: bool = False

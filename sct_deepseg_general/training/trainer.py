@@ -23,7 +23,7 @@ import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from torch import Tensor
 
-from sct_deepseg_general.augmentation.contrast import Mix
+from sct_deepseg_general.augmentation.contrast import ContrastMix
 from sct_deepseg_general.augmentation.sampling import SpatialRange, TrainingCase
 from sct_deepseg_general.datasets.recipe import Training
 from sct_deepseg_general.errors import DatasetError
@@ -128,7 +128,10 @@ class CordTrainer(nnUNetTrainer):  # type: ignore[misc]  # nnU-Net's types are n
     def _patches(self) -> Iterator[Any]:
         """Batches to learn from, from the one that is next."""
         training, settings = self.settings.training, self.settings
-        space, mix = SpatialRange.from_dict(dict(training.space)), Mix.from_dict(dict(training.mix))
+        space, mix = (
+            SpatialRange.from_dict(dict(training.space)),
+            ContrastMix.from_dict(dict(training.mix)),
+        )
         start = self.current_epoch * training.iterations * training.batch
         empty = training.empty_outside
         stream = PatchDataset(

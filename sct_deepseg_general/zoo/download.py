@@ -18,7 +18,7 @@ from urllib.parse import urljoin, urlsplit
 from sct_deepseg_general.errors import ModelError
 from sct_deepseg_general.files import sha256
 
-__all__ = ["RETRIES", "RetryPolicy", "Source", "check_space", "check_url", "download"]
+__all__ = ["RETRIES", "DownloadSource", "RetryPolicy", "check_space", "check_url", "download"]
 
 _CHUNK = 1 << 16
 _GAIN = 1 << 12  # bytes that count as progress
@@ -30,7 +30,7 @@ Progress = Callable[[int, int | None], None]
 
 
 @dataclass(frozen=True)
-class Source:
+class DownloadSource:
     """A file to download, and what is known about it beforehand."""
 
     urls: tuple[str, ...]
@@ -72,7 +72,7 @@ class _LostMirrorError(_MirrorError):
 
 
 def download(
-    source: Source,
+    source: DownloadSource,
     part: Path,
     progress: Progress = lambda _done, _size: None,
     retries: RetryPolicy = RETRIES,
@@ -139,7 +139,7 @@ def _failed(failures: Mapping[str, _MirrorError]) -> ModelError:
 
 
 def _attempt(
-    url: str, source: Source, part: Path, progress: Progress, retries: RetryPolicy
+    url: str, source: DownloadSource, part: Path, progress: Progress, retries: RetryPolicy
 ) -> str | _MirrorError:
     """The hash of the complete file after one transfer, or the reason for a failure."""
     try:
@@ -151,7 +151,7 @@ def _attempt(
         return error
 
 
-def _checked(source: Source, part: Path, *, resumed: bool) -> str:
+def _checked(source: DownloadSource, part: Path, *, resumed: bool) -> str:
     found = _size(part)
     if source.size is not None and found < source.size:
         raise _MirrorError(f"{found} of {source.size} bytes arrived")
@@ -164,7 +164,7 @@ def _checked(source: Source, part: Path, *, resumed: bool) -> str:
 
 
 def _transferred(
-    url: str, source: Source, part: Path, progress: Progress, retries: RetryPolicy
+    url: str, source: DownloadSource, part: Path, progress: Progress, retries: RetryPolicy
 ) -> int:
     """Transfer the file; gives the number of bytes of `part` that were kept from before."""
     import requests  # 0.1 s, not for -h
@@ -226,7 +226,7 @@ def _start(response: Any, offset: int, part: Path) -> int:
     raise _MirrorError(f"it answers {status} {response.reason}")
 
 
-def _announced(response: Any, start: int, source: Source) -> int | None:
+def _announced(response: Any, start: int, source: DownloadSource) -> int | None:
     """The size of the whole file in bytes as the response states it, or None."""
     if response.headers.get("Content-Encoding", "identity") != "identity":
         raise _LostMirrorError("it sends the file encoded")
@@ -256,7 +256,7 @@ def _paced(chunks: Iterator[bytes], retries: RetryPolicy) -> Iterator[bytes]:
 
 
 def _stored(
-    chunks: Iterator[bytes], part: Path, start: int, source: Source, progress: Progress
+    chunks: Iterator[bytes], part: Path, start: int, source: DownloadSource, progress: Progress
 ) -> None:
     most, done = source.size or source.limit, start
     try:

@@ -24,7 +24,13 @@ from sct_deepseg_general.zoo.archive import (
     unpack_model,
 )
 from sct_deepseg_general.zoo.cache import ModelCache, clear
-from sct_deepseg_general.zoo.download import RETRIES, RetryPolicy, Source, check_space, download
+from sct_deepseg_general.zoo.download import (
+    RETRIES,
+    DownloadSource,
+    RetryPolicy,
+    check_space,
+    download,
+)
 from sct_deepseg_general.zoo.index import Archive, IndexEntry, ModelIndex
 from sct_deepseg_general.zoo.model import Model
 from sct_deepseg_general.zoo.record import Hash
@@ -233,7 +239,7 @@ def _fetched(
 def _downloaded(
     entry: IndexEntry, archive: Archive, part: Path, options: FetchOptions, expected: str | None
 ) -> str:
-    source = Source(archive.urls, archive.size, archive.sha256, limit=options.limits.size)
+    source = DownloadSource(archive.urls, archive.size, archive.sha256, limit=options.limits.size)
     hashed = download(source, part, options.progress, options.retries)
     if expected not in (None, hashed):
         part.unlink()

@@ -14,7 +14,7 @@ from sct_deepseg_general.errors import ModelError
 from sct_deepseg_general.files import write_whole
 from sct_deepseg_general.locks import locked
 from sct_deepseg_general.zoo.cache import ModelCache, ModelPlace, clear, standard_cache
-from sct_deepseg_general.zoo.download import Source, download
+from sct_deepseg_general.zoo.download import DownloadSource, download
 from sct_deepseg_general.zoo.index import IndexEntry, ModelIndex, read_entries, read_index
 from sct_deepseg_general.zoo.install import FetchOptions, fetch, install_file
 from sct_deepseg_general.zoo.local import is_path, is_url, local_model, url_model
@@ -329,7 +329,7 @@ def _index_file(named: str, cache: ModelCache) -> Path:
     kept = cache.writable() / f".index-{hashlib.sha256(named.encode()).hexdigest()[:12]}.json"
     if not is_offline():
         part = kept.with_suffix(".part")
-        download(Source((named,), None, None, limit=schema.LARGEST), part)
+        download(DownloadSource((named,), None, None, limit=schema.LARGEST), part)
         read_index(part)
         part.replace(kept)
     if not kept.is_file():

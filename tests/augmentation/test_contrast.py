@@ -8,7 +8,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="the torch extra is not installed")
 
 from sct_deepseg_general.augmentation import contrast, synthesis  # noqa: E402  # after the skip
-from sct_deepseg_general.augmentation.contrast import Mix, randomised  # noqa: E402
+from sct_deepseg_general.augmentation.contrast import ContrastMix, randomised  # noqa: E402
 from sct_deepseg_general.augmentation.sampling import Patch  # noqa: E402
 
 SHAPE = (24, 24, 24)
@@ -40,7 +40,7 @@ SAME_SHAPE = {
     "signal_loss": contrast.signal_loss,
     "synthetic": lambda image, g: synthesis.synthetic(image, tube()[1], g),
     "synthetic, eccentric": lambda image, g: synthesis.synthetic(
-        image, tube()[1], g, tissue=synthesis.Tissue(eccentric=1.0)
+        image, tube()[1], g, tissue=synthesis.TissueMix(eccentric=1.0)
     ),
 }
 
@@ -92,7 +92,7 @@ def fluid_beside_the_cord(eccentric: float, seed: int) -> tuple[float, float]:
     _, target = tube()
     canal = torch.nn.functional.max_pool3d(target[None], (1, 9, 9), 1, (0, 4, 4))[0]
     made = synthesis.synthetic(
-        torch.zeros(SHAPE), target, rng(seed), canal, synthesis.Tissue(eccentric)
+        torch.zeros(SHAPE), target, rng(seed), canal, synthesis.TissueMix(eccentric)
     )
     surroundings = made[0, 0, 0]
     fluid = (target < 0.01) & ((made - surroundings).abs() > 0.5)
@@ -112,7 +112,9 @@ def test_eccentric_fluid_lies_to_one_side_of_the_cord_and_is_mottled() -> None:
 
 def test_inversion_is_its_own_inverse_and_reverses_the_order_of_tissues() -> None:
     image, target = tube()
-    mix = Mix(**dict.fromkeys(Mix.__dataclass_fields__, 0.0) | {"invert": 1.0, "thickest": 17.0})
+    mix = ContrastMix(
+        **dict.fromkeys(ContrastMix.__dataclass_fields__, 0.0) | {"invert": 1.0, "thickest": 17.0}
+    )
     patch = Patch(image, target, torch.ones(SHAPE))
     made, _ = randomised(patch, SPACING, mix, rng())
     assert float(torch.corrcoef(torch.stack([made.flatten(), image.flatten()]))[0, 1]) < -0.999
@@ -147,8 +149,8 @@ def test_a_cut_field_of_view_is_a_box_of_at_least_20_mm() -> None:
 
 def test_the_target_is_unknown_where_the_field_of_view_ends() -> None:
     image, target = tube()
-    nothing = dict.fromkeys(Mix.__dataclass_fields__, 0.0)
-    mix = Mix(**nothing | {"field_of_view": 1.0, "thickest": 17.0})
+    nothing = dict.fromkeys(ContrastMix.__dataclass_fields__, 0.0)
+    mix = ContrastMix(**nothing | {"field_of_view": 1.0, "thickest": 17.0})
     cut = 0
     for seed in range(10):
         made, left = randomised(Patch(image, target, torch.ones(SHAPE)), SPACING, mix, rng(seed))
@@ -186,8 +188,8 @@ def test_normalised_has_mean_0_and_deviation_1_inside_and_is_0_outside() -> None
 
 
 def test_a_mix_is_read_from_the_recipe_and_ignores_no_number() -> None:
-    assert Mix.from_dict({"noise": 1}).noise == 1.0
-    assert Mix.from_dict({}) == Mix()
+    assert ContrastMix.from_dict({"noise": 1}).noise == 1.0
+    assert ContrastMix.from_dict({}) == ContrastMix()
 
 
 def test_a_field_of_view_of_one_voxel_gives_numbers() -> None:

@@ -8,10 +8,10 @@ import pytest
 torch = pytest.importorskip("torch", reason="the torch extra is not installed")
 
 from sct_deepseg_general.augmentation import hard_cases  # noqa: E402  # after the skip
-from sct_deepseg_general.augmentation.contrast import Mix, randomised  # noqa: E402
+from sct_deepseg_general.augmentation.contrast import ContrastMix, randomised  # noqa: E402
 from sct_deepseg_general.augmentation.hard_cases import UNKNOWN  # noqa: E402
 from sct_deepseg_general.augmentation.sampling import Patch  # noqa: E402
-from sct_deepseg_general.augmentation.synthesis import Tissue, synthetic  # noqa: E402
+from sct_deepseg_general.augmentation.synthesis import TissueMix, synthetic  # noqa: E402
 
 SHAPE = (24, 32, 32)
 KINDS = ["blank_slices", "faded", "lesions", "metal_void", "reshaped"]
@@ -122,15 +122,15 @@ def test_an_isointense_fluid_is_nearly_as_bright_as_the_cord() -> None:
     steps = {}
     for often in (0.0, 1.0):
         made = [
-            synthetic(image, target, rng(s), canal, Tissue(isointense=often)) for s in range(20)
+            synthetic(image, target, rng(s), canal, TissueMix(isointense=often)) for s in range(20)
         ]
         steps[often] = np.median([abs(float(m[inside].mean() - m[ring].mean())) for m in made])
     assert steps[1.0] < 0.5 * steps[0.0]
 
 
 def test_the_mix_says_how_far_a_synthetic_cord_reaches_beyond_its_label() -> None:
-    mix = Mix.from_dict({"beyond_least": 0.1, "beyond_most": 0.4, "isointense": 0.2})
-    assert mix.tissue == Tissue(0.0, 0.2, 0.1, 0.4)
+    mix = ContrastMix.from_dict({"beyond_least": 0.1, "beyond_most": 0.4, "isointense": 0.2})
+    assert mix.tissue == TissueMix(0.0, 0.2, 0.1, 0.4)
 
 
 def test_all_kinds_at_once_make_an_image_to_train_on() -> None:
@@ -138,7 +138,7 @@ def test_all_kinds_at_once_make_an_image_to_train_on() -> None:
     image, target = tube()
     patch = Patch(image, target, torch.ones(SHAPE))
     for seed in range(10):
-        made, left = randomised(patch, (2.0, 1.0, 1.0), Mix.from_dict(every), rng(seed))
+        made, left = randomised(patch, (2.0, 1.0, 1.0), ContrastMix.from_dict(every), rng(seed))
         assert bool(torch.isfinite(made).all())
         assert float(left.max()) <= 1.0 + 1e-6
         assert set(left[left < 0].tolist()) <= {UNKNOWN}

@@ -10,7 +10,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the torch extra is not installed")
 
-from sct_deepseg_general.augmentation.contrast import Mix  # noqa: E402
+from sct_deepseg_general.augmentation.contrast import ContrastMix  # noqa: E402
 from sct_deepseg_general.augmentation.sampling import SpatialRange, TrainingCase, draw_patch  # noqa: E402  # after the skip
 from sct_deepseg_general.training.loader import UNCHANGED, PatchDataset, batches  # noqa: E402
 
@@ -84,8 +84,10 @@ def test_a_stream_is_the_same_wherever_it_starts_and_whoever_draws_it(workers: i
     assert torch.equal(drawn(stream(1, 2, 2), 3, workers), whole[2:])
 
 
-@pytest.mark.parametrize("mix", [None, Mix()])
-def test_a_stream_teaches_that_the_outside_is_empty_where_it_is_told_to(mix: Mix | None) -> None:
+@pytest.mark.parametrize("mix", [None, ContrastMix()])
+def test_a_stream_teaches_that_the_outside_is_empty_where_it_is_told_to(
+    mix: ContrastMix | None,
+) -> None:
     space = replace(SpatialRange(), shift=40.0)
     plain = PatchDataset([case()], (8, 32, 32), SPACING, (1,), space, mix)
     unknown, empty = (

@@ -22,7 +22,7 @@ KEYS = [f"sub-{n:02}/anat/sub-{n:02}_T2w.nii.gz" for n in (1, 2, 3)]
 @pytest.fixture
 def plan(tmp_path: Path) -> BatchPlan:
     plan = batch_plan(phantom_dataset(tmp_path / "data", TEXTS), tmp_path / "out")
-    plan.shard_folder.mkdir(parents=True)
+    plan.places[0].mkdir(parents=True)
     return plan
 
 
@@ -39,9 +39,8 @@ def test_each_image_is_recorded_with_what_was_made_of_it(plan: BatchPlan) -> Non
         on_image=lambda item, record, _: heard.append(f"{item.key} {record.status}")
     )
     runner = worked(plan, History({}, frozenset(), turn=4), listener)
-    assert runner.done == 3
     assert sorted(heard) == [f"{KEYS[0]} ok", f"{KEYS[1]} error", f"{KEYS[2]} warn"]
-    history = read([plan.shard_folder / JOURNAL])
+    history = read([plan.places[0] / JOURNAL])
     assert history.ended == runner.records
     assert (history.turn, history.open) == (5, frozenset())
     done = history.ended[KEYS[0]]
@@ -52,7 +51,7 @@ def test_each_image_is_recorded_with_what_was_made_of_it(plan: BatchPlan) -> Non
 
 def test_a_failure_has_a_log_and_what_succeeds_alone_has_none(plan: BatchPlan) -> None:
     worked(plan, History({}, frozenset()))
-    (log,) = (plan.shard_folder / "logs").iterdir()
+    (log,) = (plan.places[0] / "logs").iterdir()
     assert log.name.startswith("sub-02__anat")
     assert "is no image" in log.read_text()
     assert "Traceback" in log.read_text()
@@ -68,6 +67,6 @@ def test_the_progress_file_says_where_the_run_stopped(plan: BatchPlan) -> None:
     (plan.worklist.root / KEYS[1]).write_text("full")
     with pytest.raises(OutputError, match="Make room"):
         worked(plan, History({}, frozenset()))
-    progress = read_progress(plan.shard_folder / PROGRESS)
+    progress = read_progress(plan.places[0] / PROGRESS)
     assert progress is not None
     assert (progress.state, progress.total, progress.done) == ("stopped", 3, 1)

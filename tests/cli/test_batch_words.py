@@ -111,7 +111,7 @@ def test_a_merge_without_a_shard_names_it(
     assert typed("merge", "-o", folder) == 1
     said = capsys.readouterr()
     assert f"{folder}: " in said.out
-    assert "Shards without tables: 0003-of-0003" in said.err
+    assert "Without a result: 0003-of-0003" in said.err
 
 
 def test_what_lost_shards_had_done_is_joined(

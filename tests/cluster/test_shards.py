@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sct_deepseg_general.cluster.shards import Shard, from_environment, parse
+from sct_deepseg_general.cluster.shards import People, Shard, from_environment, parse
 from sct_deepseg_general.errors import DatasetError
 
 ARRAY = {"SLURM_ARRAY_TASK_COUNT": "4", "SLURM_ARRAY_TASK_MIN": "0"}
@@ -45,3 +45,15 @@ def test_a_slurm_array_is_its_own_division(task, minimum, step, shard):
     }
     assert str(from_environment(environment)) == shard
     assert from_environment({}) == Shard()
+
+
+def test_people_hold_their_own_and_have_a_folder_each() -> None:
+    people = People(("sub-02", "sub-01"))
+    assert people.labels == ("sub-01", "sub-02")
+    assert people.holds("sub-01")
+    assert not people.holds("sub-03")
+    assert people.label_of("sub-02") == "sub-02"
+    assert (Shard(1, 4).division, people.division) == ("0004", "participants")
+    assert str(people) == "sub-02 and 1 more"
+    with pytest.raises(DatasetError, match="No participant"):
+        People(())

@@ -10,7 +10,7 @@ import pytest
 
 from sct_deepseg_general.csa import table as csa_table
 from sct_deepseg_general.csa.aggregate import Profile, Table, aggregated
-from sct_deepseg_general.csa.person import Person, normalised, person
+from sct_deepseg_general.csa.person import Covariates, covariates_of, to_average_person
 from sct_deepseg_general.csa.selection import Selection, number_list, parse_number_list
 from sct_deepseg_general.errors import ImageError, OutputError
 
@@ -136,14 +136,14 @@ def test_a_column_is_added_at_the_end() -> None:
 
 
 def test_the_average_person_keeps_their_area() -> None:
-    average = Person(0.43656716417910446, 1156171.0708955224)
-    shift = normalised(rows(Selection()), average).column("MEAN(area)")[0] - 74.0
+    average = Covariates(0.43656716417910446, 1156171.0708955224)
+    shift = to_average_person(rows(Selection()), average).column("MEAN(area)")[0] - 74.0
     assert shift == pytest.approx(1.2389409865349374e-05 * (530335.0410447761 - 504746.6), abs=0.01)
 
 
 def test_a_larger_brain_lowers_the_normalised_area() -> None:
     small, large = (
-        normalised(rows(Selection()), Person(0, volume)).column("MEAN(area)")[0]
+        to_average_person(rows(Selection()), Covariates(0, volume)).column("MEAN(area)")[0]
         for volume in (1.0e6, 1.2e6)
     )
     assert small - large == pytest.approx(2e5 * 2.3741962085478625e-05)
@@ -151,13 +151,13 @@ def test_a_larger_brain_lowers_the_normalised_area() -> None:
 
 def test_only_the_mean_area_is_normalised() -> None:
     before, after = rows(Selection(per_slice=True)), None
-    after = normalised(before, Person(1, 1.2e6, 15000.0))
+    after = to_average_person(before, Covariates(1, 1.2e6, 15000.0))
     assert (after.column("STD(area)")[1:4] == before.column("STD(area)")[1:4]).all()
     assert after.rows[0] == before.rows[0]
 
 
 def test_predictors_without_a_model_are_refused() -> None:
-    assert person((("brain-volume", 1e6), ("sex", 1.0))) == Person(1.0, 1e6)
+    assert covariates_of((("brain-volume", 1e6), ("sex", 1.0))) == Covariates(1.0, 1e6)
     for wrong in ((("sex", 1.0),), (("sex", 1.0), ("age", 3.0)), ()):
         with pytest.raises(ImageError, match="No model"):
-            person(wrong)
+            covariates_of(wrong)

@@ -13,7 +13,7 @@ from samples import image
 from sct_reference import CORD, LEVEL_MAP, assert_equal, mask, reference
 
 from sct_deepseg_general.csa.measure import CsaRequest, measured
-from sct_deepseg_general.csa.person import Person
+from sct_deepseg_general.csa.person import Covariates
 from sct_deepseg_general.csa.selection import Selection
 from sct_deepseg_general.errors import ImageError
 from sct_deepseg_general.image.las import AXES
@@ -50,7 +50,7 @@ def cases() -> dict[str, tuple[str, CsaRequest]]:
             request(Selection(levels=(2, 3, 4), per_level=True), discs=mask("labels")),
         ),
         "t2_PAM50": (CORD, request(PER_SLICE, to_pam50=True, **levels)),
-        "t2_norm": (CORD, request(WHOLE, person=Person(0, 960606.0, 13942.0))),
+        "t2_norm": (CORD, request(WHOLE, person=Covariates(0, 960606.0, 13942.0))),
         "t2_perslice_anat": (CORD, request(PER_SLICE, image=image("T2w"))),
         "gap_2slices": ("gap_2slices", request(PER_SLICE)),
         "gap_agg": ("gap_2slices", request(WHOLE)),

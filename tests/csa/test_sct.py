@@ -14,7 +14,7 @@ from sct_reference import CORD, LEVEL_MAP, assert_equal, mask, reference
 from sct_deepseg_general.csa import measure, sct
 from sct_deepseg_general.csa import table as csa_table
 from sct_deepseg_general.csa.measure import CsaRequest
-from sct_deepseg_general.csa.person import Person
+from sct_deepseg_general.csa.person import Covariates
 from sct_deepseg_general.csa.sct import COMMAND, command_path
 from sct_deepseg_general.csa.selection import Selection
 from sct_deepseg_general.errors import BackendError
@@ -61,7 +61,7 @@ def test_every_wish_reaches_scts_command(recorder: Path) -> None:
         level_map=mask(LEVEL_MAP),
         image=image("T2w"),
         to_pam50=True,
-        person=Person(1, 1.1e6, 14000.0),
+        person=Covariates(1, 1.1e6, 14000.0),
     )
     with pytest.raises(BackendError, match="exit code 3: oh dear"):
         sct.measured(mask(CORD), request)
@@ -100,7 +100,7 @@ def test_a_person_without_thalamus_and_a_given_centreline_reach_scts_command(
     recorder: Path,
 ) -> None:
     cord = mask(CORD)
-    request = CsaRequest(person=Person(0, 9e5), centreline=cord, only_on_centreline=True)
+    request = CsaRequest(person=Covariates(0, 9e5), centreline=cord, only_on_centreline=True)
     with pytest.raises(BackendError, match="exit code 3"):
         sct.measured(cord, request)
     said = recorder.read_text()

@@ -12,14 +12,14 @@ from sct_deepseg_general.errors import DatasetError
 from sct_deepseg_general.level_training.crops import ROWS, Example, Mix, example
 from sct_deepseg_general.level_training.degradation import thick_slices
 from sct_deepseg_general.level_training.painting import Spine, painted, remapped
-from sct_deepseg_general.level_training.subjects import Subject, levels_at, subject_of
+from sct_deepseg_general.level_training.subjects import TrainingSubject, levels_at, subject_of
 from sct_deepseg_general.level_training.table import read_table
 from sct_deepseg_general.levels.strip import channels
 
 PLAIN = Mix(paint=0.0, remap=0.0, thick=0.0, upside_down=0.0, no_spine=0.0)
 
 
-def subject(*, exact: bool = True) -> Subject:
+def subject(*, exact: bool = True) -> TrainingSubject:
     (known,) = read_table(TABLE)
     return subject_of(neck(), cord(), known, exact=exact)
 

@@ -1,9 +1,8 @@
-import numpy as np
 import pytest
 
 from sct_deepseg_general.errors import NormsError
 from sct_deepseg_general.norms.centile import Calibrations
-from sct_deepseg_general.norms.group import differences, group_rows, write_differences, write_rows
+from sct_deepseg_general.norms.group import absent, group_rows, write_rows, write_table
 from sct_deepseg_general.norms.model import Subject, embedded
 from sct_deepseg_general.norms.participants import read_participants
 
@@ -50,9 +49,9 @@ def test_each_level_of_each_person_has_its_centile(tmp_path):
 )
 def test_whoever_cannot_be_placed_is_named_with_the_reason(tmp_path, line, says):
     table = batch(tmp_path, {"sub-01": 71.0})
-    (row,) = group_rows(table, people(tmp_path, [line]), embedded(), KNOWN)
-    assert (row.participant, row.place) == ("sub-01", None)
-    assert says in row.reason
+    for row in group_rows(table, people(tmp_path, [line]), embedded(), KNOWN):
+        assert (row.participant, row.place) == ("sub-01", None)
+        assert says in row.reason
 
 
 def test_ages_in_months_are_refused(tmp_path):
@@ -61,20 +60,51 @@ def test_ages_in_months_are_refused(tmp_path):
         people(tmp_path, ["sub-01\t648\tF\ta"])
 
 
-def test_groups_are_compared_and_written(tmp_path):
-    rng = np.random.default_rng(0)
-    areas = {f"sub-{k:02d}": 72 + 5 * rng.standard_normal() - 8 * (k % 2) for k in range(40)}
-    lines = [f"{who}\t30\tF\t{'ab'[int(who[-2:]) % 2]}" for who in areas]
-    rows = group_rows(batch(tmp_path, areas), people(tmp_path, lines, "group"), embedded(), KNOWN)
-    found = {d.level: d for d in differences(rows, "a", "b")}
-    c3 = found["C3"]
-    assert c3.people == (20, 20)
-    assert c3.effect == pytest.approx(-8 / 5, abs=0.6)
-    assert c3.lower < c3.effect < c3.upper < 0
+def test_the_repeat_error_widens_the_interval(tmp_path):
+    table, who = batch(tmp_path, {"sub-01": 71.0}), people(tmp_path, ["sub-01\t30\tF\ta"])
+    without, with_it = (
+        next(r for r in group_rows(table, who, embedded(), KNOWN, repeat) if r.level == "C3").place
+        for repeat in (None, 0.05)
+    )
+    assert with_it.centile == without.centile
+    assert with_it.lower < without.lower < without.upper < with_it.upper
+
+
+def test_an_image_that_failed_the_quality_check_gets_no_number(tmp_path):
+    table = batch(tmp_path, {"sub-01": 71.0})
+    first, *rest = table.read_text().splitlines()
+    table.write_text("\n".join([f"{first}\tstatus", *(f"{line}\tfail" for line in rest)]))
+    (row,) = group_rows(table, people(tmp_path, ["sub-01\t30\tF\ta"]), embedded(), KNOWN)
+    assert (row.area, row.place, row.reason) == (None, None, "the quality check says fail")
+
+
+def test_a_slice_in_one_of_two_levels_belongs_to_none(tmp_path):
+    table = batch(tmp_path, {"sub-01": 71.0})
+    table.write_text(table.read_text().replace("\t20\t3\t71.0", "\t20\t3:4\t99.0"))
+    rows = group_rows(table, people(tmp_path, ["sub-01\t30\tF\ta"]), embedded(), KNOWN)
+    assert next(r.area for r in rows if r.level == "C3") == pytest.approx(71.0)
+
+
+def test_people_without_an_image_are_named(tmp_path):
+    table = batch(tmp_path, {"sub-01": 71.0})
+    who = people(tmp_path, ["sub-01\t30\tF\ta", "sub-02\t31\tM\ta", "sub-03\tn/a\tM\ta"])
+    found = absent(who, group_rows(table, who, embedded(), KNOWN))
+    assert [(r.participant, r.reason) for r in found] == [
+        ("sub-02", "no image"),
+        ("sub-03", "no age in participants.tsv"),
+    ]
+
+
+def test_the_rows_are_written(tmp_path):
+    table = batch(tmp_path, {"sub-01": 71.0})
+    rows = group_rows(table, people(tmp_path, ["sub-01\t30\tF\ta"]), embedded(), KNOWN)
     write_rows(tmp_path / "norms.tsv", rows)
-    write_differences(tmp_path / "groups.tsv", list(found.values()))
     assert len((tmp_path / "norms.tsv").read_text().splitlines()) == 1 + len(rows)
-    assert "hedges_g" in (tmp_path / "groups.tsv").read_text()
+
+
+def test_a_cell_cannot_break_the_table(tmp_path):
+    write_table(tmp_path / "t.tsv", ("a", "b"), [["x\ty\nz", ""]])
+    assert (tmp_path / "t.tsv").read_text() == "a\tb\nx y z\tn/a\n"
 
 
 def test_another_table_is_refused(tmp_path):

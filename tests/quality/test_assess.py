@@ -10,8 +10,8 @@ from phantoms import affine_of, cylinder
 
 from sct_deepseg_general.image.volume import Box, Grid, Probability, Segmentation, Volume
 from sct_deepseg_general.morphometry.morphometrics import measure
-from sct_deepseg_general.quality.assess import Evidence, assess
-from sct_deepseg_general.quality.findings import Limits
+from sct_deepseg_general.quality.assess import QualityEvidence, assess
+from sct_deepseg_general.quality.findings import QualityLimits
 
 SHAPE = (50, 50, 16)
 SPACING = (0.8, 0.8, 3.0)
@@ -23,13 +23,15 @@ def cord(radius: float = RADIUS, centre: tuple[float, float] | None = None) -> n
     return cylinder(SHAPE, SPACING, radius, centre)
 
 
-def evidence(mask: np.ndarray, sure: float = 0.95, extra: np.ndarray | None = None) -> Evidence:
+def evidence(
+    mask: np.ndarray, sure: float = 0.95, extra: np.ndarray | None = None
+) -> QualityEvidence:
     """A mask with its probability; `extra` is cord by probability but not in the mask."""
     probability = np.where(mask, sure, 0.02)
     if extra is not None:
         probability[extra] = sure
     segmentation = Segmentation(mask.astype(np.uint8), WHERE)
-    return Evidence(
+    return QualityEvidence(
         segmentation=segmentation,
         probability=Probability(probability.astype(np.float32), WHERE),
         table=measure(segmentation),
@@ -118,7 +120,7 @@ def test_a_thin_image_may_hold_a_short_cord() -> None:
     where = Grid((50, 50, 1), affine_of("LAS", SPACING, (50, 50, 1)))
     mask = Segmentation(cord()[:, :, :1].astype(np.uint8), where)
     sure = Probability(np.where(mask.data, 0.95, 0).astype(np.float32), where)
-    thin = Evidence(mask, sure, measure(mask), 0.5, True, where.box, where)
+    thin = QualityEvidence(mask, sure, measure(mask), 0.5, True, where.box, where)
     assert assess(thin).status == "ok"
 
 
@@ -138,12 +140,12 @@ def test_the_verdict_does_not_depend_on_the_axes(codes: str) -> None:
 
 
 def test_limits_are_what_decides() -> None:
-    wide = Limits(median_area=(20, 300), usual_area=(20, 300), slice_area=(12, 300))
+    wide = QualityLimits(median_area=(20, 300), usual_area=(20, 300), slice_area=(12, 300))
     assert assess(evidence(cord(9))).status == "fail"
     assert assess(evidence(cord(9)), wide).status == "ok"
 
 
-def seen(mask: np.ndarray, **more: object) -> Evidence:
+def seen(mask: np.ndarray, **more: object) -> QualityEvidence:
     """A mask in an image of an even cord in mixed surroundings."""
     rng = np.random.default_rng(4)
     data = np.where(cord(), 100.0, rng.choice([20.0, 150.0, 90.0], SHAPE))
@@ -176,7 +178,7 @@ LOOKS = {
 
 
 @pytest.mark.parametrize(("said", "found"), LOOKS.items(), ids=LOOKS)
-def test_image_and_coarse_pass_are_witnesses(said: str, found: Evidence) -> None:
+def test_image_and_coarse_pass_are_witnesses(said: str, found: QualityEvidence) -> None:
     verdict = assess(found)
     assert verdict.status != "ok"
     assert any(said in reason for reason in verdict.reasons), verdict.reasons
@@ -199,10 +201,10 @@ def test_a_stretch_of_mixed_tissue_is_said_if_it_is_long() -> None:
     data[:, :, 2:9] = np.where(cord(), roots, data)[:, :, 2:9]
     found = replace(right, image=Volume(data, WHERE))
     assert assess(found).reasons == ()  # 21 mm, as where the signal fades
-    verdict = assess(found, Limits(mixed_length=(20.0, 4)))
+    verdict = assess(found, QualityLimits(mixed_length=(20.0, 4)))
     assert (verdict.status, verdict.flagged) == ("warn", tuple(range(2, 9)))
     assert "mixed tissue in slices 2 to 8" in verdict.reasons[0]
-    assert assess(found, Limits(mixed_length=(20.0, 8))).reasons == ()
+    assert assess(found, QualityLimits(mixed_length=(20.0, 8))).reasons == ()
 
 
 def test_a_true_cord_has_no_witness_against_it() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -36,3 +38,15 @@ def test_numbers_are_those_of_the_chosen_slices() -> None:
 )
 def test_slices_are_spelled_as_runs(slices: tuple[int, ...], words: str) -> None:
     assert spelled(slices) == words
+
+
+def test_each_reason_keeps_the_status_that_it_led_to() -> None:
+    quality = summed_up([Finding("warn", "a"), Finding("fail", "b")], 0.5)
+    assert quality.status == "fail"
+    assert quality.findings == (("warn", "a"), ("fail", "b"))
+
+
+def test_a_reason_without_a_status_of_its_own_led_to_that_of_the_result() -> None:
+    quality = summed_up([Finding("warn", "a")], 0.5)
+    longer = replace(quality, status="fail", reasons=(*quality.reasons, "c"))
+    assert longer.findings == (("warn", "a"), ("fail", "c"))

@@ -9,6 +9,7 @@ from phantoms import affine_of
 from sct_deepseg_general.errors import ImageError, ModelError
 from sct_deepseg_general.image.volume import Grid, Probability, Segmentation
 from sct_deepseg_general.morphometry.morphometrics import Morphometrics, measure
+from sct_deepseg_general.morphometry.region_interval import RegionInterval
 from sct_deepseg_general.morphometry.soft_area import surroundings
 from sct_deepseg_general.quality.uncertainty import Doubt, IntervalFactors, doubt, with_interval
 
@@ -110,8 +111,35 @@ def test_the_record_gives_the_factors() -> None:
 
 def test_a_second_scan_lies_within_the_share_that_the_record_names() -> None:
     record = {"level": 0.9, "edge": [1, 1], "views": [1, 1], "repeat": 0.03}
-    assert IntervalFactors.from_record(record).repeated(80.0) == pytest.approx((77.6, 82.4))
-    assert IntervalFactors().repeated(80.0) is None
+    area, edge = np.array([70.0, np.nan, 90.0]), np.array([7.0, np.nan, 9.0])
+    factors = IntervalFactors.from_record(record)
+    assert factors.repeat_share(edge, area) == pytest.approx(0.03)
+    assert IntervalFactors().repeat_share(edge, area) is None
+    assert factors.repeat_share(edge * np.nan, area * np.nan) is None
+
+
+def test_a_second_scan_lies_farther_off_where_the_edge_is_more_in_doubt_than_in_the_pairs() -> None:
+    record = {"level": 0.9, "edge": [1, 1], "views": [1, 1], "repeat": 0.03, "repeat_edge": 0.1}
+    factors, area = IntervalFactors.from_record(record), np.array([80.0, 80.0])
+    assert factors.repeat_share(area * 0.05, area) == pytest.approx(0.03)
+    assert factors.repeat_share(area * 0.2, area) == pytest.approx(0.06)
+
+
+def test_the_mean_over_a_region_has_factors_of_its_own() -> None:
+    regions = {"length": 30, "edge": [1, 1], "views": [0.5, 3]}
+    record = {"level": 0.9, "edge": [2, 4], "views": [1, 0], "regions": regions}
+    factors = IntervalFactors.from_record(record)
+    assert factors.of_regions(views=False) == RegionInterval(0.5, 0.25, 30.0)
+    assert factors.of_regions(views=True) == RegionInterval(0.5, 1.0, 30.0)
+    assert IntervalFactors().of_regions(views=True) == RegionInterval()
+    found, table = doubted(tube(0.3))
+    held = with_interval(table, found, factors)
+    assert held.area_lower is not None
+    whole = held.mean_interval()
+    assert whole is not None
+    at = min(1.0, float(table.column("length").sum()) / 30)
+    mean, low = float(table.area.mean()), float(held.area_lower.mean())
+    assert whole[0] == pytest.approx(mean - (1 - 0.5 * at) * (mean - low))
 
 
 @pytest.mark.parametrize(
@@ -120,6 +148,14 @@ def test_a_second_scan_lies_within_the_share_that_the_record_names() -> None:
         {},
         {"level": 0.9, "edge": [1, 1], "views": [1, 1], "repeat": -0.1},
         {"level": 0.9, "edge": [1, 1], "views": [1, 1], "repeat": "often"},
+        {"level": 0.9, "edge": [1, 1], "views": [1, 1], "repeat": 0.1, "repeat_edge": 0},
+        {"level": 0.9, "edge": [1, 1], "views": [1, 1], "regions": {"length": 30}},
+        {
+            "level": 0.9,
+            "edge": [1, 1],
+            "views": [1, 1],
+            "regions": {"length": 0, "edge": [1, 1], "views": [1, 1]},
+        },
         {"level": 0.9, "edge": [1], "views": [1, 1]},
         {"level": 0.9, "edge": ["wide", 1], "views": [1, 1]},
         {"level": 1.5, "edge": [1, 1], "views": [1, 1]},

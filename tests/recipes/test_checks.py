@@ -125,8 +125,8 @@ def test_a_locator_needs_its_grid() -> None:
 
 def test_the_names_of_mix_and_space_are_those_of_the_augmentation() -> None:
     pytest.importorskip("torch", reason="the torch extra is not installed")
-    from sct_deepseg_general.augmentation.contrast import Mix
+    from sct_deepseg_general.augmentation.contrast import ContrastMix
     from sct_deepseg_general.augmentation.sampling import SpatialRange
 
-    assert set(MIX) == {field.name for field in fields(Mix)}
+    assert set(MIX) == {field.name for field in fields(ContrastMix)}
     assert set(SPACE) == {one.name for one in fields(SpatialRange) if one.type == "float"}

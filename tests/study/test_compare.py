@@ -20,8 +20,9 @@ from sct_deepseg_general.datasets.recipe import Recipe
 from sct_deepseg_general.errors import BackendError
 from sct_deepseg_general.evaluation.tables import read_csv
 from sct_deepseg_general.files import sha256
-from sct_deepseg_general.study.compare import Study, compare, report
+from sct_deepseg_general.study.compare import compare, report
 from sct_deepseg_general.study.results import METRICS, StudyResults
+from sct_deepseg_general.study.stages import Study
 
 TABLES = ("evaluation.csv", "tests.csv", "contrast_bias.csv", "curves.csv", "recipe.json")
 

@@ -17,7 +17,7 @@ from sct_deepseg_general.batch.plan import BatchPlan, Decision, Listener
 from sct_deepseg_general.batch.pool import PoolOptions
 from sct_deepseg_general.batch.summary import BatchSummary
 from sct_deepseg_general.batch.worklist import Filters, from_bids
-from sct_deepseg_general.cluster.shards import Shard
+from sct_deepseg_general.cluster.shards import People, Shard
 
 TESTS = Path(__file__).parent
 WORK = "phantom_work:made"
@@ -52,7 +52,7 @@ def batch_plan(
         folder,
         WorkerSettings(threshold=0.5),
         "digest",
-        shard=shard or Shard(),
+        part=shard or Shard(),
     )
     return replace(plan, **rest)
 
@@ -89,5 +89,10 @@ def process(dataset: Path, folder: Path, log: Path, words: Sequence[str] = ()) -
 
 if __name__ == "__main__":
     _dataset, _folder, _log = (Path(word) for word in sys.argv[1:4])
-    _shard = Shard(*(int(word) for word in sys.argv[4].split("/"))) if sys.argv[4:] else None
-    run(batch_plan(_dataset, _folder, _shard), pool_options(2, _log))
+    _word = sys.argv[4] if sys.argv[4:] else "1/1"
+    if "/" in _word:
+        _plan = batch_plan(_dataset, _folder, Shard(*map(int, _word.split("/"))))
+    else:
+        _part = People((f"sub-{_word}",))
+        _plan = batch_plan(_dataset, _folder, filters=Filters((_word,)), part=_part)
+    run(_plan, pool_options(2, _log))

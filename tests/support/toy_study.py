@@ -20,8 +20,9 @@ from sct_deepseg_general.datasets.recipe import Dataset, Part, Recipe, SplitRule
 from sct_deepseg_general.evaluation.evaluate import Segmenter
 from sct_deepseg_general.image.nifti import load, load_segmentation
 from sct_deepseg_general.image.volume import Segmentation, Volume
-from sct_deepseg_general.study.compare import TRAINER_CURVES, Study, compare
+from sct_deepseg_general.study.compare import compare
 from sct_deepseg_general.study.results import StudyResults
+from sct_deepseg_general.study.stages import TRAINER_CURVES, Study
 
 SHAPE = (30, 28, 6)
 CONVENTIONS = {

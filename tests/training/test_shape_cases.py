@@ -11,7 +11,7 @@ from phantoms import phantom_bids
 
 torch = pytest.importorskip("torch", reason="the torch extra is not installed")
 
-from sct_deepseg_general.augmentation.contrast import Mix, randomised  # noqa: E402
+from sct_deepseg_general.augmentation.contrast import ContrastMix, randomised  # noqa: E402
 from sct_deepseg_general.augmentation.sampling import Patch, SpatialRange, TrainingCase  # noqa: E402
 from sct_deepseg_general.datasets.build import build  # noqa: E402
 from sct_deepseg_general.datasets.recipe import Dataset, Recipe, Shapes, SplitRule, checked  # noqa: E402
@@ -97,7 +97,7 @@ def test_a_shape_gets_intensities_and_a_real_surrounding(maps: Path) -> None:
         "real_sub-1", "real", tissue, np.zeros_like(tissue), np.array([[15, 45, 45]]), 0.01
     )
     space = SpatialRange.from_dict({"shift": 2.0, "anywhere": 0.0})
-    stream = PatchDataset([shape, real], (20, 48, 48), (1.5, 0.8, 0.8), (3,), space, Mix())
+    stream = PatchDataset([shape, real], (20, 48, 48), (1.5, 0.8, 0.8), (3,), space, ContrastMix())
     drawn = iter(stream)
     seen = []
     while len(seen) < 6:
@@ -117,7 +117,7 @@ def test_the_fluid_fills_the_canal() -> None:
     canal = ((x - 20).abs() < 10).float().permute(2, 0, 1) * ((y - 20).abs() < 8).float().permute(
         2, 0, 1
     )
-    still = Mix(*(0.0,) * 12)
+    still = ContrastMix(*(0.0,) * 12)
     surroundings = torch.zeros_like(target)
     patch = Patch(canal, target, torch.ones_like(target), surroundings)
     image, _ = randomised(patch, (1.5, 0.8, 0.8), still, np.random.default_rng(5))

@@ -13,7 +13,13 @@ import pytest
 from faulty_server import Server, faulty_server
 
 from sct_deepseg_general.errors import ModelError
-from sct_deepseg_general.zoo.download import RetryPolicy, Source, check_space, check_url, download
+from sct_deepseg_general.zoo.download import (
+    DownloadSource,
+    RetryPolicy,
+    check_space,
+    check_url,
+    download,
+)
 
 ANY = random.Random(5)  # noqa: S311  # bytes and places to cut, not secrets
 CONTENT = ANY.randbytes(300_000)
@@ -32,12 +38,12 @@ def part(tmp_path: Path) -> Path:
     return tmp_path / "model.part"
 
 
-def _known(*servers: Server) -> Source:
-    return Source(tuple(one.url for one in servers), len(CONTENT), HASH)
+def _known(*servers: Server) -> DownloadSource:
+    return DownloadSource(tuple(one.url for one in servers), len(CONTENT), HASH)
 
 
-def _unknown(server: Server, limit: int = 1 << 20) -> Source:
-    return Source((server.url,), None, None, limit)
+def _unknown(server: Server, limit: int = 1 << 20) -> DownloadSource:
+    return DownloadSource((server.url,), None, None, limit)
 
 
 def test_a_good_server_needs_one_request(server: Server, part: Path) -> None:
@@ -268,7 +274,7 @@ def test_the_disk_must_have_room(tmp_path: Path, server: Server, part: Path) -> 
     check_space(tmp_path, 1)
     with pytest.raises(ModelError, match="free"):
         check_space(tmp_path, 1 << 60)
-    huge = Source((server.url,), 1 << 60, HASH)
+    huge = DownloadSource((server.url,), 1 << 60, HASH)
     with pytest.raises(ModelError, match="free"):
         download(huge, part, retries=QUICK)
     assert server.ranges == []
@@ -277,4 +283,4 @@ def test_the_disk_must_have_room(tmp_path: Path, server: Server, part: Path) -> 
 def test_a_part_that_cannot_be_written_is_one_sentence(server: Server, part: Path) -> None:
     part.mkdir()
     with pytest.raises(ModelError, match="Cannot write"):
-        download(Source((server.url,), 1 << 20, HASH), part, retries=QUICK)
+        download(DownloadSource((server.url,), 1 << 20, HASH), part, retries=QUICK)

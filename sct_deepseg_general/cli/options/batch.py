@@ -17,7 +17,7 @@ from sct_deepseg_general.cli.options.segment import (
     verbosity,
 )
 
-__all__ = ["BatchOptions", "batch_flags"]
+__all__ = ["BatchOptions", "MergeOptions", "batch_flags"]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -51,11 +51,15 @@ class BatchOptions:
     csa: bool
     levels: Literal["auto"] | None
     c2c3: bool
+    participants: Path | None
+    group: str | None
+    longitudinal: bool
     qc: Path | None
     no_qc: bool
     rerun: Literal["failed", "warn", "all"] | None
     overwrite: tuple[str, ...]
     shard: str | None
+    per_participant: bool
     jobs: int | None
     threads: int | None
     timeout: int
@@ -70,6 +74,18 @@ class BatchOptions:
     strict: bool
     offline: bool
     verbose: int
+
+
+@dataclass(frozen=True)
+class MergeOptions:
+    """The values of the flags of `batch merge`."""
+
+    folder: Path
+    sources: tuple[Path, ...]
+    bids: Path | None
+    participant_label: tuple[str, ...]
+    session: tuple[str, ...]
+    include: tuple[str, ...]
 
 
 _IMAGES: tuple[Callable[[Any], Any], ...] = (
@@ -118,6 +134,17 @@ _OUTPUTS: tuple[Callable[[Any], Any], ...] = (
         "the dataset's derivatives/labels; adds levels and the area of C2-C3 to the tables.",
     ),
     flag("-c2c3", help="The same as -levels auto."),
+    option(
+        "-participants",
+        type=PATH,
+        help="participants.tsv with age (years) and sex: with levels, adds centiles among healthy "
+        "people.  [default: that of the dataset]",
+    ),
+    option("-group", help="Column of participants.tsv that names groups: compares them."),
+    flag(
+        "-longitudinal",
+        help="Compare the later sessions of each person with the first: change.tsv.",
+    ),
     option("-qc", type=PATH, help="Folder of the QC page.  [default: qc in the output folder]"),
     flag("-no-qc", help="Do not write a QC page."),
     option(
@@ -129,6 +156,11 @@ _OUTPUTS: tuple[Callable[[Any], Any], ...] = (
 )
 _WORK: tuple[Callable[[Any], Any], ...] = (
     option("-shard", help="Part i/N of the work.  [default: the task of a SLURM array, or 1/1]"),
+    flag(
+        "-per-participant",
+        help="Keep a state and tables of its own for each participant, so that other processes "
+        "may work on other participants at the same time; 'batch merge' joins the tables.",
+    ),
     option(
         "-jobs",
         type=click.IntRange(1),

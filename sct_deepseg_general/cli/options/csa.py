@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,6 +56,24 @@ class _Numbers(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # gene
             self.fail(str(error), param, ctx)
 
 
+class _Levels(_Numbers):
+    """Levels as numbers or by their names: 2:4, or C2:C4."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        if isinstance(value, str):
+            value = re.sub(r"([CTL])(\d+)", _level_number, value.upper())
+        return super().convert(value, param, ctx)
+
+
+def _level_number(name: re.Match[str]) -> str:
+    """The number of a level's name: C1 is 1, T1 is 8, L1 is 20."""
+    above, last = {"C": (0, 7), "T": (7, 12), "L": (19, 5)}[name[1]]
+    number = int(name[2])
+    return str(above + number) if 1 <= number <= last else name[0]
+
+
 class _Anchor(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic from 8.2
     """Two whole numbers Z,N."""
 
@@ -94,6 +113,7 @@ class MeasureOptions:
     centerline_exclude_missing: bool
     pam50: bool
     normalize: tuple[str, ...]
+    excel: bool
 
 
 MEASURING: dict[str, dict[str, Any]] = {
@@ -101,8 +121,8 @@ MEASURING: dict[str, dict[str, Any]] = {
     "-z": {"to": "slices", "type": _Numbers(), "help": "Only these slices, such as 5:23."},
     "-vert": {
         "to": "levels",
-        "type": _Numbers(),
-        "help": "Only these levels, such as 2:9 (C2 to T2).",
+        "type": _Levels(),
+        "help": "Only these levels, such as 2:9 or C2:T2.",
     },
     "-vertfile": {
         "type": FILE,
@@ -170,6 +190,11 @@ MEASURING: dict[str, dict[str, Any]] = {
         "multiple": True,
         "help": "Normalise the area by sex and brain volume: sex 0 brain-volume 960606 "
         "[thalamus-volume 13942] (mm³).",
+    },
+    "-excel": {
+        "default": 0,
+        "type": ON_OFF,
+        "help": "Write ranges as '4 to 17': spreadsheets take SCT's 4:17 for a time.",
     },
 }
 """The flags by name, and their settings."""
@@ -283,7 +308,10 @@ def c2c3_line(name: str, found: C2C3, mask: str, answer: LevelAnswer | None) -> 
     """The area of C2-C3 in one line, with the status of mask (where it is known) and levels."""
     area = "withheld" if found.area is None else f"{found.area:.1f} mm²"
     if found.lower is not None and found.upper is not None:
-        area += f" ({found.lower:.1f} to {found.upper:.1f})"
+        area += f" ({found.lower:.1f} to {found.upper:.1f}"
+        if found.repeat is not None:
+            area += "; a second scan {:.1f} to {:.1f}".format(*found.repeat)
+        area += ")"
     source: str = "as given" if answer is None or answer.found is None else found.status
     if answer is not None and answer.discs is not None and not answer.written:
         source = f"{found.status}, from the file given"
@@ -337,7 +365,7 @@ def _loaded(path: Path | None) -> Volume | None:
 
 
 def _person(words: tuple[str, ...]) -> Any:
-    from sct_deepseg_general.csa import person as area_norm
+    from sct_deepseg_general.csa.person import covariates_of
 
     if not words:
         return None
@@ -346,4 +374,4 @@ def _person(words: tuple[str, ...]) -> Any:
         pairs = tuple((name, float(value)) for name, value in zip(names, values, strict=True))
     except ValueError:
         raise click.UsageError("-normalize takes pairs of a name and a number.") from None
-    return area_norm.person(pairs)
+    return covariates_of(pairs)

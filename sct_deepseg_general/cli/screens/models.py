@@ -27,6 +27,7 @@ __all__ = [
 
 
 def print_statuses(lines: Iterable[ModelStatus], *, as_json: bool) -> None:
+    """A line for each model, grouped by what the models segment."""
     if as_json:
         print(json.dumps([{**vars(line), "folder": _text(line.folder)} for line in lines]))
         return
@@ -45,6 +46,7 @@ def print_statuses(lines: Iterable[ModelStatus], *, as_json: bool) -> None:
 
 
 def print_model(model: Model, *, as_json: bool) -> None:
+    """The card of a model; as JSON, its record too."""
     card = model.path("card.md").read_text(encoding="utf-8")
     if as_json:
         record = json.loads(model.path("model.json").read_text(encoding="utf-8"))
@@ -55,6 +57,7 @@ def print_model(model: Model, *, as_json: bool) -> None:
 
 
 def print_entry(entry: IndexEntry, *, as_json: bool) -> None:
+    """What the index says of a model that is not installed."""
     from sct_deepseg_general.zoo.index import as_json as entry_as_json
 
     if as_json:
@@ -71,6 +74,7 @@ def print_entry(entry: IndexEntry, *, as_json: bool) -> None:
 
 
 def print_place(model: Model, *, as_json: bool) -> None:
+    """Where a model is."""
     print(json.dumps(place_of(model)) if as_json else f"{model.key} is in {model.folder}")
 
 
@@ -107,6 +111,7 @@ def print_imported(model: Model, *, as_json: bool) -> None:
 
 
 def print_pairs(shown: dict[str, str], *, as_json: bool) -> None:
+    """A line for each name and value."""
     if as_json:
         print(json.dumps(shown))
         return
@@ -115,6 +120,9 @@ def print_pairs(shown: dict[str, str], *, as_json: bool) -> None:
 
 
 def print_drifts(drifts: Iterable[Drift], keys: tuple[str, str], *, as_json: bool) -> None:
+    """A line for each contrast: Dice, difference of the areas (mm², %) and the scale between
+    models.
+    """
     if as_json:
         print(json.dumps([{**_finite(vars(one)), "a": keys[0], "b": keys[1]} for one in drifts]))
         return
@@ -133,6 +141,7 @@ def print_drifts(drifts: Iterable[Drift], keys: tuple[str, str], *, as_json: boo
 
 
 def place_of(model: Model) -> dict[str, str]:
+    """Key, folder and digest of a model, for JSON."""
     return {"id": model.key, "folder": str(model.folder), "digest": model.digest}
 
 

@@ -55,7 +55,9 @@ def half_way(contour: Contour, image: Volume) -> Floats:
 
 
 def profile(fine: NDArray[np.floating], distance: NDArray[np.floating]) -> Floats:
-    """Mean intensity at -2.0, -1.9, ... 3.0 mm from the edge, smoothed by 0.1 mm."""
+    """Mean intensity at -2.0, -1.9, ... 3.0 mm from the edge, smoothed by 0.1 mm: an array of shape
+    (51,). `fine` (intensities) and `distance` (mm, above zero outside) have one shape.
+    """
     index = np.rint((distance.ravel() - _AT[0]) / STEP)
     near = (index >= 0) & (index < _AT.size)
     bins = index[near].astype(np.intp)

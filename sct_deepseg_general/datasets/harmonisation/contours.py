@@ -44,6 +44,7 @@ class Contour:
 
     @property
     def fine(self) -> float:
+        """The area of a fine voxel in the plane of the slices, mm²."""
         x, y, _ = self.grid.spacing
         return x * y / (self.factors[0] * self.factors[1])
 

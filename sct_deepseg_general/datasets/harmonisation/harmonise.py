@@ -53,6 +53,10 @@ def offset_by_rule(contour: Contour, image: Volume, edge: float = EDGE) -> float
 def offsets_by_areas(contour: Contour, areas: Floats, smoothing: float = SMOOTHING) -> Floats:
     """How far outward (mm) each slice's edge must be moved for the label to have `areas`.
 
+    `areas`, shape (slices,), are mm² in the image's slices (not perpendicular to the cord), NaN
+    where unknown. The offsets, of the same shape, are averaged along the cord with a Gaussian of
+    `smoothing` mm, which also fills in the slices between and beyond the known ones.
+
     `areas` are mm² in the image's slices (not perpendicular to the cord), NaN where unknown; the
     offsets are averaged along the cord with a Gaussian of `smoothing` mm, which also fills in
     the slices between and beyond the known ones.
@@ -69,7 +73,8 @@ def offsets_by_areas(contour: Contour, areas: Floats, smoothing: float = SMOOTHI
 
 
 def smoothed(values: Floats, sigma: float) -> Floats:
-    """Gaussian average of the known (finite) values along their axis, `sigma` in steps.
+    """Gaussian average, of the same shape (n,), of the finite values along their axis; `sigma` in
+    slices.
 
     Far from any known value it is that of the nearest one.
     """

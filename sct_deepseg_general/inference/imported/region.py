@@ -162,7 +162,7 @@ def predicted(
 
 
 def only_largest(labels: NDArray[np.uint8], names: Sequence[str], scheme: LabelScheme) -> None:
-    """Remove all but the largest object of these labels from a label map, in place.
+    """Remove all but the largest object of these labels from a label map (z, y, x), in place.
 
     Objects are connected by faces, as in SCT. Where a value belongs to another label too, it
     stays.

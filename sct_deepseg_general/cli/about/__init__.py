@@ -1,0 +1,1 @@
+"""Commands about the program and its results: `info` and `methods`."""
