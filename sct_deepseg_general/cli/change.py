@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,6 +55,7 @@ class ChangeOptions:
     model: str | None
     overwrite: bool
     offline: bool
+    as_json: bool
     verbose: int
 
     @property
@@ -84,6 +86,7 @@ class ChangeOptions:
 @option("-m", to="model", help="Model: id, id@version or folder.")
 @flag("-overwrite", help="Replace existing outputs.")
 @flag("-offline", help="Never use the network.")
+@flag("-json", "--json", to="as_json", help="Print one line of JSON for each follow-up only.")
 @verbosity("a few lines", "details")
 @takes(ChangeOptions)
 def command(options: ChangeOptions) -> int:
@@ -100,11 +103,25 @@ def command(options: ChangeOptions) -> int:
         for followup, (scan, _), apart in zip(followups, scans[1:], years, strict=True)
     ]
     _write(found, options)
-    if options.verbose:
+    if options.as_json:
         for one in found:
-            _tell(one)
+            print(_line(one, options))
+    elif options.verbose:
+        for one in found:
+            _print_result(one)
         print(options.table)
     return 0
+
+
+def _line(one: Visits, options: ChangeOptions) -> str:
+    """One comparison as a line of JSON."""
+    from sct_deepseg_general.change.output import as_record
+    from sct_deepseg_general.provenance.line import as_line
+
+    files = {"Table": options.table, "Record": options.table.with_suffix(".json")}
+    files |= {"Plot": options.plot} if options.plot else {}
+    written = {what: str(path) for what, path in files.items()}
+    return as_line({"Schema": "change-1", **as_record(one), "Files": written})
 
 
 def _check(options: ChangeOptions) -> None:
@@ -145,9 +162,13 @@ def _scan(path: Path, discs: Path | None) -> tuple[Scan, str | None]:
     from sct_deepseg_general.change.measure import Scan
     from sct_deepseg_general.cli.requests.dicom import dated_image
     from sct_deepseg_general.image import nifti
+    from sct_deepseg_general.image.companion import check_points
 
-    points = disc_points(nifti.load_labels(discs)) if discs else {}
+    labels = nifti.load_labels(discs) if discs else None
+    points = disc_points(labels) if labels else {}
     image, day = dated_image(path)
+    if labels is not None and (told := check_points(labels, image, str(discs), str(path))):
+        print(f"Warning: {printable(told)}", file=sys.stderr)
     return Scan(image, points), day.isoformat() if day else None
 
 
@@ -176,12 +197,12 @@ def _write(found: list[Visits], options: ChangeOptions) -> None:
         save_plot(options.plot, found[0])
     if options.halfway:
         options.halfway.mkdir(parents=True, exist_ok=True)
-        between = found[0].found.halfway
+        between = found[0].comparison.halfway
         for image, name in ((between.first, "first"), (between.second, "second")):
             nifti.save(image, options.halfway / f"{name}.nii.gz")
 
 
-def _tell(one: Visits) -> None:
+def _print_result(one: Visits) -> None:
     from sct_deepseg_general.change.output import rows
 
     print(f"{printable(one.baseline)} to {printable(one.followup)}:")

@@ -168,12 +168,14 @@ def command(given: SegmentOptions) -> int:
         check_writable((given.plot,), overwrite=bool(given.overwrite))
     requests.check_reports(images, given)
     predictor = requests.predictor_of(chosen, given)
-    done, failed = _all(jobs, predictor, request, (given, series))
+    done, failed = _all(jobs, predictor, request, given, series)
     if done:
         from sct_deepseg_general.cli.requests.settings import settings_path, write_settings
 
         settings = settings_path(done[0].job.outputs.segmentation)
         write_settings(click.get_current_context(), chosen.key, settings)
+        if given.verbose and not given.as_json and not given.measures.c2c3:
+            print(f"Settings, to repeat the run with -config: {printable(settings)}")
     if failed and len(jobs) > 1:
         names = ", ".join(printable(job.image) for job in failed)
         print(f"{len(failed)} of {len(jobs)} images failed: {names}", file=sys.stderr)
@@ -195,16 +197,16 @@ def _all(
     jobs: list[Job],
     predictor: Predictor,
     request: Request,
-    asked: tuple[SegmentOptions, Series | None],
+    given: SegmentOptions,
+    series: Series | None,
 ) -> tuple[list[Done], list[Job]]:
-    """The results of all images, and the jobs that failed, each of which was told; `asked` are the
-    options, and the DICOM series that the image was converted from.
+    """The results of all images, and the jobs that failed, each of which was told; `series` is the
+    DICOM series that the image was converted from.
     """
-    given, _ = asked
     done, failed = [], []
     for job in jobs:
         try:
-            done.append(_one(job, predictor, request, asked))
+            done.append(_one(job, predictor, request, given, series))
         except DeepsegError as error:
             failed.append(job)
             print(f"Error: {printable(error)}", file=sys.stderr)
@@ -225,7 +227,8 @@ def _one(
     job: Job,
     predictor: Predictor,
     request: Request,
-    asked: tuple[SegmentOptions, Series | None],
+    given: SegmentOptions,
+    series: Series | None = None,
 ) -> Done:
     from sct_deepseg_general.cli.requests.dicom import write_objects
     from sct_deepseg_general.cli.screens.segment import (
@@ -236,7 +239,6 @@ def _one(
     )
     from sct_deepseg_general.job.job import run
 
-    given, series = asked
     with progress_bar(given.verbose) as progress:
         done = run(job, predictor, request, progress)
     if given.plot:

@@ -42,6 +42,8 @@ from sct_deepseg_general.job.labels import (
     has_no_cord,
     label_paths,
     labels_record,
+    labels_shown,
+    of_all_labels,
     unchecked,
     write_labels,
 )
@@ -499,13 +501,17 @@ def area_record(done: Done, factors: IntervalFactors) -> dict[str, Any]:
 
 
 def _show(done: Done, predictor: Predictor, request: Request, place: QcPlace) -> Path:
-    result = done.result
+    result, body, label = done.result, done.body, request.options.label
+    labels = labels_shown(result, predictor.model, label)
+    alone = bool(labels) and has_no_cord(predictor.model, label)
+    if alone:  # there is no main label: all are shown
+        result, body = of_all_labels(result), None
     dataset, subject, contrast = filed(done.job.image)
     entry = QcEntry(
         image=result.image,
         segmentation=result.segmentation,
-        probability=result.probability,
-        body=done.body,
+        probability=None if alone else result.probability,
+        body=body,
         box=result.location.box.on_axes(result.oriented, result.image.grid),
         csa=slice_areas(done),
         status=done.quality.status,
@@ -525,6 +531,7 @@ def _show(done: Done, predictor: Predictor, request: Request, place: QcPlace) ->
         c2c3=job_levels.c2c3_words(done.c2c3),
         region=done.region_name,
         region_slices=() if done.region is None else done.region.slices,
+        labels=labels,
     )
     return add_entry(place.folder, entry, at_once=place.at_once)
 
