@@ -16,13 +16,18 @@ from sct_deepseg_general.errors import DeepsegError
 if TYPE_CHECKING:
     from sct_deepseg_general.api.measuring import measure
     from sct_deepseg_general.api.models import load
-    from sct_deepseg_general.api.result import Result
+    from sct_deepseg_general.api.result import CordResult
     from sct_deepseg_general.api.segmenting import segment
 
-__all__ = ["DeepsegError", "Result", "__version__", "load", "measure", "segment"]
+__all__ = ["CordResult", "DeepsegError", "__version__", "load", "measure", "segment"]
 __version__ = "0.5.0.dev0"
 
-_MODULES = {"Result": "result", "load": "models", "measure": "measuring", "segment": "segmenting"}
+_MODULES = {
+    "CordResult": "result",
+    "load": "models",
+    "measure": "measuring",
+    "segment": "segmenting",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -27,7 +27,7 @@ from benchmarks.support.labelled import asking, each, labelled, predictor, share
 from sct_deepseg_general.image import nifti
 from sct_deepseg_general.image.las import AXES
 from sct_deepseg_general.image.volume import Box, Segmentation, Volume
-from sct_deepseg_general.inference.pipeline import Result, segment
+from sct_deepseg_general.inference.pipeline import InferenceResult, segment
 from sct_deepseg_general.job.job import judged
 from sct_deepseg_general.morphometry.morphometrics import measure
 from sct_deepseg_general.quality.findings import Quality
@@ -122,7 +122,7 @@ def brains(image: Volume) -> Iterator[tuple[str, Volume]]:
     yield "slab", upright.cropped(Box((0, 0, z // 2), (x, y, z // 2 + 30)))
 
 
-def spoiled_masks(model: str | None, result: Result, name: str) -> Iterator[Case]:
+def spoiled_masks(model: str | None, result: InferenceResult, name: str) -> Iterator[Case]:
     mask = result.segmentation.reoriented(AXES).data > 0
     grid = result.segmentation.grid
     for kind, spoil in MASKS.items():
@@ -153,13 +153,13 @@ def whole(
 
 
 def case_of(
-    model: str | None, result: Result, kind: str, name: str, label: Segmentation | None
+    model: str | None, result: InferenceResult, kind: str, name: str, label: Segmentation | None
 ) -> Case:
     dice = float("nan") if label is None else dice_of(result.segmentation, label)
     return Case(kind, name, dice >= GOOD, *verdict(judgement(model, result)), dice)
 
 
-def judgement(model: str | None, result: Result) -> Quality:
+def judgement(model: str | None, result: InferenceResult) -> Quality:
     loaded = predictor(model).model
     table = measure(result.segmentation)
     nothing = Doubt(np.full(len(table.shapes), np.nan), None)

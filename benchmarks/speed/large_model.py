@@ -28,7 +28,6 @@ import numpy as np
 SUPPORT = Path(__file__).resolve().parents[2] / "tests" / "support"
 SHAPE = (52, 225, 384)
 """Voxels of the neck from left to right, from back to front and from feet to head."""
-FEATURES = (32, 64, 128, 256, 320, 320)
 
 
 def release() -> Any:
@@ -39,46 +38,12 @@ def release() -> Any:
     return BY_TASK["spinalcord"]
 
 
-def plans() -> dict[str, Any]:
-    """nnU-Net's own plan of a network of this size; its axes are z, y, x of SCT's RPI."""
-    from emulated_releases import plans as small
-
-    plan = small(release())
-    settings = plan["configurations"]["3d_fullres"]
-    settings["patch_size"] = [160, 192, 64]
-    settings["spacing"] = [1.0, 1.0, 1.0]
-    kwargs = settings["architecture"]["arch_kwargs"]
-    kwargs |= {
-        "n_stages": len(FEATURES),
-        "features_per_stage": list(FEATURES),
-        "kernel_sizes": [[3, 3, 3]] * len(FEATURES),
-        "strides": [[1, 1, 1], *[[2, 2, 2]] * 4, [2, 2, 1]],
-        "n_conv_per_stage": [2] * len(FEATURES),
-        "n_conv_per_stage_decoder": [2] * (len(FEATURES) - 1),
-    }
-    return plan
-
-
 def make(folder: Path) -> None:
     """The release as a zip, and the image."""
-    import torch
-
     chosen = release()
-    from emulated_releases import archives, dataset_json
+    from emulated_releases import archives, large_built
 
-    from sct_deepseg_general.inference.nnunet import build_network
-    from sct_deepseg_general.release.checkpoint import written_checkpoint
-
-    results = folder / "built" / chosen.results
-    (results / "fold_0").mkdir(parents=True)
-    plan, dataset = plans(), dataset_json(chosen)
-    (results / "plans.json").write_text(json.dumps(plan))
-    (results / "dataset.json").write_text(json.dumps(dataset))
-    torch.manual_seed(1)
-    network = build_network(results / "plans.json", results / "dataset.json")
-    print(f"{sum(one.numel() for one in network.parameters()) / 1e6:.1f} million weights")
-    content = written_checkpoint(network.state_dict(), "nnUNetTrainer", 0, plan, dataset)
-    (results / "fold_0" / "checkpoint_best.pth").write_bytes(content)
+    results = large_built(chosen, folder / "built")
     print(archives(chosen, results, folder)[0])
     neck(folder / "neck.nii.gz")
 

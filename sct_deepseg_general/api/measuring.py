@@ -8,7 +8,6 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sct_deepseg_general import __version__
 from sct_deepseg_general.api.arguments import (
     Discs,
     ImageLike,
@@ -20,18 +19,18 @@ from sct_deepseg_general.api.arguments import (
     named,
     points_argument,
 )
-from sct_deepseg_general.api.result import Parts, Place, Result
+from sct_deepseg_general.api.result import CordResult, Parts, SavePlace
 from sct_deepseg_general.api.words import python_words
-from sct_deepseg_general.csa import table as csa_table
-from sct_deepseg_general.csa.companions import on_grid_of
+from sct_deepseg_general.csa.companions import centreline_aside, on_grid_of
 from sct_deepseg_general.csa.measure import CsaRequest, Measured, measured
 from sct_deepseg_general.csa.selection import Selection
+from sct_deepseg_general.csa.table import write as write_csa
 from sct_deepseg_general.errors import ArgumentError
 from sct_deepseg_general.image import nifti
 from sct_deepseg_general.image.volume import Segmentation, Volume
 from sct_deepseg_general.job.levels import with_levels
 from sct_deepseg_general.job.mask_table import MaskStatus, status_path, write_status
-from sct_deepseg_general.job.outputs import PROGRAM, check_writable, stem_of
+from sct_deepseg_general.job.outputs import PRODUCER, check_writable, stem_of
 from sct_deepseg_general.levels.answer import Given, LevelAnswer, LevelRequest, answered
 from sct_deepseg_general.levels.responses import embedded_network
 from sct_deepseg_general.quality.assess import assess_mask
@@ -53,7 +52,7 @@ def measure(  # noqa: PLR0913 - the keywords of the public function
     pmj: ImageLike | None = None,
     centreline: ImageLike | None = None,
     angle_correction: bool = True,
-) -> Result:
+) -> CordResult:
     """Measure the area and shape of the cord in a mask of any origin.
 
     Parameters
@@ -80,7 +79,7 @@ def measure(  # noqa: PLR0913 - the keywords of the public function
 
     Returns
     -------
-    Result
+    CordResult
         The areas, the status of the mask and its reasons. The interval is None: it is known for
         masks of `segment` only.
 
@@ -119,6 +118,9 @@ def measure(  # noqa: PLR0913 - the keywords of the public function
         }
         name = named(mask, "mask")
         request, sentences = on_grid_of(read, given, name, called)
+        if request.centreline is not None:
+            aside = centreline_aside(request.centreline, read, called["centreline"])
+            sentences = (*sentences, *filter(None, [aside]))
         wanted = level_request(levels, discs, disc_at)
         return _result(Path(name).name, read, request, wanted, sentences)
 
@@ -142,17 +144,17 @@ def _result(
     request: CsaRequest,
     wanted: LevelRequest | None,
     sentences: tuple[str, ...],
-) -> Result:
+) -> CordResult:
     answer = _answer(mask, request, wanted)
     cord = Segmentation((mask.data > 0).astype(np.uint8), mask.grid)
     request = with_levels(cord, request, answer)
     found = measured(mask, request)
     quality = assess_mask(mask, found.morphometrics, request.image)
 
-    def save(place: Place, rows: Measured) -> dict[str, Path]:
+    def save(place: SavePlace, rows: Measured) -> dict[str, Path]:
         return _saved(place, rows, MaskStatus(quality.status, quality.reasons), name)
 
-    return Result(
+    return CordResult(
         Parts(
             name=name,
             mask=mask,
@@ -180,15 +182,15 @@ def _answer(mask: Volume, request: CsaRequest, wanted: LevelRequest | None) -> L
     return answered(request.image, mask, embedded_network(), given)
 
 
-def _saved(place: Place, rows: Measured, status: MaskStatus, name: str) -> dict[str, Path]:
+def _saved(place: SavePlace, rows: Measured, status: MaskStatus, name: str) -> dict[str, Path]:
     """Write the table of areas and the status of the mask, as `csa` does."""
     if place.soft:
         raise ArgumentError("soft=True is for results of segment: measure writes no images.")
     path = place.folder / f"{stem_of(Path(place.name))}_csa.csv"
     files = {"table": path, "status": status_path(path)}
     check_writable(tuple(files.values()), overwrite=bool(place.overwrite))
-    csa_table.write(
-        path, rows.table, name, f"{PROGRAM} {__version__}",
+    write_csa(
+        path, rows.table, name, PRODUCER,
         status=status.status, reasons=status.reasons,
     )  # fmt: skip
     write_status(files["status"], Path(name), rows.table, status)

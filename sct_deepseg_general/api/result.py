@@ -23,11 +23,11 @@ from sct_deepseg_general.image.volume import Probability, Volume
 from sct_deepseg_general.levels.pmj import EXTENT
 from sct_deepseg_general.quality.findings import Quality, Status
 
-__all__ = ["Parts", "Place", "Result"]
+__all__ = ["CordResult", "Parts", "SavePlace"]
 
 
 @dataclass(frozen=True)
-class Place:
+class SavePlace:
     """Where a result is saved, and what of it."""
 
     folder: Path
@@ -45,7 +45,7 @@ class Parts:
     measured: Measured
     request: CsaRequest
     quality: Quality
-    save: Callable[[Place, Measured], dict[str, Path]]
+    save: Callable[[SavePlace, Measured], dict[str, Path]]
     probability: Probability | None = None
     image: Volume | None = None
     labels: tuple[tuple[str, Volume], ...] = ()
@@ -54,7 +54,7 @@ class Parts:
     """Why the levels are not known, where they were asked for."""
 
 
-class Result:
+class CordResult:
     """A mask with its areas and the check of its quality; `segment` and `measure` make it.
 
     Examples
@@ -280,7 +280,7 @@ class Result:
         >>> sorted(path.name for path in files.values())
         ['t2_seg.json', 't2_seg.nii.gz', 't2_seg_csa.csv']
         """
-        place = Place(Path(folder), name or self._parts.name, overwrite, soft)
+        place = SavePlace(Path(folder), name or self._parts.name, overwrite, soft)
         with python_words():
             place.folder.mkdir(parents=True, exist_ok=True)
             request = replace(self._parts.request, selection=self._selection(by, level, None))

@@ -23,7 +23,7 @@ from sct_deepseg_general.api.arguments import (
     points_argument,
 )
 from sct_deepseg_general.api.models import LoadedModel, load
-from sct_deepseg_general.api.result import Parts, Place, Result
+from sct_deepseg_general.api.result import CordResult, Parts, SavePlace
 from sct_deepseg_general.api.words import python_words
 from sct_deepseg_general.csa.measure import CsaRequest, Measured
 from sct_deepseg_general.csa.selection import Selection
@@ -32,8 +32,8 @@ from sct_deepseg_general.files import clear_abandoned, sha256
 from sct_deepseg_general.image.volume import Volume
 from sct_deepseg_general.inference.pipeline import Options
 from sct_deepseg_general.inference.predictor import Predictor
-from sct_deepseg_general.job import job as whole
 from sct_deepseg_general.job.inputs import result_reason
+from sct_deepseg_general.job.job import Done, Job, Request, analysed, write
 from sct_deepseg_general.job.labels import has_no_cord, label_paths, main_suffix, wanted_labels
 from sct_deepseg_general.job.outputs import check_writable, outputs_for
 from sct_deepseg_general.job.overwrite import Overwrite
@@ -71,10 +71,10 @@ def segment(  # noqa: PLR0913 - the keywords of the public function
     pmj: ImageLike | None = None,
     offline: bool = False,
     progress: Callable[[int, int], None] | None = None,
-) -> Result:
+) -> CordResult:
     """Segment the spinal cord in an MR image of any contrast, and measure its area.
 
-    Nothing is written; `Result.save` writes the files that the command writes.
+    Nothing is written; `CordResult.save` writes the files that the command writes.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ def segment(  # noqa: PLR0913 - the keywords of the public function
 
     Returns
     -------
-    Result
+    CordResult
         The mask, the probability, the areas with their interval, the status and its reasons.
 
     Raises
@@ -152,7 +152,7 @@ def segment(  # noqa: PLR0913 - the keywords of the public function
         read = _read(image, affine)
         others = [image_argument(one, "channels", affine) for one in channels]
         request = _request(read, options, _Companions(levels, discs, disc_at, pmj))
-        done = whole.analysed(read, _job(image), loaded.predictor, request, progress, others)
+        done = analysed(read, _job(image), loaded.predictor, request, progress, others)
         return _result(done, loaded.predictor, request)
 
 
@@ -163,7 +163,7 @@ def _read(image: ImageLike, affine: ArrayLike | None) -> Volume:
     return image_argument(image, "image", affine)
 
 
-def _request(image: Volume, options: Options, given: _Companions) -> whole.Request:
+def _request(image: Volume, options: Options, given: _Companions) -> Request:
     """What to measure: every slice, with what goes with the image."""
     wanted = level_request(given.levels, given.discs, given.disc_at)
     grid, discs, pmj = image.grid, given.discs, given.pmj
@@ -175,26 +175,26 @@ def _request(image: Volume, options: Options, given: _Companions) -> whole.Reque
     )
     names = {"level_map": named(given.levels, "levels"), "discs": named(discs, "discs")}
     names["pmj"] = named(pmj, "pmj")
-    return whole.Request(options=options, measures=measures, levels=wanted, names=names)
+    return Request(options=options, measures=measures, levels=wanted, names=names)
 
 
-def _job(image: ImageLike) -> whole.Job:
+def _job(image: ImageLike) -> Job:
     """The image and the names of its outputs; the file as it is now, for the sidecar."""
     if isinstance(image, (str, os.PathLike)):
         path = Path(image)
-        return whole.Job(path, outputs_for(path), sha256=sha256(path))
+        return Job(path, outputs_for(path), sha256=sha256(path))
     path = Path("image.nii.gz")
-    return whole.Job(path, outputs_for(path), sha256="")
+    return Job(path, outputs_for(path), sha256="")
 
 
-def _result(done: whole.Done, predictor: Predictor, request: whole.Request) -> Result:
+def _result(done: Done, predictor: Predictor, request: Request) -> CordResult:
     answer, result, image = done.levels, done.result, done.job.image
 
-    def save(place: Place, measured: Measured) -> dict[str, Path]:
+    def save(place: SavePlace, measured: Measured) -> dict[str, Path]:
         return _saved(replace(done, measured=measured), predictor, request, place)
 
     wanted = wanted_labels(predictor.model, request.options.label)
-    return Result(
+    return CordResult(
         Parts(
             name=image.name if done.job.sha256 else "image",
             mask=result.segmentation,
@@ -211,9 +211,7 @@ def _result(done: whole.Done, predictor: Predictor, request: whole.Request) -> R
     )
 
 
-def _saved(
-    done: whole.Done, predictor: Predictor, request: whole.Request, place: Place
-) -> dict[str, Path]:
+def _saved(done: Done, predictor: Predictor, request: Request, place: SavePlace) -> dict[str, Path]:
     """Write the outputs into a folder, after the checks of the command."""
     model, label = predictor.model, request.options.label
     image = _named_image(place.name)
@@ -227,7 +225,7 @@ def _saved(
     check_writable(tuple(files.values()), overwrite=overwrite.own)
     overwrite.check(outputs)
     clear_abandoned(place.folder)
-    whole.write(done, predictor, request)
+    write(done, predictor, request)
     return files
 
 
@@ -244,7 +242,7 @@ def _named_image(name: str) -> Path:
     return Path(name if name.endswith((".nii", ".nii.gz")) else f"{name}.nii.gz")
 
 
-def _files(done: whole.Done, request: whole.Request, predictor: Predictor) -> dict[str, Path]:
+def _files(done: Done, request: Request, predictor: Predictor) -> dict[str, Path]:
     """The files that are written, by what they are."""
     outputs, model, label = done.job.outputs, predictor.model, request.options.label
     files = {"mask": outputs.segmentation, "table": outputs.csa, "sidecar": outputs.sidecar}

@@ -19,7 +19,7 @@ from sct_deepseg_general.change.levels import (
     joined,
     levels_of,
 )
-from sct_deepseg_general.change.rigid import Pair, found_motion, likeness
+from sct_deepseg_general.change.rigid import ImagePair, found_motion, likeness
 from sct_deepseg_general.change.steady import steady_probability
 from sct_deepseg_general.change.straight import CordCourse, course_of, sampler_of
 from sct_deepseg_general.errors import ImageError
@@ -154,7 +154,9 @@ def _compared(first: Scan, second: Scan, predictor: Predictor, progress: Progres
     progress("finding the cord")
     masks = [segment(scan.image, predictor).segmentation for scan in (first, second)]
     courses = [course_of(mask) for mask in masks]
-    pair = Pair(*(sampler_of(s.image, c) for s, c in zip((first, second), courses, strict=True)))
+    pair = ImagePair(
+        *(sampler_of(s.image, c) for s, c in zip((first, second), courses, strict=True))
+    )
     progress("aligning the images")
     motion = found_motion(pair, _known_shift(first, second, courses))
     alike = likeness(pair, motion)

@@ -33,7 +33,7 @@ class Visits:
     followup: Path
     years: float | None
     """Years from baseline to follow-up; None where the dates are not known."""
-    found: Comparison
+    comparison: Comparison
     repeat: Repeatability | None
     """The model's repeat error; None where it was not measured: no interval then."""
     model: str
@@ -41,7 +41,7 @@ class Visits:
 
 def rows(visits: Visits) -> list[dict[str, Any]]:
     """A row for C2-C3, for each level, and for all that both images share."""
-    return [_row(visits, change) for change in visits.found.changes]
+    return [_row(visits, change) for change in visits.comparison.changes]
 
 
 def write_csv(path: Path, comparisons: Sequence[Visits]) -> None:
@@ -67,7 +67,7 @@ def as_record(visits: Visits) -> dict[str, Any]:
         "Baseline": visits.baseline.name,
         "FollowUp": visits.followup.name,
         "Years": None if visits.years is None else round(visits.years, 3),
-        "Correlation": round(visits.found.likeness, 4),
+        "Correlation": round(visits.comparison.likeness, 4),
         "Model": visits.model,
         "Version": __version__,
         "IntervalLevel": LEVEL if visits.repeat else None,
@@ -102,7 +102,7 @@ def save_plot(path: Path, visits: Visits) -> None:
     """
     from matplotlib.figure import Figure
 
-    slices = visits.found.slices
+    slices = visits.comparison.slices
     drawn = Figure(figsize=(8.0, 4.6), layout="constrained", facecolor="white")
     above, below = drawn.subplots(2, 1, sharex=True, height_ratios=(2, 1))
     above.plot(slices.position, slices.first, color=GREY, lw=1.6, label=visits.baseline.name)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from sct_deepseg_general.change.straight import Sampler
 
-__all__ = ["Motion", "Pair", "found_motion", "likeness", "moved"]
+__all__ = ["ImagePair", "Motion", "found_motion", "likeness", "moved"]
 
 Floats = NDArray[np.float64]
 
@@ -47,7 +47,7 @@ class Motion:
 
 
 @dataclass(frozen=True, eq=False)
-class Pair:
+class ImagePair:
     """Two images to be compared: the first, the second."""
 
     first: Sampler
@@ -59,7 +59,7 @@ def moved(uvw: Floats, matrix: Floats) -> Floats:
     return np.asarray(uvw @ matrix[:3, :3].T + matrix[:3, 3])
 
 
-def found_motion(pair: Pair, shifts: Sequence[float] | None = None) -> Motion:
+def found_motion(pair: ImagePair, shifts: Sequence[float] | None = None) -> Motion:
     """The motion under which the two images are most alike.
 
     Parameters
@@ -83,7 +83,7 @@ def found_motion(pair: Pair, shifts: Sequence[float] | None = None) -> Motion:
     return _refined(pair, start, points)
 
 
-def likeness(pair: Pair, motion: Motion, points: Floats | None = None) -> float:
+def likeness(pair: ImagePair, motion: Motion, points: Floats | None = None) -> float:
     """Correlation, -1 to 1, of the two images half-way, where both hold the cord's course.
     `points`, shape (n, 3), are where they are compared, in mm along the straightened cord.
     """
@@ -92,7 +92,7 @@ def likeness(pair: Pair, motion: Motion, points: Floats | None = None) -> float:
     return float(np.sum(weight * a * b)) if weight.any() else -1.0
 
 
-def _points(pair: Pair) -> Floats:
+def _points(pair: ImagePair) -> Floats:
     """Points around the cord, shape (n, 3), along the mean length of the courses."""
     reach = (pair.first.course.length + pair.second.course.length) / 4
     across = np.arange(-RADIUS, RADIUS + PITCH, PITCH)
@@ -101,7 +101,7 @@ def _points(pair: Pair) -> Floats:
     return np.asarray(grid[np.hypot(grid[:, 0], grid[:, 1]) <= RADIUS])
 
 
-def _shifts(pair: Pair) -> list[float]:
+def _shifts(pair: ImagePair) -> list[float]:
     shorter = min(pair.first.course.length, pair.second.course.length)
     longer = max(pair.first.course.length, pair.second.course.length)
     most = min(_FARTHEST, (longer - shorter) / 2 + shorter / 2)
@@ -109,7 +109,7 @@ def _shifts(pair: Pair) -> list[float]:
     return [_STARTS * k for k in range(-steps, steps + 1)]
 
 
-def _values(pair: Pair, motion: Motion, points: Floats) -> tuple[Floats, Floats, Floats]:
+def _values(pair: ImagePair, motion: Motion, points: Floats) -> tuple[Floats, Floats, Floats]:
     """Standardised values of both images, and weights that sum to 1 (all 0 without overlap)."""
     sampled, known = [], np.ones(len(points), bool)
     for image, sign in ((pair.first, 1), (pair.second, -1)):
@@ -128,7 +128,7 @@ def _standardised(values: Floats, weight: Floats) -> Floats:
     return np.asarray(centred / max(np.sqrt(np.sum(weight * centred**2)), 1e-12))
 
 
-def _refined(pair: Pair, start: Motion, points: Floats) -> Motion:
+def _refined(pair: ImagePair, start: Motion, points: Floats) -> Motion:
     motion, best = start, likeness(pair, start, points)
     damping = 1e-3
     for _ in range(_ROUNDS):
@@ -146,7 +146,7 @@ def _refined(pair: Pair, start: Motion, points: Floats) -> Motion:
     return motion
 
 
-def _step(pair: Pair, motion: Motion, points: Floats, damping: float) -> Floats:
+def _step(pair: ImagePair, motion: Motion, points: Floats, damping: float) -> Floats:
     """A damped Gauss-Newton step, in units of radians and mm."""
     a, b, weight = _values(pair, motion, points)
     columns = []

@@ -6,10 +6,11 @@ import importlib
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from functools import partial
 from types import FrameType
 
-__all__ = ["SUBCOMMANDS", "main", "module_of"]
+__all__ = ["SUBCOMMANDS", "TASK", "main", "module_of", "understood"]
 
 SUBCOMMANDS = {
     "segment": "segment images (the command without a name)",
@@ -20,14 +21,14 @@ SUBCOMMANDS = {
     "dataset": "make nnU-Net datasets from BIDS datasets",
     "recipe": "write a recipe for your own datasets, and check it",
     "train": "train a model from a recipe",
-    "batch": "a whole BIDS dataset, or a list; resumable, on one machine or a cluster",
+    "batch": "a BIDS dataset or a list, resumable, on one machine or a cluster",
     "evaluate": "compare models with reference masks",
     "change": "how much the area changed between two images of a person",
     "norms": "area and diameters of healthy people, by age and sex",
     "compare": "one general against N specific models, whole study",
     "info": "versions, models and devices of this installation",
     "completion": "the script that completes words in bash, zsh or fish",
-    "methods": "the text for a paper's methods, with references, from the results' sidecars",
+    "methods": "text and references for a paper's methods, from the sidecars",
 }
 
 _PLACES = {
@@ -48,14 +49,11 @@ def main() -> None:
             after_in_parent=partial(signal.pthread_sigmask, signal.SIG_UNBLOCK, {signal.SIGTERM}),
             after_in_child=_die_by_signal,
         )
-    words = sys.argv[1:]
-    name = words.pop(0) if words and words[0] in SUBCOMMANDS else "segment"
+    name, words = understood(sys.argv[1:])
     from sct_deepseg_general.cli import _click
 
-    if words == [] and len(sys.argv) == 1:
-        words = ["-h"]
-    if words and not words[0].startswith("-") and len(sys.argv[1:]) == len(words):
-        _click.fail(f"There is no subcommand '{words[0]}': {', '.join(SUBCOMMANDS)}.")
+    if name not in SUBCOMMANDS:
+        _click.fail(f"There is no subcommand '{name}': {', '.join(SUBCOMMANDS)}.")
     try:
         module = importlib.import_module(module_of(name))
     except ModuleNotFoundError as error:
@@ -66,6 +64,37 @@ def main() -> None:
 def module_of(name: str) -> str:
     """The full name of the module of a subcommand."""
     return f"sct_deepseg_general.cli.{_PLACES.get(name, name)}"
+
+
+def understood(words: Sequence[str]) -> tuple[str, list[str]]:
+    """The name of the command that the words of a command line mean, and the words for it.
+
+    No word means help. `help NAME` is `NAME -h`. Images may stand without -i. The first word may
+    be SCT's name of a task, as for `sct_deepseg`; a word that is none of these is given back as
+    the name.
+    """
+    first, *rest = words or ["-h"]
+    if first in SUBCOMMANDS:
+        return first, rest
+    if first == "help":
+        name = rest[0] if rest and rest[0] in SUBCOMMANDS else "segment"
+        return name, ["-help-all" if rest[:1] == ["all"] else "-h"]
+    if first.startswith("-"):
+        return "segment", [first, *rest]
+    if _is_image(first):
+        return "segment", ["-i", first, *rest]
+    if {"-i", "-install", "-h", "-help", "--help"} & set(rest):
+        return "segment", [TASK, first, *rest]
+    return first, rest
+
+
+TASK = "--sct-task"
+"""Stands before the first word where it is SCT's name of a task."""
+
+
+def _is_image(word: str) -> bool:
+    """Whether a word without a flag is a file or a folder of images."""
+    return word.endswith((".nii", ".nii.gz")) or os.path.exists(word)  # noqa: PTH110
 
 
 def _stop(_number: int, _frame: FrameType | None) -> None:

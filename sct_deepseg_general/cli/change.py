@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -56,6 +54,7 @@ class ChangeOptions:
     model: str | None
     overwrite: bool
     offline: bool
+    as_json: bool
     verbose: int
 
     @property
@@ -86,6 +85,7 @@ class ChangeOptions:
 @option("-m", to="model", help="Model: id, id@version or folder.")
 @flag("-overwrite", help="Replace existing outputs.")
 @flag("-offline", help="Never use the network.")
+@flag("-json", "--json", to="as_json", help="Print one line of JSON for each follow-up only.")
 @verbosity("a few lines", "details")
 @takes(ChangeOptions)
 def command(options: ChangeOptions) -> int:
@@ -102,11 +102,25 @@ def command(options: ChangeOptions) -> int:
         for followup, (scan, _), apart in zip(followups, scans[1:], years, strict=True)
     ]
     _write(found, options)
-    if options.verbose:
+    if options.as_json:
         for one in found:
-            _tell(one)
+            print(_line(one, options))
+    elif options.verbose:
+        for one in found:
+            _print_result(one)
         print(options.table)
     return 0
+
+
+def _line(one: Visits, options: ChangeOptions) -> str:
+    """One comparison as a line of JSON."""
+    from sct_deepseg_general.change.output import as_record
+    from sct_deepseg_general.provenance.line import as_line
+
+    files = {"Table": options.table, "Record": options.table.with_suffix(".json")}
+    files |= {"Plot": options.plot} if options.plot else {}
+    written = {what: str(path) for what, path in files.items()}
+    return as_line({"Schema": "change-1", **as_record(one), "Files": written})
 
 
 def _check(options: ChangeOptions) -> None:
@@ -145,18 +159,12 @@ def _scan(path: Path, discs: Path | None) -> tuple[Scan, str | None]:
     """An image with its discs, and the day that a DICOM header says."""
     from sct_deepseg_general.change.levels import disc_points
     from sct_deepseg_general.change.measure import Scan
+    from sct_deepseg_general.cli.requests.dicom import dated_image
     from sct_deepseg_general.image import nifti
 
     points = disc_points(nifti.load_labels(discs)) if discs else {}
-    if not os.path.isdir(path):  # noqa: PTH112 - false for a circular link
-        return Scan(nifti.load(path), points), None
-    from sct_deepseg_general.dicom.convert import converted
-    from sct_deepseg_general.dicom.series import chosen, series_in
-
-    one = chosen(series_in(path), None)
-    with TemporaryDirectory() as scratch:
-        image = nifti.load(converted(one, Path(scratch) / "image.nii.gz"))
-    return Scan(image, points), one.day.isoformat() if one.day else None
+    image, day = dated_image(path)
+    return Scan(image, points), day.isoformat() if day else None
 
 
 def _compared(
@@ -184,12 +192,12 @@ def _write(found: list[Visits], options: ChangeOptions) -> None:
         save_plot(options.plot, found[0])
     if options.halfway:
         options.halfway.mkdir(parents=True, exist_ok=True)
-        between = found[0].found.halfway
+        between = found[0].comparison.halfway
         for image, name in ((between.first, "first"), (between.second, "second")):
             nifti.save(image, options.halfway / f"{name}.nii.gz")
 
 
-def _tell(one: Visits) -> None:
+def _print_result(one: Visits) -> None:
     from sct_deepseg_general.change.output import rows
 
     print(f"{printable(one.baseline)} to {printable(one.followup)}:")

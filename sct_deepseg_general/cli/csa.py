@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from sct_deepseg_general import __version__
 from sct_deepseg_general.cli._click import PROGRAM, SctCommand, flag, option, printable, takes
 from sct_deepseg_general.cli.options.csa import (
     FILE,
@@ -24,9 +24,12 @@ from sct_deepseg_general.cli.options.csa import (
     measuring,
 )
 from sct_deepseg_general.cli.options.norms import NormOptions, among_norms, norm_lines, norm_request
+from sct_deepseg_general.cli.options.sct import CSA_FLAGS, taken_over
+from sct_deepseg_general.job.outputs import PRODUCER
 
 if TYPE_CHECKING:
     from sct_deepseg_general.csa.aggregate import Table
+    from sct_deepseg_general.csa.c2c3 import C2C3
     from sct_deepseg_general.csa.measure import CsaRequest, Measured
     from sct_deepseg_general.image.volume import Volume
     from sct_deepseg_general.job.mask_table import MaskStatus
@@ -65,10 +68,33 @@ class CsaOptions:
     plot: Path | None
     backend: Literal["native", "sct"]
     overwrite: bool
+    qc: Path | None
+    qc_image: Path | None
+    qc_dataset: str | None
+    qc_subject: str | None
+    as_json: bool
     verbose: int
 
+    @property
+    def prints(self) -> bool:
+        """Whether sentences are printed on standard output."""
+        return self.verbose > 0 and not self.as_json
 
-@click.command(cls=SctCommand, epilog=_EPILOG)
+
+class _Command(SctCommand):
+    """`csa`, which understands the flags of SCT's `sct_process_segmentation` too."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """The words with SCT's flags taken over. With -s, the mask, -i is its image."""
+        words, notes = taken_over(args, CSA_FLAGS)
+        if "-s" in words:
+            words = [{"-s": "-i", "-i": "-anat"}.get(word, word) for word in words]
+        for note in notes:
+            print(f"Note: {printable(note)}", file=sys.stderr)
+        return super().parse_args(ctx, words)
+
+
+@click.command(cls=_Command, epilog=_EPILOG)
 @option("-i", to="mask", required=True, type=FILE, show_default=False, help="Mask, or soft mask.")
 @option("-o", to="output", type=FILE, help="CSV file.  [default: MASK_csa.csv beside the mask]")
 @option("-mask-label", type=int, help="Label of the cord, if the mask is a map of labels.")
@@ -81,7 +107,7 @@ class CsaOptions:
 )
 @option("-soft", type=FILE, help="Probability map: adds the soft area.")
 @among_norms
-@option("-m", to="model", help="Model that made the mask, for -age.  [default: by its sidecar]")
+@option("-m", to="model", help="Model that made the mask, for -age.  [default: from its sidecar]")
 @option("-append", default=0, type=ON_OFF, help="Add the rows to an existing file.")
 @option("-plot", type=FILE, help="Also draw the area along the cord (PNG).")
 @option(
@@ -91,6 +117,11 @@ class CsaOptions:
     help="Built-in code, or SCT.",
 )
 @flag("-overwrite", help="Replace existing outputs.")
+@option("-qc", type=FILE, help="Folder of the QC page to add to; needs the image.")
+@option("-qc-image", type=FILE, help="Image for the QC page.  [default: that of -anat]")
+@option("-qc-dataset", help="Dataset name on the QC page.")
+@option("-qc-subject", help="Subject name on the QC page.")
+@flag("-json", "--json", to="as_json", help="Print one line of JSON (schema area-1), and no text.")
 @option("-v", to="verbose", default=1, type=click.IntRange(0, 2), help="0: errors only.")
 @takes(CsaOptions)
 def command(given: CsaOptions) -> int:
@@ -122,19 +153,67 @@ def command(given: CsaOptions) -> int:
     if given.backend == "sct":
         from sct_deepseg_general.csa import sct
 
-        table = sct.measured(segmentation, request)
+        table, c2c3 = sct.measured(segmentation, request), None
     else:
-        table = _native(segmentation, request, mask, given)
+        table, c2c3 = _native(segmentation, request, mask, given)
+    table = replace(table, spelled=given.measures.excel)
     status = _status(mask, segmentation, request, given).also(aside)
-    version, append = f"sct_deepseg_general {__version__}", given.append
     write(
-        path, table, str(mask), version,
-        append=append, status=status.status, reasons=status.reasons,
+        path, table, str(mask), PRODUCER, append=given.append,
+        status=status.status, reasons=status.reasons,
     )  # fmt: skip
-    write_status(status_path(path), mask, table, status, append=append)
-    if given.verbose:
-        _tell(table, status, path, given)
+    write_status(status_path(path), mask, table, status, append=given.append)
+    page = _show(given) if given.qc else None
+    if given.as_json:
+        files = {"Table": path, "Status": status_path(path), "Plot": given.plot, "QC": page}
+        print(_line(mask, (table, status), c2c3, files))
+    elif given.verbose:
+        _print_result(table, status, path, given)
     return 0
+
+
+def _line(
+    mask: Path,
+    measured: tuple[Table, MaskStatus],
+    c2c3: C2C3 | None,
+    files: Mapping[str, Path | None],
+) -> str:
+    """The areas as one line of JSON."""
+    from sct_deepseg_general.job.levels import levels_record
+    from sct_deepseg_general.job.mask_table import status_record
+    from sct_deepseg_general.provenance.line import as_line
+
+    record = status_record(mask, *measured)
+    del record["GeneratedBy"]
+    written = {what: str(path) for what, path in files.items() if path is not None}
+    found = levels_record(None, c2c3)
+    return as_line({"Schema": "area-1", **record, **found, "Files": written})
+
+
+def _show(given: CsaOptions) -> Path:
+    """Add the mask to a QC page."""
+    from sct_deepseg_general.job.job import filed
+    from sct_deepseg_general.job.qc_files import QcFiles, QcNames, entry_of
+    from sct_deepseg_general.qc.entry import add_entry
+    from sct_deepseg_general.qc.folder import own_folder
+
+    image, measures = given.qc_image or given.anat, given.measures
+    assert image is not None  # noqa: S101 - checked before work began
+    assert given.qc is not None  # noqa: S101
+    files = QcFiles(
+        image, given.mask, soft=given.soft, level_map=measures.vertfile, discs=measures.discfile,
+        label=given.mask_label, volume=given.mask_volume,
+    )  # fmt: skip
+    dataset, subject, contrast = filed(image)
+    command = shlex.join([PROGRAM, *sys.argv[1:]])
+    names = QcNames(
+        given.qc_dataset or dataset, given.qc_subject or subject, contrast, command=command
+    )
+    entry, _ = entry_of(files, names)
+    page = add_entry(own_folder(given.qc), entry)
+    if given.prints:
+        print(f"QC page: {printable(page)}")
+    return page
 
 
 def _warnings(sentences: Iterable[str]) -> None:
@@ -151,7 +230,7 @@ def _status(mask: Path, segmentation: Volume, request: CsaRequest, given: CsaOpt
 
     quality = assess_mask(segmentation, measure(segmentation), request.image)
     edited = describe_edited(mask)
-    if edited and given.verbose:
+    if edited and given.prints:
         print(f"{printable(mask)} was edited: its sidecar now holds the area of the edited mask.")
     status = edited if edited and quality.status == "ok" else quality.status
     return MaskStatus(status, (*(["the mask was edited"] if edited else []), *quality.reasons))
@@ -168,6 +247,8 @@ def _check(path: Path, given: CsaOptions) -> None:
     from sct_deepseg_general.job.outputs import check_writable
 
     check_measures(given.measures, image=bool(given.anat))
+    if given.qc and not (given.qc_image or given.anat):
+        raise click.UsageError("-qc needs the image to show: give -qc-image or -anat.")
     if given.backend == "sct" and (
         given.measures.c2c3 or given.measures.level_source or given.measures.disc_at
     ):
@@ -182,7 +263,11 @@ def _check(path: Path, given: CsaOptions) -> None:
     clear_abandoned(path.parent)
 
 
-def _native(segmentation: Volume, request: CsaRequest, mask: Path, given: CsaOptions) -> Table:
+def _native(
+    segmentation: Volume, request: CsaRequest, mask: Path, given: CsaOptions
+) -> tuple[Table, C2C3 | None]:
+    """The table, and the area of C2-C3 where it was asked for."""
+    from sct_deepseg_general.csa.c2c3 import c2c3_of
     from sct_deepseg_general.csa.measure import measured
     from sct_deepseg_general.job.correction import with_kept_interval
 
@@ -196,16 +281,16 @@ def _native(segmentation: Volume, request: CsaRequest, mask: Path, given: CsaOpt
         _draw(found, mask, given.plot, norms)
     if given.verbose:
         _warn(found, request, mask)
+    if given.prints:
         print(*norm_lines(norms) if norms else (), sep="\n", end="\n" if norms else "")
-    if given.measures.c2c3:
-        from sct_deepseg_general.csa.c2c3 import c2c3_of
-
-        print(c2c3_line(mask.name, c2c3_of(found), "", answer))
+    c2c3 = c2c3_of(found) if given.measures.c2c3 else None
+    if c2c3 is not None and not given.as_json:
+        print(c2c3_line(mask.name, c2c3, "", answer))
     if norms is None or not norms.places or given.measures.perslice:
-        return found.table
+        return found.table, c2c3
     from sct_deepseg_general.norms.columns import with_norms
 
-    return with_norms(found.table, norms)
+    return with_norms(found.table, norms), c2c3
 
 
 def _with_levels(
@@ -296,7 +381,7 @@ def _listed(numbers: Any) -> str:
     return number_list(numbers)
 
 
-def _tell(table: Table, status: MaskStatus, path: Path, given: CsaOptions) -> None:
+def _print_result(table: Table, status: MaskStatus, path: Path, given: CsaOptions) -> None:
     for row in table.rows if len(table.rows) <= 20 else ():
         area = row.values[0]
         if area is not None:

@@ -80,15 +80,16 @@ def command(given: QcOptions) -> int:
     from sct_deepseg_general.job.outputs import check_folder
     from sct_deepseg_general.job.qc_files import entry_of
     from sct_deepseg_general.qc.entry import add_entry
-    from sct_deepseg_general.qc.folder import check_report
+    from sct_deepseg_general.qc.folder import check_report, own_folder
 
     files = _files(given)
-    check_folder(given.folder)
-    check_report(given.folder)
+    folder = own_folder(given.folder)
+    check_folder(folder)
+    check_report(folder)
     entry, sentences = entry_of(files, _names(given))
     for sentence in sentences:
         print(f"Warning: {printable(sentence)}", file=sys.stderr)
-    page = add_entry(given.folder, entry, volume=given.volume)
+    page = add_entry(folder, entry, volume=given.volume)
     if given.verbose:
         print(f"{given.mask}: {entry.status}{''.join(f', {reason}' for reason in entry.reasons)}")
         print(f"QC page: {page}")

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sct_deepseg_general.cli import SUBCOMMANDS
+from sct_deepseg_general.cli import TASK
 from sct_deepseg_general.cli._click import (
-    PROGRAM,
-    SctCommand,
     flag,
     option,
     print_version,
     printable,
     takes,
 )
+from sct_deepseg_general.cli.about.first_screen import FirstScreenCommand, show_all
 from sct_deepseg_general.cli.options.csa import c2c3_line, measuring
 from sct_deepseg_general.cli.options.norms import among_norms
+from sct_deepseg_general.cli.options.sct import SEGMENT_FLAGS, of_task, taken_over
 from sct_deepseg_general.cli.options.segment import (
     SegmentOptions,
     choosing_imported,
@@ -31,34 +31,43 @@ from sct_deepseg_general.cli.options.segment import (
 from sct_deepseg_general.errors import DeepsegError
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from sct_deepseg_general.change.output import Visits
+    from sct_deepseg_general.dicom.series import Series
     from sct_deepseg_general.inference.predictor import Predictor
     from sct_deepseg_general.job.job import Done, Job, Request
 
 __all__ = ["command"]
 
-_EPILOG = f"""\
-Examples:
-  {PROGRAM} -i t2.nii.gz
-  {PROGRAM} -i t2.nii.gz -o results/ -soft -qc qc
-  {PROGRAM} -i sub-*/anat/*_T2w.nii.gz -qc qc
-  {PROGRAM} -i t2.nii.gz -c2c3
-  {PROGRAM} -i t2.nii.gz -perlevel 1 -qc qc
-  {PROGRAM} -i t2.nii.gz -discfile discs.nii.gz -perlevel 1
-  {PROGRAM} -i sub-01_T2w.nii.gz -age 34 -sex F -plot csa.png
 
-The flags of csa work here too (-perlevel, -vert, -vertfile, -discfile, -pmj and so on; csa -h).
+def _from_file(ctx: click.Context, parameter: click.Parameter, path: Path | None) -> None:
+    if path is not None:
+        from sct_deepseg_general.cli.requests.settings import flags_from_file
 
-Subcommands ({PROGRAM} NAME -h):
-""" + "".join(f"  {name:<9} {text}\n" for name, text in SUBCOMMANDS.items())
+        flags_from_file(ctx, parameter, path)
 
 
-@click.command(cls=SctCommand, epilog=_EPILOG)
+class _Command(FirstScreenCommand):
+    """The main command, which understands the flags of SCT's `sct_deepseg` too."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """The words with SCT's flags taken over; what is taken otherwise is told."""
+        notes: tuple[str, ...] = ()
+        if args[:1] == [TASK]:
+            args, notes = of_task(args[1], args[2:])
+        words, more = taken_over(args, SEGMENT_FLAGS)
+        for note in (*notes, *more):
+            print(f"Note: {printable(note)}", file=sys.stderr)
+        ctx.meta["words"] = tuple(words)
+        return super().parse_args(ctx, words)
+
+
+@click.command(cls=_Command)
 @option(
     "-i",
     to="images",
     multiple=True,
-    required=True,
     type=click.Path(path_type=Path),
     show_default=False,
     help="Image or images (.nii, .nii.gz), any contrast. 4D is averaged. Or a DICOM folder.",
@@ -67,8 +76,9 @@ Subcommands ({PROGRAM} NAME -h):
 @option(
     "-o",
     to="output",
-    type=click.Path(path_type=Path),
-    help="File (.nii.gz, one image) or folder to write to.  [default: beside the image]",
+    metavar="PLACE",
+    help="Folder (with a slash; made if missing), or file (.nii.gz) or beginning of the file names "
+    "for one image.  [default: beside the image]",
 )
 @segmenting
 @choosing_imported
@@ -95,16 +105,47 @@ Subcommands ({PROGRAM} NAME -h):
 @option(
     "-earlier",
     type=click.Path(path_type=Path),
-    help="Earlier image of the same person and contrast: the report shows the change.",
+    help="Earlier image, or DICOM folder, of the same person and contrast: the report shows the "
+    "change.",
+)
+@option(
+    "-dicom-seg",
+    type=click.Path(path_type=Path),
+    help="Also write the mask as a DICOM segmentation (.dcm, DICOM folder as input).",
+)
+@option(
+    "-dicom-sr",
+    type=click.Path(path_type=Path),
+    help="Also write the areas as a DICOM structured report (.dcm, DICOM folder as input).",
+)
+@flag(
+    "-keep-dates",
+    help="Write age, sex and date of a DICOM header to the outputs, and the name to DICOM ones.",
 )
 @option("-qc", type=click.Path(path_type=Path), help="Folder of the QC page to add to.")
 @option("-qc-dataset", help="Dataset name on the QC page.")
 @option("-qc-subject", help="Subject name on the QC page.")
 @overwriting("Replace existing outputs.")
 @ending
+@flag("-install", help="Only fetch the model of -task or -m.")
+@flag("-json", "--json", to="as_json", help="Print one line of JSON for each image, and no text.")
+@option(
+    "-config",
+    type=click.Path(path_type=Path),
+    is_eager=True,
+    expose_value=False,
+    callback=_from_file,
+    help="Settings file of an earlier run (_seg.toml); flags given here come first.",
+)
 @verbosity("a few lines", "details")
+@flag("-help-all", is_eager=True, expose_value=False, callback=show_all, help="Show every flag.")
 @flag(
-    "-version", is_eager=True, expose_value=False, callback=print_version, help="Show the version."
+    "-version",
+    "--version",
+    is_eager=True,
+    expose_value=False,
+    callback=print_version,
+    help="Show the version.",
 )
 @takes(SegmentOptions)
 def command(given: SegmentOptions) -> int:
@@ -115,34 +156,63 @@ def command(given: SegmentOptions) -> int:
     from sct_deepseg_general.cli.requests import segment as requests
     from sct_deepseg_general.job.outputs import check_writable
 
-    images, person = requests.images_and_person(given)
-    request = requests.request_of(images, given, person)
+    if given.install:
+        return _installed(given)
+    if not given.images:
+        raise click.UsageError("There is no image: give one, or several, with -i.")
+    images, series = requests.images_and_series(given)
+    request = requests.request_of(images, given, series)
     chosen = requests.model_of(given)
     jobs = requests.jobs_of(images, request, chosen, given)
     if given.plot:
         check_writable((given.plot,), overwrite=bool(given.overwrite))
     requests.check_reports(images, given)
     predictor = requests.predictor_of(chosen, given)
-    if len(jobs) == 1:
-        return _ended([_one(jobs[0], predictor, request, given)], given)
-    return _several(jobs, predictor, request, given)
+    done, failed = _all(jobs, predictor, request, given, series)
+    if done:
+        from sct_deepseg_general.cli.requests.settings import settings_path, write_settings
+
+        settings = settings_path(done[0].job.outputs.segmentation)
+        write_settings(click.get_current_context(), chosen.key, settings)
+        if given.verbose and not given.as_json and not given.measures.c2c3:
+            print(f"Settings, to repeat the run with -config: {printable(settings)}")
+    if failed and len(jobs) > 1:
+        names = ", ".join(printable(job.image) for job in failed)
+        print(f"{len(failed)} of {len(jobs)} images failed: {names}", file=sys.stderr)
+    return int(bool(failed) or (given.strict and any(map(_failed, done))))
 
 
-def _several(jobs: list[Job], predictor: Predictor, request: Request, given: SegmentOptions) -> int:
+def _installed(given: SegmentOptions) -> int:
+    """Fetch the model of -task or -m, if it is not here; nothing is segmented."""
+    from sct_deepseg_general.cli.requests.segment import model_of
+
+    if given.images:
+        raise click.UsageError("-install fetches a model and segments nothing: leave -i out.")
+    model = model_of(given)
+    print(f"{model.key} is installed: {printable(model.folder)}")
+    return 0
+
+
+def _all(
+    jobs: list[Job],
+    predictor: Predictor,
+    request: Request,
+    given: SegmentOptions,
+    series: Series | None,
+) -> tuple[list[Done], list[Job]]:
+    """The results of all images, and the jobs that failed, each of which was told."""
     done, failed = [], []
     for job in jobs:
         try:
-            done.append(_one(job, predictor, request, given))
+            done.append(_one(job, predictor, request, given, series))
         except DeepsegError as error:
-            failed.append(printable(job.image))
+            failed.append(job)
             print(f"Error: {printable(error)}", file=sys.stderr)
-    if failed:
-        print(f"{len(failed)} of {len(jobs)} images failed: {', '.join(failed)}", file=sys.stderr)
-    return 1 if failed else _ended(done, given)
+            if given.as_json:
+                from sct_deepseg_general.provenance.line import as_line, error_record
 
-
-def _ended(done: list[Done], given: SegmentOptions) -> int:
-    return int(given.strict and any(map(_failed, done)))
+                print(as_line(error_record(job.image, str(error))), flush=True)
+    return done, failed
 
 
 def _failed(done: Done) -> bool:
@@ -151,8 +221,20 @@ def _failed(done: Done) -> bool:
     return withheld or done.quality.status == "fail"
 
 
-def _one(job: Job, predictor: Predictor, request: Request, given: SegmentOptions) -> Done:
-    from sct_deepseg_general.cli.screens.segment import print_result, print_warnings, progress_bar
+def _one(
+    job: Job,
+    predictor: Predictor,
+    request: Request,
+    given: SegmentOptions,
+    series: Series | None = None,
+) -> Done:
+    from sct_deepseg_general.cli.requests.dicom import write_objects
+    from sct_deepseg_general.cli.screens.segment import (
+        print_line,
+        print_result,
+        print_warnings,
+        progress_bar,
+    )
     from sct_deepseg_general.job.job import run
 
     with progress_bar(given.verbose) as progress:
@@ -160,9 +242,12 @@ def _one(job: Job, predictor: Predictor, request: Request, given: SegmentOptions
     if given.plot:
         _draw(done, given.plot)
     if given.reports:
-        _report(done, predictor, given)
+        _report(done, predictor, given, series)
+    write_objects(done, series, predictor.model.key, given)
     print_warnings(done)
-    if done.c2c3 is not None:
+    if given.as_json:
+        print_line(done, predictor, request)
+    elif done.c2c3 is not None:
         name = printable(job.image.name)
         print(c2c3_line(name, done.c2c3, done.quality.status, done.levels))
     elif given.verbose:
@@ -170,29 +255,34 @@ def _one(job: Job, predictor: Predictor, request: Request, given: SegmentOptions
     return done
 
 
-def _report(done: Done, predictor: Predictor, given: SegmentOptions) -> None:
+def _report(done: Done, predictor: Predictor, given: SegmentOptions, series: Series | None) -> None:
     from sct_deepseg_general.report.content import content_of
     from sct_deepseg_general.report.html import write_html
     from sct_deepseg_general.report.pdf import write_pdf
 
-    earlier = _since(given.earlier, done, predictor) if given.earlier else None
+    earlier = None
+    if given.earlier:
+        earlier = _since(given.earlier, done, predictor, series.day if series else None)
     content = content_of(done, predictor.model.key, earlier)
     for path in given.reports:
         write = write_pdf if path.suffix == ".pdf" else write_html
         write(path, content)
 
 
-def _since(earlier: Path, done: Done, predictor: Predictor) -> Visits:
-    """The change since an earlier image."""
+def _since(earlier: Path, done: Done, predictor: Predictor, day: date | None) -> Visits:
+    """The change since an earlier image, per year where headers say the days of both."""
     from sct_deepseg_general.change.measure import Scan, compared
     from sct_deepseg_general.change.output import Visits
-    from sct_deepseg_general.change.repeat import Repeatability
-    from sct_deepseg_general.image import nifti
+    from sct_deepseg_general.change.repeat import Repeatability, years_between
+    from sct_deepseg_general.cli.requests.dicom import dated_image
 
-    first, second = Scan(nifti.load(earlier), {}), Scan(done.result.image, {})
-    found = compared(first, second, predictor)
+    image, before = dated_image(earlier)
+    years = None
+    if before is not None and day is not None and before != day:
+        years = years_between(before.isoformat(), day.isoformat())
+    found = compared(Scan(image, {}), Scan(done.result.image, {}), predictor)
     repeat = Repeatability.from_record(predictor.model.change)
-    return Visits(earlier, done.job.image, None, found, repeat, predictor.model.key)
+    return Visits(earlier, done.job.image, years, found, repeat, predictor.model.key)
 
 
 def _draw(done: Done, path: Path) -> None:

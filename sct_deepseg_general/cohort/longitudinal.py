@@ -26,7 +26,7 @@ from sct_deepseg_general.inference.predictor import Predictor
 from sct_deepseg_general.norms.group import write_table
 from sct_deepseg_general.text_files import read_rows
 
-__all__ = ["CHANGE", "Pair", "pairs_of", "write_changes"]
+__all__ = ["CHANGE", "SessionPair", "pairs_of", "write_changes"]
 
 CHANGE = "change.tsv"
 _WHO = ("participant_id", "contrast", "baseline_session", "followup_session", "baseline",
@@ -35,7 +35,7 @@ _MEASURED = tuple(name for name in COLUMNS if name not in {"baseline", "followup
 
 
 @dataclass(frozen=True)
-class Pair:
+class SessionPair:
     """The first image of a person and a later one."""
 
     first: Visit
@@ -58,16 +58,16 @@ class Pair:
         return "both sessions are of one day: no change per year"
 
 
-def pairs_of(series: Sequence[Sequence[Visit]]) -> list[Pair]:
+def pairs_of(series: Sequence[Sequence[Visit]]) -> list[SessionPair]:
     """Each later image of a series with its first."""
-    return [Pair(own[0], later) for own in series for later in own[1:]]
+    return [SessionPair(own[0], later) for own in series for later in own[1:]]
 
 
 def write_changes(
     place: Path,
-    pairs: Sequence[Pair],
+    pairs: Sequence[SessionPair],
     predictor: Predictor,
-    on_pair: Callable[[Pair, Mapping[str, Any]], None] | None = None,
+    on_pair: Callable[[SessionPair, Mapping[str, Any]], None] | None = None,
 ) -> list[dict[str, Any]]:
     """Compare the images of each pair, and write `change.tsv`.
 
@@ -107,7 +107,7 @@ def write_changes(
 
 
 def _record(
-    place: Path, pair: Pair, images: Mapping[str, Mapping[str, str]], predictor: Predictor
+    place: Path, pair: SessionPair, images: Mapping[str, Mapping[str, str]], predictor: Predictor
 ) -> dict[str, Any]:
     for visit in (pair.first, pair.later):
         row = images.get(visit.item.key)
@@ -129,7 +129,7 @@ def _record(
     return record
 
 
-def _compared(pair: Pair, predictor: Predictor) -> dict[str, Any]:
+def _compared(pair: SessionPair, predictor: Predictor) -> dict[str, Any]:
     scans = [_scan(visit) for visit in (pair.first, pair.later)]
     found = compared(scans[0], scans[1], predictor)
     repeat = Repeatability.from_record(predictor.model.change)
@@ -143,7 +143,7 @@ def _scan(visit: Visit) -> Scan:
     return Scan(nifti.load(visit.item.image), points)
 
 
-def _inputs(pair: Pair, predictor: Predictor) -> dict[str, Any]:
+def _inputs(pair: SessionPair, predictor: Predictor) -> dict[str, Any]:
     """What a comparison depends on."""
     files = [visit.item.image for visit in (pair.first, pair.later)]
     files += [visit.item.discs for visit in (pair.first, pair.later) if visit.item.discs]
@@ -171,7 +171,7 @@ def _path(place: Path, mask: str) -> Path:
     return name.with_name(f"{stem}_change.json")
 
 
-def _lines(pair: Pair, record: Mapping[str, Any]) -> list[list[str]]:
+def _lines(pair: SessionPair, record: Mapping[str, Any]) -> list[list[str]]:
     first, later = pair.first.item, pair.later.item
     years = "" if pair.years is None else f"{pair.years:.3f}"
     who = [first.participant, first.contrast, first.session, later.session, first.key, later.key]

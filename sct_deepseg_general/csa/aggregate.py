@@ -69,6 +69,9 @@ class Table:
 
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
+    spelled: bool = False
+    """Whether a file of it has ranges of slices and levels as "4 to 17", which no spreadsheet takes
+    for a time, in place of SCT's "4:17"."""
 
     def column(self, name: str) -> Floats:
         """A column's values, NaN where there is none."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timezone
 from pathlib import Path
 
 from sct_deepseg_general.csa.aggregate import Row, Table
@@ -36,6 +37,8 @@ STATUS = "Status"
 REASONS = "Reasons"
 """The column before it: how the row differs from what its name promises, and why the mask is not
 ok."""
+
+_TO = " to "
 
 
 def write(
@@ -103,10 +106,19 @@ def as_text(
     if header:
         csv.writer(stream).writerow(_header(table, status))
     writer = csv.writer(stream, quoting=csv.QUOTE_NONNUMERIC)
-    stamp = datetime.now().strftime("%Y-%m-%d %H:%M:%S")
+    stamp = _now().strftime("%Y-%m-%d %H:%M:%S")
     for row in table.rows:
         last = _status(row, status, reasons)
-        writer.writerow([stamp, version, _no_formula(source), *_where(row), *row.values, *last])
+        writer.writerow(
+            [
+                stamp,
+                version,
+                _no_formula(source),
+                *_where(row, spelled=table.spelled),
+                *row.values,
+                *last,
+            ]
+        )
     return stream.getvalue()
 
 
@@ -148,16 +160,27 @@ def _header(table: Table, status: str) -> list[str]:
     return [*FIXED_COLUMNS, *table.columns, *([REASONS, STATUS] if status else [])]
 
 
-def _where(row: Row) -> tuple[str, str, str]:
+def _now() -> datetime:
+    """The time, or that of the environment variable SOURCE_DATE_EPOCH (seconds, UTC), with which
+    the same run writes the same bytes.
+    """
+    given = os.environ.get("SOURCE_DATE_EPOCH", "")
+    return datetime.fromtimestamp(int(given), timezone.utc) if given.isdigit() else datetime.now()
+
+
+def _where(row: Row, *, spelled: bool) -> tuple[str, str, str]:
     distance = "" if row.pmj_distance is None else str(row.pmj_distance)
-    return number_list(row.slices), number_list(row.levels), distance
+    slices, levels = number_list(row.slices), number_list(row.levels)
+    if spelled:
+        slices, levels = slices.replace(":", _TO), levels.replace(":", _TO)
+    return slices, levels, distance
 
 
 def _row(line: list[str]) -> Row:
     slices, levels, distance, *values = line[3:]
     return Row(
-        parse_number_list(slices) if slices else (),
-        parse_number_list(levels) if levels else (),
+        parse_number_list(slices.replace(_TO, ":")) if slices else (),
+        parse_number_list(levels.replace(_TO, ":")) if levels else (),
         float(distance) if distance else None,
         tuple(float(value) if value else None for value in values),
     )

@@ -170,9 +170,9 @@ METRICS = tuple(one.name for one in fields(Measurement) if one.type == "float")[
 """The numeric columns, less the time."""
 
 
-def test_cases(found: Iterable[DatasetIndex]) -> tuple[TestCase, ...]:
+def test_cases(indexes: Iterable[DatasetIndex]) -> tuple[TestCase, ...]:
     """The labelled cases of BIDS datasets."""
-    cases = (case for one in found for case in one.labelled)
+    cases = (case for one in indexes for case in one.labelled)
     return tuple(_test_case(case) for case in cases)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sct_deepseg_general.errors import DeepsegError, ImageError, ModelError
 from sct_deepseg_general.image.blank import blank_planes
@@ -21,14 +22,14 @@ from sct_deepseg_general.image.volume import (
 )
 from sct_deepseg_general.inference.imported.region import crop_box, labelled, only_largest
 from sct_deepseg_general.inference.locate import Location, locate
-from sct_deepseg_general.inference.postprocess import Cleaning, segmented
+from sct_deepseg_general.inference.postprocess import Cleaning, Smallest, segmented, without_small
 from sct_deepseg_general.inference.predictor import Predictor
 from sct_deepseg_general.inference.preprocess import cut_out, prepared, restored
 from sct_deepseg_general.inference.test_time import views
 from sct_deepseg_general.zoo.labels import Label
 from sct_deepseg_general.zoo.record import Crop
 
-__all__ = ["Options", "Result", "segment"]
+__all__ = ["InferenceResult", "Options", "segment"]
 
 _DIRECTIONS = ("superior", "inferior", "left", "right", "anterior", "posterior")
 _CANAL = "canal_seg"
@@ -51,6 +52,8 @@ class Options:
     the result varies. It takes seven times as long."""
     label: str | None = None
     """The label of an imported model to segment; None: the cord, or else all of them."""
+    smallest: Smallest | None = None
+    """The size of the smallest object that is kept; None: all sizes."""
 
     def __post_init__(self) -> None:
         if self.threshold is not None and not 0 < self.threshold <= 1:
@@ -63,9 +66,13 @@ class Options:
         threshold = model_threshold if self.threshold is None else self.threshold
         return Cleaning(threshold, self.largest, self.fill_holes)
 
+    def least_voxels(self, grid: Grid) -> float:
+        """The voxels of the smallest object that is kept on a grid; 0: all are."""
+        return 0.0 if self.smallest is None else self.smallest.voxels(grid.spacing)
+
 
 @dataclass(frozen=True, eq=False)
-class Result:
+class InferenceResult:
     """An image, its probability of cord and its segmentation, all on the image's grid."""
 
     image: Volume
@@ -82,12 +89,15 @@ class Result:
     """Of an imported model: the value of the label of each voxel."""
     label: str = ""
     """Of an imported model: the label that `segmentation` and `probability` are of."""
+    least_voxels: float = 0.0
+    """Of an imported model: the voxels of the smallest object that a mask holds."""
 
     def mask(self, label: Label) -> Segmentation:
         """One label of an imported model as a mask (x, y, z), 0 or 1, on the image's grid."""
         if self.labels is None:
             return self.segmentation
-        return replace(self.labels, data=np.isin(self.labels.data, label.values).astype(np.uint8))
+        data = _large_enough(np.isin(self.labels.data, label.values), self.least_voxels)
+        return replace(self.labels, data=data)
 
     def other_probabilities(self, grid: Grid | None = None) -> Iterator[Probability]:
         """The probability of each altered copy, one by one, float32 in [0, 1] on the image's grid.
@@ -105,7 +115,7 @@ def segment(
     options: Options | None = None,
     progress: Callable[[int, int], None] | None = None,
     others: Sequence[Volume] = (),
-) -> Result:
+) -> InferenceResult:
     """Segment the cord, or the labels of an imported model, in an image of any contrast.
 
     Parameters
@@ -123,9 +133,10 @@ def segment(
 
     Returns
     -------
-    Result
+    InferenceResult
         Probability (float32, 0 to 1) and segmentation (uint8, 0 or 1) on the grid of `image`,
-        with its header. Where the image has no signal the segmentation is 0.
+        with its header. Where the image has no signal the segmentation is 0; the labels of an
+        imported model stay as its network gives them.
 
     Raises
     ------
@@ -167,8 +178,10 @@ def segment(
     data = blank.cleared(probability.data) if blank.any else probability.data
     probability = replace(probability, data=data, header=image.header)
     segmentation = segmented(probability, cleaning, blank)
+    least = options.least_voxels(image.grid)
+    segmentation = replace(segmentation, data=_large_enough(segmentation.data, least))
     other = _other(oriented, close, location, predictor) if options.uncertainty else ()
-    return Result(image, probability, segmentation, location, oriented.grid, other)
+    return InferenceResult(image, probability, segmentation, location, oriented.grid, other)
 
 
 def _labelled(
@@ -177,7 +190,7 @@ def _labelled(
     predictor: Predictor,
     options: Options,
     progress: Callable[[int, int], None] | None,
-) -> Result:
+) -> InferenceResult:
     """The result of an imported model."""
     model, scheme = predictor.model, predictor.model.scheme
     if options.uncertainty:
@@ -194,15 +207,20 @@ def _labelled(
     grid = channels[0].grid
     probability = _on_image(Probability(found.probability, grid), image)
     labels = _on_image(Segmentation(found.labels, grid), image)
-    blank = blank_planes(image, labels.data)
-    if blank.any:
-        labels = replace(labels, data=blank.cleared(labels.data))
-        probability = replace(probability, data=blank.cleared(probability.data))
     mask = np.isin(labels.data, wanted.values)
     if options.threshold is not None:
         mask = probability.data >= options.threshold
-    segmentation = replace(labels, data=mask.astype(np.uint8))
-    return Result(image, probability, segmentation, location, grid, labels=labels, label=name)
+    least = options.least_voxels(image.grid)
+    segmentation = replace(labels, data=_large_enough(mask, least))
+    return InferenceResult(
+        image, probability, segmentation, location, grid,
+        labels=labels, label=name, least_voxels=least,
+    )  # fmt: skip
+
+
+def _large_enough(mask: Array, voxels: float) -> NDArray[np.uint8]:
+    """The mask (x, y, z) as 0/1, without objects of fewer voxels."""
+    return (without_small(mask, voxels) if voxels else mask).astype(np.uint8)
 
 
 def _on_image(volume: _V, image: Volume) -> _V:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from sct_deepseg_general.image.blank import BlankPlanes
 from sct_deepseg_general.image.volume import Box, Probability, Segmentation
 
-__all__ = ["Cleaning", "segmented"]
+__all__ = ["Cleaning", "Smallest", "segmented", "without_small"]
 
 Mask = NDArray[np.bool_]
 
@@ -25,6 +26,38 @@ class Cleaning:
     """Keep only the largest object (26 neighbours)."""
     fill_holes: bool = True
     """Fill holes, voxels enclosed in three dimensions."""
+
+
+@dataclass(frozen=True)
+class Smallest:
+    """The size of the smallest object that is kept, in voxels or in mm³."""
+
+    size: float
+    unit: Literal["vox", "mm3"]
+
+    @property
+    def text(self) -> str:
+        """The size with its unit, as -remove-small takes it."""
+        return f"{self.size:g}{self.unit}"
+
+    def voxels(self, spacing: Sequence[float]) -> float:
+        """The number of voxels of that size, for voxels of `spacing` mm."""
+        return self.size if self.unit == "vox" else self.size / float(np.prod(spacing))
+
+
+def without_small(mask: NDArray[Any], voxels: float) -> Mask:
+    """The mask (x, y, z) without the objects of fewer voxels; they join at faces and edges.
+
+    An object of just that size is kept.
+    """
+    from scipy import ndimage
+
+    structure = ndimage.generate_binary_structure(3, 2)
+    labels, _ = ndimage.label(mask, structure)
+    sizes = np.bincount(labels.ravel())
+    kept = sizes >= voxels
+    kept[0] = False
+    return np.asarray(kept[labels])
 
 
 def segmented(

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from sct_deepseg_general import __version__
 from sct_deepseg_general.csa.c2c3 import C2C3
 from sct_deepseg_general.csa.companions import on_grid_of
 from sct_deepseg_general.csa.measure import PER_SLICE, CsaRequest, measured
@@ -16,7 +15,7 @@ from sct_deepseg_general.csa.table import write as write_csa
 from sct_deepseg_general.files import write_whole
 from sct_deepseg_general.image import nifti
 from sct_deepseg_general.job.levels import c2c3_area, level_answer, levels_record, with_levels
-from sct_deepseg_general.job.outputs import PROGRAM, Outputs, read_sidecar, stem_of
+from sct_deepseg_general.job.outputs import PRODUCER, Outputs, read_sidecar, stem_of
 from sct_deepseg_general.job.overwrite import EDITED, is_own, mask_origin
 from sct_deepseg_general.levels.answer import LevelAnswer, LevelRequest
 
@@ -87,9 +86,8 @@ def remeasured(
     with_cord = np.isfinite(area) & (area > 0)
     mean = round(float(area[with_cord].mean()), 4) if with_cord.any() else None
     if csa:
-        producer = f"{PROGRAM} {__version__}"
         source = str(outputs.segmentation)
-        write_csa(outputs.csa, result.table, source, producer, status=EDITED)
+        write_csa(outputs.csa, result.table, source, PRODUCER, status=EDITED)
     c2c3 = None if levels is None else c2c3_area(result, answer)
     found = EditedMask(mean, int(with_cord.sum()), answer, c2c3)
     _update_sidecar(outputs.sidecar, found)

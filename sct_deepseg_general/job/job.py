@@ -35,17 +35,19 @@ from sct_deepseg_general.image.companion import has_position
 from sct_deepseg_general.image.kinds import check_is_image
 from sct_deepseg_general.image.las import InLas
 from sct_deepseg_general.image.volume import Volume
-from sct_deepseg_general.inference.pipeline import Options, Result, segment
+from sct_deepseg_general.inference.pipeline import InferenceResult, Options, segment
 from sct_deepseg_general.inference.predictor import Predictor
 from sct_deepseg_general.job import levels as job_levels
 from sct_deepseg_general.job.labels import (
     has_no_cord,
     label_paths,
     labels_record,
+    labels_shown,
+    of_all_labels,
     unchecked,
     write_labels,
 )
-from sct_deepseg_general.job.outputs import Outputs, Provenance, write_sidecar
+from sct_deepseg_general.job.outputs import PRODUCER, Outputs, Provenance, write_sidecar
 from sct_deepseg_general.job.qc_files import areas_shown
 from sct_deepseg_general.levels.answer import LevelAnswer, LevelRequest
 from sct_deepseg_general.morphometry.morphometrics import Morphometrics
@@ -65,14 +67,13 @@ __all__ = [
     "QcPlace",
     "Request",
     "analysed",
+    "area_record",
     "filed",
     "judged",
     "run",
     "slice_areas",
     "write",
 ]
-
-PRODUCER = f"sct_deepseg_sc_general {__version__}"
 
 
 @dataclass(frozen=True)
@@ -106,8 +107,12 @@ class Request:
     """Among whom to place each level's area and diameters."""
     levels: LevelRequest | None = None
     """Find the vertebral levels in the image, or check and complete those of `measures`."""
+    excel: bool = False
+    """Whether the table writes ranges in words, which no spreadsheet takes for a time."""
     names: Mapping[str, str] = field(default_factory=dict)
     """The paths of the volumes in `measures`, by the names of its fields, for messages."""
+    header: Mapping[str, Any] = field(default_factory=dict)
+    """Age, sex and day of a DICOM header that the user wants in the sidecar."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +136,7 @@ class Done:
     """The results of a job."""
 
     job: Job
-    result: Result
+    result: InferenceResult
     measured: Measured
     doubt: Doubt
     quality: Quality
@@ -317,7 +322,9 @@ def analysed(
     return done
 
 
-def _without_cord(job: Job, result: Result, predictor: Predictor, request: Request) -> Done:
+def _without_cord(
+    job: Job, result: InferenceResult, predictor: Predictor, request: Request
+) -> Done:
     """The result of a model, or a label, that is not the cord: without areas and their checks."""
     model = predictor.model
     nothing = replace(
@@ -331,13 +338,13 @@ def _without_cord(job: Job, result: Result, predictor: Predictor, request: Reque
     return Done(job, result, measured, doubted, quality, 0.0, body=in_las(result))
 
 
-def in_las(result: Result) -> InLas:
+def in_las(result: InferenceResult) -> InLas:
     """A result's image, mask and probability in LAS."""
     return InLas.of(result.image, result.segmentation, result.probability)
 
 
 def _measured(
-    result: Result, body: InLas, request: Request, by: tuple[Model, float]
+    result: InferenceResult, body: InLas, request: Request, by: tuple[Model, float]
 ) -> tuple[Measured, Doubt]:
     """The areas with their interval, and the uncertainty; `by` is the model and threshold."""
     model, threshold = by
@@ -353,7 +360,7 @@ def _measured(
 
 
 def judged(
-    result: Result,
+    result: InferenceResult,
     table: Morphometrics,
     doubted: Doubt,
     model: Model,
@@ -429,11 +436,13 @@ def write(done: Done, predictor: Predictor, request: Request) -> None:
         if request.soft:
             nifti.save(result.probability, temporary[outputs.soft])
         if csa:
-            rows, source = done.measured.table, str(outputs.segmentation)
+            rows = replace(done.measured.table, spelled=request.excel)
+            source = str(outputs.segmentation)
             status, reasons = done.quality.status, done.quality.reasons
             write_csa(
-                temporary[outputs.csa], rows, source, PRODUCER, status=status, reasons=reasons
-            )
+                temporary[outputs.csa], rows, source, PRODUCER,
+                status=status, reasons=reasons,
+            )  # fmt: skip
         provenance = _provenance(done, predictor, request)
         provenance = replace(provenance, mask_sha256=sha256(temporary[outputs.segmentation]))
         write_sidecar(provenance, temporary[outputs.sidecar])
@@ -459,17 +468,19 @@ def _provenance(done: Done, predictor: Predictor, request: Request) -> Provenanc
             "fill_holes": options.fill_holes,
             "exact": options.exact,
             "uncertainty": options.uncertainty,
+            **({"smallest": options.smallest.text} if options.smallest else {}),
             "angle_correction": done.measures.angle_correction,
             "centreline": done.measures.fit.algorithm,
         },
-        area=_area(done, IntervalFactors.from_record(model.intervals)),
+        area=area_record(done, IntervalFactors.from_record(model.intervals)),
         **labels_record(done.result, model, options.label, done.job.outputs),
         norms={} if done.norms is None else done.norms.summary(),
+        header=request.header,
         levels=job_levels.levels_record(done.levels, done.c2c3),
     )
 
 
-def _area(done: Done, factors: IntervalFactors) -> dict[str, Any]:
+def area_record(done: Done, factors: IntervalFactors) -> dict[str, Any]:
     """The mean area over the slices with cord, in mm², and its interval."""
     interval = done.interval
     if interval is None:
@@ -490,13 +501,17 @@ def _area(done: Done, factors: IntervalFactors) -> dict[str, Any]:
 
 
 def _show(done: Done, predictor: Predictor, request: Request, place: QcPlace) -> Path:
-    result = done.result
+    result, body, label = done.result, done.body, request.options.label
+    labels = labels_shown(result, predictor.model, label)
+    alone = bool(labels) and has_no_cord(predictor.model, label)
+    if alone:  # there is no main label: all are shown
+        result, body = of_all_labels(result), None
     dataset, subject, contrast = filed(done.job.image)
     entry = QcEntry(
         image=result.image,
         segmentation=result.segmentation,
-        probability=result.probability,
-        body=done.body,
+        probability=None if alone else result.probability,
+        body=body,
         box=result.location.box.on_axes(result.oriented, result.image.grid),
         csa=slice_areas(done),
         status=done.quality.status,
@@ -516,6 +531,7 @@ def _show(done: Done, predictor: Predictor, request: Request, place: QcPlace) ->
         c2c3=job_levels.c2c3_words(done.c2c3),
         region=done.region_name,
         region_slices=() if done.region is None else done.region.slices,
+        labels=labels,
     )
     return add_entry(place.folder, entry, at_once=place.at_once)
 

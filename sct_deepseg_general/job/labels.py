@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,10 @@ from sct_deepseg_general.files import write_whole
 from sct_deepseg_general.image import nifti
 from sct_deepseg_general.image.las import AXES
 from sct_deepseg_general.image.volume import Segmentation
-from sct_deepseg_general.inference.pipeline import Result
+from sct_deepseg_general.inference.pipeline import InferenceResult
 from sct_deepseg_general.job.outputs import Outputs
 from sct_deepseg_general.levels.slices import level_name
+from sct_deepseg_general.qc.entry import ShownLabel
 from sct_deepseg_general.zoo.labels import Label
 from sct_deepseg_general.zoo.model import Model
 
@@ -29,7 +30,9 @@ __all__ = [
     "label_files",
     "label_paths",
     "labels_record",
+    "labels_shown",
     "main_suffix",
+    "of_all_labels",
     "unchecked",
     "volumes",
     "wanted_labels",
@@ -104,7 +107,7 @@ def label_paths(model: Model, only: str | None, outputs: Outputs) -> tuple[Path,
 
 
 def write_labels(
-    result: Result,
+    result: InferenceResult,
     model: Model,
     only: str | None,
     outputs: Outputs,
@@ -126,7 +129,7 @@ def write_labels(
 
 
 def labels_record(
-    result: Result, model: Model, only: str | None, outputs: Outputs
+    result: InferenceResult, model: Model, only: str | None, outputs: Outputs
 ) -> dict[str, Any]:
     """What the sidecar says of an imported model's labels and of the part that it was run on."""
     if model.preprocessing is None:
@@ -153,14 +156,34 @@ def has_no_cord(model: Model, only: str | None) -> bool:
     return model.cord_label is None or (only is not None and only != model.cord_label)
 
 
-def unchecked(result: Result) -> tuple[str, ...]:
+def unchecked(result: InferenceResult) -> tuple[str, ...]:
     """The reasons why a result without a cord has to be looked at."""
     lost = "no cord was found: the whole image was looked at"
     usual = "not checked: the quality check is of the spinal cord only"
     return (usual,) if result.location.found else (usual, lost)
 
 
-def _region(result: Result) -> dict[str, Any]:
+def labels_shown(result: InferenceResult, model: Model, only: str | None) -> tuple[ShownLabel, ...]:
+    """The labels that the QC page draws in colours of their own, the main one first.
+
+    None for a model of one label, or where one was asked for: the mask shows it.
+    """
+    wanted = wanted_labels(model, only) if model.preprocessing is not None else ()
+    if len(wanted) < 2:
+        return ()
+    ordered = sorted(wanted, key=lambda label: label.name != model.cord_label)
+    return tuple(ShownLabel(label.name, result.mask(label)) for label in ordered)
+
+
+def of_all_labels(result: InferenceResult) -> InferenceResult:
+    """The result with the voxels of any label as its mask, without the probability of one."""
+    if result.labels is None:
+        return result
+    every = (result.labels.data > 0).astype(np.uint8)
+    return replace(result, segmentation=replace(result.labels, data=every))
+
+
+def _region(result: InferenceResult) -> dict[str, Any]:
     """The part of the image that the network was run on, in voxels of the model's axes."""
     box, shape = result.location.box, result.oriented.shape
     where = "whole image" if box.shape == shape else "surroundings of the cord"
@@ -194,7 +217,7 @@ def _table(main: Path) -> Path:
     return main.with_name(f"{base}_volumes.csv")
 
 
-def _content(result: Result, file: LabelFile) -> Segmentation:
+def _content(result: InferenceResult, file: LabelFile) -> Segmentation:
     """What is written into one output."""
     if result.labels is None:
         return result.segmentation
@@ -205,13 +228,13 @@ def _content(result: Result, file: LabelFile) -> Segmentation:
 
 
 def volumes(
-    result: Result, labels: Sequence[Label], levels: NDArray[Any] | None = None
+    result: InferenceResult, labels: Sequence[Label], levels: NDArray[Any] | None = None
 ) -> tuple[LabelVolume, ...]:
     """The size of each label, in the whole image and, where they are known, in each level.
 
     Parameters
     ----------
-    result : Result
+    result : InferenceResult
         The labels of an image.
     labels : sequence of Label
         The labels to measure.

@@ -19,7 +19,14 @@ from sct_deepseg_general.image.nifti import labels_in, load_map
 from sct_deepseg_general.image.volume import Volume
 from sct_deepseg_general.job.outputs import PROGRAM, stem_of
 
-__all__ = ["MaskStatus", "chosen_label", "read_mask", "status_path", "write_status"]
+__all__ = [
+    "MaskStatus",
+    "chosen_label",
+    "read_mask",
+    "status_path",
+    "status_record",
+    "write_status",
+]
 
 
 @dataclass(frozen=True)
@@ -113,19 +120,24 @@ def write_status(
         The file cannot be written, or what is there is not such a file.
     """
     before = _existing(path) if append and path.exists() else []
-    record = {
-        "Mask": str(mask),
-        "Status": status.status,
-        "Reasons": list(status.reasons),
-        "GeneratedBy": [{"Name": PROGRAM, "Version": __version__}],
-        "Regions": [_region(row, table) for row in table.rows] if len(table.rows) <= 60 else [],
-    }
+    record = status_record(mask, table, status)
     text = (
         json.dumps({"Schema": "status-1", "Masks": [*before, record]}, indent=2, ensure_ascii=False)
         + "\n"
     )
     with write_whole(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def status_record(mask: Path, table: Table, status: MaskStatus) -> dict[str, Any]:
+    """The status and the regions of a mask for a JSON file; no regions if there are many."""
+    return {
+        "Mask": str(mask),
+        "Status": status.status,
+        "Reasons": list(status.reasons),
+        "GeneratedBy": [{"Name": PROGRAM, "Version": __version__}],
+        "Regions": [_region(row, table) for row in table.rows] if len(table.rows) <= 60 else [],
+    }
 
 
 def _existing(path: Path) -> list[Any]:

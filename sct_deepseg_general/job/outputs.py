@@ -16,6 +16,7 @@ from sct_deepseg_general.files import sha256, write_whole
 __all__ = [
     "CODE_URL",
     "MASK_HASH",
+    "PRODUCER",
     "PROGRAM",
     "Outputs",
     "Provenance",
@@ -29,6 +30,8 @@ __all__ = [
 
 PROGRAM = "sct_deepseg_sc_general"
 """The name of the program in sidecars and dataset descriptions."""
+PRODUCER = f"{PROGRAM} {__version__}"
+"""Name and version of the program, for the column "SCT Version" of every table."""
 MASK_HASH = "MaskSHA256"
 """The key of the sidecar that holds the SHA-256 of the mask file."""
 CODE_URL = "https://github.com/sct-pipeline/sct-deepseg-general"
@@ -84,6 +87,8 @@ class Provenance:
     """The mean area and its interval in mm², under the names that the sidecar uses."""
     norms: Mapping[str, Any] = field(default_factory=dict)
     """Where the levels lie among the norms; left out of the sidecar where it is empty."""
+    header: Mapping[str, Any] = field(default_factory=dict)
+    """Age, sex and day of a DICOM header, where they are kept."""
     main: str = ""
     """What an imported model's mask shows; "" for the spinal cord."""
     labels: Mapping[str, Any] = field(default_factory=dict)
@@ -249,6 +254,7 @@ def _sidecar(made: Provenance) -> dict[str, Any]:
         **({"Region": dict(made.region)} if made.region else {}),
         **({"AmongNorms": dict(made.norms)} if made.norms else {}),
         **made.levels,
+        **made.header,
         "Status": made.status,
         "Reasons": list(made.reasons),
     }

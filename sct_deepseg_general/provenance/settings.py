@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,25 +14,28 @@ from sct_deepseg_general.errors import DatasetError, SchemaError
 from sct_deepseg_general.job.outputs import PROGRAM
 from sct_deepseg_general.text_files import read_text
 
-__all__ = ["Settings", "as_toml", "read_toml"]
+__all__ = ["RunSettings", "as_toml", "read_toml"]
 
-_FILES, _VALUES = "files", "settings"
+_FILES, _IMAGE, _VALUES = "files", "image", "settings"
 
 
 @dataclass(frozen=True)
-class Settings:
-    """The flags of a run without their dash: those with paths, and all others."""
+class RunSettings:
+    """The flags of a run without their dash."""
 
     files: Mapping[str, Any]
+    """Those with paths."""
     values: Mapping[str, Any]
+    image: Mapping[str, Any] = field(default_factory=dict)
+    """Those that hold for the image of the run only, such as its slices."""
 
 
-def as_toml(settings: Settings, folder: Path) -> str:
+def as_toml(settings: RunSettings, folder: Path) -> str:
     """The settings as the text of a TOML file in a folder.
 
     Parameters
     ----------
-    settings : Settings
+    settings : RunSettings
         Flags with their values: str, int, float, bool, Path, or lists of them.
     folder : Path
         Where the file will lie; paths are written as seen from there.
@@ -40,11 +43,11 @@ def as_toml(settings: Settings, folder: Path) -> str:
     Returns
     -------
     str
-        The text, with the paths in the table "files" and all else in the table "settings".
+        The text, with the tables "files", "image" and "settings".
 
     Examples
     --------
-    >>> print(as_toml(Settings({"i": [Path("data/t2.nii.gz")]}, {"thr": 0.5}), Path("out")))
+    >>> print(as_toml(RunSettings({"i": [Path("data/t2.nii.gz")]}, {"thr": 0.5}), Path("out")))
     ... # doctest: +ELLIPSIS
     # Settings of sct_deepseg_sc_general ...
     # Repeat the run with: sct_deepseg_sc_general -config THIS_FILE
@@ -62,6 +65,7 @@ def as_toml(settings: Settings, folder: Path) -> str:
 
     content = {
         _FILES: {flag: _written(value, folder) for flag, value in settings.files.items()},
+        **({_IMAGE: dict(settings.image)} if settings.image else {}),
         _VALUES: {flag: _written(value, folder) for flag, value in settings.values.items()},
     }
     heading = (
@@ -71,7 +75,7 @@ def as_toml(settings: Settings, folder: Path) -> str:
     return heading + str(tomli_w.dumps(content))
 
 
-def read_toml(path: Path) -> Settings:
+def read_toml(path: Path) -> RunSettings:
     """The settings in a TOML file, with its paths as seen from here.
 
     Parameters
@@ -81,7 +85,7 @@ def read_toml(path: Path) -> Settings:
 
     Returns
     -------
-    Settings
+    RunSettings
         The flags with their values.
 
     Raises
@@ -91,7 +95,7 @@ def read_toml(path: Path) -> Settings:
 
     Examples
     --------
-    >>> written = as_toml(Settings({"i": [Path("t2.nii.gz")]}, {"thr": 0.4}), Path())
+    >>> written = as_toml(RunSettings({"i": [Path("t2.nii.gz")]}, {"thr": 0.4}), Path())
     >>> size = Path("run.toml").write_text(written)
     >>> read_toml(Path("run.toml")).values
     {'thr': 0.4}
@@ -100,15 +104,15 @@ def read_toml(path: Path) -> Settings:
         content = _parsed(read_text(path))
     except (DatasetError, ValueError) as error:
         raise SchemaError(f"Cannot read settings from {path}: {error}.") from error
-    unknown = sorted(set(content) - {_FILES, _VALUES})
-    tables = [content.get(_FILES, {}), content.get(_VALUES, {})]
+    unknown = sorted(set(content) - {_FILES, _IMAGE, _VALUES})
+    tables = [content.get(name, {}) for name in (_FILES, _VALUES, _IMAGE)]
     if unknown or not all(isinstance(table, dict) for table in tables):
         raise SchemaError(
             f"{path} holds no settings of {PROGRAM}: it needs the tables [{_FILES}] and [{_VALUES}]"
             + (f", and holds {', '.join(unknown)}." if unknown else ".")
         )
     files = {flag: _seen_from(value, path.parent) for flag, value in tables[0].items()}
-    return Settings(files, tables[1])
+    return RunSettings(files, tables[1], tables[2])
 
 
 def _written(value: Any, folder: Path) -> Any:
@@ -117,16 +121,19 @@ def _written(value: Any, folder: Path) -> Any:
     if not isinstance(value, Path):
         return value
     try:
-        return Path(os.path.relpath(value, folder)).as_posix()
+        seen = Path(os.path.relpath(value, folder)).as_posix()
     except ValueError:  # another drive of Windows
-        return value.absolute().as_posix()
+        seen = value.absolute().as_posix()
+    return f"{seen}/" if os.path.isdir(value) else seen  # noqa: PTH112 - false for a bad name
 
 
 def _seen_from(value: Any, folder: Path) -> Any:
     """Paths of a file in `folder` as paths of the working folder; what is no text stays."""
     if isinstance(value, list):
         return [_seen_from(one, folder) for one in value]
-    return os.path.normpath(folder / value) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    return os.path.normpath(folder / value) + ("/" if value.endswith("/") else "")
 
 
 def _parsed(text: str) -> dict[str, Any]:

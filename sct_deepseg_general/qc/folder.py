@@ -30,9 +30,20 @@ from pathlib import Path
 
 from sct_deepseg_general.errors import OutputError
 
-__all__ = ["PAGE", "Attachment", "QcRow", "check_report", "new_id", "publish", "refresh"]
+__all__ = [
+    "PAGE",
+    "Attachment",
+    "QcRow",
+    "check_report",
+    "new_id",
+    "own_folder",
+    "publish",
+    "refresh",
+]
 
 PAGE = "index.html"
+OWN = "sct_deepseg_sc_general"
+"""The folder of this program's report beside that of SCT."""
 
 _ASSETS = Path(__file__).parent / "assets"
 _ID = re.compile(r"\d{8}T\d{12}-[0-9a-f]{8}")
@@ -160,6 +171,16 @@ def check_report(folder: Path) -> None:
                 f"{folder} holds files of another tool ({inside.as_posix()}): give the QC report "
                 f"a folder of its own, such as {folder / 'sct_deepseg_sc_general'}."
             )
+
+
+def own_folder(folder: Path) -> Path:
+    """Where this program's report goes in a folder that is named for it.
+
+    It is that folder, or one below it where SCT's report is there already or SCT is in use
+    (`SCT_DIR`), which would replace the page of this one: both have the name index.html.
+    """
+    beside = (folder / "_json").is_dir() or bool(os.environ.get("SCT_DIR"))
+    return folder / OWN if beside and not _is_report(folder) else folder
 
 
 def _is_report(folder: Path) -> bool:

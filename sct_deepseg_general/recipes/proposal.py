@@ -20,23 +20,23 @@ from sct_deepseg_general.datasets.split import part_of, split_people
 from sct_deepseg_general.errors import DatasetError
 from sct_deepseg_general.recipes.doubts import doubts, identical_images
 
-__all__ = ["Proposal", "Settings", "propose", "summary"]
+__all__ = ["Proposal", "RecipeSettings", "propose", "summary"]
 
 _LEAST_FOR_FOLDS = 10  # people to train on, for a validation on people left out
 _LEAST_FOR_TEST = 4  # labelled people of a dataset, for one of them to be tested on
 
 
 @dataclass(frozen=True)
-class Settings:
+class RecipeSettings:
     """How the networks of a proposed recipe are trained."""
 
     training: Training
     locator: Training | None
 
-    def limited(self, minutes: float) -> Settings:
+    def limited(self, minutes: float) -> RecipeSettings:
         """The same, with a time limit in minutes for each network."""
         locator = self.locator and replace(self.locator, minutes=minutes)
-        return Settings(replace(self.training, minutes=minutes), locator)
+        return RecipeSettings(replace(self.training, minutes=minutes), locator)
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Proposal:
 
 
 def propose(
-    bids: Sequence[Path], unseen: Sequence[Path], settings: Settings, name: str
+    bids: Sequence[Path], unseen: Sequence[Path], settings: RecipeSettings, name: str
 ) -> Proposal:
     """Propose a recipe for BIDS datasets.
 
@@ -58,7 +58,7 @@ def propose(
     ----------
     bids, unseen : sequence of Path
         BIDS datasets to train and test on, and datasets only to test on.
-    settings : Settings
+    settings : RecipeSettings
         How the networks are trained.
     name : str
         The recipe's name.
@@ -84,9 +84,9 @@ def propose(
     ...     folder.mkdir(parents=True)
     >>> _ = copyfile("t2.nii.gz", anat / "sub-01_T2w.nii.gz")
     >>> _ = copyfile("t2_seg.nii.gz", labels / "sub-01_T2w_seg-manual.nii.gz")
-    >>> from sct_deepseg_general.recipes.proposal import Settings, propose
+    >>> from sct_deepseg_general.recipes.proposal import RecipeSettings, propose
     >>> from sct_deepseg_general.datasets.recipe import Training
-    >>> proposal = propose([Path("data/ours")], [], Settings(Training(), None), "study")
+    >>> proposal = propose([Path("data/ours")], [], RecipeSettings(Training(), None), "study")
     >>> proposal.recipe.datasets[0].contrasts
     ('T2w',)
     >>> proposal.doubts
@@ -107,15 +107,15 @@ def propose(
     return Proposal(recipe, above, indexes, doubts(recipe, indexes))
 
 
-def summary(found: DatasetIndex) -> str:
+def summary(index: DatasetIndex) -> str:
     """What a dataset holds, in one line: images, people, contrasts, labels and voxel sizes."""
-    labelled = found.labelled
+    labelled = index.labelled
     people = {case.participant for case in labelled}
     contrasts = Counter(case.contrast for case in labelled)
     counts = ", ".join(f"{name} {count}" for name, count in sorted(contrasts.items()))
     return (
-        f"{len(labelled)} of {len(found.cases)} images are labelled, {len(people)} people: "
-        f"{counts}; voxels {_voxel_sizes(found)}"
+        f"{len(labelled)} of {len(index.cases)} images are labelled, {len(people)} people: "
+        f"{counts}; voxels {_voxel_sizes(index)}"
     )
 
 

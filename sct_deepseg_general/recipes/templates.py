@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Literal
 
 from sct_deepseg_general.datasets.recipe import Recipe
-from sct_deepseg_general.recipes.proposal import Settings
+from sct_deepseg_general.recipes.proposal import RecipeSettings
 
 __all__ = ["TEMPLATES", "Template", "settings_of"]
 
@@ -24,7 +24,7 @@ _OWN_CONTRAST = {
 _SHORTER, _SLOWER = 5, 10
 
 
-def settings_of(template: Template, model: Recipe) -> Settings:
+def settings_of(template: Template, model: Recipe) -> RecipeSettings:
     """The networks' settings of a template, derived from the recipe of a model.
 
     Parameters
@@ -36,7 +36,7 @@ def settings_of(template: Template, model: Recipe) -> Settings:
 
     Returns
     -------
-    Settings
+    RecipeSettings
         Those of the model; "specific" leaves most changes of contrast out, "fine-tune" has a
         fifth of the epochs and a tenth of the learning rate.
     """
@@ -48,4 +48,4 @@ def settings_of(template: Template, model: Recipe) -> Settings:
         epochs = max(1, training.epochs // _SHORTER)
         rate = training.learning_rate / _SLOWER
         training = replace(training, epochs=epochs, learning_rate=rate)
-    return Settings(training, locator)
+    return RecipeSettings(training, locator)

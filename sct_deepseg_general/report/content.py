@@ -168,6 +168,8 @@ def _interval(ends: tuple[float, float] | None) -> str:
 def _change_lines(earlier: Visits) -> list[str]:
     lines = [f"Change since {earlier.baseline.name}:"]
     lines.extend(_change_line(row) for row in change_rows(earlier)[:8])
+    if earlier.years is None:
+        lines.append("The dates are not known: no change per year.")
     if earlier.repeat is None:
         lines.append("The repeat error of this model was not measured: no interval.")
     return lines

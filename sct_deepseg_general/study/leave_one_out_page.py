@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from sct_deepseg_general.study.figures import svg
-from sct_deepseg_general.study.leave_one_out import METRICS, LeaveOneOutResults
+from sct_deepseg_general.study.leave_one_out_results import METRICS, LeaveOneOutResults
 from sct_deepseg_general.study.report import html_page, p_value, table
 from sct_deepseg_general.study.results import GENERAL
 

@@ -15,7 +15,7 @@ from samples import DATA, image_path, label_path
 
 from sct_deepseg_general import measure, segment
 from sct_deepseg_general.api import rows
-from sct_deepseg_general.api.result import Result
+from sct_deepseg_general.api.result import CordResult
 from sct_deepseg_general.errors import ArgumentError, ImageError
 
 pd = pytest.importorskip("pandas")
@@ -23,16 +23,16 @@ NECK = DATA / "levels" / "neck_T2w.nii.gz"
 
 
 @pytest.fixture(scope="module")
-def neck() -> Result:
+def neck() -> CordResult:
     return segment(NECK, levels="auto")
 
 
 @pytest.fixture(scope="module")
-def plain() -> Result:
+def plain() -> CordResult:
     return measure(label_path("T2w"))
 
 
-def test_the_mean_of_the_table_is_the_mean_area(neck: Result) -> None:
+def test_the_mean_of_the_table_is_the_mean_area(neck: CordResult) -> None:
     table = neck.table()
     assert isinstance(table, pd.DataFrame)
     assert table["area"].mean() == pytest.approx(neck.mean_area())
@@ -41,7 +41,7 @@ def test_the_mean_of_the_table_is_the_mean_area(neck: Result) -> None:
     assert neck.interval == pytest.approx((table["area_lower"].mean(), table["area_upper"].mean()))
 
 
-def test_a_row_for_each_level_and_one_for_a_region(neck: Result) -> None:
+def test_a_row_for_each_level_and_one_for_a_region(neck: CordResult) -> None:
     levels = neck.table("level", level=(2, 3, 4)).set_index("level")
     assert sorted(levels.index) == [2, 3, 4]
     assert levels.loc[3, "area"] == neck.mean_area(level=3)
@@ -51,14 +51,14 @@ def test_a_row_for_each_level_and_one_for_a_region(neck: Result) -> None:
     assert region["levels"] == (2, 3)
 
 
-def test_only_chosen_slices(neck: Result) -> None:
+def test_only_chosen_slices(neck: CordResult) -> None:
     chosen = neck.table(slices=(40, 41))
     assert chosen["slice"].tolist() == [40, 41]
     assert neck.mean_area(slices=(40, 41)) == pytest.approx(chosen["area"].mean())
 
 
 def test_without_pandas_a_table_is_a_list_of_dicts(
-    neck: Result, monkeypatch: pytest.MonkeyPatch
+    neck: CordResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with_pandas = neck.table("level")
     monkeypatch.setattr(rows.importlib.util, "find_spec", lambda _name: None)
@@ -89,14 +89,14 @@ def test_a_region_at_a_distance_from_the_pmj() -> None:
         (lambda r: r.save("x", name="a/b"), ArgumentError, "without folders"),
     ],
 )
-def test_what_cannot_be_asked_is_one_sentence(neck: Result, call, error, words: str) -> None:
+def test_what_cannot_be_asked_is_one_sentence(neck: CordResult, call, error, words: str) -> None:
     with pytest.raises(error) as raised:
         call(neck)
     assert words in str(raised.value)
     assert " -" not in str(raised.value)
 
 
-def test_levels_that_are_not_known_are_not_made_up(plain: Result) -> None:
+def test_levels_that_are_not_known_are_not_made_up(plain: CordResult) -> None:
     with pytest.raises(ImageError, match='give levels="auto"'):
         plain.mean_area(level=3)
     withheld = segment(image_path("T2w"), levels="auto")
@@ -105,7 +105,7 @@ def test_levels_that_are_not_known_are_not_made_up(plain: Result) -> None:
         withheld.table("level")
 
 
-def test_a_plot_is_drawn_into_axes(neck: Result) -> None:
+def test_a_plot_is_drawn_into_axes(neck: CordResult) -> None:
     axes = Figure().add_subplot()
     assert neck.plot(axes, title="mine") is axes
     assert axes.get_title(loc="right") == "mine"
@@ -119,7 +119,9 @@ def test_a_plot_is_drawn_into_axes(neck: Result) -> None:
         plt.close(own.figure)
 
 
-def test_the_words_are_short_and_the_page_has_both_pictures(neck: Result, plain: Result) -> None:
+def test_the_words_are_short_and_the_page_has_both_pictures(
+    neck: CordResult, plain: CordResult
+) -> None:
     assert len(repr(neck)) < 100
     low, high = neck.interval or (0, 0)
     assert f"{neck.mean_area():.1f} mm² ({low:.1f} to {high:.1f})" in repr(neck)
@@ -137,7 +139,7 @@ def test_reasons_are_in_pythons_words_and_escaped() -> None:
 
 
 def test_a_mask_in_space_is_saved_with_the_geometry_of_its_image(
-    neck: Result, tmp_path: Path
+    neck: CordResult, tmp_path: Path
 ) -> None:
     path = neck.mask.save(tmp_path / "mask.nii.gz")
     written = nib.load(path)

@@ -14,7 +14,7 @@ import pytest
 from samples import DATA, image_path
 
 from sct_deepseg_general import cli, load, measure, segment
-from sct_deepseg_general.api.result import Result
+from sct_deepseg_general.api.result import CordResult
 from sct_deepseg_general.errors import (
     ArgumentError,
     BackendError,
@@ -29,16 +29,16 @@ NECK = DATA / "levels" / "neck_T2w.nii.gz"
 
 
 @pytest.fixture(scope="module")
-def result() -> Result:
+def result() -> CordResult:
     return segment(T2)
 
 
 @pytest.fixture(scope="module")
-def neck() -> Result:
+def neck() -> CordResult:
     return segment(NECK, levels="auto")
 
 
-def test_a_path_an_image_and_an_array_give_the_same_mask(result: Result) -> None:
+def test_a_path_an_image_and_an_array_give_the_same_mask(result: CordResult) -> None:
     image = nib.load(T2)
     array = np.asarray(image.dataobj)
     for other in (segment(image), segment(array, affine=image.affine), segment(os.fspath(T2))):
@@ -47,14 +47,14 @@ def test_a_path_an_image_and_an_array_give_the_same_mask(result: Result) -> None
         assert np.array_equal(other.mask.affine, result.mask.affine)
 
 
-def test_an_array_of_whole_numbers_of_64_bits_is_an_image_too(result: Result) -> None:
+def test_an_array_of_whole_numbers_of_64_bits_is_an_image_too(result: CordResult) -> None:
     image = nib.load(T2)
     whole = segment(np.asarray(image.dataobj).astype(np.int64), affine=image.affine)
     assert np.array_equal(np.asarray(whole.mask), np.asarray(result.mask))
 
 
 def test_what_is_saved_is_what_the_command_writes(
-    neck: Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    neck: CordResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from_command, from_python = tmp_path / "command", tmp_path / "python"
     from_command.mkdir()
@@ -81,7 +81,7 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 
 def test_an_image_in_memory_is_saved_under_a_name_and_has_no_source(
-    tmp_path: Path, result: Result
+    tmp_path: Path, result: CordResult
 ) -> None:
     image = nib.load(T2)
     files = segment(image).save(tmp_path / "new", name="anna")
@@ -103,7 +103,7 @@ def test_the_source_in_the_sidecar_is_the_file_that_was_segmented(tmp_path: Path
     assert found.save(tmp_path / "b")["sidecar"].read_text() == before
 
 
-def test_files_are_kept_unless_overwrite_says_so(tmp_path: Path, result: Result) -> None:
+def test_files_are_kept_unless_overwrite_says_so(tmp_path: Path, result: CordResult) -> None:
     mask = result.save(tmp_path)["mask"]
     with pytest.raises(OutputError, match="add overwrite=True to replace it, or choose folder"):
         result.save(tmp_path)
@@ -116,7 +116,7 @@ def test_files_are_kept_unless_overwrite_says_so(tmp_path: Path, result: Result)
     assert nib.load(mask).get_fdata().any()
 
 
-def test_levels_from_the_image_a_disc_and_discs_by_number_agree(neck: Result) -> None:
+def test_levels_from_the_image_a_disc_and_discs_by_number_agree(neck: CordResult) -> None:
     table = {row["level"]: row["area"] for row in records(neck.table("level"))}
     assert set(table) >= {2, 3, 4, 5}
     assert neck.mean_area(level=3) == table[3]
@@ -128,7 +128,7 @@ def test_levels_from_the_image_a_disc_and_discs_by_number_agree(neck: Result) ->
     assert slices.mean_area(level=(2, 3)) == pytest.approx(neck.mean_area(level=(2, 3)), rel=0.02)
 
 
-def saved_discs(neck: Result) -> Path:
+def saved_discs(neck: CordResult) -> Path:
     import tempfile
 
     return neck.save(tempfile.mkdtemp())["discs"]
@@ -139,7 +139,7 @@ def records(table: typing.Any) -> list[dict[str, typing.Any]]:
 
 
 def test_c2_and_c3_are_those_of_the_command(
-    neck: Result,
+    neck: CordResult,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -150,7 +150,7 @@ def test_c2_and_c3_are_those_of_the_command(
     assert f"C2-C3 area {neck.mean_area(level=(2, 3)):.1f} mm²" in capsys.readouterr().out
 
 
-def test_uncertainty_narrows_the_interval(result: Result) -> None:
+def test_uncertainty_narrows_the_interval(result: CordResult) -> None:
     image = nib.load(T2)
     sure = segment(image, uncertainty=True)
     assert sure.mean_area() == result.mean_area()
@@ -160,7 +160,7 @@ def test_uncertainty_narrows_the_interval(result: Result) -> None:
     assert sure.interval[0] < sure.mean_area() < sure.interval[1]
 
 
-def test_a_threshold_near_one_gives_a_smaller_mask(result: Result) -> None:
+def test_a_threshold_near_one_gives_a_smaller_mask(result: CordResult) -> None:
     assert segment(T2, threshold=0.9).mean_area() < result.mean_area()
 
 
@@ -206,7 +206,7 @@ def test_an_argument_error_is_a_value_error() -> None:
     assert issubclass(ArgumentError, ValueError)
 
 
-def test_a_mask_is_not_an_image(tmp_path: Path, result: Result) -> None:
+def test_a_mask_is_not_an_image(tmp_path: Path, result: CordResult) -> None:
     with pytest.raises(ImageError, match="is a mask"):
         segment(result.mask)
     with pytest.raises(ImageError, match="not an image to segment"):
@@ -214,9 +214,9 @@ def test_a_mask_is_not_an_image(tmp_path: Path, result: Result) -> None:
 
 
 def test_type_hints_resolve() -> None:
-    for function in (segment, measure, load, Result.table, Result.plot, Result.save):
+    for function in (segment, measure, load, CordResult.table, CordResult.plot, CordResult.save):
         hints = typing.get_type_hints(function)
         assert "return" in hints
     hints = typing.get_type_hints(segment)
-    assert hints["return"] is Result
+    assert hints["return"] is CordResult
     assert hints["threshold"] == float | None

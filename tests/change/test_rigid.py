@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from sct_deepseg_general.change.rigid import Motion, Pair, found_motion, likeness, moved
+from sct_deepseg_general.change.rigid import ImagePair, Motion, found_motion, likeness, moved
 from sct_deepseg_general.change.straight import CordCourse, Sampler, sampler_of
 from sct_deepseg_general.image.volume import Grid, Volume
 
@@ -33,7 +33,7 @@ def sampler(motion: np.ndarray) -> Sampler:
 @pytest.fixture(scope="module")
 def pair():
     vector = np.array([0.02, -0.03, 0.04, 0.8, -0.6, 4.0])
-    return Pair(sampler(Motion(vector).half(-1)), sampler(Motion(vector).half(1))), vector
+    return ImagePair(sampler(Motion(vector).half(-1)), sampler(Motion(vector).half(1))), vector
 
 
 def test_a_known_motion_is_found(pair):
@@ -47,13 +47,13 @@ def test_a_known_motion_is_found(pair):
 def test_exchanging_the_images_changes_the_sign_of_the_motion(pair):
     images, _ = pair
     there = found_motion(images).vector
-    back = found_motion(Pair(images.second, images.first)).vector
+    back = found_motion(ImagePair(images.second, images.first)).vector
     assert back == pytest.approx(-there, abs=1e-6)
 
 
 def test_the_same_image_twice_has_no_motion():
     one = sampler(np.eye(4))
-    motion = found_motion(Pair(one, one))
+    motion = found_motion(ImagePair(one, one))
     assert not motion.vector.any()
 
 

@@ -26,7 +26,7 @@ HOME = ("P", "S", "R")
 
 
 @pytest.fixture(scope="module")
-def reference(predictor: Predictor) -> pipeline.Result:
+def reference(predictor: Predictor) -> pipeline.InferenceResult:
     found = segment(cord_crop(), predictor)
     assert found.segmentation.data.sum() > 500
     return found
@@ -40,7 +40,7 @@ def stored(folder: Path, volume: Volume, codes: tuple[str, str, str]) -> Path:
 
 
 def test_all_48_orientations_give_the_same_cord(
-    reference: pipeline.Result, predictor: Predictor, tmp_path: Path
+    reference: pipeline.InferenceResult, predictor: Predictor, tmp_path: Path
 ) -> None:
     overlaps = {}
     for codes in all_codes():
@@ -58,7 +58,11 @@ def test_all_48_orientations_give_the_same_cord(
 
 @pytest.mark.parametrize(("qform", "sform"), [(1, 0), (0, 1), (0, 4), (3, 2)])
 def test_either_form_will_do(
-    qform: int, sform: int, reference: pipeline.Result, predictor: Predictor, tmp_path: Path
+    qform: int,
+    sform: int,
+    reference: pipeline.InferenceResult,
+    predictor: Predictor,
+    tmp_path: Path,
 ) -> None:
     volume = cord_crop()
     made = nib.Nifti1Image(volume.data, volume.grid.affine)
@@ -72,7 +76,7 @@ def test_either_form_will_do(
 
 
 def test_a_series_gives_the_cord_of_its_mean(
-    reference: pipeline.Result, predictor: Predictor, tmp_path: Path
+    reference: pipeline.InferenceResult, predictor: Predictor, tmp_path: Path
 ) -> None:
     volume = cord_crop()
     frames = [volume.data + shift for shift in (-40, 10, 30)]
@@ -118,7 +122,7 @@ def test_the_model_says_whether_small_voxels_are_averaged(
 
 @pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
 def test_scaled_integers_give_the_same_cord(
-    suffix: str, reference: pipeline.Result, predictor: Predictor, tmp_path: Path
+    suffix: str, reference: pipeline.InferenceResult, predictor: Predictor, tmp_path: Path
 ) -> None:
     volume = cord_crop()
     made = nib.Nifti1Image(volume.data.astype(np.int16), volume.grid.affine)
@@ -159,7 +163,7 @@ def test_one_slice_runs(codes: tuple[str, str, str], predictor: Predictor) -> No
 
 
 def test_the_result_is_on_the_images_grid_with_its_header(
-    reference: pipeline.Result, predictor: Predictor
+    reference: pipeline.InferenceResult, predictor: Predictor
 ) -> None:
     assert isinstance(reference.segmentation, Segmentation)
     for made in (reference.segmentation, reference.probability):
@@ -197,7 +201,7 @@ def test_noise_holds_no_cord(predictor: Predictor) -> None:
 
 
 def test_the_package_takes_paths_nibabel_images_arrays_and_volumes(
-    reference: pipeline.Result, predictor: Predictor, tmp_path: Path
+    reference: pipeline.InferenceResult, predictor: Predictor, tmp_path: Path
 ) -> None:
     volume = cord_crop()
     sct_deepseg_general.save(volume, tmp_path / "t2.nii.gz")
@@ -213,14 +217,14 @@ def test_the_package_takes_paths_nibabel_images_arrays_and_volumes(
         assert dice(found.segmentation.data, reference.segmentation.data) == 1.0
 
 
-def test_the_label_of_the_crop_is_where_the_cord_is(reference: pipeline.Result) -> None:
+def test_the_label_of_the_crop_is_where_the_cord_is(reference: pipeline.InferenceResult) -> None:
     assert cord_crop_label().data.sum() < label("T2w").data.sum()
     assert dice(reference.segmentation.data, cord_crop_label().data) > 0.8
 
 
 @pytest.mark.parametrize("blank", [range(14, 24), range(0, 40, 2), range(30, 40)])
 def test_no_cord_is_drawn_where_there_is_no_signal(
-    blank: range, reference: pipeline.Result, predictor: Predictor
+    blank: range, reference: pipeline.InferenceResult, predictor: Predictor
 ) -> None:
     """Lost slices stay empty, and the cord on both sides of a gap is kept."""
     data = cord_crop().data.copy()  # axes P, S, R: slices are along the second

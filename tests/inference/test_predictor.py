@@ -29,7 +29,7 @@ def engine(name: str) -> Predictor:
 
 
 @cache
-def segmented(name: str, sample: str) -> pipeline.Result:
+def segmented(name: str, sample: str) -> pipeline.InferenceResult:
     return pipeline.segment(image(sample), engine(name), EXACT)
 
 

@@ -55,7 +55,7 @@ class Counted:
 class Work:
     """What was done for one image."""
 
-    result: pipeline.Result
+    result: pipeline.InferenceResult
     close: Counted
     coarse: Counted
     resampled: list[int]

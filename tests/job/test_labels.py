@@ -13,12 +13,14 @@ import pytest
 from sct_deepseg_general.errors import ModelError
 from sct_deepseg_general.image.volume import Grid, Probability, Segmentation, Volume
 from sct_deepseg_general.inference.locate import Location
-from sct_deepseg_general.inference.pipeline import Result
+from sct_deepseg_general.inference.pipeline import InferenceResult
 from sct_deepseg_general.job.labels import (
     label_files,
     label_paths,
     labels_record,
+    labels_shown,
     main_suffix,
+    of_all_labels,
     volumes,
     write_volumes,
 )
@@ -80,7 +82,7 @@ def test_further_files_lie_beside_the_main_one(name: str) -> None:
     assert label_paths(REGIONS, None, chosen)[0] == Path(f"other_lesion_seg{ending}")
 
 
-def result() -> Result:
+def result() -> InferenceResult:
     """8 voxels of 2 mm³ of cord, of which 3 are lesion in two objects, on six slices."""
     grid = Grid((4, 4, 6), np.diag([1.0, 1.0, 2.0, 1.0]))
     labels = np.zeros(grid.shape, np.uint8)
@@ -88,7 +90,7 @@ def result() -> Result:
     labels[1, 1, 0] = labels[1, 1, 1] = labels[2, 1, 3] = 2
     probability = Probability((labels > 0).astype(np.float32), grid)
     mask = Segmentation((labels > 0).astype(np.uint8), grid)
-    return Result(
+    return InferenceResult(
         Volume(np.zeros(grid.shape, np.float32), grid),
         probability,
         mask,
@@ -97,6 +99,25 @@ def result() -> Result:
         labels=Segmentation(labels, grid),
         label="sc",
     )
+
+
+def test_the_page_shows_every_label_with_the_cord_first() -> None:
+    found = result()
+    cord, lesion = labels_shown(found, REGIONS, None)
+    assert (cord.name, lesion.name) == ("sc", "lesion")
+    assert found.labels is not None
+    assert (cord.mask.data == (found.labels.data > 0)).all()
+    assert (lesion.mask.data == (found.labels.data == 2)).all()
+    assert labels_shown(found, REGIONS, "lesion") == ()
+    assert labels_shown(found, CORD, None) == ()
+
+
+def test_without_a_main_label_the_mask_is_that_of_all() -> None:
+    found = result()
+    assert found.labels is not None
+    first = replace(found.labels, data=(found.labels.data == 1).astype(np.uint8))
+    every = of_all_labels(replace(found, segmentation=first)).segmentation
+    assert (every.data == (found.labels.data > 0)).all()
 
 
 def test_volumes_are_in_cubic_millimetres() -> None:

@@ -1,15 +1,15 @@
-"""Settings survive the way through a TOML file."""
+"""RunSettings survive the way through a TOML file."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sct_deepseg_general.errors import SchemaError
-from sct_deepseg_general.provenance.settings import Settings, as_toml, read_toml
+from sct_deepseg_general.provenance.settings import RunSettings, as_toml, read_toml
 
 VALUES = st.one_of(
     st.booleans(),
@@ -19,10 +19,11 @@ VALUES = st.one_of(
 )
 
 
-@given(st.dictionaries(st.from_regex(r"[a-z][a-z0-9-]{0,8}", fullmatch=True), VALUES))
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.dictionaries(st.from_regex(r"[a-z][a-z0-9-]{0,8}", fullmatch=True), VALUES, max_size=6))
 def test_values_come_back_as_they_were(tmp_path_factory: pytest.TempPathFactory, values) -> None:
     path = tmp_path_factory.mktemp("settings") / "a.toml"
-    path.write_bytes(as_toml(Settings({}, values), path.parent).encode())
+    path.write_bytes(as_toml(RunSettings({}, values), path.parent).encode())
     assert read_toml(path).values == values
 
 
@@ -32,10 +33,10 @@ def test_paths_are_those_seen_from_the_file(
     (tmp_path / "out").mkdir()
     monkeypatch.chdir(tmp_path)
     files = {"i": [Path("data/t2.nii.gz")], "o": Path("out")}
-    text = as_toml(Settings(files, {}), Path("out"))
+    text = as_toml(RunSettings(files, {}), Path("out"))
     assert '"../data/t2.nii.gz"' in text
     (tmp_path / "out" / "a.toml").write_text(text, encoding="utf-8")
-    assert read_toml(Path("out/a.toml")).files == {"i": ["data/t2.nii.gz"], "o": "out"}
+    assert read_toml(Path("out/a.toml")).files == {"i": ["data/t2.nii.gz"], "o": "out/"}
     moved = tmp_path / "moved"
     (tmp_path / "out").rename(moved)
     assert read_toml(moved / "a.toml").files["i"] == [str(tmp_path / "data" / "t2.nii.gz")]

@@ -13,7 +13,7 @@ from sct_deepseg_general.datasets.recipe import Recipe, Training, read
 from sct_deepseg_general.datasets.sources import index_datasets
 from sct_deepseg_general.errors import DatasetError
 from sct_deepseg_general.recipes.doubts import doubts
-from sct_deepseg_general.recipes.proposal import Proposal, Settings, propose, summary
+from sct_deepseg_general.recipes.proposal import Proposal, RecipeSettings, propose, summary
 from sct_deepseg_general.recipes.recipe_text import recipe_text, write_proposal
 from sct_deepseg_general.recipes.templates import settings_of
 
@@ -22,7 +22,7 @@ TRAINING = Training(
     spacing=(1.0, 1.0, 2.0), patch=(32, 32, 32), features=(8, 16), weight_decay=1e-5,
     mix={"synthetic": 0.5}, whole=("old",),
 )  # fmt: skip
-SETTINGS = Settings(TRAINING, replace(TRAINING, space={"shift": 45.0}))
+SETTINGS = RecipeSettings(TRAINING, replace(TRAINING, space={"shift": 45.0}))
 
 
 @pytest.fixture

@@ -15,13 +15,8 @@ from sct_deepseg_general.errors import DatasetError
 from sct_deepseg_general.evaluation.evaluate import Measurement
 from sct_deepseg_general.evaluation.tables import read_csv
 from sct_deepseg_general.files import sha256
-from sct_deepseg_general.study.leave_one_out import (
-    LeaveOneOutResults,
-    leave_one_out,
-    leave_one_out_report,
-    results_of,
-    round_of,
-)
+from sct_deepseg_general.study.leave_one_out import leave_one_out, leave_one_out_report, round_of
+from sct_deepseg_general.study.leave_one_out_results import LeaveOneOutResults, results_of
 from sct_deepseg_general.study.stages import Study
 
 RECIPE = replace(toy_study.RECIPE, datasets=tuple(Dataset(n) for n in toy_study.CONVENTIONS))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,6 +56,24 @@ class _Numbers(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # gene
             self.fail(str(error), param, ctx)
 
 
+class _Levels(_Numbers):
+    """Levels as numbers or by their names: 2:4, or C2:C4."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        if isinstance(value, str):
+            value = re.sub(r"([CTL])(\d+)", _level_number, value.upper())
+        return super().convert(value, param, ctx)
+
+
+def _level_number(name: re.Match[str]) -> str:
+    """The number of a level's name: C1 is 1, T1 is 8, L1 is 20."""
+    above, last = {"C": (0, 7), "T": (7, 12), "L": (19, 5)}[name[1]]
+    number = int(name[2])
+    return str(above + number) if 1 <= number <= last else name[0]
+
+
 class _Anchor(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic from 8.2
     """Two whole numbers Z,N."""
 
@@ -94,6 +113,7 @@ class MeasureOptions:
     centerline_exclude_missing: bool
     pam50: bool
     normalize: tuple[str, ...]
+    excel: bool
 
 
 MEASURING: dict[str, dict[str, Any]] = {
@@ -101,8 +121,8 @@ MEASURING: dict[str, dict[str, Any]] = {
     "-z": {"to": "slices", "type": _Numbers(), "help": "Only these slices, such as 5:23."},
     "-vert": {
         "to": "levels",
-        "type": _Numbers(),
-        "help": "Only these levels, such as 2:9 (C2 to T2).",
+        "type": _Levels(),
+        "help": "Only these levels, such as 2:9 or C2:T2.",
     },
     "-vertfile": {
         "type": FILE,
@@ -115,8 +135,8 @@ MEASURING: dict[str, dict[str, Any]] = {
     "-levels": {
         "to": "level_source",
         "type": click.Choice(["auto"]),
-        "help": "auto: find the levels in the image; so too where levels are asked for and no "
-        "file is given.",
+        "help": "auto: find the levels in the image, as is also done where levels are needed and "
+        "no file gives them.",
     },
     "-disc-at": {
         "type": _Anchor(),
@@ -125,7 +145,7 @@ MEASURING: dict[str, dict[str, Any]] = {
     "-c2c3": {
         "is_flag": True,
         "show_default": False,
-        "help": "Print one line: the mean area of C2 and C3, its interval, and what is in doubt.",
+        "help": "Print one line: the mean area of C2 and C3, its interval, and any doubts.",
     },
     "-pmj": {"type": FILE, "help": "File with one voxel at the pontomedullary junction (PMJ)."},
     "-pmj-distance": {
@@ -170,6 +190,11 @@ MEASURING: dict[str, dict[str, Any]] = {
         "multiple": True,
         "help": "Normalise the area by sex and brain volume: sex 0 brain-volume 960606 "
         "[thalamus-volume 13942] (mm³).",
+    },
+    "-excel": {
+        "default": 0,
+        "type": ON_OFF,
+        "help": "Write ranges as '4 to 17': spreadsheets take SCT's 4:17 for a time.",
     },
 }
 """The flags by name, and their settings."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -42,7 +44,7 @@ class SegmentOptions:
 
     images: tuple[Path, ...]
     series: int | None
-    output: Path | None
+    output: str | None
     model: str | None
     device: str
     engine: str
@@ -55,6 +57,7 @@ class SegmentOptions:
     task: str | None
     label: str | None
     channels: tuple[Path, ...]
+    remove_small: str | None
     trust: bool
     precision: str
     csa: bool
@@ -63,13 +66,44 @@ class SegmentOptions:
     plot: Path | None
     reports: tuple[Path, ...]
     earlier: Path | None
+    dicom_seg: Path | None
+    dicom_sr: Path | None
+    keep_dates: bool
     qc: Path | None
     qc_dataset: str | None
     qc_subject: str | None
     overwrite: tuple[str, ...]
     strict: bool
     offline: bool
+    install: bool
+    as_json: bool
     verbose: int
+
+    @property
+    def place(self) -> Path | None:
+        """The folder, or the file of the mask, that -o names; None without -o.
+
+        A name without an ending is a folder if it ends in a slash, exists, or is for several
+        images; otherwise it is the beginning of the files' names, as in SCT.
+        """
+        if self.output is None or self.output.endswith((".nii", ".nii.gz")):
+            return None if self.output is None else Path(self.output)
+        folder = self.output.endswith(("/", os.sep)) or len(self.images) > 1
+        if folder or os.path.isdir(self.output):  # noqa: PTH112 - false for a circular link
+            return Path(self.output)
+        return Path(f"{self.output}.nii.gz")
+
+
+class _Size(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic from 8.2
+    """A size with its unit, such as 5vox or 10mm3."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        text = str(value)
+        if re.fullmatch(r"\d+(\.\d+)?(vox|mm3)", text) is None:
+            self.fail(f"'{text}' is no size: write 5vox or 10mm3, one for all labels.", param, ctx)
+        return text
 
 
 class _Threshold(click.FloatRange):
@@ -131,6 +165,11 @@ _IMPORTED: tuple[Callable[[Any], Any], ...] = (
         multiple=True,
         type=click.Path(path_type=Path),
         help="Further images of a model that takes several together with -i.",
+    ),
+    option(
+        "-remove-small",
+        type=_Size(),
+        help="Remove objects smaller than this, such as 5vox or 10mm3.",
     ),
     flag("-trust", help="Accept a model without published checksum; it is then recorded."),
     option(

@@ -7,7 +7,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -19,14 +19,17 @@ from sct_deepseg_general.cli.options.csa import (
     level_request,
 )
 from sct_deepseg_general.cli.options.norms import norm_request
-from sct_deepseg_general.errors import ImageError
+from sct_deepseg_general.cli.requests.dicom import check_objects, header_of, is_folder
+from sct_deepseg_general.cli.requests.settings import settings_path
+from sct_deepseg_general.errors import ImageError, OutputError
 from sct_deepseg_general.files import clear_abandoned
 from sct_deepseg_general.job.outputs import check_folder, check_writable, outputs_for
 
 if TYPE_CHECKING:
     from sct_deepseg_general.cli.options.segment import SegmentOptions
     from sct_deepseg_general.csa.measure import CsaRequest
-    from sct_deepseg_general.dicom.series import Person
+    from sct_deepseg_general.dicom.series import Series
+    from sct_deepseg_general.inference.postprocess import Smallest
     from sct_deepseg_general.inference.predictor import Predictor
     from sct_deepseg_general.job.job import Done, Job, Request
     from sct_deepseg_general.norms.assess import NormRequest
@@ -34,21 +37,23 @@ if TYPE_CHECKING:
 
 __all__ = [
     "check_reports",
-    "images_and_person",
+    "images_and_series",
     "jobs_of",
     "model_of",
     "predictor_of",
     "request_of",
+    "written_by_kind",
     "written_files",
 ]
 
 
-def images_and_person(given: SegmentOptions) -> tuple[tuple[Path, ...], Person | None]:
-    """The images, a DICOM folder turned into one beside it or in -o, and whose it is."""
-    images, output = given.images, given.output
-    if len(images) != 1 or not os.path.isdir(images[0]):  # noqa: PTH112 - false for a circular link
+def images_and_series(given: SegmentOptions) -> tuple[tuple[Path, ...], Series | None]:
+    """The images, a DICOM folder turned into one beside it or in -o, and its series."""
+    images, output = given.images, given.place
+    if len(images) != 1 or not is_folder(images[0]):
         if given.series is not None:
             raise click.UsageError("-series needs one DICOM folder with -i.")
+        check_objects(None, given)
         return images, None
     from sct_deepseg_general.dicom.convert import converted
     from sct_deepseg_general.dicom.series import chosen, series_in
@@ -60,27 +65,34 @@ def images_and_person(given: SegmentOptions) -> tuple[tuple[Path, ...], Person |
     suffix = f"_{given.among.contrast}" if given.among.contrast else ""
     path = folder / f"{images[0].absolute().name}_series{one.number}{suffix}.nii.gz"
     check_writable((path,), overwrite=bool(given.overwrite))
-    return (converted(one, path),), one.person
+    check_objects(one, given)
+    return (converted(one, path),), one
 
 
-def request_of(images: tuple[Path, ...], given: SegmentOptions, person: Person | None) -> Request:
+def request_of(images: tuple[Path, ...], given: SegmentOptions, series: Series | None) -> Request:
     """What is to be done with each image: mask, areas, levels, centiles and QC page."""
     from sct_deepseg_general.inference.pipeline import Options
     from sct_deepseg_general.job.job import QcPlace, Request
 
     qc = None
     if given.qc is not None:
-        qc = QcPlace(given.qc, given.qc_dataset or "", given.qc_subject or "")
+        from sct_deepseg_general.qc.folder import own_folder
+
+        qc = QcPlace(own_folder(given.qc), given.qc_dataset or "", given.qc_subject or "")
     return Request(
-        options=Options(**_mask_settings(given), label=given.label),
+        options=Options(
+            **_mask_settings(given), label=given.label, smallest=_smallest(given.remove_small)
+        ),
         soft=given.soft,
         csa=given.csa,
         qc=qc,
         command=shlex.join([PROGRAM, *sys.argv[1:]]),
         measures=_measures(images, given),
+        excel=given.measures.excel,
         names=companion_names(given.measures),
         levels=level_request(given.measures, also=_needs_levels(given)),
-        norms=_norms(images, given, person),
+        norms=_norms(images, given, series),
+        header=header_of(series, keep=given.keep_dates),
     )
 
 
@@ -93,6 +105,16 @@ def _mask_settings(given: SegmentOptions) -> dict[str, Any]:
     """The values of the flags for the mask, by the names of the fields of `Options`."""
     names = ("threshold", "largest", "fill_holes", "exact", "uncertainty")
     return {name: getattr(given, name) for name in names}
+
+
+def _smallest(size: str | None) -> Smallest | None:
+    """The value of -remove-small: a number with its unit."""
+    from sct_deepseg_general.inference.postprocess import Smallest
+
+    if size is None:
+        return None
+    unit: Literal["vox", "mm3"] = "vox" if size.endswith("vox") else "mm3"
+    return Smallest(float(size[:-3]), unit)
 
 
 def check_reports(images: tuple[Path, ...], given: SegmentOptions) -> None:
@@ -128,9 +150,10 @@ def _measures(images: tuple[Path, ...], given: SegmentOptions) -> CsaRequest:
 
 
 def _norms(
-    images: tuple[Path, ...], given: SegmentOptions, person: Person | None
+    images: tuple[Path, ...], given: SegmentOptions, series: Series | None
 ) -> NormRequest | None:
-    found = norm_request(images[0], given.among, person)
+    person = None if series is None else series.person
+    found = norm_request(images[0], given.among, person, keep=given.keep_dates)
     if found is not None and len(images) > 1:
         raise click.UsageError("-age belongs to one image: give one with -i.")
     return found
@@ -144,7 +167,7 @@ def jobs_of(
     from sct_deepseg_general.job.labels import main_suffix
     from sct_deepseg_general.job.overwrite import Overwrite
 
-    output = given.output
+    output = given.place
     if output is not None and len(images) > 1 and output.name.endswith((".nii", ".nii.gz")):
         raise click.UsageError("-o names one file for several images: give a folder.")
     if given.channels and len(images) > 1:
@@ -153,7 +176,9 @@ def jobs_of(
     kept = [image for image in images if image not in results]
     suffix, channels = main_suffix(model, given.label), given.channels
     jobs = [Job(image, outputs_for(image, output, suffix), channels=channels) for image in kept]
-    wanted = [wanted_files(job, request, model) for job in jobs]
+    wanted = [list(wanted_files(job, request, model)) for job in jobs]
+    if wanted:
+        wanted[0].append(settings_path(jobs[0].outputs.segmentation))
     _check_apart(kept, [path for paths in wanted for path in paths])
     overwrite = Overwrite.of_words(given.overwrite)
     if request.qc is not None:
@@ -161,13 +186,23 @@ def jobs_of(
 
         check_folder(request.qc.folder)
         check_report(request.qc.folder)
+    if output is not None:
+        _make(output.parent if output.name.endswith((".nii", ".nii.gz")) else output)
     for job, paths in zip(jobs, wanted, strict=True):
         if os.access(job.image, os.F_OK):  # what is wrong with an image is said when it is read
-            check_writable(paths, overwrite=overwrite.own)
+            check_writable(tuple(paths), overwrite=overwrite.own)
             overwrite.check(job.outputs)
     for folder in {path.parent for paths in wanted for path in paths}:
         clear_abandoned(folder)
     return jobs
+
+
+def _make(folder: Path) -> None:
+    check_folder(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"Cannot make the folder {folder}: {error.strerror}.") from error
 
 
 def written_files(done: Done, request: Request, model: Model) -> tuple[Path, ...]:
@@ -175,6 +210,20 @@ def written_files(done: Done, request: Request, model: Model) -> tuple[Path, ...
     discs = done.job.outputs.discs
     paths = [path for path in wanted_files(done.job, request, model) if path != discs]
     return (*paths, *done.disc_file)
+
+
+def written_by_kind(done: Done, request: Request, model: Model) -> dict[str, Path]:
+    """The files that were written for a job, by what they are."""
+    outputs = done.job.outputs
+    kinds = {
+        outputs.segmentation: "Mask",
+        outputs.csa: "Table",
+        outputs.soft: "Probability",
+        outputs.sidecar: "Sidecar",
+        outputs.discs: "Discs",
+    }
+    files = written_files(done, request, model)
+    return {kinds.get(path) or f"Label {n}": path for n, path in enumerate(files)}
 
 
 def wanted_files(job: Job, request: Request, model: Model) -> tuple[Path, ...]:
@@ -231,7 +280,20 @@ def model_of(given: SegmentOptions) -> Model:
         model = resolve(name, offline=given.offline, options=options)
     if given.label is not None:
         model.scheme.label(given.label)
+    if given.remove_small is not None:
+        _check_masks(model, given.label)
     return model
+
+
+def _check_masks(model: Model, label: str | None) -> None:
+    """Refuse -remove-small where the output is a map of labels and not a mask."""
+    from sct_deepseg_general.job.labels import label_files
+
+    if model.preprocessing is not None and label_files(model, label)[0].label is None:
+        raise click.UsageError(
+            f"-remove-small is for masks, and {model.key} writes a map of labels: choose one with "
+            "-label."
+        )
 
 
 def predictor_of(model: Model, given: SegmentOptions) -> Predictor:

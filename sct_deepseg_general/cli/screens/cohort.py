@@ -15,7 +15,7 @@ from sct_deepseg_general.cli.options.batch import BatchOptions
 if TYPE_CHECKING:
     from sct_deepseg_general.batch.plan import BatchPlan
     from sct_deepseg_general.cohort.centiles import Cohort
-    from sct_deepseg_general.cohort.longitudinal import Pair
+    from sct_deepseg_general.cohort.longitudinal import SessionPair
     from sct_deepseg_general.norms.compare_groups import Difference
     from sct_deepseg_general.norms.group import GroupRow
 
@@ -136,12 +136,12 @@ def _changes(plan: BatchPlan, options: BatchOptions, place: Path) -> None:
         print(f"  {printable(place / CHANGE)}")
 
 
-def _print_change(pair: Pair, record: Mapping[str, Any]) -> None:
+def _print_change(pair: SessionPair, record: Mapping[str, Any]) -> None:
     names = f"{pair.first.item.session} to {pair.later.item.session}"
     print(f"  {printable(f'{pair.later.item.key}, {names}')}: {_words(pair, record)}", flush=True)
 
 
-def _words(pair: Pair, record: Mapping[str, Any]) -> str:
+def _words(pair: SessionPair, record: Mapping[str, Any]) -> str:
     if "Reason" in record:
         return f"no change: {printable(record['Reason'])}"
     level = record["Levels"][0]

@@ -12,14 +12,14 @@ import click
 
 from sct_deepseg_general.cli._click import printable
 from sct_deepseg_general.cli.options.norms import norm_lines
-from sct_deepseg_general.cli.requests.segment import written_files
+from sct_deepseg_general.cli.requests.segment import written_by_kind, written_files
 
 if TYPE_CHECKING:
     from sct_deepseg_general.inference.predictor import Predictor
     from sct_deepseg_general.job.job import Done, Request
     from sct_deepseg_general.zoo.model import Model
 
-__all__ = ["print_result", "print_warnings", "progress_bar"]
+__all__ = ["print_line", "print_result", "print_warnings", "progress_bar"]
 
 
 def print_warnings(done: Done) -> None:
@@ -67,8 +67,8 @@ def print_result(done: Done, predictor: Predictor, request: Request, verbose: in
         print(f"{printable(image)} has {undefined} voxels without a value (NaN): background.")
     size = _sizes(done, predictor.model, request) or f"mean CSA{_region(done)} {_area(done)}"
     print(f"{printable(image)}: {done.quality.status}, {size}, {done.seconds:.1f} s")
-    for reason in done.quality.reasons:
-        print(f"  {done.quality.status}: {reason}")
+    for status, reason in done.quality.findings:
+        print(f"  {status}: {reason}")
     for line in norm_lines(done.norms) if done.norms else ():
         print(line)
     for path in written_files(done, request, predictor.model):
@@ -80,6 +80,15 @@ def print_result(done: Done, predictor: Predictor, request: Request, verbose: in
     print("View it with:")
     names = (shlex.quote(printable(path)) for path in (image, outputs.segmentation))
     print("fsleyes {} -cm greyscale {} -cm red -a 70.0 &".format(*names))
+
+
+def print_line(done: Done, predictor: Predictor, request: Request) -> None:
+    """The result as one line of JSON on standard output."""
+    from sct_deepseg_general.provenance.line import as_line, result_record
+
+    model, label = predictor.model, request.options.label
+    files = written_by_kind(done, request, model)
+    print(as_line(result_record(done, model, label, files)), flush=True)
 
 
 def _sizes(done: Done, model: Model, request: Request) -> str:
