@@ -41,7 +41,7 @@ WITHIN = {"norms": {"csa"}}
 
 FACADE = "__init__"  # the package itself: hands out, lazily, what the layers make
 DOORS = {
-    "openvino": {"inference.openvino", "release.lean_ir"},
+    "openvino": {"inference.openvino", "inference.instance_norm", "release.lean_ir"},
     "nnunetv2": {"inference.nnunet", "training.*", "release.*"},
     "torch": {
         "inference.devices",
