@@ -127,7 +127,7 @@ def _line(one: Visits, options: ChangeOptions) -> str:
 
 
 def _check(options: ChangeOptions) -> None:
-    from sct_deepseg_general.job.outputs import check_writable
+    from sct_deepseg_general.job.outputs import check_no_image, check_writable
 
     followups, path = len(options.followups), options.table
     if options.discfiles and len(options.discfiles) != followups:
@@ -138,6 +138,7 @@ def _check(options: ChangeOptions) -> None:
     if options.dates and len(options.dates) != followups + 1:
         raise click.UsageError("-dates needs one date for the baseline and one for each follow-up.")
     plots = (options.plot,) if options.plot else ()
+    check_no_image((path, *plots))
     check_writable((path, path.with_suffix(".json"), *plots), overwrite=options.overwrite)
 
 

@@ -154,7 +154,7 @@ def command(given: SegmentOptions) -> int:
     Writes T2_seg.nii.gz, T2_seg.json and T2_seg_csa.csv beside T2.nii.gz.
     """
     from sct_deepseg_general.cli.requests import segment as requests
-    from sct_deepseg_general.job.outputs import check_writable
+    from sct_deepseg_general.job.outputs import check_no_image, check_writable
 
     if given.install:
         return _installed(given)
@@ -165,6 +165,7 @@ def command(given: SegmentOptions) -> int:
     chosen = requests.model_of(given)
     jobs = requests.jobs_of(images, request, chosen, given)
     if given.plot:
+        check_no_image((given.plot,))
         check_writable((given.plot,), overwrite=bool(given.overwrite))
     requests.check_reports(images, given)
     predictor = requests.predictor_of(chosen, given)
