@@ -107,7 +107,7 @@ class _Command(SctCommand):
 )
 @option("-soft", type=FILE, help="Probability map: adds the soft area.")
 @among_norms
-@option("-m", to="model", help="Model that made the mask, for -age.  [default: by its sidecar]")
+@option("-m", to="model", help="Model that made the mask, for -age.  [default: from its sidecar]")
 @option("-append", default=0, type=ON_OFF, help="Add the rows to an existing file.")
 @option("-plot", type=FILE, help="Also draw the area along the cord (PNG).")
 @option(
@@ -270,12 +270,13 @@ def _native(
     """The table, and the area of C2-C3 where it was asked for."""
     from sct_deepseg_general.csa.c2c3 import c2c3_of
     from sct_deepseg_general.csa.measure import measured
+    from sct_deepseg_general.job.correction import with_kept_interval
 
     wanted = level_request(given.measures, also=_among(given))
     answer = None
     if wanted is not None and request.image is not None:
         request, answer = _with_levels(segmentation, request, wanted)
-    found = measured(segmentation, request)
+    found = with_kept_interval(measured(segmentation, request), mask, segmentation, request)
     norms = _among_norms(found, mask, given)
     if given.plot:
         _draw(found, mask, given.plot, norms)
