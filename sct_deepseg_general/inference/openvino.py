@@ -63,7 +63,7 @@ class OpenVinoEngine:
             drop_signal_stack()  # OpenVINO frees its own with the last model, but leaves it set
 
     def difference(
-        self, data: Float, wanted: NDArray[np.bool_] | None, progress: Progress | None
+        self, data: Float, region: NDArray[np.bool_] | None, progress: Progress | None
     ) -> Float:
         """Logit of cord minus logit of background, (z, y, x) like `data`."""
 
@@ -71,7 +71,7 @@ class OpenVinoEngine:
             return cord_minus_background(self._forward(tile[None, None])[0], tile)
 
         tile = fitted_tile(data.shape, self._patch) if self._fitted else self._patch
-        return blended(data, tile, forward, wanted, progress, self._each)
+        return blended(data, tile, forward, region, progress, self._each)
 
     def _each(self, run: Callable[[Any], Float], starts: Iterable[Any]) -> Iterator[Float]:
         """`map`, several at a time."""

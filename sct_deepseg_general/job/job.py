@@ -111,6 +111,8 @@ class Request:
     """Whether the table writes ranges in words, which no spreadsheet takes for a time."""
     names: Mapping[str, str] = field(default_factory=dict)
     """The paths of the volumes in `measures`, by the names of its fields, for messages."""
+    header: Mapping[str, Any] = field(default_factory=dict)
+    """Age, sex and day of a DICOM header that the user wants in the sidecar."""
 
 
 @dataclass(frozen=True)
@@ -482,6 +484,7 @@ def _provenance(done: Done, predictor: Predictor, request: Request) -> Provenanc
         area=area_record(done, IntervalFactors.from_record(model.intervals)),
         **labels_record(done.result, model, options.label, done.job.outputs),
         norms={} if done.norms is None else done.norms.summary(),
+        header=request.header,
         levels=job_levels.levels_record(done.levels, done.c2c3),
     )
 

@@ -34,7 +34,7 @@ __all__ = [
 
 
 def level_answer(
-    image: Volume, mask: Segmentation, measures: CsaRequest, wanted: LevelRequest | None
+    image: Volume, mask: Segmentation, measures: CsaRequest, request: LevelRequest | None
 ) -> LevelAnswer | None:
     """The vertebral levels of an image; None if they are not requested or there is no cord.
 
@@ -46,7 +46,7 @@ def level_answer(
         The cord, on the grid of the image.
     measures
         Holds the discs or the level map that the user gave, if any.
-    wanted
+    request
         How levels are found; None for no levels.
 
     Raises
@@ -54,9 +54,9 @@ def level_answer(
     ImageError
         The disc that the user gave is not in the cord.
     """
-    if wanted is None or not mask.data.any():
+    if request is None or not mask.data.any():
         return None
-    given = Given(measures.discs, measures.level_map, wanted.anchor)
+    given = Given(measures.discs, measures.level_map, request.anchor)
     return answered(image, mask, embedded_network(), given)
 
 

@@ -35,14 +35,14 @@ _CODES: Axcodes = ("R", "P", "I")
 
 @dataclass(frozen=True)
 class DiscMark:
-    """A disc to draw: its number, its place, and whether it was seen in the image.
+    """A disc to draw: its number, its place, and whether it was detected in the image.
 
     The place is in mm (RAS) where a disc is given, and in voxels within a `Display`.
     """
 
     number: int
     place: tuple[float, float, float]
-    seen: bool = True
+    detected: bool = True
 
 
 @dataclass(frozen=True, eq=False)

@@ -76,7 +76,7 @@ def _section(display: Display, across: int) -> Section:
 
 def _mark(disc: DiscMark, across: int, first: int) -> tuple[float, float, int, bool]:
     column, row = disc.place[across] - first + 0.5, disc.place[2] + 0.5
-    return round(column, 1), round(row, 1), disc.number, disc.seen
+    return round(column, 1), round(row, 1), disc.number, disc.detected
 
 
 def _rows(data: Array, display: Display, across: int) -> Array:

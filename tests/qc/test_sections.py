@@ -62,7 +62,7 @@ def test_discs_are_placed_on_the_sagittal_section():
     image, mask, _ = cord()
     tips = {3: (20, 30, 18), 4: (20, 30, 6)}
     discs = tuple(
-        DiscMark(number, tuple(apply_affine(image.grid.affine, voxel)), seen=number == 3)
+        DiscMark(number, tuple(apply_affine(image.grid.affine, voxel)), detected=number == 3)
         for number, voxel in tips.items()
     )
     shown = displayed(image, mask, discs=discs)
