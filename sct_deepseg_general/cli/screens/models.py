@@ -107,7 +107,7 @@ def print_imported(model: Model, *, as_json: bool) -> None:
         return
     print_pairs(shown, as_json=False)
     for name, hashed in model.sources.items():
-        print(f"from       {_printable(name)}  SHA-256 {hashed}")
+        print(f"{'from':13} {_printable(name)}  SHA-256 {hashed}")
 
 
 def print_pairs(shown: dict[str, str], *, as_json: bool) -> None:
@@ -115,8 +115,9 @@ def print_pairs(shown: dict[str, str], *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(shown))
         return
+    width = max(map(len, shown))
     for name, value in shown.items():
-        print(f"{name:10} {value}")
+        print(f"{name:{width}} {value}")
 
 
 def print_drifts(drifts: Iterable[Drift], keys: tuple[str, str], *, as_json: bool) -> None:
