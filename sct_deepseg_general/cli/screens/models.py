@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sct_deepseg_general.evaluation.drift import Drift
+    from sct_deepseg_general.levels.record import DiscModel
     from sct_deepseg_general.zoo.index import IndexEntry
     from sct_deepseg_general.zoo.model import Model
     from sct_deepseg_general.zoo.zoo import ModelStatus, Zoo
@@ -141,7 +142,7 @@ def print_drifts(drifts: Iterable[Drift], keys: tuple[str, str], *, as_json: boo
         )
 
 
-def place_of(model: Model) -> dict[str, str]:
+def place_of(model: Model | DiscModel) -> dict[str, str]:
     """Key, folder and digest of a model, for JSON."""
     return {"id": model.key, "folder": str(model.folder), "digest": model.digest}
 
