@@ -2,9 +2,9 @@
 
 The network's voxels are larger than those of the half-way grid, and where they fall moves the
 area by some tenths of a per cent. The image is shown from several first voxels, half a network
-voxel apart, and mirrored; the mean is steadier than any of them. The whole grid is shown each time: the
-box around the cord that is cut out otherwise differs by some voxels from image to image, and with
-it the normalisation.
+voxel apart, and mirrored; the mean is steadier than any of them. The whole grid is shown each
+time: the box around the cord that is cut out otherwise differs by some voxels from image to image,
+and with it the normalisation.
 """
 
 from __future__ import annotations
