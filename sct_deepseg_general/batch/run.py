@@ -2,8 +2,8 @@
 
 FOLDER/sub-01/anat/...          masks, sidecars, areas
 FOLDER/images.tsv, csa.tsv      the tables (those of a shard lie in its folder)
-FOLDER/batch/0001-of-0001/      journal, progress, logs of failures: one folder for each shard;
-                                for participants by name, FOLDER/batch/sub-01/
+FOLDER/batch/0001-of-0001/      journal, progress, logs of failures: one folder for each shard
+FOLDER/batch/sub-01/            the same for a participant chosen by name
 """
 
 from __future__ import annotations
