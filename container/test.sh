@@ -13,7 +13,10 @@ LIMIT="${LIMIT:-500}"
 MIRROR="${MIRROR:-$({ cat /etc/apt/sources.list /etc/apt/sources.list.d/*.sources 2>/dev/null || true; } |
   sed -n 's/^URIs: *\([^ ]*\).*/\1/p; s/^deb \(\[[^]]*\] \)\?\([^ ]*\).*/\2/p' | head -1)}"
 
-finish() { [[ "${KEEP:-0}" == 1 ]] || rm -rf --one-file-system "$ROOT"; }
+finish() {
+  umount "$ROOT/proc" 2>/dev/null || true
+  [[ "${KEEP:-0}" == 1 ]] || rm -rf --one-file-system "$ROOT"
+}
 trap finish EXIT
 
 mkdir -p "$(dirname "$ROOT")"
@@ -40,6 +43,7 @@ SIZE="$(du -sm --exclude=./proc --exclude=./sys "$ROOT" | cut -f1)"
 PACKAGE="$(du -sm "$ROOT/opt/sct-deepseg-general" | cut -f1)"
 echo "size: $SIZE MB, of which $PACKAGE MB are the environment with the models"
 
+mount --bind /proc "$ROOT/proc" # as a container has one; OpenVINO reads the number of cores there
 mkdir -p "$ROOT/data/bids/sub-sct/anat"
 cp "$PROJECT/tests/data/sub-sct/anat/sub-sct_T2w.nii.gz" "$ROOT/data/t2.nii.gz"
 cp "$PROJECT"/tests/data/sub-sct/anat/*MTS.nii.gz "$ROOT/data/bids/sub-sct/anat/"

@@ -61,6 +61,11 @@ def main() -> None:
     _click.run(module.command, name, words)
 
 
+def module_of(name: str) -> str:
+    """The full name of the module of a subcommand."""
+    return f"sct_deepseg_general.cli.{_PLACES.get(name, name)}"
+
+
 def understood(words: Sequence[str]) -> tuple[str, list[str]]:
     """The name of the command that the words of a command line mean, and the words for it.
 
@@ -90,11 +95,6 @@ TASK = "--sct-task"
 def _is_image(word: str) -> bool:
     """Whether a word without a flag is a file or a folder of images."""
     return word.endswith((".nii", ".nii.gz")) or os.path.exists(word)  # noqa: PTH110
-
-
-def module_of(name: str) -> str:
-    """The full name of the module of a subcommand."""
-    return f"sct_deepseg_general.cli.{_PLACES.get(name, name)}"
 
 
 def _stop(_number: int, _frame: FrameType | None) -> None:
