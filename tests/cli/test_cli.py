@@ -221,7 +221,7 @@ def test_existing_results_stay_unless_asked(run: Run, cord: Path) -> None:
     assert refused.code == 1
     assert f"{mask} exists: add -overwrite" in refused.err
     assert mask.read_text() == "mine"
-    assert run("-i", cord, "-overwrite", "-v", "0", *MODEL) == (0, "", "")
+    assert run("-i", cord, "-overwrite", mask.name, "-v", "0", *MODEL) == (0, "", "")
     assert nib.load(mask).shape == cord_crop().data.shape
 
 
