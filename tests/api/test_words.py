@@ -16,7 +16,7 @@ REACHED = ("image", "inference", "csa", "levels", "quality", "morphometry", "job
 """The folders whose sentences `segment`, `measure` and `load` can raise."""
 NOT_REACHED = {
     "-normalize-PAM50",  # the template is for the command csa
-    "-soft", "-backend", "-from",  # of commands only
+    "-soft", "-backend", "-from", "-bids",  # of commands only
     "-b", "-f", "-v", "-c",
 }  # fmt: skip
 FLAG = re.compile(r"(?<![\w'/-])-[a-z][\w-]*")

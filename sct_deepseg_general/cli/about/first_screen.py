@@ -21,7 +21,7 @@ _FLAGS = """\
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "Input and output": (
-        "-i", "-series", "-o", "-soft", "-csa", "-overwrite", "-json", "-config", "-v",
+        "-i", "-o", "-soft", "-csa", "-overwrite", "-json", "-config", "-v",
     ),
     "Levels and regions": (
         "-c2c3", "-perlevel", "-perslice", "-z", "-vert", "-levels", "-disc-at", "-discfile",
@@ -37,6 +37,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "Pages and pictures": (
         "-qc", "-qc-dataset", "-qc-subject", "-plot", "-report", "-earlier",
     ),
+    "DICOM": ("-series", "-dicom-seg", "-dicom-sr", "-keep-dates"),
     "Comparison with healthy people": ("-age", "-sex", "-contrast"),
     "Models and devices": (
         "-m", "-task", "-install", "-label", "-channels", "-device", "-engine", "-precision",

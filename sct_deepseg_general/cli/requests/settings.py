@@ -19,7 +19,7 @@ _NOT_KEPT = {
 """Flags that say how a command runs or ends, not what it makes; -task becomes -m."""
 _FILES = {
     "-i", "-o", "-channels", "-vertfile", "-discfile", "-pmj", "-centerline", "-plot", "-report",
-    "-earlier", "-qc",
+    "-earlier", "-qc", "-dicom-seg", "-dicom-sr",
 }  # fmt: skip
 """Flags with paths."""
 _IMAGE = {"-qc-dataset", "-qc-subject", "-series", "-disc-at", "-z", "-age", "-sex"}
