@@ -86,6 +86,7 @@ clean:
 LOCK = uv pip compile -q --universal --python-version 3.10 --generate-hashes --no-annotate \
 	--no-header --override requirements/apart.txt pyproject.toml requirements/build.txt
 lock:
-	$(LOCK) --extra train --extra torch --extra slurm --extra norms --extra dicom-out --extra docs --extra test requirements/torch.txt \
+	$(LOCK) --extra train --extra torch --extra slurm --extra norms --extra dicom-out --extra int8 \
+	    --extra docs --extra test requirements/torch.txt \
 	    -o requirements/test.lock
 	$(LOCK) -c requirements/test.lock -o requirements/run.lock

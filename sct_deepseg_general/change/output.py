@@ -11,11 +11,21 @@ from pathlib import Path
 from typing import Any
 
 from sct_deepseg_general import __version__
-from sct_deepseg_general.change.measure import Change, Comparison
+from sct_deepseg_general.change.measure import Change, Comparison, Scan, compared
 from sct_deepseg_general.change.repeat import LEVEL, Repeatability, per_year
 from sct_deepseg_general.files import write_whole
+from sct_deepseg_general.inference.predictor import Predictor
 
-__all__ = ["COLUMNS", "Visits", "as_record", "rows", "save_plot", "write_csv", "write_json"]
+__all__ = [
+    "COLUMNS",
+    "Visits",
+    "as_record",
+    "compared_visits",
+    "rows",
+    "save_plot",
+    "write_csv",
+    "write_json",
+]
 
 COLUMNS = (
     "baseline", "followup", "level", "length_mm", "baseline_mm2", "followup_mm2", "change_mm2",
@@ -37,6 +47,21 @@ class Visits:
     repeat: Repeatability | None
     """The model's repeat error; None where it was not measured: no interval then."""
     model: str
+
+
+def compared_visits(
+    first: tuple[Path, Scan], second: tuple[Path, Scan], years: float | None, predictor: Predictor
+) -> Visits:
+    """Compare a baseline with a follow-up, each with the name it has in tables, `years` apart.
+
+    Raises
+    ------
+    ImageError
+        As `measure.compared`.
+    """
+    comparison = compared(first[1], second[1], predictor)
+    repeat = Repeatability.from_record(predictor.model.change)
+    return Visits(first[0], second[0], years, comparison, repeat, predictor.model.key)
 
 
 def rows(visits: Visits) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,6 +98,8 @@ def command(options: BatchOptions) -> int:
     """
     from sct_deepseg_general.cli.screens.cohort import cohort_asked
 
+    if options.as_json:
+        options = replace(options, verbose=0)
     cohort = cohort_asked(options)
     plan = _plan(options)
     if options.dry_run:
@@ -134,6 +137,8 @@ def _run(plan: BatchPlan, options: BatchOptions, cohort: Cohort | None) -> int:
     finally:
         screen.clear()
     print_summary(summary, plan.tables[0], plan.settings.qc, options.verbose)
+    if options.as_json:
+        _print_lines(plan.tables[0])
     if plan.part.whole:  # the people of several parts: when their tables are joined
         after_batch(plan, options, cohort, plan.folder)
         _draw(plan.folder, options.verbose)
@@ -142,6 +147,15 @@ def _run(plan: BatchPlan, options: BatchOptions, cohort: Cohort | None) -> int:
         print(f"'{PROGRAM} batch merge -o {place}' joins the tables of all participants.")
     incomplete = any(one.missing for one in plan.worklist.left_out)
     return int(bool(summary.failed) or incomplete or (options.strict and summary.fail > 0))
+
+
+def _print_lines(folder: Path) -> None:
+    """The rows of images.tsv as lines of JSON."""
+    from sct_deepseg_general.batch.summary import IMAGES
+    from sct_deepseg_general.provenance.line import as_line, table_records
+
+    for record in table_records(folder / IMAGES, "images-1"):
+        print(as_line(record))
 
 
 def _print_decisions(plan: BatchPlan) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,6 +91,8 @@ class ChangeOptions:
 @takes(ChangeOptions)
 def command(options: ChangeOptions) -> int:
     """Measure the change of the cord's area between images of one person."""
+    from sct_deepseg_general.change.output import compared_visits
+
     baseline, followups = options.baseline, options.followups
     _check(options)
     scans = [_scan(baseline, options.discfile1)]
@@ -98,7 +101,7 @@ def command(options: ChangeOptions) -> int:
     years = _years(options.dates or [day for _, day in scans])
     predictor = _predictor(options)
     found = [
-        _compared((baseline, scans[0][0]), (followup, scan), apart, predictor)
+        compared_visits((baseline, scans[0][0]), (followup, scan), apart, predictor)
         for followup, (scan, _), apart in zip(followups, scans[1:], years, strict=True)
     ]
     _write(found, options)
@@ -124,7 +127,7 @@ def _line(one: Visits, options: ChangeOptions) -> str:
 
 
 def _check(options: ChangeOptions) -> None:
-    from sct_deepseg_general.job.outputs import check_writable
+    from sct_deepseg_general.job.outputs import check_no_image, check_writable
 
     followups, path = len(options.followups), options.table
     if options.discfiles and len(options.discfiles) != followups:
@@ -135,6 +138,7 @@ def _check(options: ChangeOptions) -> None:
     if options.dates and len(options.dates) != followups + 1:
         raise click.UsageError("-dates needs one date for the baseline and one for each follow-up.")
     plots = (options.plot,) if options.plot else ()
+    check_no_image((path, *plots))
     check_writable((path, path.with_suffix(".json"), *plots), overwrite=options.overwrite)
 
 
@@ -161,25 +165,14 @@ def _scan(path: Path, discs: Path | None) -> tuple[Scan, str | None]:
     from sct_deepseg_general.change.measure import Scan
     from sct_deepseg_general.cli.requests.dicom import dated_image
     from sct_deepseg_general.image import nifti
+    from sct_deepseg_general.image.companion import check_points
 
-    points = disc_points(nifti.load_labels(discs)) if discs else {}
+    labels = nifti.load_labels(discs) if discs else None
+    points = disc_points(labels) if labels else {}
     image, day = dated_image(path)
+    if labels is not None and (told := check_points(labels, image, str(discs), str(path))):
+        print(f"Warning: {printable(told)}", file=sys.stderr)
     return Scan(image, points), day.isoformat() if day else None
-
-
-def _compared(
-    first: tuple[Path, Scan],
-    second: tuple[Path, Scan],
-    years: float | None,
-    predictor: Predictor,
-) -> Visits:
-    from sct_deepseg_general.change.measure import compared
-    from sct_deepseg_general.change.output import Visits
-    from sct_deepseg_general.change.repeat import Repeatability
-
-    found = compared(first[1], second[1], predictor)
-    repeat = Repeatability.from_record(predictor.model.change)
-    return Visits(first[0], second[0], years, found, repeat, predictor.model.key)
 
 
 def _write(found: list[Visits], options: ChangeOptions) -> None:

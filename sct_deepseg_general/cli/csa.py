@@ -244,7 +244,7 @@ def _check(path: Path, given: CsaOptions) -> None:
     """Refuse at once what cannot be meant, or would fail or lose something at the end."""
     from sct_deepseg_general.files import clear_abandoned
     from sct_deepseg_general.job.mask_table import status_path
-    from sct_deepseg_general.job.outputs import check_writable
+    from sct_deepseg_general.job.outputs import check_no_image, check_writable
 
     check_measures(given.measures, image=bool(given.anat))
     if given.qc and not (given.qc_image or given.anat):
@@ -257,6 +257,7 @@ def _check(path: Path, given: CsaOptions) -> None:
         if value and given.backend == "sct":
             raise click.UsageError(f"-{name} needs -backend native.")
     outputs = (path, status_path(path))
+    check_no_image((path, *((given.plot,) if given.plot else ())))
     check_writable(outputs, overwrite=given.overwrite or given.append)
     if given.plot:
         check_writable((given.plot,), overwrite=given.overwrite)
@@ -386,7 +387,7 @@ def _print_result(table: Table, status: MaskStatus, path: Path, given: CsaOption
         area = row.values[0]
         if area is not None:
             print(f"{row.name}: {area:.2f} mm²")
-    for reason in status.reasons if status.status != "ok" else ():
+    for reason in status.reasons:
         print(f"{status.status}: {printable(reason)}")
     print(path)
     if given.plot:

@@ -91,9 +91,10 @@ def command(options: EvaluateOptions) -> int:
     """
     from sct_deepseg_general.evaluation import tables
     from sct_deepseg_general.evaluation.evaluate import evaluate_models, test_cases
-    from sct_deepseg_general.job.outputs import check_writable
+    from sct_deepseg_general.job.outputs import check_no_image, check_writable
 
     if options.output is not None:
+        check_no_image((options.output,))
         check_writable((options.output,), overwrite=options.overwrite)
     indexes = _indexes(options)
     cases = test_cases(indexes)

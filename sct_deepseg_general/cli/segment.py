@@ -154,7 +154,7 @@ def command(given: SegmentOptions) -> int:
     Writes T2_seg.nii.gz, T2_seg.json and T2_seg_csa.csv beside T2.nii.gz.
     """
     from sct_deepseg_general.cli.requests import segment as requests
-    from sct_deepseg_general.job.outputs import check_writable
+    from sct_deepseg_general.job.outputs import check_no_image, check_writable
 
     if given.install:
         return _installed(given)
@@ -165,6 +165,7 @@ def command(given: SegmentOptions) -> int:
     chosen = requests.model_of(given)
     jobs = requests.jobs_of(images, request, chosen, given)
     if given.plot:
+        check_no_image((given.plot,))
         check_writable((given.plot,), overwrite=bool(given.overwrite))
     requests.check_reports(images, given)
     predictor = requests.predictor_of(chosen, given)
@@ -200,7 +201,9 @@ def _all(
     given: SegmentOptions,
     series: Series | None,
 ) -> tuple[list[Done], list[Job]]:
-    """The results of all images, and the jobs that failed, each of which was told."""
+    """The results of all images, and the jobs that failed, each of which was told; `series` is the
+    DICOM series that the image was converted from.
+    """
     done, failed = [], []
     for job in jobs:
         try:
@@ -271,18 +274,17 @@ def _report(done: Done, predictor: Predictor, given: SegmentOptions, series: Ser
 
 def _since(earlier: Path, done: Done, predictor: Predictor, day: date | None) -> Visits:
     """The change since an earlier image, per year where headers say the days of both."""
-    from sct_deepseg_general.change.measure import Scan, compared
-    from sct_deepseg_general.change.output import Visits
-    from sct_deepseg_general.change.repeat import Repeatability, years_between
+    from sct_deepseg_general.change.measure import Scan
+    from sct_deepseg_general.change.output import compared_visits
+    from sct_deepseg_general.change.repeat import years_between
     from sct_deepseg_general.cli.requests.dicom import dated_image
 
     image, before = dated_image(earlier)
     years = None
     if before is not None and day is not None and before != day:
         years = years_between(before.isoformat(), day.isoformat())
-    found = compared(Scan(image, {}), Scan(done.result.image, {}), predictor)
-    repeat = Repeatability.from_record(predictor.model.change)
-    return Visits(earlier, done.job.image, years, found, repeat, predictor.model.key)
+    first, second = Scan(image, {}), Scan(done.result.image, {})
+    return compared_visits((earlier, first), (done.job.image, second), years, predictor)
 
 
 def _draw(done: Done, path: Path) -> None:

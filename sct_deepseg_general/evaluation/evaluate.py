@@ -339,6 +339,8 @@ def _check_references(cases: Iterable[TestCase]) -> None:
 
 
 def _check_reference(grid: Grid, label: Volume, where: str) -> None:
+    if label.frames > 1:
+        raise DatasetError(f"{where} is 4D ({label.frames} volumes): give a 3D mask.")
     reason = label_reason(grid, label)
     if reason and reason != "label is empty":
         raise DatasetError(f"{where} cannot be used with its image: {reason}.")

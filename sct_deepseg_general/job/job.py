@@ -292,7 +292,7 @@ def analysed(
     result = segment(image, predictor, request.options, progress, others)
     model = predictor.model
     if has_no_cord(model, request.options.label):
-        return _without_cord(job, result, predictor, request)
+        return _without_cord(job, result, predictor, request, sentences)
     threshold = request.options.cleaning(model.threshold).threshold
     body = in_las(result)
     answer = job_levels.level_answer(
@@ -323,7 +323,11 @@ def analysed(
 
 
 def _without_cord(
-    job: Job, result: InferenceResult, predictor: Predictor, request: Request
+    job: Job,
+    result: InferenceResult,
+    predictor: Predictor,
+    request: Request,
+    sentences: tuple[str, ...],
 ) -> Done:
     """The result of a model, or a label, that is not the cord: without areas and their checks."""
     model = predictor.model
@@ -331,11 +335,16 @@ def _without_cord(
         result,
         segmentation=replace(result.segmentation, data=np.zeros_like(result.segmentation.data)),
     )
+    levels, sentence = job_levels.levels_of_labels(result, request.measures, request.levels)
+    sentences = (*sentences, sentence) if sentence else sentences
     request = replace(request, measures=PER_SLICE, levels=None, norms=None)
     measured, doubted = _measured(nothing, in_las(nothing), request, (model, model.threshold))
+    measured = replace(measured, levels=levels)
     inside = result.probability.data[result.segmentation.data > 0]
     quality = Quality("warn", unchecked(result), float(inside.mean()) if inside.size else 0.0)
-    return Done(job, result, measured, doubted, quality, 0.0, body=in_las(result))
+    return Done(
+        job, result, measured, doubted, quality, 0.0, sentences=sentences, body=in_las(result)
+    )
 
 
 def in_las(result: InferenceResult) -> InLas:

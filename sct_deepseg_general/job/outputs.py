@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ __all__ = [
     "Outputs",
     "Provenance",
     "check_folder",
+    "check_no_image",
     "check_writable",
     "outputs_for",
     "read_sidecar",
@@ -160,6 +161,19 @@ def check_writable(paths: tuple[Path, ...], *, overwrite: bool) -> None:
             _check_file(path, overwrite=overwrite)
         except OSError as error:  # a name too long, a folder that may not be entered
             raise OutputError(f"Cannot write {path}: {error.strerror}.") from error
+
+
+def check_no_image(paths: Iterable[Path]) -> None:
+    """Check that tables, plots and records are not written under the name of an image.
+
+    Raises
+    ------
+    OutputError
+        A name ends in .nii or .nii.gz.
+    """
+    for path in paths:
+        if path.name.lower().endswith((".nii", ".nii.gz")):
+            raise OutputError(f"{path} is the name of an image: choose one for a table or a plot.")
 
 
 def check_folder(folder: Path) -> None:
