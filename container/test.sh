@@ -28,7 +28,7 @@ mkdir -p "$(dirname "$ROOT")"
 SETTINGS=(/etc/resolv.conf /etc/pip.conf /etc/apt/sources.list /etc/apt/sources.list.d /etc/apt/apt.conf.d)
 SETTINGS+=(/etc/ssl/certs /usr/local/share/ca-certificates)
 for PLACE in "${SETTINGS[@]}"; do
-  if [[ -e "$PLACE" ]]; then mkdir -p "$ROOT$(dirname "$PLACE")" && cp -rL "$PLACE" "$ROOT$(dirname "$PLACE")"; fi
+  if [[ -e "$PLACE" ]]; then rm -rf "$ROOT$PLACE"; mkdir -p "$ROOT$(dirname "$PLACE")"; cp -rL "$PLACE" "$ROOT$(dirname "$PLACE")"; fi
 done
 
 mkdir -p "$ROOT/src"

@@ -69,6 +69,11 @@ class Record:
     c2c3_lower: float | None = None
     c2c3_upper: float | None = None
     levels: str = ""
+    area_lower: float | None = None
+    area_upper: float | None = None
+    region_area: float | None = None
+    region_lower: float | None = None
+    region_upper: float | None = None
 
 
 @dataclass(frozen=True)

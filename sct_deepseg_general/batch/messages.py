@@ -40,6 +40,8 @@ class WorkerSettings:
     csa: bool = True
     levels: bool = False
     """Find the vertebral levels, or take the discs of the dataset, and sum up C2 and C3."""
+    region: tuple[int, ...] = ()
+    """Vertebral levels whose mean area is a column of the table of images; () for none."""
     qc: str = ""
     """Folder of the QC page; "" for none."""
     qc_dataset: str = ""
@@ -50,7 +52,8 @@ class WorkerSettings:
         """The settings that change the mask: if one differs, earlier results are out of date."""
         names = ("threshold", "largest", "fill_holes", "exact", "uncertainty")
         wanted = {"levels": True} if self.levels else {}
-        return {**{name: getattr(self, name) for name in names}, **wanted}
+        region = {"region": list(self.region)} if self.region else {}
+        return {**{name: getattr(self, name) for name in names}, **wanted, **region}
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,10 @@ class Outcome:
     """Mean area of C2 and C3 and the ends of its interval, in mm², where they are known."""
     levels: str = ""
     """How the vertebral levels are known, or why they are not, in words."""
+    interval: tuple[float | None, float | None] = (None, None)
+    """The ends of the interval of the mean area in mm², where they are known."""
+    region: tuple[float | None, float | None, float | None] = (None, None, None)
+    """Mean area of the region that was asked for, and the ends of its interval, in mm²."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +142,11 @@ def decoded(line: str) -> WorkerSettings | Task | Outcome | Failure:
         kind = _TYPES[fields.pop("type")]
         if kind is Outcome:
             fields |= {"image": FileStamp(**fields["image"]), "reasons": tuple(fields["reasons"])}
-            fields["c2c3"] = tuple(fields.get("c2c3", (None, None, None)))
+            for name in ("c2c3", "region"):
+                fields[name] = tuple(fields.get(name, (None, None, None)))
+            fields["interval"] = tuple(fields.get("interval", (None, None)))
+        if kind is WorkerSettings:
+            fields["region"] = tuple(fields.get("region", ()))
         return kind(**fields)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"not a message: {line[:80]!r}") from error

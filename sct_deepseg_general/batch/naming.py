@@ -37,7 +37,7 @@ DESCRIPTION = "dataset_description.json"
 
 _IGNORED = (
     *("batch", "qc", "csa.tsv", "csa.json", "images.tsv", "images.json", "*_csa.csv"),
-    *("summary.json", "failed.txt"),
+    *("summary.json", "failed.txt", "group.png"),
 )
 _BEFORE_LABEL = (
     *("sub", "ses", "sample", "task", "tracksys", "acq", "nuc", "voi", "ce", "trc", "stain"),

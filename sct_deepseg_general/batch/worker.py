@@ -45,9 +45,10 @@ from sct_deepseg_general.job.outputs import Outputs
 
 if TYPE_CHECKING:
     from sct_deepseg_general.csa.c2c3 import C2C3
-    from sct_deepseg_general.csa.measure import CsaRequest
+    from sct_deepseg_general.csa.measure import CsaRequest, Measured
     from sct_deepseg_general.job.job import Request
     from sct_deepseg_general.levels.answer import LevelRequest
+    from sct_deepseg_general.morphometry.morphometrics import Morphometrics
 
 __all__ = ["SEGMENTING", "Work", "main", "segmenting"]
 
@@ -101,6 +102,8 @@ def segmenting(settings: WorkerSettings) -> Work:
             seconds=round(done.seconds, 3),
             mean_area=round(done.mean_area, 4) if slices else None,
             slices=slices,
+            interval=_interval(done.table),
+            region=_region(done.measured, settings.region),
             c2c3=_c2c3(done.c2c3),
             levels=levels_words(done.levels),
             outputs=_written((*task.outputs.paths(settings.csa, settings.soft), *done.disc_file)),
@@ -150,6 +153,28 @@ def _c2c3(found: C2C3 | None) -> tuple[float | None, float | None, float | None]
     return area, lower, upper
 
 
+def _interval(table: Morphometrics) -> tuple[float | None, float | None]:
+    ends = table.mean_interval() if table.slices.size else None
+    return (None, None) if ends is None else (round(ends[0], 4), round(ends[1], 4))
+
+
+def _region(
+    found: Measured, levels: tuple[int, ...]
+) -> tuple[float | None, float | None, float | None]:
+    """The mean area of some levels and the ends of its interval; None where one is not there."""
+    import numpy as np
+
+    if not levels or found.levels is None:
+        return (None, None, None)
+    area = found.morphometrics.area
+    held = np.flatnonzero(np.isin(found.levels, levels) & np.isfinite(area))
+    if set(found.levels[held].tolist()) != set(levels):
+        return (None, None, None)
+    ends = found.morphometrics.mean_interval(held)
+    lower, upper = (None, None) if ends is None else (round(ends[0], 4), round(ends[1], 4))
+    return round(float(area[held].mean()), 4), lower, upper
+
+
 def _measured(settings: WorkerSettings, task: Task) -> Outcome:
     """The outcome of a mask that was edited."""
     from sct_deepseg_general.job.edited import remeasured
@@ -166,6 +191,7 @@ def _measured(settings: WorkerSettings, task: Task) -> Outcome:
         seconds=round(time.perf_counter() - started, 3),
         mean_area=mask.mean_area,
         slices=mask.slices,
+        region=_region(mask.measured, settings.region),
         c2c3=_c2c3(mask.c2c3),
         levels=levels_words(mask.levels),
         outputs=_written(tuple(path for path in outputs if path.exists())),

@@ -141,6 +141,7 @@ def _run(plan: BatchPlan, options: BatchOptions, cohort: Cohort | None) -> int:
         _print_lines(plan.tables[0])
     if plan.part.whole:  # the people of several parts: when their tables are joined
         after_batch(plan, options, cohort, plan.folder)
+        _draw(plan.folder, options.verbose)
     if options.per_participant and options.verbose:
         place = shlex.quote(printable(plan.folder))
         print(f"'{PROGRAM} batch merge -o {place}' joins the tables of all participants.")
@@ -167,8 +168,18 @@ def _print_decisions(plan: BatchPlan) -> int:
     return 0
 
 
+def _draw(folder: Path, verbose: int = 1) -> None:
+    """Draw the areas of all images, where there is a table of them."""
+    from sct_deepseg_general.batch.plot import GROUP, draw_group
+    from sct_deepseg_general.batch.summary import CSA
+
+    if (folder / CSA).exists() and draw_group(folder / CSA, folder / GROUP) and verbose:
+        print(f"Picture: {printable(folder / GROUP)}")
+
+
 def _print_merged(folder: Path, merged: MergedTables) -> int:
     """Print what the joined tables hold; returns the exit code."""
+    _draw(folder)
     print(f"{printable(folder)}: {merged.images} images, {merged.rows} rows in csa.tsv")
     if merged.failed:
         print(f"Failed: {merged.failed}, see {printable(folder / 'failed.txt')}", file=sys.stderr)
@@ -243,7 +254,8 @@ def _settings(options: BatchOptions, worklist: Worklist, model: Model, qc: str) 
         uncertainty=options.uncertainty,
         soft=options.soft,
         csa=options.csa,
-        levels=options.levels == "auto" or options.c2c3,
+        levels=options.levels == "auto" or options.c2c3 or bool(options.region),
+        region=options.region or (),
         qc=qc,
         qc_dataset=worklist.name,
         command=shlex.join([PROGRAM, *sys.argv[1:]]),

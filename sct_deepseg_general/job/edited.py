@@ -10,7 +10,7 @@ import numpy as np
 
 from sct_deepseg_general.csa.c2c3 import C2C3
 from sct_deepseg_general.csa.companions import on_grid_of
-from sct_deepseg_general.csa.measure import PER_SLICE, CsaRequest, measured
+from sct_deepseg_general.csa.measure import PER_SLICE, CsaRequest, Measured, measured
 from sct_deepseg_general.csa.table import write as write_csa
 from sct_deepseg_general.files import write_whole
 from sct_deepseg_general.image import nifti
@@ -36,6 +36,8 @@ class EditedMask:
     """The vertebral levels, where they were requested."""
     c2c3: C2C3 | None
     """The area of C2-C3, where levels were requested."""
+    measured: Measured
+    """The measures of every slice."""
     reasons: tuple[str, ...] = (REASON,)
 
 
@@ -89,7 +91,7 @@ def remeasured(
         source = str(outputs.segmentation)
         write_csa(outputs.csa, result.table, source, PRODUCER, status=EDITED)
     c2c3 = None if levels is None else c2c3_area(result, answer)
-    found = EditedMask(mean, int(with_cord.sum()), answer, c2c3)
+    found = EditedMask(mean, int(with_cord.sum()), answer, c2c3, result)
     _update_sidecar(outputs.sidecar, found)
     return found
 

@@ -191,3 +191,38 @@ def test_the_script_documents_itself_and_is_sound():
     names = ("PATH_DATA", "PATH_DATA_PROCESSED", "PATH_RESULTS", "PATH_LOG", "PATH_QC")
     assert all(f"#   {name}" in text for name in names)
     assert os.access(script, os.X_OK)
+
+
+@pytest.fixture(scope="module")
+def with_discs(tmp_path_factory):
+    """A batch of the T2w image with the discs of the dataset's derivatives, and -vert 4:5."""
+    root, folder = tmp_path_factory.mktemp("discs"), tmp_path_factory.mktemp("levels")
+    for place, name in (
+        ("sub-sct/anat", "sub-sct_T2w.nii.gz"),
+        ("derivatives/labels/sub-sct/anat", "sub-sct_T2w_label-discs.nii.gz"),
+    ):
+        (root / place).mkdir(parents=True)
+        shutil.copy(SAMPLES / place / name, root / place)
+    ended = typed("-bids", root, "-o", folder, "-vert", "C4:C5", "-offline", "-jobs", "1")
+    return folder, ended
+
+
+def test_the_interval_and_the_region_are_columns_of_the_table_of_images(with_discs):
+    folder, ended = with_discs
+    assert ended.returncode == 0, ended.stderr
+    (row,) = table(folder / "images.tsv")
+    slices = [one for one in table(folder / "csa.tsv") if one["level"] in ("4", "5")]
+    assert {one["level"] for one in slices} == {"4", "5"}
+    mean = np.mean([float(one["area"]) for one in slices])
+    assert float(row["region_area"]) == pytest.approx(mean, abs=0.01)
+    for name in ("area", "region"):
+        area = float(row["mean_area" if name == "area" else "region_area"])
+        assert float(row[f"{name}_lower"]) < area < float(row[f"{name}_upper"])
+    sidecar = json.loads(next(folder.rglob("*_mask.json")).read_text())
+    assert float(row["mean_area"]) == pytest.approx(sidecar["Area"]["Mean"], abs=0.01)
+
+
+def test_the_picture_of_the_group_is_drawn(with_discs):
+    folder, ended = with_discs
+    assert f"Picture: {folder / 'group.png'}" in ended.stdout
+    assert (folder / "group.png").read_bytes().startswith(b"\x89PNG")

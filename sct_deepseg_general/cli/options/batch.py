@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeVar
 import click
 
 from sct_deepseg_general.cli._click import PATH, flag, option
+from sct_deepseg_general.cli.options.csa import LEVELS
 from sct_deepseg_general.cli.options.segment import (
     ending,
     overwriting,
@@ -51,6 +52,7 @@ class BatchOptions:
     csa: bool
     levels: Literal["auto"] | None
     c2c3: bool
+    region: tuple[int, ...] | None
     participants: Path | None
     group: str | None
     longitudinal: bool
@@ -135,6 +137,12 @@ _OUTPUTS: tuple[Callable[[Any], Any], ...] = (
         "the dataset's derivatives/labels; adds levels and the area of C2-C3 to the tables.",
     ),
     flag("-c2c3", help="The same as -levels auto."),
+    option(
+        "-vert",
+        to="region",
+        type=LEVELS,
+        help="Levels such as 2:4 whose mean area, with its interval, is in images.tsv too.",
+    ),
     option(
         "-participants",
         type=PATH,

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FILE",
+    "LEVELS",
     "MEASURING",
     "ON_OFF",
     "MeasureOptions",
@@ -72,6 +73,10 @@ def _level_number(name: re.Match[str]) -> str:
     above, last = {"C": (0, 7), "T": (7, 12), "L": (19, 5)}[name[1]]
     number = int(name[2])
     return str(above + number) if 1 <= number <= last else name[0]
+
+
+LEVELS = _Levels()
+"""The type of a list of vertebral levels, such as 2:4."""
 
 
 class _Anchor(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic from 8.2
