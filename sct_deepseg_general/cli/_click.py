@@ -220,7 +220,7 @@ def fail(sentence: str, code: int = 2) -> NoReturn:
 
 
 def printable(text: object) -> str:
-    """A text on one line, without what in a stranger's file name could steer the terminal."""
+    """A text on one line, without characters of a file name that could control the terminal."""
     return "".join(one if one.isprintable() else "?" for one in str(text))
 
 

@@ -164,16 +164,16 @@ def follow(
         One sentence for each job that did not complete its shard.
     """
     count = len(jobs)
-    desks = [state / f"{index:04}-of-{count:04}" for index in range(1, count + 1)]
+    folders = [state / f"{index:04}-of-{count:04}" for index in range(1, count + 1)]
     absent: dict[str, int] = {}
     while True:
-        on_progress(combined([read_progress(desk / PROGRESS) for desk in desks]))
+        on_progress(combined([read_progress(folder / PROGRESS) for folder in folders]))
         running = [job.job_id for job in jobs if not job.paths.result_pickle.exists()]
         absent = missed(running, _queue() if running else set(), absent)
         if all(times >= _ABSENT for times in absent.values()):
             break
         time.sleep(pause)
-    sentences = (_failure(job, desk.name) for job, desk in zip(jobs, desks, strict=True))
+    sentences = (_failure(job, folder.name) for job, folder in zip(jobs, folders, strict=True))
     return [sentence for sentence in sentences if sentence]
 
 

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from samples import all_codes, cord_crop, cord_crop_label, dice, geometry, image, label
 
-import sct_deepseg_general
 from sct_deepseg_general.errors import DeepsegError
 from sct_deepseg_general.image import nifti
 from sct_deepseg_general.image.volume import Box, Segmentation, Volume, from_sct_letters
@@ -198,23 +197,6 @@ def test_noise_holds_no_cord(predictor: Predictor) -> None:
     data = np.random.default_rng(0).normal(0, 1, (38, 40, 38)).astype(np.float32)
     found = segment(Volume(data, cord_crop().grid), predictor)
     assert found.segmentation.data.mean() < 0.02
-
-
-def test_the_package_takes_paths_nibabel_images_arrays_and_volumes(
-    reference: pipeline.InferenceResult, predictor: Predictor, tmp_path: Path
-) -> None:
-    volume = cord_crop()
-    sct_deepseg_general.save(volume, tmp_path / "t2.nii.gz")
-    loaded = sct_deepseg_general.load(tmp_path / "t2.nii.gz")
-    forms = [
-        (str(tmp_path / "t2.nii.gz"), None),
-        (loaded, None),
-        (nib.load(tmp_path / "t2.nii.gz"), None),
-        (volume.data, volume.grid.affine),
-    ]
-    for form, affine in forms:
-        found = sct_deepseg_general.segment(form, predictor, affine=affine)
-        assert dice(found.segmentation.data, reference.segmentation.data) == 1.0
 
 
 def test_the_label_of_the_crop_is_where_the_cord_is(reference: pipeline.InferenceResult) -> None:

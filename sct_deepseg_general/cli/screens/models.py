@@ -157,5 +157,5 @@ def _text(path: Path | None) -> str | None:
 
 
 def _printable(text: str) -> str:
-    """A stranger's text without what could steer a terminal."""
+    """A text without characters that could control the terminal."""
     return "".join(one for one in text if one.isprintable() or one in "\n\t")
