@@ -147,13 +147,13 @@ def by_sct(folder: Path, name: str) -> None:
     turned = image.reoriented(from_sct_letters("RPI")).grid
     box = Box(tuple(found["start"]), tuple(found["stop"])).on_axes(turned, image.grid)
     scratch = folder / "sct"
-    scratch.mkdir(exist_ok=True)
+    (scratch / "work").mkdir(parents=True, exist_ok=True)  # SCT copies the image into it
     nib.load(folder / "neck.nii.gz").slicer[box.slices].to_filename(scratch / "crop.nii.gz")
     network, inference = sct_source.modules()
     predictor = network.create_nnunet_from_plans(str(folder / "built"), sct_source.CPU())
     predictor.allow_tqdm = False
     files, _ = inference.segment_nnunet(
-        str(scratch / "crop.nii.gz"), str(scratch), predictor, predictor.device
+        str(scratch / "crop.nii.gz"), str(scratch / "work"), predictor, predictor.device
     )
     whole = np.zeros(image.grid.shape, np.uint8)
     whole[box.slices] = np.asarray(nib.load(files[0]).dataobj) > 0

@@ -240,7 +240,7 @@ def compiled_network(
         network = core.read_model(model_file)
         network.reshape([1, *shape])
         if precision == "f32":
-            exact_norms(network)
+            exact_norms(network, ov.opset13)
         settings = {**_cpu_settings(1), "INFERENCE_PRECISION_HINT": precision}
         request = core.compile_model(network, "CPU", settings).create_infer_request()
         drop_pages(model_file.with_suffix(".bin"))

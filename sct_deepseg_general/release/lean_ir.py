@@ -53,10 +53,7 @@ def split_joins(model: Any) -> int:
 
 
 def _operations() -> Any:
-    import_openvino()
-    from openvino import opset13
-
-    return opset13
+    return import_openvino().opset13
 
 
 def _joins(model: Any) -> Iterator[tuple[Any, Any]]:
