@@ -1,5 +1,8 @@
 # The two commands of a fresh machine are `make run` and `make test`.
-PYTHON ?= python3
+# The first of these that is a Python from 3.10 to 3.13; `make run PYTHON=...` names another one.
+SUPPORTED = import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))
+PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11 python3.10; do \
+    $$name -c '$(SUPPORTED)' 2>/dev/null && echo $$name && break; done)
 PYTHONS ?= 3.10 3.11 3.12 3.13
 PROCESSES ?= 2
 BIN := .venv/bin
@@ -61,6 +64,8 @@ clean:
 	rm -rf .venv output build *.egg-info
 
 .venv/bin/python:
+	@test -n "$(PYTHON)" || { echo "No Python from 3.10 to 3.13 was found: install one, or name it \
+	with PYTHON=/path/to/python." >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 
 # What is installed is pinned with the hashes of its files, for Python 3.10 to 3.13 in one file. torch
@@ -81,6 +86,7 @@ clean:
 LOCK = uv pip compile -q --universal --python-version 3.10 --generate-hashes --no-annotate \
 	--no-header --override requirements/apart.txt pyproject.toml requirements/build.txt
 lock:
-	$(LOCK) --extra train --extra torch --extra slurm --extra norms --extra dicom --extra docs --extra test requirements/torch.txt \
+	$(LOCK) --extra train --extra torch --extra slurm --extra norms --extra dicom-out --extra int8 \
+	    --extra docs --extra test requirements/torch.txt \
 	    -o requirements/test.lock
 	$(LOCK) -c requirements/test.lock -o requirements/run.lock

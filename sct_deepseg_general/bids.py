@@ -37,7 +37,10 @@ __all__ = [
     "roots",
 ]
 
-LABEL_SUFFIXES = ("_seg-manual", "_label-SC_seg", "_label-SC_softseg", "_desc-*_seg")
+LABEL_SUFFIXES = (
+    *("_label-SC_desc-manual_seg", "_seg-manual", "_label-SC_seg", "_label-SC_softseg"),
+    "_desc-*_seg",
+)
 """What follows the image's name in a label's name, in order of preference; `*` is a wildcard."""
 
 MASK_WORDS = (

@@ -6,9 +6,11 @@ python benchmarks/speed/large_model.py run FOLDER METHOD...
 `make` builds an emulated release with nnU-Net (PlainConvUNet, features 32 to 320, patch
 64 x 192 x 160 voxels of 1 mm, random weights) and an image of a full neck, 52 x 384 x 225 voxels.
 `run` runs methods, each in a process of its own: `import`, `crop`, `whole`, `nnunet` (nnU-Net's
-own predictor on the whole image, as SCT without its crop), `nnunet-crop` (on our crop), `bf16`,
-`int8`. It prints seconds by the clock, seconds of the processor, the peak of memory, and the Dice
-of the labels with nnU-Net's on the same crop, where both were run.
+own predictor on the whole image, as SCT without its crop), `nnunet-crop` (on our crop),
+`sct-crop` (SCT's function on our crop; `SCT_SOURCE` is its source), `bf16`, `quantise`, and
+`int8`, whose network `quantise` makes. `crop` comes before the two on its crop. It prints seconds
+by the clock, seconds of the processor, the peak of memory, and the Dice of labels that should be
+equal, where both are there.
 """
 
 from __future__ import annotations
@@ -28,57 +30,22 @@ import numpy as np
 SUPPORT = Path(__file__).resolve().parents[2] / "tests" / "support"
 SHAPE = (52, 225, 384)
 """Voxels of the neck from left to right, from back to front and from feet to head."""
-FEATURES = (32, 64, 128, 256, 320, 320)
 
 
 def release() -> Any:
     """The layout of SCT's `spinalcord`, with the whole network."""
-    sys.path.insert(0, str(SUPPORT))
+    sys.path[:0] = [str(SUPPORT), str(SUPPORT.parents[1])]
     from emulated_releases import BY_TASK
 
     return BY_TASK["spinalcord"]
 
 
-def plans() -> dict[str, Any]:
-    """nnU-Net's own plan of a network of this size; its axes are z, y, x of SCT's RPI."""
-    from emulated_releases import plans as small
-
-    plan = small(release())
-    settings = plan["configurations"]["3d_fullres"]
-    settings["patch_size"] = [160, 192, 64]
-    settings["spacing"] = [1.0, 1.0, 1.0]
-    kwargs = settings["architecture"]["arch_kwargs"]
-    kwargs |= {
-        "n_stages": len(FEATURES),
-        "features_per_stage": list(FEATURES),
-        "kernel_sizes": [[3, 3, 3]] * len(FEATURES),
-        "strides": [[1, 1, 1], *[[2, 2, 2]] * 4, [2, 2, 1]],
-        "n_conv_per_stage": [2] * len(FEATURES),
-        "n_conv_per_stage_decoder": [2] * (len(FEATURES) - 1),
-    }
-    return plan
-
-
 def make(folder: Path) -> None:
     """The release as a zip, and the image."""
-    import torch
-
     chosen = release()
-    from emulated_releases import archives, dataset_json
+    from emulated_releases import archives, large_built
 
-    from sct_deepseg_general.inference.nnunet import build_network
-    from sct_deepseg_general.release.checkpoint import written_checkpoint
-
-    results = folder / "built" / chosen.results
-    (results / "fold_0").mkdir(parents=True)
-    plan, dataset = plans(), dataset_json(chosen)
-    (results / "plans.json").write_text(json.dumps(plan))
-    (results / "dataset.json").write_text(json.dumps(dataset))
-    torch.manual_seed(1)
-    network = build_network(results / "plans.json", results / "dataset.json")
-    print(f"{sum(one.numel() for one in network.parameters()) / 1e6:.1f} million weights")
-    content = written_checkpoint(network.state_dict(), "nnUNetTrainer", 0, plan, dataset)
-    (results / "fold_0" / "checkpoint_best.pth").write_bytes(content)
+    results = large_built(chosen, folder / "built")
     print(archives(chosen, results, folder)[0])
     neck(folder / "neck.nii.gz")
 
@@ -166,6 +133,33 @@ def theirs(folder: Path, name: str, *, crop: bool) -> None:
     nib.save(nib.Nifti1Image(back.data, image.grid.affine), folder / f"{name}.nii.gz")
 
 
+def by_sct(folder: Path, name: str) -> None:
+    """SCT's own function on our crop, which stands for that of its detector; from file to file."""
+    import nibabel as nib
+
+    release()
+    from benchmarks.speed import sct_source
+    from sct_deepseg_general.image import nifti
+    from sct_deepseg_general.image.volume import Box, from_sct_letters
+
+    image = nifti.load(folder / "neck.nii.gz")
+    found = json.loads((folder / "crop.json").read_text())
+    turned = image.reoriented(from_sct_letters("RPI")).grid
+    box = Box(tuple(found["start"]), tuple(found["stop"])).on_axes(turned, image.grid)
+    scratch = folder / "sct"
+    scratch.mkdir(exist_ok=True)
+    nib.load(folder / "neck.nii.gz").slicer[box.slices].to_filename(scratch / "crop.nii.gz")
+    network, inference = sct_source.modules()
+    predictor = network.create_nnunet_from_plans(str(folder / "built"), sct_source.CPU())
+    predictor.allow_tqdm = False
+    files, _ = inference.segment_nnunet(
+        str(scratch / "crop.nii.gz"), str(scratch), predictor, predictor.device
+    )
+    whole = np.zeros(image.grid.shape, np.uint8)
+    whole[box.slices] = np.asarray(nib.load(files[0]).dataobj) > 0
+    nib.save(nib.Nifti1Image(whole, image.grid.affine), folder / f"{name}.nii.gz")
+
+
 METHODS = {
     "import": convert,
     "quantise": quantise,
@@ -175,8 +169,14 @@ METHODS = {
     "int8": lambda folder: ours(folder, "int8", precision="int8"),
     "nnunet": lambda folder: theirs(folder, "nnunet", crop=False),
     "nnunet-crop": lambda folder: theirs(folder, "nnunet-crop", crop=True),
+    "sct-crop": lambda folder: by_sct(folder, "sct-crop"),
 }
-SAME = {"crop": "nnunet-crop", "bf16": "nnunet-crop", "int8": "nnunet-crop", "whole": "nnunet"}
+SAME = (
+    *((name, "nnunet-crop") for name in ("crop", "bf16", "int8", "sct-crop")),
+    ("crop", "sct-crop"),
+    ("whole", "nnunet"),
+)
+"""Labels to compare."""
 
 
 def measured(folder: Path, method: str) -> None:
@@ -197,7 +197,7 @@ def compared(folder: Path) -> None:
     """Dice of our labels with nnU-Net's, where both are there."""
     import nibabel as nib
 
-    for mine, other in SAME.items():
+    for mine, other in SAME:
         paths = [folder / f"{name}.nii.gz" for name in (mine, other)]
         if all(path.is_file() for path in paths):
             a, b = (np.asarray(nib.load(path).dataobj) > 0 for path in paths)

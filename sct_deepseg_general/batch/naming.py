@@ -19,7 +19,16 @@ from sct_deepseg_general.errors import DatasetError, OutputError
 from sct_deepseg_general.files import write_whole
 from sct_deepseg_general.job.outputs import CODE_URL, PROGRAM, Outputs, outputs_for
 
-__all__ = ["BIDS_VERSION", "DESCRIPTION", "NAMINGS", "Naming", "check_names", "describe", "places"]
+__all__ = [
+    "BIDS_VERSION",
+    "DESCRIPTION",
+    "NAMINGS",
+    "Naming",
+    "check_names",
+    "describe",
+    "describe_labels",
+    "places",
+]
 
 Naming = Literal["bids", "sct"]
 NAMINGS = ("bids", "sct")
@@ -90,6 +99,29 @@ def describe(folder: Path, worklist: Worklist, naming: Naming) -> None:
     _write_new(folder / DESCRIPTION, description)
     _write_new(folder / ".bidsignore", "".join(f"{name}\n" for name in _IGNORED))
     _write_new(folder / "README.md", _readme(worklist))
+
+
+def describe_labels(dataset: Path) -> None:
+    """Make `derivatives/labels` of a dataset, with its description if it has none.
+
+    Raises
+    ------
+    OutputError
+        The folder cannot be created or written to.
+    """
+    folder = dataset / "derivatives" / "labels"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"Cannot make {folder}: {error.strerror or error}.") from error
+    makers = [{"Name": "Manual", "Description": "Labels corrected by hand"}]
+    described = {
+        "Name": f"Labels of {dataset.absolute().name}",
+        "BIDSVersion": BIDS_VERSION,
+        "DatasetType": "derivative",
+        "GeneratedBy": makers,
+    }
+    _write_new(folder / DESCRIPTION, json.dumps(described, indent=2, ensure_ascii=False) + "\n")
 
 
 def _bids_outputs(item: Item, folder: Path) -> Outputs:

@@ -69,14 +69,14 @@ def _grid(pair: ImagePair, motion: Motion) -> Grid:
     step = float(max(1.0, min(image.spacing[2] for image in (pair.first, pair.second))))
     count = int((high - low) // step)
     start = low + (high - low - step * (count - 1)) / 2
-    along = start + step * np.arange(count)
+    along = np.asarray(start + step * np.arange(count), np.float64)
     across = [_seen(pair, motion, axis, along) for axis in (0, 1)]
     affine = np.diag([PITCH, PITCH, step, 1.0])
     affine[:3, 3] = (across[0][0], across[1][0], start)
     return Grid((across[0].size, across[1].size, count), affine)
 
 
-def _seen(pair: Pair, motion: Motion, axis: int, along: Floats) -> Floats:
+def _seen(pair: ImagePair, motion: Motion, axis: int, along: NDArray[np.floating]) -> Floats:
     """Coordinates across the cord, `PITCH` apart, that both images show in nearly all slices.
 
     What lies beyond an image would be its last voxels drawn out, which a network takes for tissue.

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from sct_deepseg_general.errors import ImageError
 from sct_deepseg_general.image.volume import Segmentation, Volume
+from sct_deepseg_general.levels.slices import HIGHEST_LEVEL, LEAST_HEIGHT, MOST_HEIGHT
 
 __all__ = [
     "Discs",
@@ -23,6 +24,8 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float64]
+LARGEST_MARK = 8.0
+"""Extent in mm of the voxels that mark one disc."""
 APART = 6.0
 """How far (mm) the same disc of two aligned images may lie apart."""
 Discs = Mapping[int, Floats]
@@ -36,16 +39,35 @@ def disc_points(labels: Volume) -> Discs:
     Raises
     ------
     ImageError
-        The file holds no label.
+        The file holds no label, labels that are larger than a disc's mark, or discs out of order.
     """
     data = np.asarray(labels.data)
     values = [int(v) for v in np.unique(data[np.isfinite(data)]) if v > 0]
     if not values:
         raise ImageError("The disc file holds no disc: give one voxel with its number for each.")
-    return {
-        value: apply_affine(labels.grid.affine, np.argwhere(data == value).mean(axis=0))
-        for value in values
-    }
+    places = {v: apply_affine(labels.grid.affine, np.argwhere(data == v)) for v in values}
+    for value, voxels in places.items():
+        extent = float(np.ptp(voxels, axis=0).max())
+        if extent > LARGEST_MARK:
+            raise ImageError(
+                f"Label {value} of the disc file spans {extent:.0f} mm: mark each disc with one "
+                "voxel. A map of levels or of whole discs is no disc file."
+            )
+    points = {value: voxels.mean(axis=0) for value, voxels in places.items()}
+    _check_order(points)
+    return points
+
+
+def _check_order(points: Discs) -> None:
+    """Discs of higher numbers must lie lower, as far apart as vertebrae are high."""
+    numbers = sorted(n for n in points if n <= HIGHEST_LEVEL)
+    for upper, lower in itertools.pairwise(numbers):
+        height = float(np.linalg.norm(points[upper] - points[lower])) / (lower - upper)
+        if points[upper][2] <= points[lower][2] or not LEAST_HEIGHT <= height <= MOST_HEIGHT:
+            raise ImageError(
+                f"The discs {upper} and {lower} cannot both be right: disc {lower} must lie "
+                f"{LEAST_HEIGHT:g} to {MOST_HEIGHT:g} mm below for each level. Check their labels."
+            )
 
 
 def found_discs(image: Volume, mask: Segmentation) -> Discs:

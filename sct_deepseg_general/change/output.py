@@ -11,11 +11,21 @@ from pathlib import Path
 from typing import Any
 
 from sct_deepseg_general import __version__
-from sct_deepseg_general.change.measure import Change, Comparison
+from sct_deepseg_general.change.measure import Change, Comparison, Scan, compared
 from sct_deepseg_general.change.repeat import LEVEL, Repeatability, per_year
 from sct_deepseg_general.files import write_whole
+from sct_deepseg_general.inference.predictor import Predictor
 
-__all__ = ["COLUMNS", "Visits", "as_record", "rows", "save_plot", "write_csv", "write_json"]
+__all__ = [
+    "COLUMNS",
+    "Visits",
+    "as_record",
+    "compared_visits",
+    "rows",
+    "save_plot",
+    "write_csv",
+    "write_json",
+]
 
 COLUMNS = (
     "baseline", "followup", "level", "length_mm", "baseline_mm2", "followup_mm2", "change_mm2",
@@ -33,15 +43,30 @@ class Visits:
     followup: Path
     years: float | None
     """Years from baseline to follow-up; None where the dates are not known."""
-    found: Comparison
+    comparison: Comparison
     repeat: Repeatability | None
     """The model's repeat error; None where it was not measured: no interval then."""
     model: str
 
 
+def compared_visits(
+    first: tuple[Path, Scan], second: tuple[Path, Scan], years: float | None, predictor: Predictor
+) -> Visits:
+    """Compare a baseline with a follow-up, each with the name it has in tables, `years` apart.
+
+    Raises
+    ------
+    ImageError
+        As `measure.compared`.
+    """
+    comparison = compared(first[1], second[1], predictor)
+    repeat = Repeatability.from_record(predictor.model.change)
+    return Visits(first[0], second[0], years, comparison, repeat, predictor.model.key)
+
+
 def rows(visits: Visits) -> list[dict[str, Any]]:
     """A row for C2-C3, for each level, and for all that both images share."""
-    return [_row(visits, change) for change in visits.found.changes]
+    return [_row(visits, change) for change in visits.comparison.changes]
 
 
 def write_csv(path: Path, comparisons: Sequence[Visits]) -> None:
@@ -67,7 +92,7 @@ def as_record(visits: Visits) -> dict[str, Any]:
         "Baseline": visits.baseline.name,
         "FollowUp": visits.followup.name,
         "Years": None if visits.years is None else round(visits.years, 3),
-        "Correlation": round(visits.found.likeness, 4),
+        "Correlation": round(visits.comparison.likeness, 4),
         "Model": visits.model,
         "Version": __version__,
         "IntervalLevel": LEVEL if visits.repeat else None,
@@ -102,7 +127,7 @@ def save_plot(path: Path, visits: Visits) -> None:
     """
     from matplotlib.figure import Figure
 
-    slices = visits.found.slices
+    slices = visits.comparison.slices
     drawn = Figure(figsize=(8.0, 4.6), layout="constrained", facecolor="white")
     above, below = drawn.subplots(2, 1, sharex=True, height_ratios=(2, 1))
     above.plot(slices.position, slices.first, color=GREY, lw=1.6, label=visits.baseline.name)

@@ -10,26 +10,33 @@ from collections.abc import Sequence
 from functools import partial
 from types import FrameType
 
-__all__ = ["SUBCOMMANDS", "TASK", "main", "understood"]
+__all__ = ["SUBCOMMANDS", "TASK", "main", "module_of", "understood"]
 
 SUBCOMMANDS = {
     "segment": "segment images (the command without a name)",
     "csa": "measure any mask: area and shape per slice and level",
     "qc": "add a mask to a QC page, or compare two",
+    "correct": "correct a mask by hand, and measure what was changed",
     "models": "list, fetch, verify, release and compare models",
     "dataset": "make nnU-Net datasets from BIDS datasets",
     "recipe": "write a recipe for your own datasets, and check it",
     "train": "train a model from a recipe",
-    "batch": "a whole BIDS dataset, or a list; resumable, on one machine or a cluster",
+    "batch": "a BIDS dataset or a list, resumable, on one machine or a cluster",
     "evaluate": "compare models with reference masks",
     "change": "how much the area changed between two images of a person",
     "norms": "area and diameters of healthy people, by age and sex",
     "compare": "one general against N specific models, whole study",
     "info": "versions, models and devices of this installation",
+    "completion": "the script that completes words in bash, zsh or fish",
     "methods": "text and references for a paper's methods, from the sidecars",
 }
 
-_PLACES = {"info": "about.info", "methods": "about.methods"}
+_PLACES = {
+    "correct": "correction.correct",
+    "completion": "about.completion",
+    "info": "about.info",
+    "methods": "about.methods",
+}
 """The modules of commands that lie in a folder of their own."""
 
 
@@ -48,10 +55,15 @@ def main() -> None:
     if name not in SUBCOMMANDS:
         _click.fail(f"There is no subcommand '{name}': {', '.join(SUBCOMMANDS)}.")
     try:
-        module = importlib.import_module(f"sct_deepseg_general.cli.{_PLACES.get(name, name)}")
+        module = importlib.import_module(module_of(name))
     except ModuleNotFoundError as error:
         _click.fail(f"'{name}' needs {error.name}, which is not installed.", code=1)
     _click.run(module.command, name, words)
+
+
+def module_of(name: str) -> str:
+    """The full name of the module of a subcommand."""
+    return f"sct_deepseg_general.cli.{_PLACES.get(name, name)}"
 
 
 def understood(words: Sequence[str]) -> tuple[str, list[str]]:

@@ -53,6 +53,8 @@ def option(name: str, *further: str, **settings: Any) -> Callable[[_F], _F]:
     parameter = settings.pop("to", name.lstrip("-").replace("-", "_"))
     settings.setdefault("show_default", True)
     kind = settings.get("type")
+    if isinstance(kind, click.FloatRange):
+        settings.setdefault("metavar", "NUMBER")
     if isinstance(kind, click.IntRange) and kind.max is not None and kind.max <= 2:
         settings.setdefault("metavar", "|".join(map(str, range((kind.min or 0), kind.max + 1))))
     return click.option(name, *further, parameter, **settings)
@@ -161,9 +163,7 @@ class SctCommand(click.Command):
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The epilog as it is written: examples keep their lines."""
-        if self.epilog:
-            formatter.write_paragraph()
-            formatter.write(self.epilog.rstrip() + "\n")
+        _write_epilog(self.epilog, formatter)
 
 
 class SctGroup(click.Group):
@@ -174,6 +174,16 @@ class SctGroup(click.Group):
     def __init__(self, *args: Any, **settings: Any) -> None:
         settings.setdefault("context_settings", SETTINGS)
         super().__init__(*args, **settings)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The epilog as it is written: examples keep their lines."""
+        _write_epilog(self.epilog, formatter)
+
+
+def _write_epilog(epilog: str | None, formatter: click.HelpFormatter) -> None:
+    if epilog:
+        formatter.write_paragraph()
+        formatter.write(epilog.rstrip() + "\n")
 
 
 def run(command: click.Command, name: str, words: Sequence[str]) -> NoReturn:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,11 @@ Examples:
 
 class _BatchCommand(SctCommand):
     """`batch`, with `batch merge` as a command of its own."""
+
+    @property
+    def commands(self) -> dict[str, click.Command]:
+        """The subcommands, for the completion of a shell."""
+        return {"merge": _merge}
 
     def main(self, args: Any = None, **settings: Any) -> Any:  # type: ignore[override]
         words = list(args or [])
@@ -92,6 +98,8 @@ def command(options: BatchOptions) -> int:
     """
     from sct_deepseg_general.cli.screens.cohort import cohort_asked
 
+    if options.as_json:
+        options = replace(options, verbose=0)
     cohort = cohort_asked(options)
     plan = _plan(options)
     if options.dry_run:
@@ -129,13 +137,24 @@ def _run(plan: BatchPlan, options: BatchOptions, cohort: Cohort | None) -> int:
     finally:
         screen.clear()
     print_summary(summary, plan.tables[0], plan.settings.qc, options.verbose)
+    if options.as_json:
+        _print_lines(plan.tables[0])
+    if plan.part.whole:  # the people of several parts: when their tables are joined
+        after_batch(plan, options, cohort, plan.folder)
     if options.per_participant and options.verbose:
         place = shlex.quote(printable(plan.folder))
         print(f"'{PROGRAM} batch merge -o {place}' joins the tables of all participants.")
-    if plan.part.whole:  # the people of several parts: when their tables are joined
-        after_batch(plan, options, cohort, plan.folder)
     incomplete = any(one.missing for one in plan.worklist.left_out)
     return int(bool(summary.failed) or incomplete or (options.strict and summary.fail > 0))
+
+
+def _print_lines(folder: Path) -> None:
+    """The rows of images.tsv as lines of JSON."""
+    from sct_deepseg_general.batch.summary import IMAGES
+    from sct_deepseg_general.provenance.line import as_line, table_records
+
+    for record in table_records(folder / IMAGES, "images-1"):
+        print(as_line(record))
 
 
 def _print_decisions(plan: BatchPlan) -> int:

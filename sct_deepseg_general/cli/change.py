@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -56,6 +55,7 @@ class ChangeOptions:
     model: str | None
     overwrite: bool
     offline: bool
+    as_json: bool
     verbose: int
 
     @property
@@ -86,10 +86,13 @@ class ChangeOptions:
 @option("-m", to="model", help="Model: id, id@version or folder.")
 @flag("-overwrite", help="Replace existing outputs.")
 @flag("-offline", help="Never use the network.")
+@flag("-json", "--json", to="as_json", help="Print one line of JSON for each follow-up only.")
 @verbosity("a few lines", "details")
 @takes(ChangeOptions)
 def command(options: ChangeOptions) -> int:
     """Measure the change of the cord's area between images of one person."""
+    from sct_deepseg_general.change.output import compared_visits
+
     baseline, followups = options.baseline, options.followups
     _check(options)
     scans = [_scan(baseline, options.discfile1)]
@@ -98,19 +101,33 @@ def command(options: ChangeOptions) -> int:
     years = _years(options.dates or [day for _, day in scans])
     predictor = _predictor(options)
     found = [
-        _compared((baseline, scans[0][0]), (followup, scan), apart, predictor)
+        compared_visits((baseline, scans[0][0]), (followup, scan), apart, predictor)
         for followup, (scan, _), apart in zip(followups, scans[1:], years, strict=True)
     ]
     _write(found, options)
-    if options.verbose:
+    if options.as_json:
         for one in found:
-            _tell(one)
+            print(_line(one, options))
+    elif options.verbose:
+        for one in found:
+            _print_result(one)
         print(options.table)
     return 0
 
 
+def _line(one: Visits, options: ChangeOptions) -> str:
+    """One comparison as a line of JSON."""
+    from sct_deepseg_general.change.output import as_record
+    from sct_deepseg_general.provenance.line import as_line
+
+    files = {"Table": options.table, "Record": options.table.with_suffix(".json")}
+    files |= {"Plot": options.plot} if options.plot else {}
+    written = {what: str(path) for what, path in files.items()}
+    return as_line({"Schema": "change-1", **as_record(one), "Files": written})
+
+
 def _check(options: ChangeOptions) -> None:
-    from sct_deepseg_general.job.outputs import check_writable
+    from sct_deepseg_general.job.outputs import check_no_image, check_writable
 
     followups, path = len(options.followups), options.table
     if options.discfiles and len(options.discfiles) != followups:
@@ -121,6 +138,7 @@ def _check(options: ChangeOptions) -> None:
     if options.dates and len(options.dates) != followups + 1:
         raise click.UsageError("-dates needs one date for the baseline and one for each follow-up.")
     plots = (options.plot,) if options.plot else ()
+    check_no_image((path, *plots))
     check_writable((path, path.with_suffix(".json"), *plots), overwrite=options.overwrite)
 
 
@@ -145,33 +163,16 @@ def _scan(path: Path, discs: Path | None) -> tuple[Scan, str | None]:
     """An image with its discs, and the day that a DICOM header says."""
     from sct_deepseg_general.change.levels import disc_points
     from sct_deepseg_general.change.measure import Scan
+    from sct_deepseg_general.cli.requests.dicom import dated_image
     from sct_deepseg_general.image import nifti
+    from sct_deepseg_general.image.companion import check_points
 
-    points = disc_points(nifti.load_labels(discs)) if discs else {}
-    if not os.path.isdir(path):  # noqa: PTH112 - false for a circular link
-        return Scan(nifti.load(path), points), None
-    from sct_deepseg_general.dicom.convert import converted
-    from sct_deepseg_general.dicom.series import chosen, series_in
-
-    one = chosen(series_in(path), None)
-    with TemporaryDirectory() as scratch:
-        image = nifti.load(converted(one, Path(scratch) / "image.nii.gz"))
-    return Scan(image, points), one.day.isoformat() if one.day else None
-
-
-def _compared(
-    first: tuple[Path, Scan],
-    second: tuple[Path, Scan],
-    years: float | None,
-    predictor: Predictor,
-) -> Visits:
-    from sct_deepseg_general.change.measure import compared
-    from sct_deepseg_general.change.output import Visits
-    from sct_deepseg_general.change.repeat import Repeatability
-
-    found = compared(first[1], second[1], predictor)
-    repeat = Repeatability.from_record(predictor.model.change)
-    return Visits(first[0], second[0], years, found, repeat, predictor.model.key)
+    labels = nifti.load_labels(discs) if discs else None
+    points = disc_points(labels) if labels else {}
+    image, day = dated_image(path)
+    if labels is not None and (told := check_points(labels, image, str(discs), str(path))):
+        print(f"Warning: {printable(told)}", file=sys.stderr)
+    return Scan(image, points), day.isoformat() if day else None
 
 
 def _write(found: list[Visits], options: ChangeOptions) -> None:
@@ -184,12 +185,12 @@ def _write(found: list[Visits], options: ChangeOptions) -> None:
         save_plot(options.plot, found[0])
     if options.halfway:
         options.halfway.mkdir(parents=True, exist_ok=True)
-        between = found[0].found.halfway
+        between = found[0].comparison.halfway
         for image, name in ((between.first, "first"), (between.second, "second")):
             nifti.save(image, options.halfway / f"{name}.nii.gz")
 
 
-def _tell(one: Visits) -> None:
+def _print_result(one: Visits) -> None:
     from sct_deepseg_general.change.output import rows
 
     print(f"{printable(one.baseline)} to {printable(one.followup)}:")

@@ -76,7 +76,7 @@ class CsaOptions:
     verbose: int
 
     @property
-    def told(self) -> bool:
+    def prints(self) -> bool:
         """Whether sentences are printed on standard output."""
         return self.verbose > 0 and not self.as_json
 
@@ -107,7 +107,7 @@ class _Command(SctCommand):
 )
 @option("-soft", type=FILE, help="Probability map: adds the soft area.")
 @among_norms
-@option("-m", to="model", help="Model that made the mask, for -age.  [default: by its sidecar]")
+@option("-m", to="model", help="Model that made the mask, for -age.  [default: from its sidecar]")
 @option("-append", default=0, type=ON_OFF, help="Add the rows to an existing file.")
 @option("-plot", type=FILE, help="Also draw the area along the cord (PNG).")
 @option(
@@ -168,7 +168,7 @@ def command(given: CsaOptions) -> int:
         files = {"Table": path, "Status": status_path(path), "Plot": given.plot, "QC": page}
         print(_line(mask, (table, status), c2c3, files))
     elif given.verbose:
-        _tell(table, status, path, given)
+        _print_result(table, status, path, given)
     return 0
 
 
@@ -211,7 +211,7 @@ def _show(given: CsaOptions) -> Path:
     )
     entry, _ = entry_of(files, names)
     page = add_entry(own_folder(given.qc), entry)
-    if given.told:
+    if given.prints:
         print(f"QC page: {printable(page)}")
     return page
 
@@ -230,7 +230,7 @@ def _status(mask: Path, segmentation: Volume, request: CsaRequest, given: CsaOpt
 
     quality = assess_mask(segmentation, measure(segmentation), request.image)
     edited = describe_edited(mask)
-    if edited and given.told:
+    if edited and given.prints:
         print(f"{printable(mask)} was edited: its sidecar now holds the area of the edited mask.")
     status = edited if edited and quality.status == "ok" else quality.status
     return MaskStatus(status, (*(["the mask was edited"] if edited else []), *quality.reasons))
@@ -244,7 +244,7 @@ def _check(path: Path, given: CsaOptions) -> None:
     """Refuse at once what cannot be meant, or would fail or lose something at the end."""
     from sct_deepseg_general.files import clear_abandoned
     from sct_deepseg_general.job.mask_table import status_path
-    from sct_deepseg_general.job.outputs import check_writable
+    from sct_deepseg_general.job.outputs import check_no_image, check_writable
 
     check_measures(given.measures, image=bool(given.anat))
     if given.qc and not (given.qc_image or given.anat):
@@ -257,6 +257,7 @@ def _check(path: Path, given: CsaOptions) -> None:
         if value and given.backend == "sct":
             raise click.UsageError(f"-{name} needs -backend native.")
     outputs = (path, status_path(path))
+    check_no_image((path, *((given.plot,) if given.plot else ())))
     check_writable(outputs, overwrite=given.overwrite or given.append)
     if given.plot:
         check_writable((given.plot,), overwrite=given.overwrite)
@@ -269,18 +270,19 @@ def _native(
     """The table, and the area of C2-C3 where it was asked for."""
     from sct_deepseg_general.csa.c2c3 import c2c3_of
     from sct_deepseg_general.csa.measure import measured
+    from sct_deepseg_general.job.correction import with_kept_interval
 
     wanted = level_request(given.measures, also=_among(given))
     answer = None
     if wanted is not None and request.image is not None:
         request, answer = _with_levels(segmentation, request, wanted)
-    found = measured(segmentation, request)
+    found = with_kept_interval(measured(segmentation, request), mask, segmentation, request)
     norms = _among_norms(found, mask, given)
     if given.plot:
         _draw(found, mask, given.plot, norms)
     if given.verbose:
         _warn(found, request, mask)
-    if given.told:
+    if given.prints:
         print(*norm_lines(norms) if norms else (), sep="\n", end="\n" if norms else "")
     c2c3 = c2c3_of(found) if given.measures.c2c3 else None
     if c2c3 is not None and not given.as_json:
@@ -380,12 +382,12 @@ def _listed(numbers: Any) -> str:
     return number_list(numbers)
 
 
-def _tell(table: Table, status: MaskStatus, path: Path, given: CsaOptions) -> None:
+def _print_result(table: Table, status: MaskStatus, path: Path, given: CsaOptions) -> None:
     for row in table.rows if len(table.rows) <= 20 else ():
         area = row.values[0]
         if area is not None:
             print(f"{row.name}: {area:.2f} mm²")
-    for reason in status.reasons if status.status != "ok" else ():
+    for reason in status.reasons:
         print(f"{status.status}: {printable(reason)}")
     print(path)
     if given.plot:

@@ -23,7 +23,7 @@ Examples:
   {PROGRAM} dataset -bids a/ b/ -unseen c/ -suffix _seg-manual -contrast T2w -o nnunet/
   {PROGRAM} dataset -recipe recipe.json -data datasets/ -o nnunet/
 
-The datasets are only read. Run again, it converts what is new or has changed.
+The datasets are only read. If run again, the command converts what is new or has changed.
 """
 
 
@@ -55,10 +55,12 @@ class DatasetOptions:
 @option("-bids", type=PATH, multiple=True, help="BIDS datasets to train on.")
 @option("-unseen", type=PATH, multiple=True, help="BIDS datasets only to test on.")
 @option("-recipe", type=PATH, help="Recipe (JSON) in place of -bids.")
-@option("-data", type=PATH, multiple=True, help="Where the recipe's datasets lie.")
+@option("-data", type=PATH, multiple=True, help="Folders that contain the recipe's datasets.")
 @option("-o", to="output", type=PATH, required=True, help="Folder to write to.")
 @option("-contrast", multiple=True, help="Contrasts to take (T2w, MTon, bold).  [default: all]")
-@option("-suffix", multiple=True, help="Label suffixes, best first (_seg-manual).")
+@option(
+    "-suffix", multiple=True, help="Endings of the labels (_seg-manual), in order of preference."
+)
 @option("-derivatives", default="labels", help="Folder of the labels below derivatives/.")
 @option("-datatype", multiple=True, help="anat, func or dwi.  [default: all]")
 @option("-session", multiple=True, help="Sessions to take.  [default: all]")
@@ -83,7 +85,7 @@ class DatasetOptions:
 )
 @takes(DatasetOptions)
 def command(options: DatasetOptions) -> int:
-    """Make one nnU-Net dataset of N BIDS datasets, and one of each, from one split by person."""
+    """Convert BIDS datasets to nnU-Net: one dataset of all, and one of each, split by person."""
     from sct_deepseg_general.datasets import recipe as recipes
     from sct_deepseg_general.datasets.build import build
     from sct_deepseg_general.job.outputs import check_folder

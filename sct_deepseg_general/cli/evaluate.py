@@ -44,6 +44,7 @@ class EvaluateOptions:
     device: str
     offline: bool
     overwrite: bool
+    as_json: bool
 
     @property
     def model_names(self) -> tuple[str, ...]:
@@ -65,31 +66,35 @@ class EvaluateOptions:
     "-masks",
     type=PATH,
     multiple=True,
-    help="Folders of existing masks, IMAGE_seg.nii.gz or the like, in place of models.",
+    help="Folders of existing masks (IMAGE_seg.nii.gz) to evaluate instead of models.",
 )
 @option("-o", to="output", type=PATH, help="Table to write (.csv).")
 @option("-contrast", multiple=True, help="Contrasts to take.  [default: all]")
-@option("-suffix", multiple=True, help="Label suffixes, best first.")
+@option("-suffix", multiple=True, help="Endings of the labels, in order of preference.")
 @option("-derivatives", default="labels", help="Folder of the labels below derivatives/.")
 @option("-exclude", multiple=True, help="Patterns of image names to leave out.")
-@flag("-skip-seen", help="Leave out cases that a model was trained on, in place of refusing.")
+@flag(
+    "-skip-seen", help="Leave out images that a model was trained on. Without it they are an error."
+)
 @option("-engine", default="auto", help="auto, openvino, torch or nnunet.")
 @option("-device", default="auto", help="auto, cpu, cuda, cuda:N or mps.")
 @flag("-offline", help="Never use the network.")
 @flag("-overwrite", help="Replace an existing table.")
+@flag("-json", "--json", to="as_json", help="Print one line of JSON for each mask only.")
 @takes(EvaluateOptions)
 def command(options: EvaluateOptions) -> int:
     """Measure how well models or masks agree with reference masks.
 
-    Overlap, distances (mm), volume and CSA of every image, then mean ± SD over people by
-    contrast. Empty and failed cases count. The exit code is 1 if the content of an image or a mask
-    is not on this machine.
+    Prints overlap, distances (mm), volume and area of every image, and the mean ± SD over people
+    for each contrast. Empty and failed results are included. The exit code is 1 if the content of
+    an image or a mask is not on this machine.
     """
     from sct_deepseg_general.evaluation import tables
     from sct_deepseg_general.evaluation.evaluate import evaluate_models, test_cases
-    from sct_deepseg_general.job.outputs import check_writable
+    from sct_deepseg_general.job.outputs import check_no_image, check_writable
 
     if options.output is not None:
+        check_no_image((options.output,))
         check_writable((options.output,), overwrite=options.overwrite)
     indexes = _indexes(options)
     cases = test_cases(indexes)
@@ -102,11 +107,16 @@ def command(options: EvaluateOptions) -> int:
                 candidates, cases, progress=lambda done, total: bar.update(done - bar.pos)
             )
         )
-    print(tables.text(rows))
-    _print_bias(rows)
+    if options.as_json:
+        from sct_deepseg_general.provenance.line import as_line, evaluation_record
+
+        print(*(as_line(evaluation_record(row)) for row in rows), sep="\n")
+    else:
+        print(tables.text(rows))
+        _print_bias(rows)
     if options.output is not None:
         tables.write_csv(rows, options.output)
-        print(options.output)
+        print(options.output, file=sys.stderr if options.as_json else sys.stdout)
     return int(any(one.incomplete for one in indexes))
 
 

@@ -39,9 +39,10 @@ Examples:
   {PROGRAM} models fetch -from sc-general-0.2.0.zip
   {PROGRAM} models diff -m sc-general@0.1.0 sc-general@0.2.0 -bids dataset/ -o drift/
 
-Models lie in a folder of the user's cache, or where SCT_DEEPSEG_GENERAL_MODELS says (several
-folders as in PATH; the first that can be written to is fetched into).
-SCT_DEEPSEG_GENERAL_OFFLINE=1 forbids the network.
+Models are installed in the user's cache folder, or in the folder that the environment variable
+SCT_DEEPSEG_GENERAL_MODELS names. It may name several, separated as in PATH: models are read from
+all and installed in the first that can be written to. SCT_DEEPSEG_GENERAL_OFFLINE=1 forbids all
+use of the network.
 """
 
 
@@ -100,7 +101,7 @@ _ONE = option("-m", to="name", required=True, help="Model: id (its newest versio
 _OFFLINE = flag("-offline", help="Never use the network.")
 
 
-@command.command("list", help="Models in the package, on this machine, and available for download.")
+@command.command("list", help="List the models embedded, installed and available.")
 @_JSON
 def list_models(as_json: bool) -> None:
     from sct_deepseg_general.levels.record import embedded_status
@@ -109,7 +110,7 @@ def list_models(as_json: bool) -> None:
     print_statuses(lines, as_json=as_json)
 
 
-@command.command(help="What a model is for: its record and its card.")
+@command.command(help="Show the record and the card of a model.")
 @_NAME
 @_JSON
 def info(name: str | None, as_json: bool) -> None:
@@ -164,7 +165,7 @@ def fetch(
         print_imported(model, as_json=as_json)
 
 
-@command.command(help="Hash every byte of the models on this machine again.")
+@command.command(help="Check the installed models against their checksums.")
 @_NAME
 @_JSON
 def verify(name: str | None, as_json: bool) -> int:
@@ -176,7 +177,7 @@ def verify(name: str | None, as_json: bool) -> int:
     return 0 if all(line.check == "verified" for line in lines) else 1
 
 
-@command.command(help="Take an installed model off the disk.")
+@command.command(help="Remove an installed model.")
 @_ONE
 @_JSON
 def remove(name: str, as_json: bool) -> None:
@@ -184,7 +185,7 @@ def remove(name: str, as_json: bool) -> None:
     print(json.dumps({"removed": str(folder)}) if as_json else f"Removed {folder}")
 
 
-@command.command("path", help="The folder of a model on this machine.")
+@command.command("path", help="Print the folder of an installed model.")
 @_NAME
 @_JSON
 def path_of(name: str | None, as_json: bool) -> None:
@@ -194,14 +195,14 @@ def path_of(name: str | None, as_json: bool) -> None:
     print(json.dumps(place_of(model)) if as_json else model.folder)
 
 
-@command.command("import", help="Convert nnU-Net results, such as SCT's releases, to a model.")
+@command.command("import", help="Convert nnU-Net results (such as SCT's) to a model.")
 @option(
     "-i",
     to="sources",
     type=PATH,
     multiple=True,
     required=True,
-    help="Results folder, or zip of it; or one for each fold.",
+    help="Results folder or its zip archive, or one for each fold.",
 )
 @option("-id", to="key", required=True, help="Name of the model: id@version.")
 @option("-o", to="output", type=PATH, required=True, help="New folder for the model.")
@@ -225,7 +226,7 @@ def import_model(given: ImportFlags) -> int:
     return 0
 
 
-@command.command(help="Add the entries in a file to your own index of models.")
+@command.command(help="Add entries to your own index of models.")
 @option("-i", to="file", type=PATH, required=True, help="Index, or entry as 'release' writes it.")
 @_JSON
 def add(file: Path, as_json: bool) -> None:
@@ -235,7 +236,7 @@ def add(file: Path, as_json: bool) -> None:
     print(json.dumps({"added": names}) if as_json else f"Added {', '.join(names)}")
 
 
-@command.command(help="Add int8 networks to an imported model: faster, nearly the same labels.")
+@command.command(help="Add faster int8 networks to an imported model.")
 @_ONE
 @option(
     "-i",
@@ -258,14 +259,16 @@ def quantise(name: str, images: tuple[Path, ...], as_json: bool) -> None:
     print_pairs(shown, as_json=as_json)
 
 
-@command.command(help="Pack a trained model as a release: bundle, SCT's layout, index entry.")
+@command.command(help="Pack a trained model as a release.")
 @option("-from", to="trained", type=PATH, required=True, help="Model folder with evaluation.csv.")
 @option("-id", to="key", required=True, help="Name of the release: id@version.")
 @option("-o", to="output", type=PATH, required=True, help="New folder for the release.")
-@option("-replaces", to="previous", help="Model it is compared with.  [default: newest of the id]")
-@option("-url", to="urls", multiple=True, help="Where the bundle will lie (mirrors in order).")
-@option("-accept", help="Why a release that is worse than the previous one is right.")
-@flag("-embed", help="Also put it into the package in place of the one of its id, and pin it.")
+@option("-replaces", to="previous", help="Model that it replaces.  [default: the newest of the id]")
+@option(
+    "-url", to="urls", multiple=True, help="Address of the bundle; several are tried in this order."
+)
+@option("-accept", help="Reason to release a model that is worse than the previous one.")
+@flag("-embed", help="Also embed it in the package, in place of the model of the same id.")
 @_JSON
 @takes(ReleaseFlags)
 def release(given: ReleaseFlags) -> int:
@@ -290,7 +293,7 @@ def release(given: ReleaseFlags) -> int:
     return 0
 
 
-@command.command("pin", help="Write the embedded models' hashes into the package's index.")
+@command.command("pin", help="Write the embedded models' checksums into the index.")
 @_JSON
 def pin_models(as_json: bool) -> None:
     from sct_deepseg_general.zoo.pin import pin
@@ -303,8 +306,14 @@ def pin_models(as_json: bool) -> None:
         print(f"{package}: {', '.join(changed) or 'nothing'} changed.")
 
 
-@command.command(help="Drift between two versions on the same images: Dice, CSA, scale factor.")
-@option("-m", to="names", multiple=True, required=True, help="Two models: the first is the base.")
+@command.command(help="Compare two models on the same images: Dice and areas.")
+@option(
+    "-m",
+    to="names",
+    multiple=True,
+    required=True,
+    help="Two models; the second is compared with the first.",
+)
 @option("-bids", type=PATH, multiple=True, required=True, help="BIDS datasets.")
 @option("-o", to="output", type=PATH, help="New folder for the table and the plot.")
 @option("-contrast", multiple=True, help="Contrasts to take.  [default: all]")

@@ -31,7 +31,10 @@ from sct_deepseg_general.cli.options.segment import (
 from sct_deepseg_general.errors import DeepsegError
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from sct_deepseg_general.change.output import Visits
+    from sct_deepseg_general.dicom.series import Series
     from sct_deepseg_general.inference.predictor import Predictor
     from sct_deepseg_general.job.job import Done, Job, Request
 
@@ -102,7 +105,22 @@ class _Command(FirstScreenCommand):
 @option(
     "-earlier",
     type=click.Path(path_type=Path),
-    help="Earlier image of the same person and contrast: the report shows the change.",
+    help="Earlier image, or DICOM folder, of the same person and contrast: the report shows the "
+    "change.",
+)
+@option(
+    "-dicom-seg",
+    type=click.Path(path_type=Path),
+    help="Also write the mask as a DICOM segmentation (.dcm, DICOM folder as input).",
+)
+@option(
+    "-dicom-sr",
+    type=click.Path(path_type=Path),
+    help="Also write the areas as a DICOM structured report (.dcm, DICOM folder as input).",
+)
+@flag(
+    "-keep-dates",
+    help="Write age, sex and date of a DICOM header to the outputs, and the name to DICOM ones.",
 )
 @option("-qc", type=click.Path(path_type=Path), help="Folder of the QC page to add to.")
 @option("-qc-dataset", help="Dataset name on the QC page.")
@@ -136,26 +154,29 @@ def command(given: SegmentOptions) -> int:
     Writes T2_seg.nii.gz, T2_seg.json and T2_seg_csa.csv beside T2.nii.gz.
     """
     from sct_deepseg_general.cli.requests import segment as requests
-    from sct_deepseg_general.job.outputs import check_writable
+    from sct_deepseg_general.job.outputs import check_no_image, check_writable
 
     if given.install:
         return _installed(given)
     if not given.images:
         raise click.UsageError("There is no image: give one, or several, with -i.")
-    images, person = requests.images_and_person(given)
-    request = requests.request_of(images, given, person)
+    images, series = requests.images_and_series(given)
+    request = requests.request_of(images, given, series)
     chosen = requests.model_of(given)
     jobs = requests.jobs_of(images, request, chosen, given)
     if given.plot:
+        check_no_image((given.plot,))
         check_writable((given.plot,), overwrite=bool(given.overwrite))
     requests.check_reports(images, given)
     predictor = requests.predictor_of(chosen, given)
-    done, failed = _all(jobs, predictor, request, given)
+    done, failed = _all(jobs, predictor, request, given, series)
     if done:
         from sct_deepseg_general.cli.requests.settings import settings_path, write_settings
 
         settings = settings_path(done[0].job.outputs.segmentation)
         write_settings(click.get_current_context(), chosen.key, settings)
+        if given.verbose and not given.as_json and not given.measures.c2c3:
+            print(f"Settings, to repeat the run with -config: {printable(settings)}")
     if failed and len(jobs) > 1:
         names = ", ".join(printable(job.image) for job in failed)
         print(f"{len(failed)} of {len(jobs)} images failed: {names}", file=sys.stderr)
@@ -174,13 +195,19 @@ def _installed(given: SegmentOptions) -> int:
 
 
 def _all(
-    jobs: list[Job], predictor: Predictor, request: Request, given: SegmentOptions
+    jobs: list[Job],
+    predictor: Predictor,
+    request: Request,
+    given: SegmentOptions,
+    series: Series | None,
 ) -> tuple[list[Done], list[Job]]:
-    """The results of all images, and the jobs that failed, each of which was told."""
+    """The results of all images, and the jobs that failed, each of which was told; `series` is the
+    DICOM series that the image was converted from.
+    """
     done, failed = [], []
     for job in jobs:
         try:
-            done.append(_one(job, predictor, request, given))
+            done.append(_one(job, predictor, request, given, series))
         except DeepsegError as error:
             failed.append(job)
             print(f"Error: {printable(error)}", file=sys.stderr)
@@ -197,7 +224,14 @@ def _failed(done: Done) -> bool:
     return withheld or done.quality.status == "fail"
 
 
-def _one(job: Job, predictor: Predictor, request: Request, given: SegmentOptions) -> Done:
+def _one(
+    job: Job,
+    predictor: Predictor,
+    request: Request,
+    given: SegmentOptions,
+    series: Series | None = None,
+) -> Done:
+    from sct_deepseg_general.cli.requests.dicom import write_objects
     from sct_deepseg_general.cli.screens.segment import (
         print_line,
         print_result,
@@ -211,7 +245,8 @@ def _one(job: Job, predictor: Predictor, request: Request, given: SegmentOptions
     if given.plot:
         _draw(done, given.plot)
     if given.reports:
-        _report(done, predictor, given)
+        _report(done, predictor, given, series)
+    write_objects(done, series, predictor.model.key, given)
     print_warnings(done)
     if given.as_json:
         print_line(done, predictor, request)
@@ -223,29 +258,33 @@ def _one(job: Job, predictor: Predictor, request: Request, given: SegmentOptions
     return done
 
 
-def _report(done: Done, predictor: Predictor, given: SegmentOptions) -> None:
+def _report(done: Done, predictor: Predictor, given: SegmentOptions, series: Series | None) -> None:
     from sct_deepseg_general.report.content import content_of
     from sct_deepseg_general.report.html import write_html
     from sct_deepseg_general.report.pdf import write_pdf
 
-    earlier = _since(given.earlier, done, predictor) if given.earlier else None
+    earlier = None
+    if given.earlier:
+        earlier = _since(given.earlier, done, predictor, series.day if series else None)
     content = content_of(done, predictor.model.key, earlier)
     for path in given.reports:
         write = write_pdf if path.suffix == ".pdf" else write_html
         write(path, content)
 
 
-def _since(earlier: Path, done: Done, predictor: Predictor) -> Visits:
-    """The change since an earlier image."""
-    from sct_deepseg_general.change.measure import Scan, compared
-    from sct_deepseg_general.change.output import Visits
-    from sct_deepseg_general.change.repeat import Repeatability
-    from sct_deepseg_general.image import nifti
+def _since(earlier: Path, done: Done, predictor: Predictor, day: date | None) -> Visits:
+    """The change since an earlier image, per year where headers say the days of both."""
+    from sct_deepseg_general.change.measure import Scan
+    from sct_deepseg_general.change.output import compared_visits
+    from sct_deepseg_general.change.repeat import years_between
+    from sct_deepseg_general.cli.requests.dicom import dated_image
 
-    first, second = Scan(nifti.load(earlier), {}), Scan(done.result.image, {})
-    found = compared(first, second, predictor)
-    repeat = Repeatability.from_record(predictor.model.change)
-    return Visits(earlier, done.job.image, None, found, repeat, predictor.model.key)
+    image, before = dated_image(earlier)
+    years = None
+    if before is not None and day is not None and before != day:
+        years = years_between(before.isoformat(), day.isoformat())
+    first, second = Scan(image, {}), Scan(done.result.image, {})
+    return compared_visits((earlier, first), (done.job.image, second), years, predictor)
 
 
 def _draw(done: Done, path: Path) -> None:

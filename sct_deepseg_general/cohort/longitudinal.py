@@ -15,9 +15,9 @@ from typing import Any
 from sct_deepseg_general import __version__
 from sct_deepseg_general.batch.summary import IMAGES
 from sct_deepseg_general.change.levels import disc_points
-from sct_deepseg_general.change.measure import Scan, compared
-from sct_deepseg_general.change.output import COLUMNS, Visits, as_record
-from sct_deepseg_general.change.repeat import Repeatability, years_between
+from sct_deepseg_general.change.measure import Scan
+from sct_deepseg_general.change.output import COLUMNS, as_record, compared_visits
+from sct_deepseg_general.change.repeat import years_between
 from sct_deepseg_general.cohort.sessions import Visit
 from sct_deepseg_general.errors import DeepsegError
 from sct_deepseg_general.files import sha256, write_whole
@@ -130,11 +130,8 @@ def _record(
 
 
 def _compared(pair: SessionPair, predictor: Predictor) -> dict[str, Any]:
-    scans = [_scan(visit) for visit in (pair.first, pair.later)]
-    found = compared(scans[0], scans[1], predictor)
-    repeat = Repeatability.from_record(predictor.model.change)
-    names = (Path(pair.first.item.key), Path(pair.later.item.key))
-    return as_record(Visits(*names, pair.years, found, repeat, predictor.model.key))
+    first, later = ((Path(one.item.key), _scan(one)) for one in (pair.first, pair.later))
+    return as_record(compared_visits(first, later, pair.years, predictor))
 
 
 def _scan(visit: Visit) -> Scan:

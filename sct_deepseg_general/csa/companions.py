@@ -14,7 +14,7 @@ from sct_deepseg_general.image.companion import Kind, brought_over, check_points
 from sct_deepseg_general.image.kinds import check_is_mask
 from sct_deepseg_general.image.las import AXES, upright
 from sct_deepseg_general.image.nifti import labels_in
-from sct_deepseg_general.image.volume import Volume
+from sct_deepseg_general.image.volume import NEAR_ZERO, Volume
 from sct_deepseg_general.levels.slices import check_levels, from_levels
 from sct_deepseg_general.morphometry.centreline import centres
 
@@ -26,6 +26,9 @@ _KINDS: Mapping[str, tuple[str, Kind]] = {
     "centreline": ("the mask for the centreline", "mask"),
     "soft": ("the probability map", "image"),
 }
+_COVERING = ("image", "soft")
+"""What is measured inside of the mask, and must cover it."""
+
 ASIDE = 10.0
 """Distance in mm between the centres of mask and centreline from which the user is told."""
 
@@ -76,7 +79,8 @@ def on_grid_of(
             _check_whole(volume, name)
         if field == "centreline":
             _check_centreline(volume, name)
-        moved = brought_over(volume, kind, onto, name, onto_name)
+        needed = onto.data > NEAR_ZERO if field in _COVERING else None
+        moved = brought_over(volume, kind, onto, name, onto_name, needed)
         request = replace(request, **{field: moved.volume})  # type: ignore[arg-type]
         sentences.append(moved.sentence)
         if field == "level_map":

@@ -64,22 +64,23 @@ def covariates_of(predictors: tuple[tuple[str, float], ...]) -> Covariates:
     return Covariates(values["sex"], values["brain-volume"], values.get("thalamus-volume"))
 
 
-def difference(who: Covariates) -> float:
+def difference(covariates: Covariates) -> float:
     """What the average person's area is larger than this person's, in mm²."""
-    model = _WITHOUT_THALAMUS if who.thalamus_volume is None else _WITH_THALAMUS
-    thalamus = who.thalamus_volume if who.thalamus_volume is not None else _MEAN_THALAMUS
+    model = _WITHOUT_THALAMUS if covariates.thalamus_volume is None else _WITH_THALAMUS
+    thalamus = covariates.thalamus_volume
+    thalamus = _MEAN_THALAMUS if thalamus is None else thalamus
     return (
-        model.sex * (_MEAN_SEX - who.sex)
-        + model.brain * (_MEAN_BRAIN - who.brain_volume)
+        model.sex * (_MEAN_SEX - covariates.sex)
+        + model.brain * (_MEAN_BRAIN - covariates.brain_volume)
         + model.thalamus * (_MEAN_THALAMUS - thalamus)
-        + model.interaction * (_MEAN_INTERACTION - who.sex * who.brain_volume)
+        + model.interaction * (_MEAN_INTERACTION - covariates.sex * covariates.brain_volume)
     )
 
 
-def to_average_person(table: Table, who: Covariates) -> Table:
+def to_average_person(table: Table, covariates: Covariates) -> Table:
     """The table with MEAN(area) as it would be in the average person; nothing else changes."""
     index = table.columns.index("MEAN(area)")
-    shift = difference(who)
+    shift = difference(covariates)
     return Table(table.columns, tuple(_shifted(row, index, shift) for row in table.rows))
 
 

@@ -186,6 +186,20 @@ def _row(line: list[str]) -> Row:
     )
 
 
+def _with_status(text: str, header: Sequence[str], expected: Sequence[str]) -> str:
+    """A table of an earlier version, which lacks `Reasons` or `Status`, with these columns empty;
+    "" if it differs in another way.
+    """
+    if [name for name in expected if name in header or name not in (REASONS, STATUS)] != header:
+        return ""
+    stream = io.StringIO(newline="")
+    writer = csv.writer(stream)
+    writer.writerow(expected)
+    for line in csv.DictReader(io.StringIO(text)):
+        writer.writerow([line.get(name) or "" for name in expected])
+    return stream.getvalue()
+
+
 def _existing(path: Path, expected: Sequence[str]) -> str:
     try:
         text = decoded_text(path.read_bytes(), str(path))
@@ -194,6 +208,9 @@ def _existing(path: Path, expected: Sequence[str]) -> str:
     header = next(csv.reader(io.StringIO(text)), [])
     check_separator(header, ",", path)
     if header and header != list(expected):
+        older = _with_status(text, header, expected)
+        if older:
+            return older
         odd = sorted(set(header) ^ set(expected)) or ["their order"]
         raise OutputError(
             f"Cannot append to {path}: its columns differ ({', '.join(odd[:4])}); "

@@ -141,7 +141,7 @@ def build(
     return built
 
 
-def check_output(output: Path, found: Iterable[DatasetIndex]) -> None:
+def check_output(output: Path, indexes: Iterable[DatasetIndex]) -> None:
     """Check that `output` lies in none of the datasets and holds no other program's dataset.
 
     Raises
@@ -149,7 +149,7 @@ def check_output(output: Path, found: Iterable[DatasetIndex]) -> None:
     OutputError
         It does.
     """
-    for one in found:
+    for one in indexes:
         if output.resolve().is_relative_to(one.root.resolve()):
             raise OutputError(
                 f"{output} lies inside the dataset {one.root}: choose another folder."

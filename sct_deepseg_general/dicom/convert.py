@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import subprocess
 import tempfile
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from shutil import copyfile, which
+from shutil import which
 
 from sct_deepseg_general.dicom.series import Series
 from sct_deepseg_general.errors import BackendError, ImageError
@@ -17,6 +18,8 @@ __all__ = ["converted"]
 
 _LONGEST = 600
 """Seconds after which a conversion is given up."""
+_TEXTS = ((4, 32), (148, 252), (328, 344))
+"""Bytes of data_type and db_name, of descrip and aux_file, and of intent_name in the header."""
 
 
 def converted(series: Series, path: Path) -> Path:
@@ -57,8 +60,16 @@ def converted(series: Series, path: Path) -> Path:
                 "of one: convert it with dcm2niix and give the one that is wanted."
             )
         with write_whole(path) as temporary:
-            copyfile(made[0], temporary)
+            temporary.write_bytes(_without_words(made[0].read_bytes()))
     return path
+
+
+def _without_words(packed: bytes) -> bytes:
+    """A NIfTI-1 file (gzip) without its texts, in which dcm2niix keeps the time of the scan."""
+    raw = bytearray(gzip.decompress(packed))
+    for start, stop in _TEXTS:
+        raw[start:stop] = bytes(stop - start)
+    return gzip.compress(bytes(raw), mtime=0)
 
 
 def _run(source: Path, target: Path) -> None:

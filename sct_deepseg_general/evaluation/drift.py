@@ -92,7 +92,7 @@ def pairs(
         yield pair(name, contrast, segment_a(image), segment_b(image))
 
 
-def drift(found: Sequence[VersionPair]) -> tuple[Drift, ...]:
+def drift(versions: Sequence[VersionPair]) -> tuple[Drift, ...]:
     """The drift of each contrast, in alphabetical order, and last over all images.
 
     Raises
@@ -100,29 +100,29 @@ def drift(found: Sequence[VersionPair]) -> tuple[Drift, ...]:
     DatasetError
         There is no image, or none in which the versions share a slice of cord.
     """
-    if not any(one.slices for one in found):
+    if not any(one.slices for one in versions):
         raise DatasetError("There is no image in which both models found the cord.")
-    contrasts = sorted({one.contrast for one in found})
-    groups = [(name, [one for one in found if one.contrast == name]) for name in contrasts]
-    return tuple(_drift(name, group) for name, group in [*groups, (ALL, list(found))])
+    contrasts = sorted({one.contrast for one in versions})
+    groups = [(name, [one for one in versions if one.contrast == name]) for name in contrasts]
+    return tuple(_drift(name, group) for name, group in [*groups, (ALL, list(versions))])
 
 
-def write_pairs(found: Iterable[VersionPair], path: Path) -> None:
+def write_pairs(versions: Iterable[VersionPair], path: Path) -> None:
     """One line an image (CSV or TSV, as the name ends)."""
-    write_rows(path, [field.name for field in fields(VersionPair)], (vars(one) for one in found))
+    write_rows(path, [field.name for field in fields(VersionPair)], (vars(one) for one in versions))
 
 
-def bland_altman(found: Sequence[VersionPair], names: tuple[str, str], path: Path) -> None:
+def bland_altman(versions: Sequence[VersionPair], names: tuple[str, str], path: Path) -> None:
     """The difference of the areas against their mean, with bias and limits, as PNG."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6.4, 4.4), layout="constrained")
     axes = figure.subplots()
-    for contrast in sorted({one.contrast for one in found}):
-        first, second = _areas([one for one in found if one.contrast == contrast])
+    for contrast in sorted({one.contrast for one in versions}):
+        first, second = _areas([one for one in versions if one.contrast == contrast])
         axes.scatter((first + second) / 2, second - first, s=22, label=contrast)
-    total = drift(found)[-1]
+    total = drift(versions)[-1]
     for value, style in ((total.bias, "-"), (total.low, "--"), (total.high, "--")):
         if np.isfinite(value):
             axes.axhline(value, color="black", linewidth=1, linestyle=style)

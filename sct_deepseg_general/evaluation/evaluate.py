@@ -170,9 +170,9 @@ METRICS = tuple(one.name for one in fields(Measurement) if one.type == "float")[
 """The numeric columns, less the time."""
 
 
-def test_cases(found: Iterable[DatasetIndex]) -> tuple[TestCase, ...]:
+def test_cases(indexes: Iterable[DatasetIndex]) -> tuple[TestCase, ...]:
     """The labelled cases of BIDS datasets."""
-    cases = (case for one in found for case in one.labelled)
+    cases = (case for one in indexes for case in one.labelled)
     return tuple(_test_case(case) for case in cases)
 
 
@@ -339,6 +339,8 @@ def _check_references(cases: Iterable[TestCase]) -> None:
 
 
 def _check_reference(grid: Grid, label: Volume, where: str) -> None:
+    if label.frames > 1:
+        raise DatasetError(f"{where} is 4D ({label.frames} volumes): give a 3D mask.")
     reason = label_reason(grid, label)
     if reason and reason != "label is empty":
         raise DatasetError(f"{where} cannot be used with its image: {reason}.")

@@ -150,11 +150,11 @@ def grouped(rows: Iterable[Measurement], *keys: str) -> dict[tuple[str, ...], li
     return groups
 
 
-def spread(found: Summary, digits: int) -> str:
+def spread(summary: Summary, digits: int) -> str:
     """Mean ± SD; the mean alone where there is one person."""
-    if found.people < 2:
-        return f"{found.mean:.{digits}f}"
-    return f"{found.mean:.{digits}f} ± {found.sd:.{digits}f}"
+    if summary.people < 2:
+        return f"{summary.mean:.{digits}f}"
+    return f"{summary.mean:.{digits}f} ± {summary.sd:.{digits}f}"
 
 
 def text(rows: Sequence[Measurement]) -> str:

@@ -14,15 +14,14 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
-from nibabel.affines import voxel_sizes
 from nibabel.arrayproxy import ArrayProxy, is_proxy
 from nibabel.imageglobals import logger as nibabel_logger
 from nibabel.spatialimages import HeaderDataError
-from numpy.typing import NDArray
 
 from sct_deepseg_general.content import check_content
 from sct_deepseg_general.errors import ImageError, OutputError
 from sct_deepseg_general.files import write_whole
+from sct_deepseg_general.image.geometry import checked_affine
 from sct_deepseg_general.image.kinds import binary_mask, check_is_probability
 from sct_deepseg_general.image.volume import Array, Grid, Probability, Segmentation, Volume
 
@@ -43,9 +42,6 @@ __all__ = [
 ]
 
 LARGEST_VOXELS = 2**31
-MILLIMETRES = (0.02, 200.0)
-COARSEST = 20.0  # mm of the second longest side of a voxel: a cord is half as wide
-FARTHEST = 1e6  # mm from the scanner's centre to the first voxel
 LONGEST, WIDEST = 3e3, 1e9  # mm, mm³: no scanner sees more, and resampling it would take all memory
 _GZIP_MOST = 1032  # deflate cannot shrink by more
 _MOST_BEHIND = 64 << 20  # bytes after the voxels, before it is taken for a bomb
@@ -240,7 +236,7 @@ def _volume(image: Any, name: str, reduced: _Reduction) -> Volume:
     if image.header.get_data_dtype().names is not None or _is_complex(image):
         raise ImageError(f"{name} holds colours or complex numbers: give a magnitude image.")
     shape = _checked_shape(tuple(int(n) for n in image.shape), name)
-    affine = _checked_affine(image.affine, name)
+    affine = checked_affine(image, name)
     _check_size(image, shape, name)
     _check_extent(Grid((shape[0], shape[1], shape[2]), affine), name)
     data, frames = reduced(_read(image, name), shape, name)
@@ -399,24 +395,6 @@ def _checked_shape(shape: tuple[int, ...], name: str) -> tuple[int, ...]:
     if sum(n == 1 for n in shape[:3]) > 1:
         raise ImageError(f"{name} of shape {shape} is a line of voxels: give a 3D image.")
     return shape
-
-
-def _checked_affine(affine: NDArray[np.float64], name: str) -> NDArray[np.float64]:
-    if affine is None or not np.isfinite(affine).all():
-        raise ImageError(f"{name} has an affine with NaN or infinite values: repair its header.")
-    with np.errstate(over="ignore"):
-        sizes = voxel_sizes(affine)
-    if sizes.min() < MILLIMETRES[0] or sizes.max() > MILLIMETRES[1]:
-        found = " x ".join(f"{size:.4g}" for size in sizes)
-        raise ImageError(f"{name} has voxels of {found} mm: repair its header.")
-    if np.sort(sizes)[1] > COARSEST:
-        found = " x ".join(f"{size:.4g}" for size in sizes)
-        raise ImageError(f"{name} has voxels of {found} mm: too coarse to show a cord.")
-    if abs(np.linalg.det(affine[:3, :3] / sizes)) < 0.1:
-        raise ImageError(f"{name} has a singular affine (parallel axes): repair its header.")
-    if np.abs(affine[:3, 3]).max() > FARTHEST:
-        raise ImageError(f"{name} lies more than a kilometre from its origin: repair its header.")
-    return np.asarray(affine, np.float64)
 
 
 def _check_size(image: Any, shape: tuple[int, ...], name: str) -> None:

@@ -28,7 +28,7 @@ class Engine(Protocol):
     device: str
 
     def difference(
-        self, data: Float, wanted: NDArray[np.bool_] | None, progress: Progress | None
+        self, data: Float, region: NDArray[np.bool_] | None, progress: Progress | None
     ) -> Float:
         """Logit of cord minus logit of background, (z, y, x) like `data`."""
 

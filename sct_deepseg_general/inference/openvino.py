@@ -20,9 +20,16 @@ from numpy.typing import NDArray
 from sct_deepseg_general.errors import BackendError, ModelError
 from sct_deepseg_general.inference.devices import thread_count
 from sct_deepseg_general.inference.engine import Float, Progress, cord_minus_background
+from sct_deepseg_general.inference.instance_norm import exact_norms
 from sct_deepseg_general.inference.sliding_window import blended, fitted_tile
 
-__all__ = ["OpenVinoEngine", "compiled_network", "drop_signal_stack", "import_openvino"]
+__all__ = [
+    "OpenVinoEngine",
+    "compiled_network",
+    "drop_pages",
+    "drop_signal_stack",
+    "import_openvino",
+]
 
 SMALL_TILE = 64**3
 """Voxels of a tile up to which several are run at the same time."""
@@ -56,7 +63,7 @@ class OpenVinoEngine:
             drop_signal_stack()  # OpenVINO frees its own with the last model, but leaves it set
 
     def difference(
-        self, data: Float, wanted: NDArray[np.bool_] | None, progress: Progress | None
+        self, data: Float, region: NDArray[np.bool_] | None, progress: Progress | None
     ) -> Float:
         """Logit of cord minus logit of background, (z, y, x) like `data`."""
 
@@ -64,7 +71,7 @@ class OpenVinoEngine:
             return cord_minus_background(self._forward(tile[None, None])[0], tile)
 
         tile = fitted_tile(data.shape, self._patch) if self._fitted else self._patch
-        return blended(data, tile, forward, wanted, progress, self._each)
+        return blended(data, tile, forward, region, progress, self._each)
 
     def _each(self, run: Callable[[Any], Float], starts: Iterable[Any]) -> Iterator[Float]:
         """`map`, several at a time."""
@@ -144,6 +151,36 @@ def drop_signal_stack() -> None:
     ctypes.CDLL(None).sigaltstack(ctypes.byref(_Stack(None, disable, 0)), None)
 
 
+def drop_pages(file: Path) -> int:
+    """Take the pages of a file that is mapped into this process out of memory (Linux only).
+
+    OpenVINO maps the file of the weights and keeps it mapped, although it has copied them into
+    its own order when the network is compiled. A page that is read again comes from the file.
+
+    Parameters
+    ----------
+    file : Path
+        The file of the weights.
+
+    Returns
+    -------
+    int
+        The size of the parts that were mapped, in bytes.
+    """
+    maps = Path("/proc/self/maps")
+    if not maps.exists():
+        return 0
+    unneeded, size = 4, 0  # MADV_DONTNEED of <sys/mman.h>
+    advise = ctypes.CDLL(None).madvise
+    for line in maps.read_text(errors="replace").splitlines():
+        place, rights, _, _, _, *name = line.split(maxsplit=5)
+        if name == [str(file.resolve())] and "w" not in rights:
+            start, end = (int(number, 16) for number in place.split("-"))
+            advise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), unneeded)
+            size += end - start
+    return size
+
+
 def _compiled(
     model_file: Path, patch: Sequence[int], least: Sequence[int], at_once: int
 ) -> Callable[[Float], Float]:
@@ -202,8 +239,11 @@ def compiled_network(
         core = ov.Core()
         network = core.read_model(model_file)
         network.reshape([1, *shape])
+        if precision == "f32":
+            exact_norms(network)
         settings = {**_cpu_settings(1), "INFERENCE_PRECISION_HINT": precision}
         request = core.compile_model(network, "CPU", settings).create_infer_request()
+        drop_pages(model_file.with_suffix(".bin"))
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1]
         raise ModelError(f"OpenVINO cannot load {model_file} ({reason}).") from error

@@ -135,7 +135,8 @@ def segment(
     -------
     InferenceResult
         Probability (float32, 0 to 1) and segmentation (uint8, 0 or 1) on the grid of `image`,
-        with its header. Where the image has no signal the segmentation is 0.
+        with its header. Where the image has no signal the segmentation is 0; the labels of an
+        imported model stay as its network gives them.
 
     Raises
     ------
@@ -206,10 +207,6 @@ def _labelled(
     grid = channels[0].grid
     probability = _on_image(Probability(found.probability, grid), image)
     labels = _on_image(Segmentation(found.labels, grid), image)
-    blank = blank_planes(image, labels.data)
-    if blank.any:
-        labels = replace(labels, data=blank.cleared(labels.data))
-        probability = replace(probability, data=blank.cleared(probability.data))
     mask = np.isin(labels.data, wanted.values)
     if options.threshold is not None:
         mask = probability.data >= options.threshold

@@ -44,14 +44,14 @@ class Predictor:
         return cast("LabelEngine", self.engine)
 
     def probability(
-        self, prepared: Volume, wanted: Array | None = None, progress: Progress | None = None
+        self, prepared: Volume, region: Array | None = None, progress: Progress | None = None
     ) -> Probability:
         """The probability of cord (x, y, z), float32 in [0, 1], on the grid of `prepared`, an
         image in the model's axes and voxel size.
 
-        Tiles without a voxel of `wanted` (bool, same shape) are left out, with probability 0.
+        Tiles without a voxel of `region` (bool, same shape) are left out, with probability 0.
         """
-        return _probability(cast("Engine", self.engine), prepared, wanted, progress)
+        return _probability(cast("Engine", self.engine), prepared, region, progress)
 
     def coarse_probability(self, prepared: Volume) -> Probability:
         """The locator's probability of cord (x, y, z), in [0, 1], on the grid of `prepared`.
@@ -168,10 +168,10 @@ def _locator(model: Model | None) -> Engine | None:
 
 
 def _probability(
-    engine: Engine, prepared: Volume, wanted: Array | None, progress: Progress | None
+    engine: Engine, prepared: Volume, region: Array | None, progress: Progress | None
 ) -> Probability:
     data = np.ascontiguousarray(prepared.data.transpose(2, 1, 0), np.float32)
-    mask = None if wanted is None else wanted.transpose(2, 1, 0)
+    mask = None if region is None else region.transpose(2, 1, 0)
     logits = engine.difference(data, mask, progress)
     if not (logits < np.inf).all():  # false for NaN too; -inf is where no tile was
         raise ModelError("The network gave values that are not finite: verify the model's files.")

@@ -44,18 +44,18 @@ def blended(
     data: Float,
     tile: Sequence[int],
     forward: Forward,
-    wanted: NDArray[np.bool_] | None = None,
+    region: NDArray[np.bool_] | None = None,
     progress: Callable[[int, int], None] | None = None,
     each: Each = map,
 ) -> Float:
     """The difference of the logits (cord minus background), (z, y, x), over the whole of `data`.
 
-    `forward` maps a tile (z, y, x) to that difference. With `wanted`, a mask of the shape of
+    `forward` maps a tile (z, y, x) to that difference. With `region`, a mask of the shape of
     `data`, only the tiles `following` it are run; voxels that no tile covers get -inf. `each` may
     run several tiles at a time; they are added up in the same order, to the same bits.
     """
     padded, inner = _padded(data, tile)
-    mask = None if wanted is None else _padded(wanted, tile)[0]
+    mask = None if region is None else _padded(region, tile)[0]
     starts = positions(padded.shape, tile) if mask is None else following(mask, tile)
     total = np.zeros(padded.shape, np.float32)
     weights = np.zeros(padded.shape, np.float32)
@@ -168,7 +168,7 @@ def positions(shape: Sequence[int], tile: Sequence[int], step: float = 0.5) -> l
     return list(product(*(_steps(n, t, step) for n, t in zip(shape, tile, strict=True))))
 
 
-def following(wanted: NDArray[np.bool_], tile: Sequence[int]) -> list[Any]:
+def following(region: NDArray[np.bool_], tile: Sequence[int]) -> list[Any]:
     """The first corners (z, y, x), in voxels, of the fewest tiles that cover a mask (z, y, x).
 
     Along the axis they are half a tile apart. At each step they are centred on what the mask
@@ -176,13 +176,13 @@ def following(wanted: NDArray[np.bool_], tile: Sequence[int]) -> list[Any]:
     tile apart. Those without a voxel of the mask are left out.
     """
     starts = []
-    for low in _steps(wanted.shape[0], tile[0], 0.5):
-        part = wanted[low : low + tile[0]]
+    for low in _steps(region.shape[0], tile[0], 0.5):
+        part = region[low : low + tile[0]]
         if part.any():
-            rows = _spanning(np.flatnonzero(part.any((0, 2))), wanted.shape[1], tile[1])
-            columns = _spanning(np.flatnonzero(part.any((0, 1))), wanted.shape[2], tile[2])
+            rows = _spanning(np.flatnonzero(part.any((0, 2))), region.shape[1], tile[1])
+            columns = _spanning(np.flatnonzero(part.any((0, 1))), region.shape[2], tile[2])
             starts += [(low, row, column) for row, column in product(rows, columns)]
-    return [start for start in starts if wanted[_window(start, tile)].any()]
+    return [start for start in starts if region[_window(start, tile)].any()]
 
 
 def fitted_tile(shape: Sequence[int], patch: Sequence[int]) -> tuple[int, ...]:

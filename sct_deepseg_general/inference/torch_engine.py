@@ -30,14 +30,14 @@ class TorchEngine:
         self._networks = _torch_networks(model, device)
 
     def difference(
-        self, data: Float, wanted: NDArray[np.bool_] | None, progress: Progress | None
+        self, data: Float, region: NDArray[np.bool_] | None, progress: Progress | None
     ) -> Float:
         """Logit of cord minus logit of background, (z, y, x) like `data`."""
         import torch
 
         while True:
             try:
-                return blended(data, self._tile, self._forward, wanted, progress)
+                return blended(data, self._tile, self._forward, region, progress)
             except torch.cuda.OutOfMemoryError as error:
                 self._tile = self._smaller_tile(error)
             torch.cuda.empty_cache()
@@ -84,7 +84,7 @@ class NnunetEngine:
         self._predictor = stock_predictor(model, device)
 
     def difference(
-        self, data: Float, wanted: NDArray[np.bool_] | None, progress: Progress | None
+        self, data: Float, region: NDArray[np.bool_] | None, progress: Progress | None
     ) -> Float:
         """Logit of cord minus logit of background, (z, y, x) like `data`."""
         import torch

@@ -42,6 +42,8 @@ from sct_deepseg_general.job.labels import (
     has_no_cord,
     label_paths,
     labels_record,
+    labels_shown,
+    of_all_labels,
     unchecked,
     write_labels,
 )
@@ -109,6 +111,8 @@ class Request:
     """Whether the table writes ranges in words, which no spreadsheet takes for a time."""
     names: Mapping[str, str] = field(default_factory=dict)
     """The paths of the volumes in `measures`, by the names of its fields, for messages."""
+    header: Mapping[str, Any] = field(default_factory=dict)
+    """Age, sex and day of a DICOM header that the user wants in the sidecar."""
 
 
 @dataclass(frozen=True)
@@ -288,7 +292,7 @@ def analysed(
     result = segment(image, predictor, request.options, progress, others)
     model = predictor.model
     if has_no_cord(model, request.options.label):
-        return _without_cord(job, result, predictor, request)
+        return _without_cord(job, result, predictor, request, sentences)
     threshold = request.options.cleaning(model.threshold).threshold
     body = in_las(result)
     answer = job_levels.level_answer(
@@ -319,7 +323,11 @@ def analysed(
 
 
 def _without_cord(
-    job: Job, result: InferenceResult, predictor: Predictor, request: Request
+    job: Job,
+    result: InferenceResult,
+    predictor: Predictor,
+    request: Request,
+    sentences: tuple[str, ...],
 ) -> Done:
     """The result of a model, or a label, that is not the cord: without areas and their checks."""
     model = predictor.model
@@ -327,11 +335,16 @@ def _without_cord(
         result,
         segmentation=replace(result.segmentation, data=np.zeros_like(result.segmentation.data)),
     )
+    levels, sentence = job_levels.levels_of_labels(result, request.measures, request.levels)
+    sentences = (*sentences, sentence) if sentence else sentences
     request = replace(request, measures=PER_SLICE, levels=None, norms=None)
     measured, doubted = _measured(nothing, in_las(nothing), request, (model, model.threshold))
+    measured = replace(measured, levels=levels)
     inside = result.probability.data[result.segmentation.data > 0]
     quality = Quality("warn", unchecked(result), float(inside.mean()) if inside.size else 0.0)
-    return Done(job, result, measured, doubted, quality, 0.0, body=in_las(result))
+    return Done(
+        job, result, measured, doubted, quality, 0.0, sentences=sentences, body=in_las(result)
+    )
 
 
 def in_las(result: InferenceResult) -> InLas:
@@ -471,6 +484,7 @@ def _provenance(done: Done, predictor: Predictor, request: Request) -> Provenanc
         area=area_record(done, IntervalFactors.from_record(model.intervals)),
         **labels_record(done.result, model, options.label, done.job.outputs),
         norms={} if done.norms is None else done.norms.summary(),
+        header=request.header,
         levels=job_levels.levels_record(done.levels, done.c2c3),
     )
 
@@ -496,13 +510,17 @@ def area_record(done: Done, factors: IntervalFactors) -> dict[str, Any]:
 
 
 def _show(done: Done, predictor: Predictor, request: Request, place: QcPlace) -> Path:
-    result = done.result
+    result, body, label = done.result, done.body, request.options.label
+    labels = labels_shown(result, predictor.model, label)
+    alone = bool(labels) and has_no_cord(predictor.model, label)
+    if alone:  # there is no main label: all are shown
+        result, body = of_all_labels(result), None
     dataset, subject, contrast = filed(done.job.image)
     entry = QcEntry(
         image=result.image,
         segmentation=result.segmentation,
-        probability=result.probability,
-        body=done.body,
+        probability=None if alone else result.probability,
+        body=body,
         box=result.location.box.on_axes(result.oriented, result.image.grid),
         csa=slice_areas(done),
         status=done.quality.status,
@@ -522,6 +540,7 @@ def _show(done: Done, predictor: Predictor, request: Request, place: QcPlace) ->
         c2c3=job_levels.c2c3_words(done.c2c3),
         region=done.region_name,
         region_slices=() if done.region is None else done.region.slices,
+        labels=labels,
     )
     return add_entry(place.folder, entry, at_once=place.at_once)
 

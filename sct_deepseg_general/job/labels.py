@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from sct_deepseg_general.image.volume import Segmentation
 from sct_deepseg_general.inference.pipeline import InferenceResult
 from sct_deepseg_general.job.outputs import Outputs
 from sct_deepseg_general.levels.slices import level_name
+from sct_deepseg_general.qc.entry import ShownLabel
 from sct_deepseg_general.zoo.labels import Label
 from sct_deepseg_general.zoo.model import Model
 
@@ -29,7 +30,9 @@ __all__ = [
     "label_files",
     "label_paths",
     "labels_record",
+    "labels_shown",
     "main_suffix",
+    "of_all_labels",
     "unchecked",
     "volumes",
     "wanted_labels",
@@ -158,6 +161,26 @@ def unchecked(result: InferenceResult) -> tuple[str, ...]:
     lost = "no cord was found: the whole image was looked at"
     usual = "not checked: the quality check is of the spinal cord only"
     return (usual,) if result.location.found else (usual, lost)
+
+
+def labels_shown(result: InferenceResult, model: Model, only: str | None) -> tuple[ShownLabel, ...]:
+    """The labels that the QC page draws in colours of their own, the main one first.
+
+    None for a model of one label, or where one was asked for: the mask shows it.
+    """
+    wanted = wanted_labels(model, only) if model.preprocessing is not None else ()
+    if len(wanted) < 2:
+        return ()
+    ordered = sorted(wanted, key=lambda label: label.name != model.cord_label)
+    return tuple(ShownLabel(label.name, result.mask(label)) for label in ordered)
+
+
+def of_all_labels(result: InferenceResult) -> InferenceResult:
+    """The result with the voxels of any label as its mask, without the probability of one."""
+    if result.labels is None:
+        return result
+    every = (result.labels.data > 0).astype(np.uint8)
+    return replace(result, segmentation=replace(result.labels, data=every))
 
 
 def _region(result: InferenceResult) -> dict[str, Any]:

@@ -5,11 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from sct_deepseg_general.csa.c2c3 import C2C3, c2c3_of
 from sct_deepseg_general.csa.measure import PER_SLICE, CsaRequest, Measured
 from sct_deepseg_general.errors import ImageError
 from sct_deepseg_general.image.companion import brought_over
 from sct_deepseg_general.image.volume import Segmentation, Volume
+from sct_deepseg_general.inference.pipeline import InferenceResult
+from sct_deepseg_general.levels import slices as slice_levels
 from sct_deepseg_general.levels.answer import Given, LevelAnswer, LevelRequest, answered
 from sct_deepseg_general.levels.discs import Disc
 from sct_deepseg_general.levels.responses import embedded_network
@@ -21,6 +26,7 @@ __all__ = [
     "disc_labels",
     "discs_shown",
     "level_answer",
+    "levels_of_labels",
     "levels_record",
     "levels_words",
     "with_levels",
@@ -28,7 +34,7 @@ __all__ = [
 
 
 def level_answer(
-    image: Volume, mask: Segmentation, measures: CsaRequest, wanted: LevelRequest | None
+    image: Volume, mask: Segmentation, measures: CsaRequest, request: LevelRequest | None
 ) -> LevelAnswer | None:
     """The vertebral levels of an image; None if they are not requested or there is no cord.
 
@@ -40,7 +46,7 @@ def level_answer(
         The cord, on the grid of the image.
     measures
         Holds the discs or the level map that the user gave, if any.
-    wanted
+    request
         How levels are found; None for no levels.
 
     Raises
@@ -48,10 +54,46 @@ def level_answer(
     ImageError
         The disc that the user gave is not in the cord.
     """
-    if wanted is None or not mask.data.any():
+    if request is None or not mask.data.any():
         return None
-    given = Given(measures.discs, measures.level_map, wanted.anchor)
+    given = Given(measures.discs, measures.level_map, request.anchor)
     return answered(image, mask, embedded_network(), given)
+
+
+def levels_of_labels(
+    result: InferenceResult, measures: CsaRequest, wanted: LevelRequest | None
+) -> tuple[NDArray[np.int64] | None, str]:
+    """The level of each slice for a model without a cord, and what has to be said of it.
+
+    Parameters
+    ----------
+    result
+        The labels; discs are projected onto the cord as the locator found it.
+    measures
+        Holds the discs or the level map that the user gave, if any.
+    wanted
+        Whether levels were asked for without either.
+
+    Returns
+    -------
+    tuple
+        The level of each axial slice from the lowest up, 0 where there is none, or None; and a
+        sentence, "" where there is nothing to say.
+    """
+    if measures.level_map is not None:
+        return slice_levels.from_levels(measures.level_map), ""
+    if measures.discs is not None:
+        coarse = result.location.coarse
+        cord = None if coarse is None else coarse.resampled_to(result.image.grid, order=0)
+        if cord is None or not cord.data.any():
+            return None, "the discs were not used, as no cord was found: give a level map"
+        return slice_levels.from_discs(measures.discs, cord, measures.centreline), ""
+    if wanted is not None:
+        return (
+            None,
+            "levels are found by the cord, which this model lacks: give discs or a level map",
+        )
+    return None, ""
 
 
 def with_levels(mask: Segmentation, measures: CsaRequest, answer: LevelAnswer | None) -> CsaRequest:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ __all__ = [
     "Outputs",
     "Provenance",
     "check_folder",
+    "check_no_image",
     "check_writable",
     "outputs_for",
     "read_sidecar",
@@ -87,6 +88,8 @@ class Provenance:
     """The mean area and its interval in mm², under the names that the sidecar uses."""
     norms: Mapping[str, Any] = field(default_factory=dict)
     """Where the levels lie among the norms; left out of the sidecar where it is empty."""
+    header: Mapping[str, Any] = field(default_factory=dict)
+    """Age, sex and day of a DICOM header, where they are kept."""
     main: str = ""
     """What an imported model's mask shows; "" for the spinal cord."""
     labels: Mapping[str, Any] = field(default_factory=dict)
@@ -158,6 +161,19 @@ def check_writable(paths: tuple[Path, ...], *, overwrite: bool) -> None:
             _check_file(path, overwrite=overwrite)
         except OSError as error:  # a name too long, a folder that may not be entered
             raise OutputError(f"Cannot write {path}: {error.strerror}.") from error
+
+
+def check_no_image(paths: Iterable[Path]) -> None:
+    """Check that tables, plots and records are not written under the name of an image.
+
+    Raises
+    ------
+    OutputError
+        A name ends in .nii or .nii.gz.
+    """
+    for path in paths:
+        if path.name.lower().endswith((".nii", ".nii.gz")):
+            raise OutputError(f"{path} is the name of an image: choose one for a table or a plot.")
 
 
 def check_folder(folder: Path) -> None:
@@ -252,6 +268,7 @@ def _sidecar(made: Provenance) -> dict[str, Any]:
         **({"Region": dict(made.region)} if made.region else {}),
         **({"AmongNorms": dict(made.norms)} if made.norms else {}),
         **made.levels,
+        **made.header,
         "Status": made.status,
         "Reasons": list(made.reasons),
     }

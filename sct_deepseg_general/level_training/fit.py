@@ -101,7 +101,7 @@ def _curve(
 
 
 def fit(
-    recipe: LevelRecipe, drawn: Sequence[Drawn], tell: Callable[[Step], None] | None = None
+    recipe: LevelRecipe, drawn: Sequence[Drawn], on_step: Callable[[Step], None] | None = None
 ) -> DiscNet:
     """Train a disc network.
 
@@ -111,7 +111,7 @@ def fit(
         Iterations, batch, learning rate, seed, and how examples are changed.
     drawn
         The images, straightened along their cords (`subjects_of`).
-    tell
+    on_step
         Called with the losses at every fiftieth iteration.
 
     Returns
@@ -147,9 +147,9 @@ def fit(
         optimiser.step()
         schedule.step()
         recent.append((float(loss.detach()), float(level.detach())))
-        if tell is not None and iteration % 50 == 0:
+        if on_step is not None and iteration % 50 == 0:
             mean = np.mean(recent[-50:], axis=0)
-            tell(Step(iteration, float(mean[0]), float(mean[1])))
+            on_step(Step(iteration, float(mean[0]), float(mean[1])))
     network.eval()
     return network
 

@@ -75,13 +75,13 @@ class Fitted:
 
 
 def fitted(
-    seen: Observations, measure: str, level: str, between: float | None = None
+    observations: Observations, measure: str, level: str, between: float | None = None
 ) -> Fitted | None:
     """A cell fitted to observations.
 
     Parameters
     ----------
-    seen
+    observations
         The sessions of healthy people, of any number of datasets.
     measure, level
         What the cell is called.
@@ -95,14 +95,14 @@ def fitted(
         None where no family has enough people, or the datasets are too few to estimate
         `between`.
     """
-    families = _families(seen)
-    seen = seen.where(np.isin(seen.family, families))
-    names = sorted(set(seen.dataset.tolist()))
+    families = _families(observations)
+    observations = observations.where(np.isin(observations.family, families))
+    names = sorted(set(observations.dataset.tolist()))
     if not families or (between is None and len(names) < FEWEST_DATASETS):
         return None
-    terms = _terms(seen, families, names)
+    terms = _terms(observations, families, names)
     found, deviation = _alternated(terms, between)
-    cell = _cell(seen, families, found, deviation)
+    cell = _cell(observations, families, found, deviation)
     offsets = dict(zip(names, found.offsets.tolist(), strict=True))
     return Fitted(replace(cell, measure=measure, level=level), offsets)
 

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from sct_deepseg_general.evaluation.evaluate import Measurement
 from sct_deepseg_general.job.job import Done, area_record
 from sct_deepseg_general.job.labels import labels_record
 from sct_deepseg_general.job.levels import levels_record
+from sct_deepseg_general.provenance.schemas import schema
 from sct_deepseg_general.quality.uncertainty import IntervalFactors
+from sct_deepseg_general.text_files import read_text
 from sct_deepseg_general.zoo.model import Model
 
-__all__ = ["as_line", "error_record", "result_record"]
+__all__ = ["as_line", "error_record", "evaluation_record", "result_record", "table_records"]
 
 
 def result_record(
@@ -54,6 +61,40 @@ def result_record(
 def error_record(image: Path, sentence: str) -> dict[str, Any]:
     """The record of the schema "result-1" of an image without a result."""
     return {"Schema": "result-1", "Image": str(image), "Status": "error", "Error": sentence}
+
+
+def evaluation_record(row: Measurement) -> dict[str, Any]:
+    """The record of the schema "evaluation-1" of a mask and its reference; None for no number."""
+    values = {one.name: getattr(row, one.name) for one in fields(row) if one.name != "profile"}
+    numbers = {name: v for name, v in values.items() if isinstance(v, float)}
+    missing = {name: None for name, v in numbers.items() if not math.isfinite(v)}
+    return {"Schema": "evaluation-1", **values, **missing}
+
+
+def table_records(path: Path, name: str) -> Iterator[dict[str, Any]]:
+    """The rows of a batch's table as records of a schema: n/a is None, numbers are numbers.
+
+    Raises
+    ------
+    DatasetError
+        The table cannot be read.
+    """
+    columns = schema(name)["properties"]
+    for row in csv.DictReader(io.StringIO(read_text(path)), delimiter="\t"):
+        yield {key: _cell(text, columns.get(key, {}).get("type", ())) for key, text in row.items()}
+
+
+def _cell(text: str, kinds: str | Sequence[str]) -> str | float | int | None:
+    """A cell of a table as the type that its schema has."""
+    if text == "n/a":
+        return None
+    for kind, made in (("integer", int), ("number", float)):
+        if kind in kinds:
+            try:
+                return made(text)
+            except ValueError:
+                continue
+    return text
 
 
 def as_line(record: Mapping[str, Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +16,18 @@ from sct_deepseg_general.text_files import read_text
 
 __all__ = ["RunSettings", "as_toml", "read_toml"]
 
-_FILES, _VALUES = "files", "settings"
+_FILES, _IMAGE, _VALUES = "files", "image", "settings"
 
 
 @dataclass(frozen=True)
 class RunSettings:
-    """The flags of a run without their dash: those with paths, and all others."""
+    """The flags of a run without their dash."""
 
     files: Mapping[str, Any]
+    """Those with paths."""
     values: Mapping[str, Any]
+    image: Mapping[str, Any] = field(default_factory=dict)
+    """Those that hold for the image of the run only, such as its slices."""
 
 
 def as_toml(settings: RunSettings, folder: Path) -> str:
@@ -40,7 +43,7 @@ def as_toml(settings: RunSettings, folder: Path) -> str:
     Returns
     -------
     str
-        The text, with the paths in the table "files" and all else in the table "settings".
+        The text, with the tables "files", "image" and "settings".
 
     Examples
     --------
@@ -62,6 +65,7 @@ def as_toml(settings: RunSettings, folder: Path) -> str:
 
     content = {
         _FILES: {flag: _written(value, folder) for flag, value in settings.files.items()},
+        **({_IMAGE: dict(settings.image)} if settings.image else {}),
         _VALUES: {flag: _written(value, folder) for flag, value in settings.values.items()},
     }
     heading = (
@@ -100,15 +104,15 @@ def read_toml(path: Path) -> RunSettings:
         content = _parsed(read_text(path))
     except (DatasetError, ValueError) as error:
         raise SchemaError(f"Cannot read settings from {path}: {error}.") from error
-    unknown = sorted(set(content) - {_FILES, _VALUES})
-    tables = [content.get(_FILES, {}), content.get(_VALUES, {})]
+    unknown = sorted(set(content) - {_FILES, _IMAGE, _VALUES})
+    tables = [content.get(name, {}) for name in (_FILES, _VALUES, _IMAGE)]
     if unknown or not all(isinstance(table, dict) for table in tables):
         raise SchemaError(
             f"{path} holds no settings of {PROGRAM}: it needs the tables [{_FILES}] and [{_VALUES}]"
             + (f", and holds {', '.join(unknown)}." if unknown else ".")
         )
     files = {flag: _seen_from(value, path.parent) for flag, value in tables[0].items()}
-    return RunSettings(files, tables[1])
+    return RunSettings(files, tables[1], tables[2])
 
 
 def _written(value: Any, folder: Path) -> Any:
@@ -120,7 +124,7 @@ def _written(value: Any, folder: Path) -> Any:
         seen = Path(os.path.relpath(value, folder)).as_posix()
     except ValueError:  # another drive of Windows
         seen = value.absolute().as_posix()
-    return f"{seen}/" if value.is_dir() else seen
+    return f"{seen}/" if os.path.isdir(value) else seen  # noqa: PTH112 - false for a bad name
 
 
 def _seen_from(value: Any, folder: Path) -> Any:

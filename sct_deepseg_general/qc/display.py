@@ -8,6 +8,7 @@ as in SCT's reports.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -34,14 +35,14 @@ _CODES: Axcodes = ("R", "P", "I")
 
 @dataclass(frozen=True)
 class DiscMark:
-    """A disc to draw: its number, its place, and whether it was seen in the image.
+    """A disc to draw: its number, its place, and whether it was detected in the image.
 
     The place is in mm (RAS) where a disc is given, and in voxels within a `Display`.
     """
 
     number: int
     place: tuple[float, float, float]
-    seen: bool = True
+    detected: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +61,7 @@ class Display:
     spacing: tuple[float, float, float]
     centres: NDArray[np.float64]
     discs: tuple[DiscMark, ...] = ()
+    labels: tuple[Mask, ...] = ()
 
     @property
     def slices(self) -> int:
@@ -78,9 +80,10 @@ def displayed(
     other: Segmentation | None = None,
     box: Box | None = None,
     discs: tuple[DiscMark, ...] = (),
+    labels: Sequence[Segmentation] = (),
 ) -> Display:
-    """Image, masks and probability (x, y, z), all on one grid, in display axes; `box` in voxels
-    of that grid.
+    """Image, masks, probability and masks of labels (x, y, z), all on one grid, in display axes;
+    `box` in voxels of that grid.
     """
     mask = _shown(segmentation) > 0
     second = None if other is None else _shown(other) > 0
@@ -94,6 +97,7 @@ def displayed(
         spacing=grid.spacing,
         centres=centres(mask if mask.any() or second is None else second),
         discs=tuple(_disc_on(disc, grid) for disc in discs),
+        labels=tuple(_shown(label) > 0 for label in labels),
     )
 
 

@@ -27,12 +27,13 @@ from sct_deepseg_general.qc.raster import heat_png, webp
 from sct_deepseg_general.qc.sections import Section, coronal_section, sagittal_section
 from sct_deepseg_general.qc.volumes import (
     embedded_image,
+    embedded_labels,
     embedded_mask,
     embedded_probability,
     region,
 )
 
-__all__ = ["PAGE", "QcEntry", "SliceArea", "Status", "add_entry"]
+__all__ = ["PAGE", "QcEntry", "ShownLabel", "SliceArea", "Status", "add_entry"]
 
 Status = Literal["ok", "warn", "fail"]
 
@@ -61,6 +62,14 @@ class SliceArea:
 
 
 @dataclass(frozen=True, eq=False)
+class ShownLabel:
+    """One of several labels: its name and its mask (x, y, z), 0 or 1, on the image's grid."""
+
+    name: str
+    mask: Segmentation
+
+
+@dataclass(frozen=True, eq=False)
 class QcEntry:
     """One result as the report shows it; masks, probability and box are on the image's grid.
 
@@ -71,6 +80,7 @@ class QcEntry:
     `other_name` are the masks' files; `model` is the model's key (id@version); `seconds` the
     time the result took; `version` the program's. `discs` are drawn with their numbers on the
     sagittal section; `levels` and `c2c3` say in words how sure these are, and the area of C2-C3.
+    `labels` are drawn in place of the mask, each in a colour of its own, with a legend.
     `region` names the region that was asked for and `region_slices` are its slices; the entry's
     mean area, and those of its levels, are over these.
     """
@@ -100,13 +110,15 @@ class QcEntry:
     discs: tuple[DiscMark, ...] = ()
     levels: str = ""
     c2c3: str = ""
+    labels: tuple[ShownLabel, ...] = ()
     region: str = ""
     region_slices: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         shape = self.image.grid.shape
-        for name in ("segmentation", "probability", "other"):
-            value = getattr(self, name)
+        values = {name: getattr(self, name) for name in ("segmentation", "probability", "other")}
+        values |= {f"label {label.name}": label.mask for label in self.labels}
+        for name, value in values.items():
             if value is not None and value.grid.shape != shape:
                 raise ImageError(
                     f"The {name} has {value.grid.shape} voxels and the image {shape}: "
@@ -235,12 +247,12 @@ def _views(entry: QcEntry, name: str, volume: bool) -> tuple[Attachment, ...]:
 def _display(entry: QcEntry) -> Display:
     """Everything in display axes, from the volumes in LAS where there are some."""
     body, box = entry.body, entry.box
-    if body is None:
-        return displayed(
-            entry.image, entry.segmentation, entry.probability, entry.other, box, entry.discs
-        )
-    box = None if box is None else box.on_axes(entry.image.grid, body.image.grid)
-    return displayed(body.image, body.segmentation, body.probability, entry.other, box, entry.discs)
+    masks = (entry.image, entry.segmentation, entry.probability)
+    if body is not None:
+        masks = (body.image, body.segmentation, body.probability)
+        box = None if box is None else box.on_axes(entry.image.grid, body.image.grid)
+    labels = [label.mask for label in entry.labels]
+    return displayed(*masks, entry.other, box, entry.discs, labels)
 
 
 def _fitting(mosaic: Mosaic, room: int) -> bytes:
@@ -258,7 +270,10 @@ def _view(
     grid = entry.image.grid
     return {
         "axial": {
-            "tiles": [[tile.number, tile.contour, tile.other] for tile in mosaic.tiles],
+            "tiles": [
+                [tile.number, tile.contour, tile.other, *([tile.labels] if tile.labels else [])]
+                for tile in mosaic.tiles
+            ],
             "columns": mosaic.columns,
             "voxels": mosaic.voxels,
             "pixels": mosaic.pixels,
@@ -281,6 +296,7 @@ def _view(
         "heat": entry.probability is not None,
         "other": entry.other is not None,
         "volume": volume,
+        "labels": [label.name for label in entry.labels],
         "region": list(entry.region_slices) if entry.region else None,
     }
 
@@ -293,6 +309,7 @@ def _section(section: Section) -> dict[str, Any]:
         "other": section.other,
         "box": section.box,
         "discs": section.discs,
+        "labels": section.labels,
     }
 
 
@@ -310,6 +327,8 @@ def _volumes(entry: QcEntry, name: str) -> Attachment:
     }
     if entry.other is not None:
         volumes["other"] = embedded_mask(entry.other, box)
+    if entry.labels:
+        volumes["labels"] = embedded_labels([label.mask for label in entry.labels], box)
     if entry.probability is not None:
         volumes["probability"] = embedded_probability(entry.probability, box)
     return Attachment("volume.js", _script("volume", name, volumes))

@@ -25,11 +25,14 @@ _BEYOND = 2  # slices shown above and below the mask, where it may have missed t
 
 @dataclass(frozen=True)
 class Tile:
-    """One slice: `number` counts from inferior, `contour` and `other` are SVG paths in voxels."""
+    """One slice: `number` counts from inferior; the borders of the mask, of the other mask and of
+    each label are SVG paths in voxels.
+    """
 
     number: int
     contour: str
     other: str
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,11 +150,20 @@ def _limits(cuts: list[Array]) -> list[tuple[float, float]]:
 
 def _tile(display: Display, z: int, corner: tuple[int, int], voxels: tuple[int, int]) -> Tile:
     other = "" if display.other is None else _path(display.other, z, corner, voxels)
-    return Tile(display.number(z), _path(display.mask, z, corner, voxels), other)
+    longest = _LONGEST_PATH // max(1, len(display.labels) // 2)  # a slice holds few of many labels
+    labels = tuple(_path(label, z, corner, voxels, longest) for label in display.labels)
+    contour = "" if labels else _path(display.mask, z, corner, voxels)
+    return Tile(display.number(z), contour, other, labels)
 
 
-def _path(mask: Mask, z: int, corner: tuple[int, int], voxels: tuple[int, int]) -> str:
-    return svg_path(_cut(mask[:, :, z], corner, voxels), _LONGEST_PATH)
+def _path(
+    mask: Mask,
+    z: int,
+    corner: tuple[int, int],
+    voxels: tuple[int, int],
+    longest: int = _LONGEST_PATH,
+) -> str:
+    return svg_path(_cut(mask[:, :, z], corner, voxels), longest)
 
 
 def _sheet(shades: list[Bytes2D], columns: int, pixels: tuple[int, int]) -> Bytes2D:

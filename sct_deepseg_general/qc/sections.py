@@ -17,6 +17,7 @@ _MOST_PIXELS = 460
 _MARGIN = 12.0  # mm around cord and box
 _NARROWEST = 60.0  # mm
 _NEAR = 12.0  # mm
+_LONGEST_PATH = 6000  # characters a label
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +37,8 @@ class Section:
     discs: tuple[tuple[float, float, int, bool], ...]
     """Column and row (voxels), number and whether it was seen, of each disc; sagittal only."""
     box: tuple[int, int, int, int] | None
+    labels: tuple[str, ...] = ()
+    """The border of each label, where there are any; `contour` is "" then."""
 
 
 def sagittal_section(display: Display) -> Section:
@@ -60,16 +63,20 @@ def _section(display: Display, across: int) -> Section:
         millimetres=((last - first) * spacing[0], display.slices * spacing[1]),
         image=resized(grey(image, _window(image, display, across, first)), size),
         heat=_heat(display, across, (first, last), size),
-        contour=svg_path(mask),
+        contour="" if display.labels else svg_path(mask),
         other="" if other is None else svg_path(_rows(other, display, across)[:, first:last]),
         discs=tuple(_mark(disc, across, first) for disc in display.discs) if across else (),
         box=_rectangle(display, across, first),
+        labels=tuple(
+            svg_path(_rows(label, display, across)[:, first:last], _LONGEST_PATH)
+            for label in display.labels
+        ),
     )
 
 
 def _mark(disc: DiscMark, across: int, first: int) -> tuple[float, float, int, bool]:
     column, row = disc.place[across] - first + 0.5, disc.place[2] + 0.5
-    return round(column, 1), round(row, 1), disc.number, disc.seen
+    return round(column, 1), round(row, 1), disc.number, disc.detected
 
 
 def _rows(data: Array, display: Display, across: int) -> Array:

@@ -12,7 +12,7 @@ import numpy as np
 from sct_deepseg_general.image.volume import Array, Box, Segmentation, Volume
 from sct_deepseg_general.qc.raster import window
 
-__all__ = ["embedded_image", "embedded_mask", "embedded_probability", "region"]
+__all__ = ["embedded_image", "embedded_labels", "embedded_mask", "embedded_probability", "region"]
 
 _MARGIN = 30.0  # mm around the cord, across it; along it everything is kept
 _MOST_VOXELS = 4_000_000
@@ -50,6 +50,17 @@ def embedded_mask(mask: Segmentation, box: Box) -> str:
     """The mask (x, y, z) in `box` as such a NIfTI, 0 or 1."""
     part = mask.cropped(box)
     return _encoded(part.data > 0, part.grid.affine, 1.0, 0.0)
+
+
+def embedded_labels(masks: Sequence[Segmentation], box: Box) -> str:
+    """Masks (x, y, z) in `box` as one such NIfTI: 1 in the first, 2 in the second and so on.
+
+    Where masks overlap, the later one is shown.
+    """
+    numbers = np.zeros(box.shape, np.uint8)
+    for number, mask in enumerate(masks, 1):
+        numbers[mask.data[box.slices] > 0] = number
+    return _encoded(numbers, masks[0].cropped(box).grid.affine, 1.0, 0.0)
 
 
 def embedded_probability(probability: Volume, box: Box) -> str:

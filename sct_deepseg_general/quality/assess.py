@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sct_deepseg_general.image.blank import blank_planes
+from sct_deepseg_general.image.blank import blank_ends, blank_planes
 from sct_deepseg_general.image.las import AXES
 from sct_deepseg_general.image.volume import (
     NEAR_ZERO,
@@ -36,6 +36,7 @@ from sct_deepseg_general.quality.findings import (
     QualityLimits,
     Status,
     below,
+    spelled,
     summed_up,
 )
 from sct_deepseg_general.quality.mask_checks import mask_findings, on_fragments
@@ -124,6 +125,7 @@ def assess(evidence: QualityEvidence, limits: QualityLimits | None = None) -> Qu
             *mask_findings(mask, evidence.table, limits, blank),
             *_on_crop(evidence, mask),
             *_on_undefined(evidence.image, mask),
+            *_on_ends(evidence.image, mask),
         ],
         _confidence(evidence),
     )
@@ -179,6 +181,7 @@ def assess_mask(
     found = [
         *mask_findings(upright, table, limits, blank),
         *on_fragments(np.delete(upright.data, list(blank), axis=2), limits),
+        *_on_ends(image, upright),
     ]
     return summed_up(found, nothing)
 
@@ -186,6 +189,16 @@ def assess_mask(
 def _blank(image: Volume | None, mask: Segmentation) -> tuple[int, ...]:
     """The slices (LAS) without signal, within the extent of a mask in LAS."""
     return () if image is None else blank_planes(image.reoriented(AXES), mask.data).slices
+
+
+def _on_ends(image: Volume | None, mask: Segmentation) -> Iterator[Finding]:
+    """Slices without signal beside the cord, as at an end of the field of view: no fault, but the
+    cord is not measured there.
+    """
+    lost = () if image is None else blank_ends(image.reoriented(AXES), mask.data)
+    if lost:
+        text = f"the image has no signal in slices {spelled(lost)}, next to the cord: not measured"
+        yield Finding("ok", text)
 
 
 def _cause(evidence: QualityEvidence, status: Status) -> tuple[str, ...]:

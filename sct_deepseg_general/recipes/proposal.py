@@ -107,15 +107,15 @@ def propose(
     return Proposal(recipe, above, indexes, doubts(recipe, indexes))
 
 
-def summary(found: DatasetIndex) -> str:
+def summary(index: DatasetIndex) -> str:
     """What a dataset holds, in one line: images, people, contrasts, labels and voxel sizes."""
-    labelled = found.labelled
+    labelled = index.labelled
     people = {case.participant for case in labelled}
     contrasts = Counter(case.contrast for case in labelled)
     counts = ", ".join(f"{name} {count}" for name, count in sorted(contrasts.items()))
     return (
-        f"{len(labelled)} of {len(found.cases)} images are labelled, {len(people)} people: "
-        f"{counts}; voxels {_voxel_sizes(found)}"
+        f"{len(labelled)} of {len(index.cases)} images are labelled, {len(people)} people: "
+        f"{counts}; voxels {_voxel_sizes(index)}"
     )
 
 

@@ -19,9 +19,10 @@ from sct_deepseg_general.image.volume import Volume, from_sct_letters
 from sct_deepseg_general.inference.engine import Float
 from sct_deepseg_general.inference.imported.region import prepared_channels
 from sct_deepseg_general.inference.openvino import import_openvino
-from sct_deepseg_general.inference.pipeline import Options, segment
-from sct_deepseg_general.inference.predictor import Predictor, load_predictor
+from sct_deepseg_general.inference.pipeline import InferenceResult, Options, segment
+from sct_deepseg_general.inference.predictor import load_predictor
 from sct_deepseg_general.inference.sliding_window import tiles_of
+from sct_deepseg_general.release.lean_ir import PREFIX
 from sct_deepseg_general.schema import read_json
 from sct_deepseg_general.zoo.archive import seal, sync, sync_folder
 from sct_deepseg_general.zoo.cache import clear
@@ -80,15 +81,17 @@ def quantise(
     if not images or len(model.channels) > 1:
         raise ImageError("Quantising needs sample images, for a network of one image.")
     exact = load_predictor(model, "openvino", "cpu")
-    references = [_labels(image, exact) for image in images]
-    tiles = _sample([tile for image in images for tile in _tiles(image, exact)])
+    found = [segment(image, exact, Options(largest=False)) for image in images]
+    references = [_labels(one) for one in found]
+    tiles = _sample([tile for one in found for tile in _tiles(one, model)])
+    del exact, found
     scratch = model.folder.with_name(f".{model.folder.name}.int8")
     clear(scratch)
     try:
         made = _written(model, tiles, scratch, progress)
         predictor = load_predictor(made, "openvino", "cpu", "int8")
         dice = min(
-            _least_dice(_labels(image, predictor), labels, model)
+            _least_dice(_labels(segment(image, predictor, Options(largest=False))), labels, model)
             for image, labels in zip(images, references, strict=True)
         )
         if dice < least:
@@ -105,17 +108,14 @@ def quantise(
     return Quantised(Model.load(model.folder), dice)
 
 
-def _labels(image: Volume, predictor: Predictor) -> Any:
-    found = segment(image, predictor, Options(largest=False)).labels
-    return None if found is None else found.data
+def _labels(result: InferenceResult) -> Any:
+    return None if result.labels is None else result.labels.data
 
 
-def _tiles(image: Volume, predictor: Predictor) -> Iterator[Float]:
-    """The tiles (1, channels, z, y, x) that the network sees of an image."""
-    model = predictor.model
-    box = segment(image, predictor, Options(largest=False)).location.box
-    oriented = image.reoriented(from_sct_letters(model.orientation))
-    data = prepared_channels([oriented], box, model).data
+def _tiles(result: InferenceResult, model: Model) -> Iterator[Float]:
+    """The tiles (1, channels, z, y, x) that the network saw of an image."""
+    oriented = result.image.reoriented(from_sct_letters(model.orientation))
+    data = prepared_channels([oriented], result.location.box, model).data
     yield from (tile[None] for tile in tiles_of(data, model.patch[::-1]))
 
 
@@ -150,7 +150,10 @@ def _quantise_file(source: Path, target: Path, tiles: Sequence[Float]) -> None:
         import nncf
     network = openvino.Core().read_model(source)
     network.reshape(list(tiles[0].shape))
-    made = nncf.quantize(network, nncf.Dataset(list(tiles)), subset_size=len(tiles))
+    own = nncf.IgnoredScope(patterns=[f"{PREFIX}/.*"], validate=False)
+    made = nncf.quantize(
+        network, nncf.Dataset(list(tiles)), subset_size=len(tiles), ignored_scope=own
+    )
     openvino.save_model(made, str(target), compress_to_fp16=False)
 
 

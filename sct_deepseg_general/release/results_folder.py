@@ -68,7 +68,7 @@ def unpacked(sources: Sequence[Path], scratch: Path) -> tuple[Path, ...]:
             source,
             folders[-1],
             _ARCHIVE_LIMITS,
-            wanted=_is_used,
+            expected=_is_used,
         )
     return tuple(folders)
 

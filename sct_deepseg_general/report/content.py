@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sct_deepseg_general import __version__
+from sct_deepseg_general.change.measure import ALL
 from sct_deepseg_general.change.output import Visits
 from sct_deepseg_general.change.output import rows as change_rows
 from sct_deepseg_general.image.las import AXES
@@ -18,12 +19,21 @@ from sct_deepseg_general.levels.slices import level_name
 from sct_deepseg_general.norms.assess import Assessment
 from sct_deepseg_general.norms.centile import Place
 
-__all__ = ["LIMITS", "Content", "Picture", "TableRow", "content_of"]
+__all__ = ["COLUMNS", "LIMITS", "Content", "Picture", "TableRow", "content_of"]
 
 LIMITS = (
     "For research. The areas depend on the model and on where it draws the edge of the cord; a "
     "centile or a change is not a diagnosis."
 )
+COLUMNS = (
+    "Level",
+    "Area (mm²)",
+    "In the norm's areas (interval)",
+    "Centile (interval)",
+    "Median of the norm",
+    "Change (interval)",
+)
+"""Heads of the table; a column without any text is left out."""
 _HALF = 18.0
 """Half the width (mm) of the axial pictures."""
 _SAGITTAL = 35.0
@@ -43,13 +53,21 @@ class Picture:
 
 @dataclass(frozen=True)
 class TableRow:
-    """One line of the table, as text: level, area, interval, centile, median of the norm."""
+    """One line of the table, as text: level, area, interval, centile, median of the norm, and the
+    change since an earlier image.
+    """
 
     level: str
     area: str
     interval: str
     centile: str
     median: str
+    change: str = ""
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """The texts in the order of `COLUMNS`."""
+        return (self.level, self.area, self.interval, self.centile, self.median, self.change)
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,8 +82,16 @@ class Content:
     norms: str
     """Whose norm it is, or why there is none; "" where none was asked for."""
     change: tuple[str, ...]
+    """Sentences about the change since an earlier image, whose numbers are in the rows."""
     facts: tuple[tuple[str, str], ...]
     done: Done
+
+    @property
+    def table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+        """The heads of the columns that hold something, and the cells of each row."""
+        held = [n for n in range(len(COLUMNS)) if any(row.cells[n] for row in self.rows)]
+        heads = tuple(COLUMNS[n] for n in held)
+        return heads, [tuple(row.cells[n] for n in held) for row in self.rows]
 
 
 def content_of(done: Done, model: str, earlier: Visits | None = None) -> Content:
@@ -91,7 +117,7 @@ def content_of(done: Done, model: str, earlier: Visits | None = None) -> Content
         status=done.quality.status,
         reasons=done.quality.reasons,
         pictures=_pictures(done),
-        rows=_rows(done),
+        rows=_rows(done) if earlier is None else _with_change(_rows(done), earlier),
         norms=_whose(done.norms),
         change=() if earlier is None else tuple(_change_lines(earlier)),
         facts=(
@@ -165,24 +191,40 @@ def _interval(ends: tuple[float, float] | None) -> str:
     return "" if ends is None else f"{ends[0]:.1f} to {ends[1]:.1f}"
 
 
-def _change_lines(earlier: Visits) -> list[str]:
-    lines = [f"Change since {earlier.baseline.name}:"]
-    lines.extend(_change_line(row) for row in change_rows(earlier)[:8])
-    if earlier.repeat is None:
-        lines.append("The repeat error of this model was not measured: no interval.")
-    return lines
+def _with_change(rows: tuple[TableRow, ...], earlier: Visits) -> tuple[TableRow, ...]:
+    """The rows with the change of each level, and those levels that only the change knows."""
+    texts = {row["level"]: _change_text(row) for row in change_rows(earlier) if row["level"] != ALL}
+    known = {row.level for row in rows}
+    own = [replace(row, change=texts.get(row.level, "")) for row in rows]
+    others = [TableRow(n, "", "", "", "", text) for n, text in texts.items() if n not in known]
+    return (*own, *others)
 
 
-def _change_line(row: Mapping[str, Any]) -> str:
-    text = f"{row['level']}: {row['change_percent']:+.1f} %"
+def _change_text(row: Mapping[str, Any]) -> str:
+    text = f"{row['change_percent']:+.1f} %"
     if row["lower_percent"] is not None:
-        word = "exceeds" if row["exceeds_repeat_error"] else "within"
-        text += (
-            f" ({row['lower_percent']:+.1f} to {row['upper_percent']:+.1f}), {word} repeat error"
-        )
+        text += f" ({row['lower_percent']:+.1f} to {row['upper_percent']:+.1f})"
     if row["percent_per_year"] is not None:
-        text += f", {row['percent_per_year']:+.1f} % a year"
+        text += f", {row['percent_per_year']:+.1f} a year"
     return text
+
+
+def _change_lines(earlier: Visits) -> list[str]:
+    found = change_rows(earlier)
+    shared = next(row for row in found if row["level"] == ALL)
+    name = earlier.baseline.name
+    text = _change_text(shared)
+    lines = [f"Change since {name}, over all of the cord that both images show: {text}."]
+    if earlier.repeat is None:
+        lines.append("The repeat error of this model was not measured: no interval of the change.")
+    else:
+        beyond = [row["level"] for row in found if row["exceeds_repeat_error"]]
+        beyond = ["all of it" if name == ALL else name for name in beyond]
+        where = f"at {', '.join(beyond)}" if beyond else "nowhere"
+        lines.append(f"The change exceeds the repeat error {where}.")
+    if earlier.years is None:
+        lines.append("The dates are not known: no change per year.")
+    return lines
 
 
 def _pictures(done: Done) -> tuple[Picture, ...]:

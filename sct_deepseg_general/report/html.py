@@ -18,21 +18,18 @@ if TYPE_CHECKING:
 __all__ = ["write_html"]
 
 _STYLE = """
-@page { size: A4; margin: 14mm }
+@page { size: A4; margin: 11mm 14mm }
 body { font: 13px/1.45 system-ui, sans-serif; color: #1b2a3a; max-width: 190mm; margin: 12mm auto }
-h1 { font-size: 20px; margin: 0 } img { width: 100% }
-table { border-collapse: collapse; width: 100% } th, td { text-align: left; padding: 2px 8px 2px 0;
-border-bottom: 1px solid #e6e9ec } th { color: #7a8794; font-weight: 500 }
+h1 { font-size: 20px; margin: 0 } p { margin: 4px 0 } img { width: 100%; display: block }
+table { border-collapse: collapse; width: 100%; margin: 4px 0 }
+th, td { text-align: left; padding: 2px 8px 2px 0; border-bottom: 1px solid #e6e9ec }
+th { color: #7a8794; font-weight: 500 }
 .ok { color: #2e7d32 } .warn { color: #b26a00 } .fail { color: #b3261e }
-footer, dl { color: #7a8794; font-size: 11px } dt { float: left; width: 7em } dd { color: #1b2a3a }
+dl { display: grid; grid-template-columns: 6em 1fr 6em 1fr; gap: 1px 8px; margin: 4px 0 }
+footer, dl { color: #7a8794; font-size: 11px } dd { color: #1b2a3a; margin: 0 }
+@media print { body { margin: 0; max-width: none; font-size: 11px }
+th, td { padding: 1px 6px 1px 0 } img { width: 94%; margin: 0 auto } }
 """
-_COLUMNS = (
-    "Level",
-    "Area (mm²)",
-    "In the norm's areas (interval)",
-    "Centile",
-    "Median of the norm",
-)
 
 
 def write_html(path: Path, content: Content) -> None:
@@ -71,14 +68,10 @@ def _page(content: Content) -> str:
 def _table(content: Content) -> str:
     if not content.rows:
         return "<p>The vertebral levels are not known: no table.</p>"
-    head = "".join(f"<th>{name}</th>" for name in _COLUMNS)
+    heads, cells = content.table
+    head = "".join(f"<th>{escape(name)}</th>" for name in heads)
     body = "".join(
-        "<tr>"
-        + "".join(
-            f"<td>{escape(v)}</td>" for v in (r.level, r.area, r.interval, r.centile, r.median)
-        )
-        + "</tr>"
-        for r in content.rows
+        "<tr>" + "".join(f"<td>{escape(value)}</td>" for value in row) + "</tr>" for row in cells
     )
     return f"<table><tr>{head}</tr>{body}</table>"
 

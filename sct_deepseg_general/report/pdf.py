@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,13 +20,13 @@ __all__ = ["curve_figure", "picture_figure", "write_pdf"]
 
 INK, GREY, CONTOUR = "#1b2a3a", "#7a8794", "#ff5a36"
 _A4 = (8.27, 11.69)
-_COLUMNS = (
-    "level",
-    "area (mm²)",
-    "in the norm's areas (interval)",
-    "centile",
-    "median of the norm",
-)
+_WIDTHS = {
+    "Level": 0.08, "Area (mm²)": 0.11, "In the norm's areas (interval)": 0.24,
+    "Centile (interval)": 0.17, "Median of the norm": 0.15, "Change (interval)": 0.25,
+}  # fmt: skip
+"""Widths of the table's columns, as shares of the sheet's."""
+_MOST_ROWS = 14
+_MOST_LINES, _LONGEST_LINE = 8, 150
 _STATUS = {"ok": "#2e7d32", "warn": "#b26a00", "fail": "#b3261e"}
 
 
@@ -128,19 +129,23 @@ def _table(sheet: Figure, content: Content) -> None:
         return
     axes = sheet.add_axes((0.06, 0.15, 0.88, 0.24))
     axes.set_axis_off()
-    cells = [[r.level, r.area, r.interval, r.centile, r.median] for r in content.rows[:12]]
+    heads, cells = content.table
     table = axes.table(
-        cells, colLabels=_COLUMNS, loc="upper left", cellLoc="left",
-        colWidths=[0.1, 0.15, 0.3, 0.25, 0.2], edges="horizontal",
+        [list(row) for row in cells[:_MOST_ROWS]], colLabels=list(heads), loc="upper left",
+        cellLoc="left", colLoc="left", colWidths=[_WIDTHS[head] for head in heads],
+        edges="horizontal",
     )  # fmt: skip
+    for cell in table.get_celld().values():
+        cell.set_edgecolor("#e6e9ec")
     table.auto_set_font_size(False)
     table.set_fontsize(8)
     table.scale(1, 1.15)
 
 
 def _words(sheet: Figure, content: Content) -> None:
-    lines = [content.norms, *(f"{content.status}: {reason}" for reason in content.reasons)]
-    lines.extend(content.change)
-    for index, line in enumerate(line for line in lines if line):
-        sheet.text(0.06, 0.135 - 0.0125 * index, line[:130], size=7, color=INK)
+    texts = [content.norms, *(f"{content.status}: {reason}" for reason in content.reasons)]
+    texts.extend(content.change)
+    lines = [line for text in texts if text for line in wrap(text, _LONGEST_LINE)]
+    for index, line in enumerate(lines[:_MOST_LINES]):
+        sheet.text(0.06, 0.135 - 0.0125 * index, line, size=7, color=INK)
     sheet.text(0.06, 0.02, LIMITS, size=6.5, color=GREY)

@@ -112,9 +112,9 @@ def unpack(
     folder: Path,
     limits: ArchiveLimits,
     *,
-    wanted: Callable[[str], bool] = lambda _name: True,
+    expected: Callable[[str], bool] = lambda _name: True,
 ) -> None:
-    """Unpack the files of a zip whose names are `wanted` into a new folder.
+    """Unpack the files of a zip whose names are `expected` into a new folder.
 
     Raises
     ------
@@ -130,7 +130,7 @@ def unpack(
             _check_members(members, bundle.infolist(), limits, archive)
             left = limits.size
             for member in members:
-                if wanted(member.filename):
+                if expected(member.filename):
                     _check_name(member, archive)
                     left -= _inflate(bundle, member, folder, left)
     except _UNSOUND as error:

@@ -49,6 +49,7 @@ def areas(path: Path) -> list[tuple[str, str]]:
 
 
 def test_the_image_adds_quarters_and_the_probability_soft_areas() -> None:
+    pytest.importorskip("pandas")
     read = nib.load(MASK)
     found = measure(MASK, image=T2, probability=np.asarray(read.dataobj, np.float32))
     columns = list(found.table())

@@ -36,6 +36,8 @@ def test_participants_at_once_one_killed_again_and_joined(tmp_path: Path) -> Non
     started = {name: process(dataset, out, log, [name]) for name, log in logs.items()}
     try:
         wait_for(lambda: all(sum(begun(log).values()) == 2 for log in logs.values()))
+        journal = out / "batch" / "sub-02" / "journal.jsonl"
+        wait_for(lambda: '"done"' in journal.read_text())
         os.kill(started["02"].pid, signal.SIGKILL)
         started["02"].wait()
         go.touch()

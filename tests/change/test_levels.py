@@ -37,3 +37,20 @@ def test_discs_are_read_in_millimetres():
     assert disc_points(labels)[3].tolist() == [2, 4, 6]
     with pytest.raises(ImageError, match="no disc"):
         disc_points(Volume(np.zeros_like(data), labels.grid))
+
+
+def marked(at: dict[int, int]) -> Volume:
+    data = np.zeros((4, 4, 80), np.int16)
+    for number, z in at.items():
+        data[1, 2, z] = number
+    return Volume(data, Grid(data.shape, np.eye(4)))
+
+
+def test_discs_that_cannot_be_right_are_refused():
+    assert set(disc_points(marked({3: 60, 4: 45, 6: 10}))) == {3, 4, 6}
+    for wrong in ({3: 10, 4: 30}, {3: 60, 4: 59}):
+        with pytest.raises(ImageError, match="cannot both be right"):
+            disc_points(marked(wrong))
+    levels = np.broadcast_to((6 - np.arange(80) // 16).astype(np.int16), (4, 4, 80))
+    with pytest.raises(ImageError, match="no disc file"):
+        disc_points(Volume(levels, Grid((4, 4, 80), np.eye(4))))

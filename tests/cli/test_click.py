@@ -12,6 +12,7 @@ import pytest
 from sct_deepseg_general.cli._click import (
     PATH,
     SctCommand,
+    SctGroup,
     flag,
     option,
     options_of,
@@ -96,3 +97,10 @@ def test_a_command_takes_its_options_as_one_value() -> None:
     assert command.main(["-i", "a.nii", "-overwrite"], standalone_mode=False) == 3
     assert received == [OfCommand(Path("a.nii"), True)]
     assert command.help == "Do nothing."
+
+
+@pytest.mark.parametrize("kind", [SctCommand, SctGroup])
+def test_the_lines_of_the_examples_are_kept(kind: type[click.Command]) -> None:
+    examples = "Examples:\n  program -i t2.nii.gz\n  program -i t1.nii.gz\n"
+    command = kind("program", epilog=examples)
+    assert examples.rstrip() in command.get_help(click.Context(command))

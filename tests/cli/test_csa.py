@@ -181,3 +181,24 @@ def test_an_absent_sct_ends_with_one_sentence(
     assert csa(monkeypatch, "-i", seg, "-backend", "sct") == 1
     assert "install the Spinal Cord Toolbox" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["t2_seg.nii.gz"]
+
+
+@pytest.mark.parametrize("lacking", [("Reasons", "Status"), ("Reasons",)])
+def test_a_table_of_an_earlier_version_is_continued(
+    lacking: tuple[str, ...], seg: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out.csv"
+    assert csa(monkeypatch, "-i", seg, "-o", out, "-z", "20:30") == 0
+    with out.open(newline="", encoding="utf-8") as stream:
+        (row,) = csv.DictReader(stream)
+    older = {name: value for name, value in row.items() if name not in lacking}
+    with out.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, list(older))
+        writer.writeheader()
+        writer.writerow(older)
+    assert csa(monkeypatch, "-i", seg, "-o", out, "-append", 1, "-z", "20:30") == 0
+    with out.open(newline="", encoding="utf-8") as stream:
+        first, second = csv.DictReader(stream)
+    assert first == {name: "" if name in lacking else value for name, value in row.items()}
+    assert {**second, "Timestamp": ""} == {**row, "Timestamp": ""}
+    assert [area.values[0] for area in csa_table.read(out).rows] == [float(row["MEAN(area)"])] * 2

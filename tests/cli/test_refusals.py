@@ -41,11 +41,8 @@ def test_a_qc_folder_of_another_tool_is_refused_before_any_work(
     assert not list((tmp_path / "out").glob("**/*.nii.gz"))
 
 
-@pytest.mark.parametrize("command", ["main", "batch"])
-def test_a_threshold_of_zero_is_refused_and_names_the_soft_mask(
-    command: str, tmp_path: Path
-) -> None:
-    done = run(*inputs(command, tmp_path), "-thr", "0")
+def test_a_threshold_of_zero_is_refused_and_names_the_soft_mask(tmp_path: Path) -> None:
+    done = run(*inputs("batch", tmp_path), "-thr", "0")
     assert done.returncode == 2
     assert "-soft" in done.stderr
     assert not list((tmp_path / "out").glob("**/*.nii.gz"))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from phantoms import affine_of, cord_image, cylinder
 
-from sct_deepseg_general.image.blank import blank_planes
+from sct_deepseg_general.image.blank import blank_ends, blank_planes
 from sct_deepseg_general.image.volume import Axcodes, Grid, Volume
 
 SHAPE, SPACING = (40, 40, 30), (1.0, 1.0, 3.0)
@@ -62,6 +62,33 @@ def test_slices_of_noise_between_others_are_blank_and_fading_signal_is_not() -> 
     faded = image()
     faded.data[:] *= np.linspace(1, 0.02, 30)
     assert not blank_planes(faded, MASK).any
+
+
+@pytest.mark.parametrize("codes", [("L", "A", "S"), ("S", "R", "P"), ("R", "P", "I")])
+@pytest.mark.parametrize("level", [0.0, 10.0])
+def test_signal_that_ends_at_once_is_named_and_not_measured(codes: Axcodes, level: float) -> None:
+    volume = image()
+    noise = np.random.default_rng(0).normal(level, level / 4, (40, 40, 8))
+    volume.data[:, :, :8] = noise
+    turned = volume.reoriented(codes)
+    counted = range(22, 30) if "I" in codes else range(8)
+    whole = Volume(MASK.astype(np.uint8), volume.grid).reoriented(codes).data
+    assert blank_planes(turned, whole).slices == tuple(counted), "where a mask was drawn"
+    cut = MASK.copy()
+    cut[:, :, :8] = False
+    beside = Volume(cut.astype(np.uint8), volume.grid).reoriented(codes).data
+    assert blank_ends(turned, beside) == tuple(counted), "where it was not"
+    assert blank_planes(turned, beside).slices == ()
+    far = MASK.copy()
+    far[:, :, :20] = False
+    assert blank_ends(volume, far) == ()
+
+
+def test_an_image_with_signal_to_its_ends_has_no_blank_ends() -> None:
+    faded = image()
+    faded.data[:, :, :10] *= np.linspace(0.2, 1, 10)
+    assert blank_ends(faded, MASK) == blank_ends(image(), MASK) == ()
+    assert blank_ends(image(), np.zeros_like(MASK)) == ()
 
 
 def test_the_range_of_16_bits_does_not_overflow() -> None:

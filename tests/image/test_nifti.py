@@ -19,7 +19,9 @@ from sct_deepseg_general.errors import ImageError, OutputError
 from sct_deepseg_general.image import nifti
 from sct_deepseg_general.image.volume import Probability, Segmentation, Volume
 
-OBLIQUE = np.array([[0, 0.2, 3, -9], [-0.8, 0.1, 0.2, 4], [0.1, 0.8, 0.3, 5], [0, 0, 0, 1.0]])
+U, _, V = np.linalg.svd([[0, 0.2, 3], [-0.8, 0.1, 0.2], [0.1, 0.8, 0.3]])
+OBLIQUE = np.eye(4)
+OBLIQUE[:3] = np.column_stack([U @ V * [0.8, 0.8, 3.0], [-9, 4, 5]])
 DTYPES = ["u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8"]
 
 

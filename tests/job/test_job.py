@@ -279,6 +279,18 @@ def test_a_header_without_orientation_is_a_possible_cause_of_failure(
     assert "the orientation may be wrong" in done.quality.reasons[-1]
 
 
+def test_a_wrong_orientation_with_valid_codes_is_a_possible_cause_too(
+    tmp_path: Path, predictor: Predictor
+) -> None:
+    crop = cord_crop().reoriented(("L", "A", "S"))
+    affine = np.diag([-1.0, 1, 1, 1]) * [*np.array(crop.grid.spacing)[[1, 0, 2]], 1]
+    nib.save(nib.Nifti1Image(np.moveaxis(crop.data, 1, 0), affine), tmp_path / "t2.nii.gz")
+    job = Job(tmp_path / "t2.nii.gz", outputs_for(tmp_path / "t2.nii.gz"))
+    done = run(job, predictor, Request())
+    assert done.quality.status == "fail"
+    assert "the orientation may be wrong in the header" in done.quality.reasons[-1]
+
+
 def test_an_annexed_image_is_filed_by_its_own_place(tmp_path: Path) -> None:
     image = tmp_path / "neck/sub-01/anat/sub-01_T2w.nii.gz"
     image.parent.mkdir(parents=True)

@@ -18,7 +18,9 @@ from sct_deepseg_general.job.labels import (
     label_files,
     label_paths,
     labels_record,
+    labels_shown,
     main_suffix,
+    of_all_labels,
     volumes,
     write_volumes,
 )
@@ -97,6 +99,25 @@ def result() -> InferenceResult:
         labels=Segmentation(labels, grid),
         label="sc",
     )
+
+
+def test_the_page_shows_every_label_with_the_cord_first() -> None:
+    found = result()
+    cord, lesion = labels_shown(found, REGIONS, None)
+    assert (cord.name, lesion.name) == ("sc", "lesion")
+    assert found.labels is not None
+    assert (cord.mask.data == (found.labels.data > 0)).all()
+    assert (lesion.mask.data == (found.labels.data == 2)).all()
+    assert labels_shown(found, REGIONS, "lesion") == ()
+    assert labels_shown(found, CORD, None) == ()
+
+
+def test_without_a_main_label_the_mask_is_that_of_all() -> None:
+    found = result()
+    assert found.labels is not None
+    first = replace(found.labels, data=(found.labels.data == 1).astype(np.uint8))
+    every = of_all_labels(replace(found, segmentation=first)).segmentation
+    assert (every.data == (found.labels.data > 0)).all()
 
 
 def test_volumes_are_in_cubic_millimetres() -> None:

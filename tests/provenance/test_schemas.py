@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import json
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ from samples import DATA, image_path, label_path
 from sct_deepseg_general import cli, segment
 from sct_deepseg_general.errors import SchemaError
 from sct_deepseg_general.provenance.info import info_record
+from sct_deepseg_general.provenance.line import table_records
 from sct_deepseg_general.provenance.schemas import SCHEMAS, schema
 
 FOLDER = Path(cli.__file__).resolve().parents[1] / "schemas"
@@ -92,37 +91,24 @@ def test_the_status_of_masks_is_valid(tmp_path: Path, monkeypatch: pytest.Monkey
     validate(content, "status-1")
 
 
-def test_the_tables_of_a_batch_are_valid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    words = ("-contrast", "T2w", "-jobs", 1, "-no-qc", "-levels", "auto")
+def test_the_tables_of_a_batch_are_valid(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("-contrast", "T2w", "-jobs", 1, "-no-qc", "-levels", "auto", "--json")
     assert run(monkeypatch, "batch", "-bids", DATA, "-o", tmp_path / "out", *words) == 0
-    found = {name: list(rows(tmp_path / "out" / f"{name}.tsv")) for name in ("images", "csa")}
-    assert [row["status"] for row in found["images"]] == ["ok"]
+    found = {
+        name: list(table_records(tmp_path / "out" / f"{name}.tsv", f"{name}-1"))
+        for name in ("images", "csa")
+    }
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert lines == found["images"]
+    assert [row["status"] for row in lines] == ["ok"]
+    assert isinstance(lines[0]["mean_area"], float)
     assert len(found["csa"]) > 40
     for name, table in found.items():
         for row in table:
             validate(row, f"{name}-1")
             assert set(row) <= set(schema(f"{name}-1")["properties"])
-
-
-def rows(path: Path) -> Iterator[Mapping[str, Any]]:
-    """The rows of a table of BIDS: numbers as numbers, n/a as None."""
-    with path.open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file, delimiter="\t"):
-            yield {name: cell(name, text) for name, text in row.items()}
-
-
-def cell(name: str, text: str) -> str | float | int | None:
-    texts = {"participant_id", "session_id", "contrast", "image", "model", "version", "mask"}
-    if text == "n/a":
-        return None
-    if name in texts:
-        return text
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
 
 
 def test_info_is_valid() -> None:

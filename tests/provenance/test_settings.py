@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sct_deepseg_general.errors import SchemaError
@@ -19,7 +19,8 @@ VALUES = st.one_of(
 )
 
 
-@given(st.dictionaries(st.from_regex(r"[a-z][a-z0-9-]{0,8}", fullmatch=True), VALUES))
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.dictionaries(st.from_regex(r"[a-z][a-z0-9-]{0,8}", fullmatch=True), VALUES, max_size=6))
 def test_values_come_back_as_they_were(tmp_path_factory: pytest.TempPathFactory, values) -> None:
     path = tmp_path_factory.mktemp("settings") / "a.toml"
     path.write_bytes(as_toml(RunSettings({}, values), path.parent).encode())
@@ -35,7 +36,7 @@ def test_paths_are_those_seen_from_the_file(
     text = as_toml(RunSettings(files, {}), Path("out"))
     assert '"../data/t2.nii.gz"' in text
     (tmp_path / "out" / "a.toml").write_text(text, encoding="utf-8")
-    assert read_toml(Path("out/a.toml")).files == {"i": ["data/t2.nii.gz"], "o": "out"}
+    assert read_toml(Path("out/a.toml")).files == {"i": ["data/t2.nii.gz"], "o": "out/"}
     moved = tmp_path / "moved"
     (tmp_path / "out").rename(moved)
     assert read_toml(moved / "a.toml").files["i"] == [str(tmp_path / "data" / "t2.nii.gz")]

@@ -12,7 +12,7 @@ from qc_phantoms import REAL, areas, cord, entry, real_entry
 
 from sct_deepseg_general.errors import ImageError
 from sct_deepseg_general.image.volume import Grid, Segmentation, Volume
-from sct_deepseg_general.qc.entry import PAGE, SliceArea, add_entry
+from sct_deepseg_general.qc.entry import PAGE, ShownLabel, SliceArea, add_entry
 
 FILES = {
     "entry.json", "view.js", "thumb.webp", "axial.webp", "sagittal.webp", "coronal.webp"
@@ -157,3 +157,19 @@ def test_a_mask_of_another_shape_is_refused():
     _, mask, _ = cord(shape=(48, 40, 20))
     with pytest.raises(ImageError, match="give one on the image's own grid"):
         entry(image=image, segmentation=mask)
+    image, whole, _ = cord()
+    with pytest.raises(ImageError, match="The label lesion has"):
+        entry(image=image, segmentation=whole, labels=(ShownLabel("lesion", mask),))
+
+
+def test_twenty_labels_stay_within_300_kb(tmp_path):
+    one = real_entry(REAL[0])
+    rng = np.random.default_rng(0)
+    parts = rng.integers(0, 20, one.segmentation.data.shape) * (one.segmentation.data > 0)
+    masks = [replace(one.segmentation, data=(parts == n).astype(np.uint8)) for n in range(20)]
+    labels = tuple(ShownLabel(f"lvl{n}", mask) for n, mask in enumerate(masks))
+    add_entry(tmp_path, replace(one, labels=labels), volume=False)
+    assert sum(path.stat().st_size for path in only(tmp_path).iterdir()) < 300_000
+    found = view(tmp_path)
+    assert found["labels"] == [f"lvl{n}" for n in range(20)]
+    assert {len(tile[3]) for tile in found["axial"]["tiles"]} == {20}

@@ -120,6 +120,20 @@ def test_the_second_mask_has_contours_of_its_own():
     assert sum(bool(tile.contour) for tile in mosaic.tiles) == 10
 
 
+def test_each_label_has_contours_in_place_of_the_masks():
+    image, mask, _ = cord()
+    upper, lower = mask.data.copy(), mask.data.copy()
+    upper[:, :, :12], lower[:, :, 12:] = 0, 0
+    labels = [replace(mask, data=data) for data in (upper, lower)]
+    mosaic = axial_mosaic(displayed(image, mask, labels=labels))
+    assert [tile.contour for tile in mosaic.tiles] == [""] * 24
+    drawn = [tuple(map(bool, tile.labels)) for tile in mosaic.tiles]
+    none = [(False, False)] * 2
+    assert drawn == [*none, *[(True, False)] * 10, *[(False, True)] * 10, *none]
+    plain = axial_mosaic(displayed(image, mask))
+    assert [a or b for a, b in (t.labels for t in mosaic.tiles)] == [t.contour for t in plain.tiles]
+
+
 def test_the_thumbnail_is_three_squares_with_a_coloured_border(shown):
     picture = thumbnail(shown)
     assert picture.shape == (48, 144, 3)

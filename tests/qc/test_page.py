@@ -17,7 +17,7 @@ from browser import PATIENCE, Browser, chromium
 from PIL import Image
 from qc_phantoms import REAL, areas, cord, entry, real_entry
 
-from sct_deepseg_general.qc.entry import add_entry
+from sct_deepseg_general.qc.entry import ShownLabel, add_entry
 from sct_deepseg_general.qc.folder import PAGE, QcRow, refresh
 
 pytestmark = pytest.mark.skipif(
@@ -356,6 +356,56 @@ def test_the_volume_opens_scrolls_and_shows_the_cord_in_3d(page):
     assert ((solid[..., 0] > 90) & (solid[..., 1] < 60)).sum() > 1000
     page.js("document.getElementById('viewer-close').click()")
     assert page.js("document.getElementById('viewer').open") is False
+
+
+def banded(count):
+    """An entry whose mask is cut into labels along the cord."""
+    one = real_entry(REAL[0])
+    mask = one.segmentation
+    up = next(axis for axis, code in enumerate(mask.grid.axcodes) if code in "IS")
+    labels = []
+    for number, part in enumerate(np.array_split(np.arange(mask.grid.shape[up]), count)):
+        data = np.zeros_like(mask.data)
+        np.moveaxis(data, up, 0)[part] = np.moveaxis(mask.data, up, 0)[part]
+        name = HOSTILE_TOO if number == 1 else f"lvl{number + 2}"
+        labels.append(ShownLabel(name, replace(mask, data=data)))
+    return replace(one, labels=tuple(labels), csa=())
+
+
+def test_each_label_has_its_colour_in_a_legend_the_pictures_and_the_volume(browser, tmp_path):
+    add_entry(tmp_path, banded(14))
+    browser.open(tmp_path / PAGE)
+    browser.until("document.querySelector('.mosaic') !== null")
+    names = browser.js(
+        "[...document.querySelectorAll('.legend.labels > span')].map((e) => e.textContent.trim())"
+    )
+    assert names == ["lvl2", HOSTILE_TOO, *(f"lvl{n + 2}" for n in range(2, 14))]
+    colours = browser.js(
+        "[...document.querySelectorAll('.legend.labels i')].map((e) => getComputedStyle(e).backgroundColor)"
+    )
+    assert len(set(colours)) == 14
+    drawn = browser.js(
+        "[...document.querySelectorAll('.section .outline')].map((e) => getComputedStyle(e).stroke)"
+    )
+    assert set(drawn) == set(colours)
+    assert browser.js("document.querySelector('.outline.mask') === null")
+    assert set(
+        browser.js(
+            "[...document.querySelectorAll('.tile .outline')].map((e) => getComputedStyle(e).stroke)"
+        )
+    ) <= set(colours)
+    browser.press("v")
+    browser.until("document.getElementById('viewer').dataset.ready !== undefined", 60)
+    browser.settle()
+    assert browser.js("document.getElementById('viewer-layer').value") == "labels"
+    assert "labels " in browser.js("document.getElementById('viewer-place').textContent")
+    seen = pixels(browser)
+    red, green, blue = (seen[..., n] for n in range(3))
+    for one, other, third in ((red, green, blue), (green, red, blue), (blue, red, green)):
+        assert ((one > other + 30) & (one > third + 30)).sum() > 100
+    browser.js("document.getElementById('viewer-close').click()")
+    assert browser.errors == []
+    assert browser.js("window.hacked") is None
 
 
 def test_an_entry_without_volume_offers_none(page):

@@ -62,7 +62,7 @@ def test_discs_are_placed_on_the_sagittal_section():
     image, mask, _ = cord()
     tips = {3: (20, 30, 18), 4: (20, 30, 6)}
     discs = tuple(
-        DiscMark(number, tuple(apply_affine(image.grid.affine, voxel)), seen=number == 3)
+        DiscMark(number, tuple(apply_affine(image.grid.affine, voxel)), detected=number == 3)
         for number, voxel in tips.items()
     )
     shown = displayed(image, mask, discs=discs)
@@ -72,6 +72,24 @@ def test_discs_are_placed_on_the_sagittal_section():
     assert abs(lower - upper) == pytest.approx(12)
     assert 0 < column < section.voxels[0]
     assert coronal_section(shown).discs == ()
+
+
+def test_each_label_has_a_border_in_place_of_the_masks():
+    image, mask, _ = cord()
+    upper = mask.data.copy()
+    upper[:, :, :12] = 0
+    none = np.zeros_like(upper)
+    labels = [replace(mask, data=data) for data in (mask.data, upper, none)]
+    for section in (sagittal_section, coronal_section):
+        found, plain = (
+            section(displayed(image, mask, labels=labels)),
+            section(displayed(image, mask)),
+        )
+        assert found.contour == ""
+        assert found.labels[0] == plain.contour
+        low, high = extent(found.labels[1], r"(?:V|M\d+ )(\d+)")
+        assert high - low == 10
+        assert found.labels[2] == ""
 
 
 def test_a_wide_image_is_cut_about_the_cord_and_box():

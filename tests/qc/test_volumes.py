@@ -13,6 +13,7 @@ from qc_phantoms import box_around, cord
 
 from sct_deepseg_general.qc.volumes import (
     embedded_image,
+    embedded_labels,
     embedded_mask,
     embedded_probability,
     region,
@@ -44,6 +45,15 @@ def test_the_mask_and_the_probability_come_back():
     assert np.array_equal(back, mask.data[box.slices])
     soft = opened(embedded_probability(probability, box)).get_fdata()
     assert np.abs(soft - probability.data[box.slices]).max() <= 0.5 / 255 + 1e-6
+
+
+def test_labels_are_numbered_and_the_later_one_is_on_top():
+    _, mask, _ = cord()
+    upper = mask.data.copy()
+    upper[:, :, :12] = 0
+    box = region(mask, None)
+    back = opened(embedded_labels([mask, replace(mask, data=upper)], box)).get_fdata()
+    assert np.array_equal(back, (mask.data + upper)[box.slices])
 
 
 def test_the_region_is_cut_across_and_whole_along():

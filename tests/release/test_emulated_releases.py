@@ -132,6 +132,27 @@ def test_without_a_cord_the_whole_image_is_looked_at(tmp_path: Path) -> None:
     assert found.location.box.shape == (40, 40, 40)
 
 
+def test_slices_without_signal_keep_the_networks_labels(tmp_path: Path) -> None:
+    """As published; the quality check says where cord was found without signal."""
+    release = BY_TASK["spinalcord"]
+    results, model = imported(release, tmp_path)
+    image = sample()
+    up = next(axis for axis, code in enumerate(image.grid.axcodes) if code in "IS")
+    data = image.data.copy()
+    middle = data.shape[up] // 2
+    np.moveaxis(data, up, 0)[middle - 2 : middle + 3] = data.max()
+    image = replace(image, data=data)
+    predictor = load_predictor(model, "openvino", "cpu")
+    found = segment(image, predictor, Options(exact=True, largest=False))
+    assert found.labels is not None
+    theirs = expected(release, model, results, [image])
+    constant = np.moveaxis(theirs, up, 0)[middle - 2 : middle + 3]
+    assert (constant > 0).any()
+    assert dice(found.labels.data > 0, theirs > 0) >= DICE
+    blank = np.moveaxis(found.labels.data, up, 0)[middle - 2 : middle + 3]
+    assert dice(blank > 0, constant > 0) >= DICE
+
+
 def test_only_the_largest_cord_is_kept_as_in_sct() -> None:
     scheme = label_scheme({"background": 0, "sc": (1, 2), "lesion": 2}, (1, 2), "file")
     labels = np.zeros((9, 5, 5), np.uint8)

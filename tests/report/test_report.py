@@ -1,11 +1,17 @@
 """The page of one person, from a job on a small real image."""
 
 import re
+import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from browser import chromium
 
+from sct_deepseg_general.change.measure import ALL, Change, Comparison
+from sct_deepseg_general.change.output import Visits
+from sct_deepseg_general.change.repeat import Repeatability
 from sct_deepseg_general.job.job import Job, Request, run
 from sct_deepseg_general.job.outputs import outputs_for
 from sct_deepseg_general.norms.assess import Assessment, LevelPlace, NormRequest, assessed
@@ -16,6 +22,7 @@ from sct_deepseg_general.report.html import write_html
 from sct_deepseg_general.report.pdf import write_pdf
 
 SAME = Calibrations.from_record({"T2w": {"area": {"ratio": 1.0, "sd": 0.02, "people": 4}}})
+REPEAT = Repeatability(0.9, 1.0, 2.4, 8, 3)
 WOMAN = NormRequest(Subject(30, "F"), "T2w")
 
 
@@ -75,3 +82,65 @@ def test_a_level_without_a_norm_shows_its_reason(done):
     norms = Assessment(WOMAN, (LevelPlace("area", "C4", 80.0, None, reason),), {})
     (row,) = content_of(replace(done, norms=norms), "toy@1.0").rows
     assert (row.area, row.centile) == ("80.0", reason)
+
+
+def earlier(years=2.0, repeat=REPEAT):
+    """A loss of 1 % at C3, of 6 % at C4, and of 3 % at C6, which the mask of the job lacks."""
+    loss = {"C3": 1.0, "C4": 6.0, "C6": 3.0, ALL: 3.5}
+    changes = tuple(Change(n, 15.0, 70.0, 70 - 0.7 * lost, None) for n, lost in loss.items())
+    found = Comparison(None, changes, 0.98, None)
+    return Visits(Path("before_T2w.nii.gz"), Path("now.nii.gz"), years, found, repeat, "toy@1.0")
+
+
+def test_the_change_since_an_earlier_image_is_in_the_table(done):
+    content = content_of(with_levels(done), "toy@1.0", earlier())
+    rows = {row.level: row for row in content.rows}
+    assert rows["C3"].change.startswith("-1.0 % (-3.4 to +1.3), -0.5 a year")
+    assert rows["C4"].change.startswith("-6.2 % (")
+    assert (rows["C6"].area, rows["C6"].change[:6]) == ("", "-3.0 %")
+    assert rows["C5"].change == ""
+    assert "Change (interval)" in content.table[0]
+    words = " ".join(content.change)
+    assert "Change since before_T2w.nii.gz" in words
+    assert "exceeds the repeat error at C4, C6, all of it." in words
+
+
+@pytest.mark.parametrize(
+    ("visits", "says"),
+    [
+        (earlier(years=None), "The dates are not known: no change per year."),
+        (earlier(repeat=None), "The repeat error of this model was not measured"),
+    ],
+)
+def test_what_is_not_known_of_the_change_is_said(done, visits, says):
+    content = content_of(with_levels(done), "toy@1.0", visits)
+    assert says in " ".join(content.change)
+    assert not any("year" in row.change for row in content.rows if visits.years is None)
+
+
+def test_without_an_earlier_image_there_is_no_column_of_change(done):
+    assert "Change (interval)" not in content_of(with_levels(done), "toy@1.0").table[0]
+
+
+def test_the_pdf_with_change_and_many_reasons_is_one_page(done, tmp_path):
+    content = content_of(with_levels(done), "toy@1.0", earlier(None, None))
+    reasons = tuple(f"reason {n} " + "with many words " * 20 for n in range(12))
+    write_pdf(tmp_path / "page.pdf", replace(content, status="fail", reasons=reasons))
+    data = (tmp_path / "page.pdf").read_bytes()
+    assert len(re.findall(rb"/Type /Page\b", data)) == 1
+
+
+@pytest.mark.slow
+def test_the_html_page_is_printed_on_one_sheet(done, tmp_path):
+    program = chromium() or pytest.skip("no Chromium on this machine")
+    content = content_of(with_levels(done), "toy@1.0", earlier())
+    rows = tuple(replace(content.rows[0], level=f"C{n}") for n in range(13))
+    write_html(tmp_path / "page.html", replace(content, rows=rows, reasons=("a reason",) * 3))
+    subprocess.run(
+        [program, "--headless", "--no-sandbox", "--disable-gpu", "--no-pdf-header-footer",
+         f"--user-data-dir={tmp_path / 'profile'}",
+         f"--print-to-pdf={tmp_path / 'page.pdf'}", (tmp_path / "page.html").as_uri()],
+        check=True, capture_output=True, timeout=120,
+    )  # fmt: skip
+    data = (tmp_path / "page.pdf").read_bytes()
+    assert len(re.findall(rb"/Type\s*/Page\b", data)) == 1

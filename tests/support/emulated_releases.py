@@ -286,6 +286,42 @@ def architecture(release: Release) -> dict[str, Any]:
     }
 
 
+LARGE_FEATURES = (32, 64, 128, 256, 320, 320)
+
+
+def large_plans(release: Release) -> dict[str, Any]:
+    """nnU-Net's own plan of a network of SCT's size: 30.8 million weights, 64 x 192 x 160 mm."""
+    plan = plans(release)
+    settings = plan["configurations"]["3d_fullres"]
+    settings["patch_size"] = [160, 192, 64]  # z, y, x of SCT's RPI
+    settings["spacing"] = [1.0, 1.0, 1.0]
+    stages = len(LARGE_FEATURES)
+    settings["architecture"]["arch_kwargs"] |= {
+        "n_stages": stages,
+        "features_per_stage": list(LARGE_FEATURES),
+        "kernel_sizes": [[3, 3, 3]] * stages,
+        "strides": [[1, 1, 1], *[[2, 2, 2]] * 4, [2, 2, 1]],
+        "n_conv_per_stage": [2] * stages,
+        "n_conv_per_stage_decoder": [2] * (stages - 1),
+    }
+    return plan
+
+
+def large_built(release: Release, folder: Path) -> Path:
+    """A results folder of a network of SCT's size, with random weights."""
+    results = folder / release.results
+    (fold,) = release.folds
+    (results / fold).mkdir(parents=True)
+    plan, dataset = large_plans(release), dataset_json(release)
+    (results / "plans.json").write_text(json.dumps(plan))
+    (results / "dataset.json").write_text(json.dumps(dataset))
+    torch.manual_seed(1)
+    network = build_network(results / "plans.json", results / "dataset.json")
+    content = written_checkpoint(network.state_dict(), "nnUNetTrainer", 0, plan, dataset)
+    (results / fold / release.folds[fold]).write_bytes(content)
+    return results
+
+
 def _old(settings: dict[str, Any], release: Release) -> dict[str, Any]:
     """The configuration as nnU-Net 2.0 to 2.3 wrote it."""
     plain = {name: value for name, value in settings.items() if name != "architecture"}

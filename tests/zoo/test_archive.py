@@ -101,12 +101,12 @@ def test_links_and_devices_are_refused(tmp_path: Path, kind: int) -> None:
 def test_a_refused_member_is_refused_even_if_not_wanted(tmp_path: Path) -> None:
     archive = _zip(tmp_path / "x.zip", ("good", b"1"), ("../evil", b"2"))
     with pytest.raises(ModelError, match="not allowed"):
-        unpack(archive, tmp_path / "to", ARCHIVE_LIMITS, wanted=lambda name: name == "good")
+        unpack(archive, tmp_path / "to", ARCHIVE_LIMITS, expected=lambda name: name == "good")
 
 
 def test_only_wanted_members_are_written(tmp_path: Path) -> None:
     archive = _zip(tmp_path / "x.zip", ("a/good", b"1"), ("a/code.py", b"2"), ("a/", b""))
-    unpack(archive, tmp_path / "to", ARCHIVE_LIMITS, wanted=lambda name: name.endswith("good"))
+    unpack(archive, tmp_path / "to", ARCHIVE_LIMITS, expected=lambda name: name.endswith("good"))
     files = [path for path in (tmp_path / "to").rglob("*") if path.is_file()]
     assert files == [tmp_path / "to" / "a" / "good"]
 

@@ -312,3 +312,18 @@ def test_the_network_is_allowed_unless_it_is_forbidden(
         with pytest.raises(ModelError):
             resolve(name)
     assert len(seen) == 2
+
+
+def test_an_entry_of_ones_own_takes_the_place_of_the_lists(tmp_path: Path) -> None:
+    elsewhere = "https://example.org/elsewhere.zip"
+    (tmp_path / "own.json").write_text(
+        json.dumps({**ENTRY, "version": "0.10.0", "urls": [elsewhere], "task": "toy"})
+    )
+    assert zoos.add_entries(tmp_path / "own.json") == ("toy@0.10.0",)
+    index = standard_zoo().index
+    assert [one.key for one in index.entries].count("toy@0.10.0") == 1
+    changed = index.find("toy@0.10.0")
+    assert changed is not None
+    assert changed.urls == (elsewhere,)
+    assert index.versions("toy") == read_index(tmp_path / "index.json").versions("toy")
+    assert zoos.task_key("toy") == "toy@0.10.0"

@@ -1,1 +1,1 @@
-"""Commands about the program and its results: `info` and `methods`."""
+"""Commands about the program and its results: `info`, `methods` and `completion`."""

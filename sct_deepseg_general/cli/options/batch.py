@@ -73,6 +73,7 @@ class BatchOptions:
     dry_run: bool
     strict: bool
     offline: bool
+    as_json: bool
     verbose: int
 
 
@@ -194,6 +195,7 @@ _WORK: tuple[Callable[[Any], Any], ...] = (
         default=256,
         help="Number of shards that may run at the same time.",
     ),
+    flag("-json", "--json", to="as_json", help="Print one line of JSON for each image, no text."),
     flag("-dry-run", help="Print what would be done with each image, and why; write nothing."),
 )
 

@@ -135,8 +135,8 @@ MEASURING: dict[str, dict[str, Any]] = {
     "-levels": {
         "to": "level_source",
         "type": click.Choice(["auto"]),
-        "help": "auto: find the levels in the image; so too where levels are asked for and no "
-        "file is given.",
+        "help": "auto: find the levels in the image, as is also done where levels are needed and "
+        "no file gives them.",
     },
     "-disc-at": {
         "type": _Anchor(),
@@ -145,7 +145,7 @@ MEASURING: dict[str, dict[str, Any]] = {
     "-c2c3": {
         "is_flag": True,
         "show_default": False,
-        "help": "Print one line: the mean area of C2 and C3, its interval, and what is in doubt.",
+        "help": "Print one line: the mean area of C2 and C3, its interval, and any doubts.",
     },
     "-pmj": {"type": FILE, "help": "File with one voxel at the pontomedullary junction (PMJ)."},
     "-pmj-distance": {

@@ -45,11 +45,12 @@ def among_norms(command: _F) -> _F:
 
 
 def norm_request(
-    image: Path, given: NormOptions, person: Person | None = None
+    image: Path, given: NormOptions, person: Person | None = None, *, keep: bool = False
 ) -> NormRequest | None:
     """Among whom to place the person; None where no age and sex are given.
 
-    `person` is what a DICOM header says; it counts where -contrast alone is given.
+    `person` is what a DICOM header says; it counts where -contrast alone is given. No output shows
+    it, unless `keep`.
 
     Raises
     ------
@@ -59,7 +60,7 @@ def norm_request(
         No possible age or sex.
     """
     if given.age is None and given.sex is None and person is not None:
-        return _of_header(person, given.contrast)
+        return _of_header(person, given.contrast, keep=keep)
     if given.age is None and given.sex is None:
         if given.contrast is not None:
             raise click.UsageError("-contrast needs -age and -sex.")
@@ -74,8 +75,8 @@ def norm_request(
     return NormRequest(Subject(given.age, given.sex.upper()), family)
 
 
-def _of_header(person: Person, family: str | None) -> NormRequest | None:
-    """The request with age and sex of a DICOM header, which no output shows."""
+def _of_header(person: Person, family: str | None, *, keep: bool) -> NormRequest | None:
+    """The request with age and sex of a DICOM header, which no output shows unless `keep`."""
     if family is None:
         return None
     if person.age is None or person.sex is None:
@@ -83,7 +84,7 @@ def _of_header(person: Person, family: str | None) -> NormRequest | None:
     from sct_deepseg_general.norms.assess import NormRequest
     from sct_deepseg_general.norms.model import Subject
 
-    return NormRequest(Subject(person.age, person.sex), family, private=True)
+    return NormRequest(Subject(person.age, person.sex), family, private=not keep)
 
 
 def norm_lines(found: Assessment) -> list[str]:

@@ -66,6 +66,9 @@ class SegmentOptions:
     plot: Path | None
     reports: tuple[Path, ...]
     earlier: Path | None
+    dicom_seg: Path | None
+    dicom_sr: Path | None
+    keep_dates: bool
     qc: Path | None
     qc_dataset: str | None
     qc_subject: str | None
@@ -103,6 +106,22 @@ class _Size(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic
         return text
 
 
+class _Threshold(click.FloatRange):
+    """A number above 0, up to 1."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        if str(value).strip().strip("0.") == "":
+            self.fail(
+                "0 would make every voxel cord: give a number above 0, or add -soft to write the "
+                "probability, as SCT does with -thr 0.",
+                param,
+                ctx,
+            )
+        return float(super().convert(value, param, ctx))
+
+
 _SEGMENTING: tuple[Callable[[Any], Any], ...] = (
     option(
         "-m",
@@ -120,7 +139,7 @@ _SEGMENTING: tuple[Callable[[Any], Any], ...] = (
     option(
         "-thr",
         to="threshold",
-        type=click.FloatRange(0, 1, min_open=True),
+        type=_Threshold(0, 1, min_open=True),
         help="Threshold of the probability.  [default: the model's]",
     ),
     option("-largest", default=1, type=click.IntRange(0, 1), help="Keep only the largest object."),

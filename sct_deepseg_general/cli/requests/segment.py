@@ -19,6 +19,7 @@ from sct_deepseg_general.cli.options.csa import (
     level_request,
 )
 from sct_deepseg_general.cli.options.norms import norm_request
+from sct_deepseg_general.cli.requests.dicom import check_objects, header_of, is_folder
 from sct_deepseg_general.cli.requests.settings import settings_path
 from sct_deepseg_general.errors import ImageError, OutputError
 from sct_deepseg_general.files import clear_abandoned
@@ -27,7 +28,7 @@ from sct_deepseg_general.job.outputs import check_folder, check_writable, output
 if TYPE_CHECKING:
     from sct_deepseg_general.cli.options.segment import SegmentOptions
     from sct_deepseg_general.csa.measure import CsaRequest
-    from sct_deepseg_general.dicom.series import Person
+    from sct_deepseg_general.dicom.series import Series
     from sct_deepseg_general.inference.postprocess import Smallest
     from sct_deepseg_general.inference.predictor import Predictor
     from sct_deepseg_general.job.job import Done, Job, Request
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "check_reports",
-    "images_and_person",
+    "images_and_series",
     "jobs_of",
     "model_of",
     "predictor_of",
@@ -46,12 +47,13 @@ __all__ = [
 ]
 
 
-def images_and_person(given: SegmentOptions) -> tuple[tuple[Path, ...], Person | None]:
-    """The images, a DICOM folder turned into one beside it or in -o, and whose it is."""
+def images_and_series(given: SegmentOptions) -> tuple[tuple[Path, ...], Series | None]:
+    """The images, a DICOM folder turned into one beside it or in -o, and its series."""
     images, output = given.images, given.place
-    if len(images) != 1 or not os.path.isdir(images[0]):  # noqa: PTH112 - false for a circular link
+    if len(images) != 1 or not is_folder(images[0]):
         if given.series is not None:
             raise click.UsageError("-series needs one DICOM folder with -i.")
+        check_objects(None, given)
         return images, None
     from sct_deepseg_general.dicom.convert import converted
     from sct_deepseg_general.dicom.series import chosen, series_in
@@ -63,10 +65,11 @@ def images_and_person(given: SegmentOptions) -> tuple[tuple[Path, ...], Person |
     suffix = f"_{given.among.contrast}" if given.among.contrast else ""
     path = folder / f"{images[0].absolute().name}_series{one.number}{suffix}.nii.gz"
     check_writable((path,), overwrite=bool(given.overwrite))
-    return (converted(one, path),), one.person
+    check_objects(one, given)
+    return (converted(one, path),), one
 
 
-def request_of(images: tuple[Path, ...], given: SegmentOptions, person: Person | None) -> Request:
+def request_of(images: tuple[Path, ...], given: SegmentOptions, series: Series | None) -> Request:
     """What is to be done with each image: mask, areas, levels, centiles and QC page."""
     from sct_deepseg_general.inference.pipeline import Options
     from sct_deepseg_general.job.job import QcPlace, Request
@@ -88,7 +91,8 @@ def request_of(images: tuple[Path, ...], given: SegmentOptions, person: Person |
         excel=given.measures.excel,
         names=companion_names(given.measures),
         levels=level_request(given.measures, also=_needs_levels(given)),
-        norms=_norms(images, given, person),
+        norms=_norms(images, given, series),
+        header=header_of(series, keep=given.keep_dates),
     )
 
 
@@ -146,9 +150,10 @@ def _measures(images: tuple[Path, ...], given: SegmentOptions) -> CsaRequest:
 
 
 def _norms(
-    images: tuple[Path, ...], given: SegmentOptions, person: Person | None
+    images: tuple[Path, ...], given: SegmentOptions, series: Series | None
 ) -> NormRequest | None:
-    found = norm_request(images[0], given.among, person)
+    person = None if series is None else series.person
+    found = norm_request(images[0], given.among, person, keep=given.keep_dates)
     if found is not None and len(images) > 1:
         raise click.UsageError("-age belongs to one image: give one with -i.")
     return found

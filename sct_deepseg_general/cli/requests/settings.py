@@ -19,9 +19,11 @@ _NOT_KEPT = {
 """Flags that say how a command runs or ends, not what it makes; -task becomes -m."""
 _FILES = {
     "-i", "-o", "-channels", "-vertfile", "-discfile", "-pmj", "-centerline", "-plot", "-report",
-    "-earlier", "-qc", "-qc-dataset", "-qc-subject", "-series", "-disc-at", "-z", "-age", "-sex",
+    "-earlier", "-qc",
 }  # fmt: skip
-"""Flags that belong to the image: with other images they are not taken from a file."""
+"""Flags with paths."""
+_IMAGE = {"-qc-dataset", "-qc-subject", "-series", "-disc-at", "-z", "-age", "-sex"}
+"""Flags that hold for one image: with other images neither they nor the files are taken over."""
 
 
 def given_settings(ctx: click.Context, model: str) -> RunSettings:
@@ -33,13 +35,16 @@ def given_settings(ctx: click.Context, model: str) -> RunSettings:
         for option in ctx.command.get_params(ctx)
         if option.name in ctx.params and option.opts[0] not in _NOT_KEPT
     }
+    values["-m"] = model
     kept = {flag: value for flag, value in values.items() if value not in (None, [], ())}
-    kept["-m"] = model
     if "-o" in kept:
         kept["-o"] = Path(kept["-o"])
     files = {flag.lstrip("-"): value for flag, value in kept.items() if flag in _FILES}
-    others = {flag.lstrip("-"): value for flag, value in kept.items() if flag not in _FILES}
-    return RunSettings(files, others)
+    image = {flag.lstrip("-"): value for flag, value in kept.items() if flag in _IMAGE}
+    others = {
+        flag.lstrip("-"): value for flag, value in kept.items() if flag not in _FILES | _IMAGE
+    }
+    return RunSettings(files, others, image)
 
 
 def flags_from_file(ctx: click.Context, _parameter: click.Parameter, path: Path | None) -> None:
@@ -56,7 +61,7 @@ def flags_from_file(ctx: click.Context, _parameter: click.Parameter, path: Path 
 
     read = read_toml(path)
     others = "-i" in ctx.meta.get("words", ())
-    taken = {**({} if others else read.files), **read.values}
+    taken = {**({} if others else {**read.files, **read.image}), **read.values}
     names = {option.opts[0].lstrip("-"): option.name for option in ctx.command.get_params(ctx)}
     unknown = sorted(set(taken) - set(names))
     if unknown:

@@ -32,8 +32,12 @@ qc.entry = (() => {
     const image = (suffix, kind) => s(`image.${kind}`, { href: qc.file(entry, `${plane}${suffix}`), ...place, preserveAspectRatio: "none" });
     return [image(".webp", "grey"), view.heat ? image("-p.png", "heat") : null,
       part.other ? s("path.outline.other", { d: part.other }) : null,
-      part.contour ? s("path.outline.mask", { d: part.contour }) : null];
+      part.contour ? s("path.outline.mask", { d: part.contour }) : null,
+      ...(part.labels || []).map((d, n) => d ? label(n, s("path.outline.label", { d }, s("title", {}, view.labels[n] || ""))) : null)];
   }
+
+  // An element in the colour of label n.
+  function label(n, element) { element.style.setProperty("--own", qc.colour(n)); return element; }
 
   function section(entry, view, plane, height, sides) {
     const part = view[plane];
@@ -72,16 +76,16 @@ qc.entry = (() => {
 
   function tile(entry, view, index) {
     const { columns, voxels, pixels, tiles } = view.axial;
-    const [number, contour, other] = tiles[index];
+    const [number, contour, other, labels] = tiles[index];
     const [w, t] = voxels;
     const rows = Math.ceil(tiles.length / columns);
     const area = view.areas.get(number);
     const name = `slice ${number}${area ? `, ${area[5] ? `${area[5]}, ` : ""}${qc.fixed(area[2], 1)} mm²` : ""}${area && area[6] ? ", flagged" : ""}`;
     return h(`div.tile${area && area[6] ? ".flagged" : ""}`, { "data-slice": number, title: name,
       style: { aspectRatio: `${pixels[0]} / ${pixels[1]}` },
-      onclick: () => point(number), ondblclick: () => { point(number); qc.viewer.open(entry, state.slice, view.slices); } },
+      onclick: () => point(number), ondblclick: () => { point(number); qc.viewer.open(entry, state.slice, view.slices, view.labels); } },
     s("svg", { viewBox: `0 0 ${w} ${t}`, preserveAspectRatio: "none", "aria-hidden": "true" },
-      layers(entry, view, "axial", { contour, other }, {
+      layers(entry, view, "axial", { contour, other, labels }, {
         x: -(index % columns) * w, y: -Math.floor(index / columns) * t, width: columns * w, height: rows * t })),
     h("span.n", {}, String(number)), area ? h("span.a", {}, area[5]) : null);
   }
@@ -108,6 +112,8 @@ qc.entry = (() => {
       view.sagittal.box ? flag("show-box", "box", "Crop box", "B") : null,
       flag("show-large", "large", "Large tiles", "D"),
       view.other ? h("span.legend", {}, h("i.key.mask", {}), " this mask ", h("i.key.other", {}), " other mask") : null,
+      (view.labels || []).length ? h("span.legend.labels", { "aria-label": "Labels" },
+        view.labels.map((name, n) => h("span", {}, label(n, h("i.key.label")), ` ${name}`))) : null,
       h("span.readout", { id: "readout" }));
   }
 
@@ -159,7 +165,7 @@ qc.entry = (() => {
       h("div.who", {}, h("h2", {}, entry.subject || "–", " ", h("span.what", {}, entry.contrast)), h("span.where", { title: entry.input }, entry.short, entry.short && entry.dataset ? " · " : "", entry.dataset),
         qc.list.badge(entry.status)),
       h("div.act", {}, h("span", { id: "marking" }, marking(entry)),
-        view && view.volume ? h("button.primary", { type: "button", id: "open-viewer", title: "Key V", onclick: () => qc.viewer.open(entry, state.slice, view.slices) }, "Open volume") : null),
+        view && view.volume ? h("button.primary", { type: "button", id: "open-viewer", title: "Key V", onclick: () => qc.viewer.open(entry, state.slice, view.slices, view.labels) }, "Open volume") : null),
       entry.reasons.length ? h(`ul.reasons.${entry.status}`, { "aria-label": "Reasons" }, entry.reasons.map((reason) => h("li", {}, reason))) : null);
   }
 

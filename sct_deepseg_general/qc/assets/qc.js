@@ -110,8 +110,20 @@ const qc = (() => {
     return fill(element, attributes, children);
   }
 
+  // The colour of a label: the mask's for the first, then hues as far apart as can be.
+  const COLOURS = ["#ff5c38", "#28c8ff", "#ffd34d", "#7ee06a", "#e27bff", "#5b8cff", "#ff9ec4", "#2fe0c0", "#c98a4b", "#c9ced6", "#b8e62e", "#9a6bff"];
+  function colour(n) {
+    if (n < COLOURS.length) return COLOURS[n];
+    const [hue, light] = [(n * 137.508) % 360, n % 2 ? 0.5 : 0.68];
+    const part = (shift) => { // CSS's own hsl(), as numbers, for the viewer's table too
+      const k = (shift + hue / 30) % 12;
+      return Math.round(255 * (light - 0.9 * Math.min(light, 1 - light) * Math.max(-1, Math.min(k - 3, 9 - k, 1))));
+    };
+    return `#${[0, 8, 4].map((shift) => part(shift).toString(16).padStart(2, "0")).join("")}`;
+  }
+
   return {
-    data, index, h, s, script,
+    data, index, h, s, script, colour,
     byId: (id) => document.getElementById(id),
     file: (entry, name) => `entries/${entry.id}/${name}`,
     view: (id, value) => keep(views, id, value, 200),

@@ -3,7 +3,7 @@
 qc.viewer = (() => {
   const { h, byId } = qc;
   const LAYOUTS = [["multi", "Multi"], ["axial", "Axial"], ["sagittal", "Sagittal"], ["coronal", "Coronal"], ["render", "3D"]];
-  const COLORS = { mask: "red", other: "cyan_qc", probability: "inferno" };
+  const COLORS = { mask: "red", labels: "red", other: "cyan_qc", probability: "inferno" };
   let nv = null;
   let layout = "multi";
   let opacity = 0.5;
@@ -46,7 +46,7 @@ qc.viewer = (() => {
     nv.volumes[0].opacity = alone ? 0 : 1;
     const wanted = byId("viewer-layer").value;
     layers.forEach((name, i) => {
-      const on = shown && (name === wanted || (wanted === "both" && name !== "probability"));
+      const on = shown && (name === wanted || (wanted === "both" && ["mask", "other"].includes(name)));
       nv.volumes[i + 1].opacity = on ? (alone ? 1 : opacity) : 0;
     });
     nv.updateGLVolume(); // once for all: each update uploads the volumes anew
@@ -61,7 +61,7 @@ qc.viewer = (() => {
   }
 
   function names(data) {
-    const found = [["mask", "mask"]];
+    const found = data.labels ? [["labels", "labels"], ["mask", "mask"]] : [["mask", "mask"]];
     if (data.other) found.push(["other", "other mask"], ["both", "both masks"]);
     if (data.probability) found.push(["probability", "probability"]);
     return found;
@@ -92,14 +92,22 @@ qc.viewer = (() => {
     setLayout(layout);
   }
 
-  async function volumes(data) {
+  // Value n of the map of labels in the colour of label n - 1; 0 is clear.
+  function table(names) {
+    const colours = names.map((_, n) => [1, 3, 5].map((at) => parseInt(qc.colour(n).slice(at, at + 2), 16)));
+    const [R, G, B] = [0, 1, 2].map((part) => [0, ...colours.map((one) => one[part])]);
+    return { R, G, B, A: [0, ...names.map(() => 255)], I: [0, ...names.map((_, n) => n + 1)], labels: ["", ...names] };
+  }
+
+  async function volumes(data, labels) {
     const { NVImage } = window.niivue;
-    const wanted = ["image", "mask", "other", "probability"].filter((name) => data[name]);
+    const wanted = ["image", "mask", "labels", "other", "probability"].filter((name) => data[name]);
     layers = wanted.slice(1);
     const images = await Promise.all(wanted.map((name) => NVImage.loadFromBase64({
       base64: data[name], name: `${name}.nii.gz`, colormap: name === "image" ? "gray" : COLORS[name], opacity: name === "image" ? 1 : 0.5,
       ...(name === "image" ? {} : { cal_min: name === "probability" ? 0.02 : 0.5, cal_max: 1 }),
     })));
+    if (data.labels) images[wanted.indexOf("labels")].setColormapLabel(table(labels));
     nv.volumes = images.slice(0, -1);
     nv.addVolume(images[images.length - 1]);
   }
@@ -144,7 +152,7 @@ qc.viewer = (() => {
     nv.createOnLocationChange();
   }
 
-  async function open(entry, slice, slices) {
+  async function open(entry, slice, slices, labels = []) {
     if (box().open) return;
     let data = null;
     try { data = await qc.loadVolume(entry.id); } catch { /* told below */ }
@@ -153,7 +161,7 @@ qc.viewer = (() => {
     box().showModal();
     try {
       if (!nv) await attach();
-      await volumes(data);
+      await volumes(data, labels);
       nv.resizeListener();
       ranges();
       setLayout(layout);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from emulated_releases import BY_TASK, imported
 from sct_deepseg_general.errors import ModelError
 from sct_deepseg_general.inference.imported import engine as module
 from sct_deepseg_general.inference.imported.engine import label_engine
+from sct_deepseg_general.inference.openvino import drop_pages
 from sct_deepseg_general.inference.sliding_window import blended_channels
 from sct_deepseg_general.zoo.labels import label_scheme
 
@@ -69,3 +71,16 @@ def test_progress_counts_the_tiles_of_all_folds() -> None:
     part(2, 4)
     assert steps == [(6, 12)]
     assert module._part(None, 0, 1) is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="pages of a file are dropped on Linux only")
+def test_the_file_of_the_weights_does_not_stay_in_memory(tmp_path: Path) -> None:
+    _, model = imported(BY_TASK["canal"], tmp_path)
+    engine = label_engine(model, "openvino", "cpu")
+    data = np.random.default_rng(0).standard_normal((1, 30, 60, 50)).astype(np.float32)
+    (first,) = engine.logits(data)
+    weights = model.path(f"{model.networks[0]}.bin")
+    assert drop_pages(weights) >= weights.stat().st_size
+    (again,) = engine.logits(data)
+    np.testing.assert_array_equal(first, again)
+    assert drop_pages(tmp_path / "never-mapped.bin") == 0

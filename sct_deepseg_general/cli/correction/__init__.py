@@ -1,0 +1,1 @@
+"""The command about masks that a person corrects: `correct`."""

@@ -1,0 +1,64 @@
+"""Levels for the labels of a model without a cord: given ones are used, others are said."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from sct_deepseg_general.csa.measure import PER_SLICE
+from sct_deepseg_general.image.volume import Grid, Probability, Segmentation, Volume
+from sct_deepseg_general.inference.locate import Location
+from sct_deepseg_general.inference.pipeline import InferenceResult
+from sct_deepseg_general.job.levels import levels_of_labels
+from sct_deepseg_general.levels.answer import LevelRequest
+
+GRID = Grid((20, 20, 40), np.diag([-1.0, 1.0, 1.0, 1.0]))  # LAS
+COARSE = Grid((10, 10, 20), np.diag([-2.0, 2.0, 2.0, 1.0]))
+
+
+def result(*, cord: bool) -> InferenceResult:
+    """Labels of no interest in an image whose cord the locator found, or did not."""
+    data = np.zeros(COARSE.shape, np.uint8)
+    data[4:6, 4:6] = cord
+    empty = Segmentation(np.zeros(GRID.shape, np.uint8), GRID)
+    image = Volume(np.zeros(GRID.shape, np.float32), GRID)
+    location = Location(GRID.box, Volume(data, COARSE), found=cord, confidence=1.0)
+    probability = Probability(image.data, GRID)
+    return InferenceResult(image, probability, empty, location, GRID, labels=empty)
+
+
+def discs() -> Volume:
+    data = np.zeros(GRID.shape, np.uint8)
+    for number, z in ((3, 30), (4, 20), (5, 10)):
+        data[9, 4, z] = number
+    return Volume(data, GRID)
+
+
+def test_a_level_map_gives_the_level_of_each_slice() -> None:
+    data = np.zeros(GRID.shape, np.uint8)
+    data[:, :, 10:20], data[:, :, 20:30] = 4, 3
+    measures = replace(PER_SLICE, level_map=Volume(data, GRID))
+    levels, sentence = levels_of_labels(result(cord=False), measures, None)
+    assert levels is not None
+    assert levels.tolist() == [0] * 10 + [4] * 10 + [3] * 10 + [0] * 10
+    assert sentence == ""
+
+
+def test_discs_are_projected_onto_the_cord_that_the_locator_found() -> None:
+    measures = replace(PER_SLICE, discs=discs())
+    levels, sentence = levels_of_labels(result(cord=True), measures, None)
+    assert levels is not None
+    assert set(levels[12:19]) == {4}
+    assert set(levels[22:29]) == {3}
+    assert sentence == ""
+
+
+def test_what_was_not_used_is_said() -> None:
+    levels, sentence = levels_of_labels(result(cord=False), replace(PER_SLICE, discs=discs()), None)
+    assert levels is None
+    assert "no cord was found" in sentence
+    levels, sentence = levels_of_labels(result(cord=True), PER_SLICE, LevelRequest(None))
+    assert levels is None
+    assert "give discs or a level map" in sentence
+    assert levels_of_labels(result(cord=True), PER_SLICE, None) == (None, "")
