@@ -50,7 +50,7 @@ def test_c2c3_is_one_line_and_in_the_sidecar(
     record = json.loads((neck.parent / "t2_seg.json").read_text(encoding="utf-8"))
     one = record["C2C3"]
     assert one["Lower"] < one["Area"] < one["Upper"]
-    assert f"{one['Area']:.1f} mm² ({one['Lower']:.1f} to {one['Upper']:.1f})" in line
+    assert f"{one['Area']:.1f} mm² ({one['Lower']:.1f} to {one['Upper']:.1f}" in line
     assert record["Levels"]["Status"] == "ok"
     assert [disc["Number"] for disc in record["Levels"]["Discs"]] == [1, 2, 3, 4, 5, 6, 7]
 
