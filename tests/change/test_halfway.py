@@ -7,7 +7,7 @@ import pytest
 
 from sct_deepseg_general.change.halfway import HALF_WIDTH, PITCH, halfway
 from sct_deepseg_general.change.rigid import ImagePair, Motion
-from sct_deepseg_general.change.straight import Course, Sampler, sampler_of
+from sct_deepseg_general.change.straight import CordCourse, Sampler, sampler_of
 from sct_deepseg_general.errors import ImageError
 from sct_deepseg_general.image.volume import Grid, Volume
 
@@ -22,7 +22,7 @@ def sampler(left: float, right: float, length: int = LENGTH) -> Sampler:
     affine = np.eye(4)
     affine[:3, 3] = (left, -40, 0)
     data = np.broadcast_to(np.arange(shape[2], dtype=np.float32), shape)
-    course = Course(points, np.tile(np.eye(3), (len(points), 1, 1)))
+    course = CordCourse(points, np.tile(np.eye(3), (len(points), 1, 1)))
     return sampler_of(Volume(np.array(data), Grid(shape, affine)), course)
 
 
