@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -41,7 +42,7 @@ WITHIN = {"norms": {"csa"}}
 
 FACADE = "__init__"  # the package itself: hands out, lazily, what the layers make
 DOORS = {
-    "openvino": {"inference.openvino", "release.lean_ir"},
+    "openvino": {"inference.openvino", "inference.instance_norm", "release.lean_ir"},
     "nnunetv2": {"inference.nnunet", "training.*", "release.*"},
     "torch": {
         "inference.devices",
@@ -139,6 +140,17 @@ def wrong_way(source: str, target: str) -> bool:
 def test_every_folder_has_one_layer() -> None:
     folders = {folder(module) for module in modules()} - {FACADE}
     assert sorted(folders) == sorted(" ".join(LAYERS).split())
+
+
+def test_the_page_draws_the_layers() -> None:
+    """The drawing in ARCHITECTURE.md has the folders in the layers of this file."""
+    drawing = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8").split("```")[1]
+    names = set(" ".join(LAYERS).split())
+    drawn = [
+        names & set(re.findall(r"(?:^ |  )(\w+) ", part, re.MULTILINE))
+        for part in re.split("─+", drawing)
+    ]
+    assert drawn == [set(layer.split()) for layer in LAYERS]
 
 
 def test_imports_go_down_and_not_sideways() -> None:

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from benchmarks.accuracy import levels
+from benchmarks.accuracy.level_windows import area_along
 from benchmarks.support.labelled import asking, shared
 from sct_deepseg_general.csa.c2c3 import c2c3_of
 from sct_deepseg_general.csa.measure import PER_SLICE, measured
@@ -147,7 +148,7 @@ def best_shift(
     there and without a move.
     """
     course = course_of(mask)
-    area = levels.area_along(mask, course.points)
+    area = area_along(mask, course)
     rows, order = course.rows_of(known.points), np.argsort(course.rows_of(known.points))
     at = np.interp(
         np.arange(area.size), rows[order], known.numbers[order].astype(float), left=np.nan

@@ -4,46 +4,47 @@ Networks that have not seen a person judge that person's images, as they are and
 `benchmarks/support/degraded_necks.py`); the embedded network judges the images of data/dev.
 The cord's masks are those of the embedded model. Prints tables.
 
-    python benchmarks/accuracy/levels.py -models FOLDER [-part train|dev|cues] [-m MODEL]
+    python -m benchmarks.accuracy.levels -models FOLDER [-part train|dev|cues|certainty]
 
 FOLDER holds a network for each person left out; those that are missing are trained first, from
-the embedded recipe (about 3 minutes of one core each).
+the embedded recipe (about 3 minutes of one core each). The probability that numbers are right is
+fitted for each person on the others (`level_windows.py`). Parts: train and dev judge whole images;
+cues tells what each kind of evidence is worth; certainty prints the weights for the recipe.
 """
 
 from __future__ import annotations
 
-import csv
-import gzip
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
-from nibabel.affines import apply_affine
-from numpy.typing import NDArray
 
+from benchmarks.accuracy import level_cues
+from benchmarks.accuracy.level_windows import HALF_LEVEL, Seen, Window, seen_of, windows_of
 from benchmarks.support.degraded_necks import Version, versions
 from benchmarks.support.labelled import asking, predictor, shared
-from sct_deepseg_general.csa.measure import PER_SLICE, measured
 from sct_deepseg_general.errors import DeepsegError
 from sct_deepseg_general.image import nifti
 from sct_deepseg_general.image.volume import Segmentation, Volume
 from sct_deepseg_general.inference.pipeline import segment
+from sct_deepseg_general.level_training.centrelines import read_curves
 from sct_deepseg_general.level_training.recipe import read_recipe
 from sct_deepseg_general.level_training.table import KnownDiscs, read_table
-from sct_deepseg_general.levels.course import course_of
 from sct_deepseg_general.levels.detect import FoundLevels, find_levels
-from sct_deepseg_general.levels.numbering import Numbering, Weights, numbered
 from sct_deepseg_general.levels.record import embedded_model, load_model
-from sct_deepseg_general.levels.responses import DiscNetwork, Responses, embedded_network
-from sct_deepseg_general.levels.strip import Strip, strip_of
+from sct_deepseg_general.levels.responses import DiscNetwork, embedded_network
 
-Floats = NDArray[np.float64]
-
-HALF_LEVEL = 8.0
-"""mm along the cord from which a disc of a number counts as another disc."""
+UP = {
+    "train/montreal/sub-errsm18/anat/sub-errsm18_T2star.nii.gz": -3.8,
+    "train/montreal/sub-errsm21/anat/sub-errsm21_T2star.nii.gz": 2.7,
+    "dev/scttesting/sub-sct/anat/sub-sct_acq-crop_T2star.nii.gz": 0.7,
+}
+"""mm by which people moved up since the T2w image on which their discs were drawn (by mutual
+information: level_motion.py)."""
 LEFT_OUT = ("sub-errsm11", "sub-errsm18", "sub-errsm21", "sub-errsm22", "sub-errsm24")
 DEGRADED = {"sub-full", "sub-errsm20", *LEFT_OUT}
 
@@ -63,15 +64,40 @@ class Outcome:
 def main() -> None:
     parser = asking(__doc__ or "")
     parser.add_argument("-models", type=Path, required=True, help="networks of people left out")
-    parser.add_argument("-part", choices=["train", "dev", "cues"], help="only this")
+    parser.add_argument("-part", choices=list(PARTS), help="only this")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
-    asked = [options.part] if options.part else ["train", "dev", "cues"]
+    asked = [options.part] if options.part else list(PARTS)
     data = shared()
     networks = left_out(options.models, data, options.model) if asked != ["dev"] else {}
     for part in asked:
         print(f"\n## {part}\n")
         PARTS[part](data, networks, options.model)
+
+
+def on_cues(data: Path, networks: dict[str, DiscNetwork], model: str | None) -> None:
+    level_cues.tell(windows(data, networks, model), networks)
+
+
+def on_certainty(data: Path, networks: dict[str, DiscNetwork], model: str | None) -> None:
+    """Right, reported and wrong windows for each least probability; the weights of all people."""
+    level_cues.tell_certainty(windows(data, networks, model), networks)
+
+
+@cache
+def _cords(data: Path, model: str | None) -> tuple[Seen, ...]:
+    seen = []
+    for known in images(data, "train"):
+        if known.person in LEFT_OUT and known.image.endswith("T2w.nii.gz"):
+            image = nifti.load(data / known.image)
+            seen.append(seen_of(known, image, mask_of(image, model)))
+    return tuple(seen)
+
+
+def windows(data: Path, networks: dict[str, DiscNetwork], model: str | None) -> list[Window]:
+    """Random parts of the strips of the people left out."""
+    chosen = [seen for seen in _cords(data, model) if seen.person in networks]
+    return [window for seen in chosen for window in windows_of(seen)]
 
 
 # --- networks
@@ -81,15 +107,22 @@ def left_out(folder: Path, data: Path, model: str | None) -> dict[str, DiscNetwo
     """A network for each person, trained on the others."""
     for person in LEFT_OUT:
         if not (folder / person / "discs.json").is_file():
-            train(folder / person, person, data, model)
-    return {person: DiscNetwork(load_model(folder / person)) for person in LEFT_OUT}
+            train(folder / person, person, data)
+    loaded = {person: DiscNetwork(load_model(folder / person)) for person in LEFT_OUT}
+    outcomes = level_cues.outcomes(windows(data, loaded, model), loaded)
+    for person, network in loaded.items():
+        certainty = level_cues.certainty_of([one for one in outcomes if one.person != person])
+        limits = embedded_model().limits
+        network.model = replace(network.model, certainty=certainty, limits=limits)
+    return loaded
 
 
-def train(folder: Path, person: str, data: Path, model: str | None) -> None:
+def train(folder: Path, person: str, data: Path) -> None:
     from sct_deepseg_general.level_training import assemble, fit
 
-    recipe = replace(read_recipe(embedded_model().folder / "recipe.json"), leave=(person,))
-    drawn = fit.subjects_of(recipe, [data], lambda image: mask_of(image, model))
+    embedded = embedded_model().folder
+    recipe = replace(read_recipe(embedded / "recipe.json"), leave=(person,))
+    drawn = fit.subjects_of(recipe, [data], read_curves(embedded / recipe.centrelines))
     assemble.assemble(fit.fit(recipe, drawn), recipe, drawn, [], folder)
 
 
@@ -124,6 +157,7 @@ def images(data: Path, part: str) -> Iterator[KnownDiscs]:
 
 def judged(data: Path, known: KnownDiscs, network: DiscNetwork, model: str | None) -> list[Outcome]:
     image = nifti.load(data / known.image)
+    known = known.moved(UP.get(known.image, 0.0))
     rng = np.random.default_rng(sum(map(ord, known.image)))
     whole = known.person in DEGRADED and known.image.endswith("T2w.nii.gz")
     made: Iterable[Version] = [Version("as it is", image, known.points)]
@@ -188,131 +222,7 @@ def row(kind: str, name: str, members: Sequence[Outcome]) -> str:
     )
 
 
-# --- what each kind of evidence is worth
-
-
-ALL = Weights()
-CUES: dict[str, Weights] = {
-    "all": ALL,
-    "without the response to C2/C3": replace(ALL, c2c3=0),
-    "without the level read": replace(ALL, level=0),
-    "without the distances": replace(ALL, spacing=0),
-    "without the borders of the view": replace(ALL, border=0),
-    "discs and distances alone": Weights(1, 0, 0, 1, 0),
-    "discs, distances and borders": Weights(1, 0, 0, 1, 4),
-    "discs, distances, response to C2/C3": Weights(1, 0, 1.5, 1, 0),
-    "discs, distances, level read": Weights(1, 0.5, 0, 1, 0),
-}
-AREA = "discs, distances, area profile"
-
-
-@dataclass(frozen=True, eq=False)
-class Window:
-    """A part of a strip: what the network says of it, its discs, and the cord's area a row."""
-
-    responses: Responses
-    rows: dict[int, float]
-    area: Floats
-    whole: bool
-
-
-def on_cues(data: Path, networks: dict[str, DiscNetwork], model: str | None) -> None:
-    """Share of windows of 60 to 140 mm of cord in which every number is right."""
-    windows = [
-        window
-        for known in images(data, "train")
-        if known.person in networks and known.image.endswith("T2w.nii.gz")
-        for window in windows_of(data, known, networks[known.person], model)
-    ]
-    profile = published_profile(data)
-    print(f"{len(windows)} windows of {len(LEFT_OUT)} people left out\n")
-    print("| evidence | C2/C3 in view | not in view |\n|---|---|---|")
-    for name, weights in CUES.items():
-        print(share_line(name, windows, lambda w, k=weights: numbered(w.responses, None, k)))
-    alone = CUES["discs and distances alone"]
-    print(
-        share_line(
-            AREA, windows, lambda w: by_area(numbered(w.responses, None, alone), w.area, profile)
-        )
-    )
-
-
-def share_line(name: str, windows: Sequence[Window], number: Callable[[Window], Numbering]) -> str:
-    shares = []
-    for whole in (True, False):
-        chosen = [w for w in windows if w.whole is whole]
-        right = sum(all_right(number(w), w.rows) for w in chosen)
-        shares.append(f"{right} of {len(chosen)} ({100 * right / max(1, len(chosen)):.0f} %)")
-    return f"| {name} | " + " | ".join(shares) + " |"
-
-
-def all_right(found: Numbering, rows: dict[int, float]) -> bool:
-    known = [place for place in found.places if place.number in rows]
-    return bool(known) and all(abs(p.row - rows[p.number]) <= HALF_LEVEL for p in known)
-
-
-def windows_of(
-    data: Path, known: KnownDiscs, network: DiscNetwork, model: str | None, count: int = 24
-) -> Iterator[Window]:
-    image = nifti.load(data / known.image)
-    mask = mask_of(image, model)
-    course = course_of(mask)
-    strip = strip_of(image, course)
-    rows = dict(zip(known.numbers.tolist(), course.rows_of(known.points).tolist(), strict=True))
-    area = area_along(mask, course.points)
-    rng = np.random.default_rng(sum(map(ord, known.image)))
-    held = np.flatnonzero(course.inside)
-    for _ in range(count):
-        length = int(rng.integers(60, 140))
-        first = int(rng.integers(held[0], max(held[0] + 1, held[-1] - length)))
-        part = np.full_like(strip.data, np.nan)
-        part[first : first + length] = strip.data[first : first + length]
-        responses = network.responses(Strip(part, course))
-        seen = {n: row for n, row in rows.items() if first <= row < first + length}
-        if len(seen) >= 3:
-            inside = np.where(responses.visible, area, np.nan)
-            yield Window(responses, rows, inside, first + 8 <= rows[3] < first + length - 8)
-
-
-def area_along(mask: Segmentation, points: Floats) -> Floats:
-    """The cord's area in mm² at each row of a course."""
-    grid = mask.grid.reoriented(("L", "A", "S"))
-    areas = measured(mask, PER_SLICE).morphometrics.area
-    z = apply_affine(np.linalg.inv(grid.affine), points)[:, 2]
-    known = np.flatnonzero(np.isfinite(areas))
-    return np.interp(z, known, areas[known], left=np.nan, right=np.nan)
-
-
-def by_area(found: Numbering, area: Floats, profile: dict[int, float]) -> Numbering:
-    """The numbers moved by so many levels as fits the published areas best (SD 6 %)."""
-    places = found.places
-    rows = [round(place.row) for place in places]
-    pairs = list(zip(places[:-1], rows[:-1], rows[1:], strict=True))
-    means = np.array([np.nanmean(area[low:high]) for _, high, low in pairs])
-    if means.size < 2 or not np.isfinite(means).all():
-        return found
-    costs = {}
-    for shift in range(-4, 5):
-        numbers = [place.number + shift for place, _, _ in pairs]
-        if min(numbers) >= 3 and max(numbers) in profile:
-            expected = np.array([profile[n] for n in numbers])
-            off = means / means.mean() - expected / expected.mean()
-            costs[shift] = float((off**2).sum() / (2 * 0.06**2))
-    best = min(costs, key=costs.__getitem__) if costs else 0
-    return replace(found, places=tuple(replace(p, number=p.number + best) for p in places))
-
-
-def published_profile(data: Path) -> dict[int, float]:
-    """The mean area of healthy people by vertebral level."""
-    areas = defaultdict(list)
-    with gzip.open(data / "published" / "pam50_levels.tsv.gz", "rt") as stream:
-        for line in csv.DictReader(stream, delimiter="\t"):
-            if line["structure"] == "spinal_cord" and line["pathology"] in ("CN", "HC"):
-                areas[int(line["level"])].append(float(line["area_mm2"]))
-    return {level: float(np.mean(values)) for level, values in areas.items() if len(values) > 20}
-
-
-PARTS = {"train": on_train, "dev": on_dev, "cues": on_cues}
+PARTS = {"train": on_train, "dev": on_dev, "cues": on_cues, "certainty": on_certainty}
 
 if __name__ == "__main__":
     main()

@@ -1,9 +1,11 @@
 """A batch from its plan to its tables: images that are missing or out of date are segmented.
 
-FOLDER/sub-01/anat/...          masks, sidecars, areas
-FOLDER/images.tsv, csa.tsv      the tables (those of a shard lie in its folder)
-FOLDER/batch/0001-of-0001/      journal, progress, logs of failures: one folder for each shard
-FOLDER/batch/sub-01/            the same for a participant chosen by name
+The output folder gets::
+
+    sub-01/anat/...          masks, sidecars, areas
+    images.tsv, csa.tsv      the tables (those of a shard lie in its folder)
+    batch/0001-of-0001/      journal, progress, logs of failures: one folder for each shard;
+                             for participants by name, batch/sub-01/
 """
 
 from __future__ import annotations

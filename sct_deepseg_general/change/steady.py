@@ -2,7 +2,9 @@
 
 The network's voxels are larger than those of the half-way grid, and where they fall moves the
 area by some tenths of a per cent. The image is shown from several first voxels, half a network
-voxel apart, and mirrored; the mean is steadier than any of them.
+voxel apart, and mirrored; the mean is steadier than any of them. The whole grid is shown each
+time: the box around the cord that is cut out otherwise differs by some voxels from image to image,
+and with it the normalisation.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from dataclasses import replace
 import numpy as np
 
 from sct_deepseg_general.image.volume import Array, Box, Probability, Volume
-from sct_deepseg_general.inference.pipeline import segment
+from sct_deepseg_general.inference.pipeline import Options, segment
 from sct_deepseg_general.inference.predictor import Predictor
 
 __all__ = ["PLACEMENTS", "steady_probability"]
@@ -51,5 +53,5 @@ def steady_probability(
 
 def _seen(part: Volume, predictor: Predictor, *, mirrored: bool) -> Array:
     shown = replace(part, data=np.ascontiguousarray(part.data[::-1])) if mirrored else part
-    data = segment(shown, predictor).probability.data
+    data = segment(shown, predictor, Options(exact=True)).probability.data
     return data[::-1] if mirrored else data

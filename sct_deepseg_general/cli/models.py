@@ -104,7 +104,9 @@ _OFFLINE = flag("-offline", help="Never use the network.")
 @command.command("list", help="List the models embedded, installed and available.")
 @_JSON
 def list_models(as_json: bool) -> None:
-    lines = _zoo().statuses()
+    from sct_deepseg_general.levels.record import embedded_status
+
+    lines = (*_zoo().statuses(), embedded_status())
     print_statuses(lines, as_json=as_json)
 
 
@@ -112,6 +114,9 @@ def list_models(as_json: bool) -> None:
 @_NAME
 @_JSON
 def info(name: str | None, as_json: bool) -> None:
+    if _is_levels(name):
+        _print_levels(as_json=as_json)
+        return
     zoo = _zoo()
     key = zoo.find(name)
     entry = zoo.index.find(key)
@@ -164,7 +169,10 @@ def fetch(
 @_NAME
 @_JSON
 def verify(name: str | None, as_json: bool) -> int:
-    lines = _zoo().verify(name)
+    from sct_deepseg_general.levels.record import embedded_status
+
+    discs = (embedded_status(),) if name is None or _is_levels(name) else ()
+    lines = discs if _is_levels(name) else (*_zoo().verify(name), *discs)
     print_statuses(lines, as_json=as_json)
     return 0 if all(line.check == "verified" for line in lines) else 1
 
@@ -181,7 +189,9 @@ def remove(name: str, as_json: bool) -> None:
 @_NAME
 @_JSON
 def path_of(name: str | None, as_json: bool) -> None:
-    model = _zoo().here(name)
+    from sct_deepseg_general.levels.record import embedded_model
+
+    model = embedded_model() if _is_levels(name) else _zoo().here(name)
     print(json.dumps(place_of(model)) if as_json else model.folder)
 
 
@@ -343,6 +353,27 @@ def _zoo() -> Zoo:
     zoo = standard_zoo()
     zoo.cache.sweep()
     return zoo
+
+
+def _is_levels(name: str | None) -> bool:
+    """Whether the name is that of the embedded network that finds vertebral levels."""
+    from sct_deepseg_general.levels.record import EMBEDDED, embedded_status
+
+    return name == EMBEDDED or (
+        name is not None and name.startswith(f"{EMBEDDED}@") and name == embedded_status().key
+    )
+
+
+def _print_levels(*, as_json: bool) -> None:
+    from sct_deepseg_general.levels.record import RECORD, embedded_model
+
+    model = embedded_model()
+    card = (model.folder / "card.md").read_text(encoding="utf-8")
+    if as_json:
+        record = json.loads((model.folder / RECORD).read_text(encoding="utf-8"))
+        print(json.dumps({**record, **place_of(model), "card": card}))
+        return
+    print(f"{model.key}  {model.folder}  SHA-256 {model.digest}\n{card}")
 
 
 def _entry(given: ImportFlags) -> IndexEntry:

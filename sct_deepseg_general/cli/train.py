@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -16,6 +17,9 @@ from sct_deepseg_general.errors import required
 if TYPE_CHECKING:
     from sct_deepseg_general.datasets.build import Built
     from sct_deepseg_general.datasets.recipe import Recipe
+    from sct_deepseg_general.image.volume import Volume
+    from sct_deepseg_general.level_training.recipe import LevelRecipe
+    from sct_deepseg_general.levels.course import Curve
     from sct_deepseg_general.training.start import Start
 
 __all__ = ["command"]
@@ -174,17 +178,16 @@ def _print_dataset(built: Built) -> None:
 
 
 def _train_levels(recipe: Path, data: tuple[Path, ...], output: Path) -> None:
-    """The disc network, on one thread; cords are found by the embedded model."""
-    from sct_deepseg_general.inference.pipeline import segment
-    from sct_deepseg_general.inference.predictor import load_predictor
-    from sct_deepseg_general.zoo.zoo import resolve
+    """The disc network, on one thread, after all that can be checked."""
+    from sct_deepseg_general.job.outputs import check_folder
+    from sct_deepseg_general.level_training.checks import check_empty, check_levels
 
+    wanted = check_levels(recipe, data)
+    check_folder(output)
+    check_empty(output)
     with required("Training", "train"):
         from sct_deepseg_general.level_training import assemble, fit
-        from sct_deepseg_general.level_training.recipe import read_recipe
-    wanted = read_recipe(recipe)
-    predictor = load_predictor(resolve(None), "openvino", "cpu")
-    drawn = fit.subjects_of(wanted, data, lambda image: segment(image, predictor).segmentation)
+    drawn = fit.subjects_of(wanted, data, _curves(wanted, recipe.parent))
     print(f"{len(drawn)} images, {len({one.person for one in drawn})} people")
     steps: list[fit.Step] = []
 
@@ -199,9 +202,22 @@ def _train_levels(recipe: Path, data: tuple[Path, ...], output: Path) -> None:
         )
 
     network = fit.fit(wanted, drawn, report)
-    print(
-        f"{wanted.id}@{wanted.version}: {assemble.assemble(network, wanted, drawn, steps, output)}"
-    )
+    card = recipe.parent / "card.md"
+    made = assemble.assemble(network, wanted, drawn, steps, output, card)
+    print(f"{wanted.id}@{wanted.version}: {made}")
+
+
+def _curves(recipe: LevelRecipe, folder: Path) -> Mapping[str, Curve] | Callable[[Volume], Volume]:
+    """The cords' centrelines of the recipe, or the embedded model that finds the cords."""
+    from sct_deepseg_general.inference.pipeline import segment
+    from sct_deepseg_general.inference.predictor import load_predictor
+    from sct_deepseg_general.level_training.centrelines import read_curves
+    from sct_deepseg_general.zoo.zoo import resolve
+
+    if recipe.centrelines:
+        return read_curves(folder / recipe.centrelines)
+    predictor = load_predictor(resolve(None), "openvino", "cpu")
+    return lambda image: segment(image, predictor).segmentation
 
 
 def _limited(recipe: Recipe, minutes: float | None) -> Recipe:

@@ -43,7 +43,8 @@ class PairedEffect:
 def paired_effect(
     first: Sequence[float], second: Sequence[float], people: Sequence[str]
 ) -> PairedEffect:
-    """Compare paired values of two models, one pair an image.
+    """Compare paired values of two models, one pair for each image, in any one unit (mm², or Dice
+    of 0 to 1).
 
     Parameters
     ----------

@@ -132,8 +132,8 @@ def binary_mask(mask: Volume, name: str, threshold: float = 0.5) -> Segmentation
 
 
 def few_values(data: Array) -> tuple[float, ...]:
-    """The values of an array of any shape in ascending order, in its own unit, if they are few;
-    else an empty tuple. NaN is left out.
+    """The values of an array of any shape in ascending order, in its own unit (intensities or label
+    numbers), if they are few; else an empty tuple. NaN is left out.
     """
     some = np.unique(data.ravel()[:: max(1, data.size // 4096)])
     if len(some) > MOST_VALUES:

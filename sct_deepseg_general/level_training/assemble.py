@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import shutil
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,14 @@ import torch
 
 from sct_deepseg_general.files import sha256, write_whole
 from sct_deepseg_general.inference.openvino import import_openvino
+from sct_deepseg_general.level_training import centrelines
 from sct_deepseg_general.level_training.fit import Drawn, Step
 from sct_deepseg_general.level_training.network import DiscNet
 from sct_deepseg_general.level_training.recipe import LevelRecipe
 from sct_deepseg_general.levels.record import RECORD
 from sct_deepseg_general.levels.responses import OUTPUTS
 from sct_deepseg_general.levels.strip import COLUMNS
+from sct_deepseg_general.zoo.model import MANIFEST
 
 __all__ = ["assemble"]
 
@@ -34,8 +37,10 @@ def assemble(
     drawn: Sequence[Drawn],
     steps: Sequence[Step],
     folder: Path,
+    card: Path | None = None,
 ) -> Path:
-    """Write weights (safetensors and OpenVINO IR, float16), record, recipe, images and curve.
+    """Write weights (safetensors and OpenVINO IR, float16), record, recipe, images, centrelines and
+    curve.
 
     The same network gives the same bytes with the same OpenVINO.
 
@@ -46,11 +51,14 @@ def assemble(
     recipe
         What it was trained with; its limits go into the record.
     drawn
-        The images it was trained on; their names are written to images.txt.
+        The images it was trained on; their names are written to images.txt and their cords
+        to centrelines.tsv, from which the recipe that is written takes them.
     steps
         The losses, written to curve.csv.
     folder
         The folder to write to, made if it is missing.
+    card
+        The card that goes with the network; none if the file is missing.
 
     Returns
     -------
@@ -71,7 +79,8 @@ def assemble(
     folder.mkdir(parents=True, exist_ok=True)
     _save_weights(network, folder / "network.safetensors")
     _export_ir(network, folder)
-    _write_json(folder / "recipe.json", recipe.as_dict())
+    _write_json(folder / "recipe.json", replace(recipe, centrelines=centrelines.FILE).as_dict())
+    centrelines.write_curves(folder / centrelines.FILE, {one.image: one.curve for one in drawn})
     curve = [f"{one.iteration},{one.loss:.4f},{one.level:.4f}" for one in steps]
     _write(folder / "curve.csv", "\n".join(["iteration,loss,level", *curve]) + "\n")
     _write(folder / "images.txt", "".join(f"{one.image}\n" for one in drawn))
@@ -80,13 +89,25 @@ def assemble(
         "id": recipe.id,
         "version": recipe.version,
         "title": recipe.title,
+        "contrasts": list(recipe.contrasts),
         "licence": recipe.licence,
         "outputs": list(OUTPUTS),
         "limits": dict(recipe.limits),
+        "certainty": dict(recipe.certainty),
         "sha256": {name: sha256(folder / name) for name in _FILES},
     }
     _write_json(folder / RECORD, record)
+    written = [RECORD, "recipe.json", "curve.csv", "images.txt", centrelines.FILE, *_FILES]
+    if card is not None and card.is_file():
+        _write(folder / "card.md", card.read_text(encoding="utf-8"))
+        written.append("card.md")
+    _write(folder / MANIFEST, manifest(folder, written))
     return folder
+
+
+def manifest(folder: Path, names: Iterable[str]) -> str:
+    """The SHA-256 of each file, by name, in the format of `sha256sum`."""
+    return "".join(f"{sha256(folder / name)}  {name}\n" for name in sorted(names))
 
 
 def _save_weights(network: DiscNet, path: Path) -> None:
@@ -113,6 +134,8 @@ def _export_ir(network: DiscNet, folder: Path) -> None:
             input=[openvino.PartialShape([1, 3, -1, columns])],
         )
     model.set_friendly_name("discs")
+    for number, layer in enumerate(model.get_ordered_ops()):  # else names count up in a process
+        layer.set_friendly_name(f"{layer.get_type_name()}_{number}")
     model.get_results()[0].set_friendly_name("rows")
     model.inputs[0].tensor.set_names({"strip"})
     model.outputs[0].tensor.set_names({"rows"})

@@ -98,7 +98,7 @@ def _placed(strip: Floats, subject: TrainingSubject, rng: np.random.Generator) -
     deeper = float(np.clip(np.exp(rng.normal(0, 0.09)), 0.8, 1.25))
     source = _rows(len(strip), stretch, rng)
     held = np.flatnonzero(np.isfinite(source))
-    tilt, bend = rng.normal(0, 0.07), wavy(ROWS, 40, 0.8, rng)
+    tilt, bend = rng.normal(0, 0.07), wavy(ROWS, 40, 0.8, rng) + rng.normal(0, 0.8)
     row = source[:, None] + tilt * _X[None] / stretch
     column = _X[None] / deeper + bend[:, None] - BACK
     places = np.stack([np.nan_to_num(row), np.broadcast_to(column, row.shape)])
@@ -126,7 +126,7 @@ def _placed(strip: Floats, subject: TrainingSubject, rng: np.random.Generator) -
 def _rows(count: int, stretch: float, rng: np.random.Generator) -> Floats:
     """The strip's row that each of an example's rows shows; NaN where it shows none."""
     even = len(np.arange(0, count, 1 / stretch))
-    source = np.cumsum(np.exp(wavy(even, 22, 0.035, rng)) / stretch)
+    source = np.cumsum(np.exp(wavy(even, 22, 0.05, rng)) / stretch)
     source -= source[0]
     source = source[source < count - 1]
     if source.size > ROWS:

@@ -21,7 +21,7 @@ def wavy(count: int, width: float, amplitude: float, rng: np.random.Generator) -
 
 
 def degraded(
-    image: Floats, rng: np.random.Generator, *, thick: float, thickest: float = 8.0
+    image: Floats, rng: np.random.Generator, *, thick: float, thickest: float = 9.0
 ) -> Floats:
     """The strip (rows, columns) with shading, then thick slices (with the probability `thick`, up
     to `thickest` mm) or blur, then noise.
@@ -78,7 +78,7 @@ def narrowed(
     first, length = held[0], held[1] - held[0] + 1
     row = np.arange(inside.shape[0])[:, None]
     if rng.random() < 0.65 and length > 70:
-        kept = rng.uniform(45, length)
+        kept = rng.uniform(36, length)
         start = first + rng.uniform(-0.15, 1.15) * (length - kept)
         low, high = rng.normal(0, 0.3, 2)
         inside &= (row > start + low * columns) & (row < start + kept + high * columns)

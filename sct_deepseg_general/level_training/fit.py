@@ -6,7 +6,7 @@ Imports torch at once: import this module only where torch is meant to be used.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,11 +18,13 @@ from torch.nn import functional as nnf
 from sct_deepseg_general.errors import DatasetError
 from sct_deepseg_general.image import nifti
 from sct_deepseg_general.image.volume import Volume
+from sct_deepseg_general.level_training.centrelines import rounded
 from sct_deepseg_general.level_training.crops import Example, example
 from sct_deepseg_general.level_training.network import DiscNet
 from sct_deepseg_general.level_training.recipe import LevelRecipe
 from sct_deepseg_general.level_training.subjects import TrainingSubject, subject_of
-from sct_deepseg_general.level_training.table import read_table
+from sct_deepseg_general.level_training.table import file_below, read_table
+from sct_deepseg_general.levels.course import Curve, course_along, curve_of
 
 __all__ = ["Drawn", "Step", "fit", "subjects_of"]
 
@@ -41,11 +43,14 @@ class Step:
 
 @dataclass(frozen=True, eq=False)
 class Drawn:
-    """A subject, its image's path in the table, and how often it is drawn against others."""
+    """A subject, its image's path in the table, how often it is drawn against others, and its
+    cord's centreline.
+    """
 
     image: str
     subject: TrainingSubject
     share: float
+    curve: Curve
 
     @property
     def person(self) -> str:
@@ -54,25 +59,45 @@ class Drawn:
 
 
 def subjects_of(
-    recipe: LevelRecipe, folders: Sequence[Path], segment: Callable[[Volume], Volume]
+    recipe: LevelRecipe,
+    folders: Sequence[Path],
+    curves: Mapping[str, Curve] | Callable[[Volume], Volume],
 ) -> tuple[Drawn, ...]:
-    """The recipe's images, straightened along the cord that `segment` finds in them.
+    """The recipe's images, straightened along their cords.
 
-    The table and its images are looked for below `folders`.
+    The table and its images are looked for below `folders`. `curves` holds the cords' centrelines
+    by the images' paths, or finds the cord's mask of an image.
 
     Raises:
-        DatasetError: the table or an image is missing, or none is left to train on.
+        DatasetError: the table, an image or a centreline is missing, or no image is left to train
+            on.
     """
     drawn = []
-    for discs in read_table(_found(recipe.table, folders)):
+    for discs in read_table(file_below(recipe.table, folders)):
         source = recipe.source_of(discs.image)
         if source is not None:
-            image = nifti.load(_found(discs.image, folders))
-            subject = subject_of(image, segment(image), discs, exact=source.exact)
-            drawn.append(Drawn(discs.image, subject, source.share))
+            image = nifti.load(file_below(discs.image, folders))
+            curve = _curve(discs.image, image, curves)
+            subject = subject_of(
+                image, course_along(curve), discs.moved(source.up), exact=source.exact
+            )
+            drawn.append(Drawn(discs.image, subject, source.share, curve))
     if not drawn:
         raise DatasetError("The recipe leaves no image to train on: look at its sources.")
     return tuple(drawn)
+
+
+def _curve(
+    name: str, image: Volume, curves: Mapping[str, Curve] | Callable[[Volume], Volume]
+) -> Curve:
+    if callable(curves):
+        return rounded(curve_of(curves(image)))
+    if name not in curves:
+        raise DatasetError(
+            f"The recipe's centrelines have none of {name}: add it, or take the field "
+            "'centrelines' out of the recipe to have the cords found."
+        )
+    return curves[name]
 
 
 def fit(
@@ -159,11 +184,3 @@ def _unlikely(log_odds: Tensor, target: Tensor, rare: float) -> Tensor:
 def _mean(values: Tensor, weight: Tensor) -> Tensor:
     answer: Tensor = (values * weight).sum() / weight.sum().clamp(min=1)
     return answer
-
-
-def _found(name: str, folders: Sequence[Path]) -> Path:
-    for folder in folders:
-        if (folder / name).is_file():
-            return folder / name
-    places = ", ".join(map(str, folders))
-    raise DatasetError(f"{name} is in none of the data folders {places}: give its parent's folder.")

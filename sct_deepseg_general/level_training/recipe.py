@@ -28,6 +28,8 @@ class Source:
     images: str
     share: float = 1.0
     exact: bool = True
+    up: float = 0.0
+    """mm by which discs are moved up: those of another image of the person, who moved since."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,9 @@ class LevelRecipe:
     table: str
     """The disc table's path below one of the data folders."""
     sources: tuple[Source, ...]
+    centrelines: str = ""
+    """The file of the cords' centrelines, beside the recipe (`centrelines.read_curves`); without
+    it, the embedded model finds the cords."""
     leave: tuple[str, ...] = ()
     """People ("sub-01") that are left out."""
     iterations: int = 1300
@@ -50,6 +55,9 @@ class LevelRecipe:
     mix: Mix = field(default_factory=Mix)
     limits: Mapping[str, float] = field(default_factory=dict)
     """When numbers are withheld; for the model's record."""
+    certainty: Mapping[str, float] = field(default_factory=dict)
+    """The weights of the probability that numbers are right (`certainty.fitted`)."""
+    contrasts: tuple[str, ...] = ()
     licence: str = "MIT"
 
     def source_of(self, image: str) -> Source | None:
@@ -75,7 +83,8 @@ def read_recipe(path: Path) -> LevelRecipe:
             raise ValueError(f"its kind is not '{KIND}'")
         sources = tuple(Source(**one) for one in content.pop("sources"))
         mix = Mix.from_dict(content.pop("mix", {}))
-        leave = tuple(content.pop("leave", ()))
-        return LevelRecipe(sources=sources, mix=mix, leave=leave, **content)
+        for name in ("leave", "contrasts"):
+            content[name] = tuple(content.get(name, ()))
+        return LevelRecipe(sources=sources, mix=mix, **content)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise DatasetError(f"{path} is no recipe of a disc network ({error}).") from error

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from sct_deepseg_general.image.volume import Volume
 from sct_deepseg_general.level_training.table import KnownDiscs
-from sct_deepseg_general.levels.course import course_of
+from sct_deepseg_general.levels.course import Course
 from sct_deepseg_general.levels.strip import sampled
 
 __all__ = ["BACK", "TrainingSubject", "levels_at", "subject_of"]
@@ -52,13 +52,8 @@ class TrainingSubject:
         return np.where(count >= min(3, half), total / np.maximum(count, 1), np.nan)
 
 
-def subject_of(image: Volume, mask: Volume, discs: KnownDiscs, *, exact: bool) -> TrainingSubject:
-    """The image straightened along the mask's centreline, with its discs.
-
-    Raises:
-        ImageError: the mask has no course.
-    """
-    course = course_of(mask)
+def subject_of(image: Volume, course: Course, discs: KnownDiscs, *, exact: bool) -> TrainingSubject:
+    """The image straightened along the cord's course, with its discs."""
     block = sampled(image, course, np.arange(BACK, FRONT + 1), np.arange(-SIDE, SIDE + 1))
     rows = course.rows_of(discs.points)
     nearest = np.clip(np.rint(rows).astype(int), 0, len(course.points) - 1)

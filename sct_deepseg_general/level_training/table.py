@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from sct_deepseg_general.errors import DatasetError
 
-__all__ = ["KnownDiscs", "read_table"]
+__all__ = ["KnownDiscs", "file_below", "read_table"]
 
 _COLUMNS = ("image", "disc", "x_mm", "y_mm", "z_mm")
 
@@ -31,6 +32,10 @@ class KnownDiscs:
     def person(self) -> str:
         """The participant ("sub-01") of the image's name."""
         return Path(self.image).name.split("_")[0]
+
+    def moved(self, up: float) -> KnownDiscs:
+        """The discs moved up by so many mm."""
+        return replace(self, points=self.points + np.array([0.0, 0.0, up]))
 
 
 def read_table(path: Path) -> tuple[KnownDiscs, ...]:
@@ -55,6 +60,19 @@ def read_table(path: Path) -> tuple[KnownDiscs, ...]:
             f"{path} is no disc table ({error}): it needs the columns {', '.join(_COLUMNS)}."
         ) from error
     return tuple(_known(image, sorted(discs)) for image, discs in sorted(found.items()))
+
+
+def file_below(name: str, folders: Sequence[Path]) -> Path:
+    """The file of this relative path in the first of the folders that has it.
+
+    Raises:
+        DatasetError: none has it.
+    """
+    for folder in folders:
+        if (folder / name).is_file() or (folder / name).is_symlink():
+            return folder / name
+    places = ", ".join(map(str, folders))
+    raise DatasetError(f"{name} is in none of the data folders {places}: give its parent's folder.")
 
 
 def _known(image: str, discs: list[tuple[int, float, float, float]]) -> KnownDiscs:

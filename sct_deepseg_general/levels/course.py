@@ -13,7 +13,7 @@ from sct_deepseg_general.image.las import upright
 from sct_deepseg_general.image.volume import Volume
 from sct_deepseg_general.morphometry.centreline import CentrelineFit, centres, fitted
 
-__all__ = ["BEYOND", "STEP", "Course", "course_of"]
+__all__ = ["BEYOND", "STEP", "Course", "Curve", "course_along", "course_of", "curve_of"]
 
 Floats = NDArray[np.float64]
 
@@ -28,6 +28,16 @@ FIT = CentrelineFit(smooth=20.0)
 
 _END = 15.0  # mm of cord at each end that say in which direction the curve goes on
 _SMOOTH = 3.0  # mm, standard deviation of the smoothing of the directions
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """A mask's smoothed centreline: `points` (slices, 3) in mm (RAS), from the lowest slice up, and
+    the `thickness` of a slice in mm.
+    """
+
+    points: Floats
+    thickness: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +82,15 @@ def course_of(mask: Volume) -> Course:
     Raises:
         ImageError: the mask is empty, or holds a single slice.
     """
+    return course_along(curve_of(mask))
+
+
+def curve_of(mask: Volume) -> Curve:
+    """The smoothed centreline of a mask, in any orientation.
+
+    Raises:
+        ImageError: the mask is empty, or holds a single slice.
+    """
     cord = upright(mask)
     if cord is None:
         raise ImageError("The mask is empty: there is no cord to follow.")
@@ -79,17 +98,18 @@ def course_of(mask: Volume) -> Course:
     if curve.z.size < 2:
         raise ImageError("The mask holds a single slice: a cord has no direction in it.")
     voxels = np.stack([curve.x, curve.y, curve.z.astype(np.float64)], axis=1)
-    return _even(apply_affine(cord.grid.affine, voxels), cord.spacing[2])
+    return Curve(apply_affine(cord.grid.affine, voxels), cord.spacing[2])
 
 
-def _even(points: Floats, thickness: float) -> Course:
-    """The curve through `points`, in even steps and longer by `BEYOND` at both ends."""
+def course_along(centreline: Curve) -> Course:
+    """The course along a centreline, in even steps and longer by `BEYOND` at both ends."""
+    points = centreline.points
     steps = np.linalg.norm(np.diff(points, axis=0), axis=1)
     along = np.concatenate([[0.0], np.cumsum(steps)])
     length = float(along[-1])
     at = np.arange(-BEYOND, length + BEYOND + STEP, STEP)
     curve = np.stack([np.interp(at, along, column) for column in points.T], axis=1)
-    window = max(_END, 2.5 * thickness)
+    window = max(_END, 2.5 * centreline.thickness)
     curve += np.minimum(at, 0)[:, None] * _direction(along, points, 0.0, window)
     curve += np.maximum(at - length, 0)[:, None] * _direction(along, points, length, window)
     up = _directions(curve)

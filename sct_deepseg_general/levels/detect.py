@@ -26,7 +26,7 @@ from sct_deepseg_general.levels.numbering import FIRST, LAST, SEEN, Numbering, n
 from sct_deepseg_general.levels.responses import DiscNetwork, Responses
 from sct_deepseg_general.levels.strip import Strip, strip_of, tissue
 
-__all__ = ["Anchor", "FoundLevels", "Status", "find_levels"]
+__all__ = ["Anchor", "FoundLevels", "Status", "evidence_of", "find_levels"]
 
 Floats = NDArray[np.float64]
 Status = Literal["ok", "withheld"]
@@ -120,16 +120,18 @@ def find_levels(
     responses = network.responses(strip)
     known = _known_rows(course, mask, anchor, given)
     numbering = numbered(responses, {n: row for n, row in known.items() if FIRST <= n <= LAST})
-    evidence = _evidence(strip, image, responses, numbering)
-    limits = network.model.limits
+    thickness = image.grid.reoriented(AXES).spacing[2]
+    evidence = evidence_of(strip, thickness, responses, numbering)
+    limits, certainty = network.model.limits, network.model.certainty
     reasons = doubt.contrast_reasons(evidence, limits) or doubt.number_reasons(
-        evidence, limits, anchored=bool(known)
+        evidence, limits, certainty, anchored=bool(known)
     )
+    chance = round(doubt.probability(evidence, certainty), 4)
     return FoundLevels(
         discs=_discs(numbering, responses, course, set(known)),
         status="withheld" if reasons else "ok",
         reasons=reasons,
-        evidence=evidence.figures(),
+        evidence={**evidence.figures(), "probability": chance},
         course=course,
         model=network.model.key,
     )
@@ -157,16 +159,17 @@ def _known_rows(
     return {**rows, anchor.number: row}
 
 
-def _evidence(
-    strip: Strip, image: Volume, responses: Responses, numbering: Numbering
+def evidence_of(
+    strip: Strip, thickness: float, responses: Responses, numbering: Numbering
 ) -> doubt.Evidence:
+    """What is judged of a numbering; `thickness` is the distance of slices in mm."""
     places = numbering.places
     rows = np.array([round(place.row) for place in places], np.int64)
     numbers = np.array([place.number for place in places], np.int64)
     top = places[0] if places and places[0].number == FIRST else None
     return doubt.Evidence(
         tissue=tissue(strip),
-        thickness=image.grid.reoriented(AXES).spacing[2],
+        thickness=thickness,
         discs=sum(place.response >= SEEN for place in places),
         response=float(np.mean([place.response for place in places])) if places else 0.0,
         c2c3=_near(responses.c2c3, top.row) if top else 0.0,

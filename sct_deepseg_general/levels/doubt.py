@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 
-from sct_deepseg_general.levels.record import Limits
+from sct_deepseg_general.levels.record import Certainty, Limits
 from sct_deepseg_general.levels.strip import Tissue
 
-__all__ = ["NO_C2C3", "Evidence", "contrast_reasons", "number_reasons"]
+__all__ = [
+    "NO_C2C3",
+    "Evidence",
+    "contrast_reasons",
+    "features",
+    "fewest_discs",
+    "number_reasons",
+    "probability",
+]
+
+_C2C3_SEEN = 0.4  # response
+_ABOVE = 8.0  # mm in view above what may be C2/C3, below which C2 is not seen
 
 NO_C2C3 = "C2/C3 is not in the field of view: levels are relative, give -disc-at"
 
@@ -20,7 +32,7 @@ class Evidence:
     where it is not among them, and `above` how many mm of spine are in view above it; `margin`
     that of the numbering; `spread` the median spread of the level read at the discs down to T1/T2;
     `offset` the median difference of that level from their numbers; `thickness` the distance of
-    slices in mm.
+    slices in mm. `above` and `spread` are told, not judged: they add nothing to the others.
     """
 
     tissue: Tissue
@@ -60,26 +72,54 @@ def contrast_reasons(evidence: Evidence, limits: Limits) -> tuple[str, ...]:
     return tuple(reasons)
 
 
-def number_reasons(evidence: Evidence, limits: Limits, *, anchored: bool) -> tuple[str, ...]:
+def number_reasons(
+    evidence: Evidence, limits: Limits, certainty: Certainty, *, anchored: bool
+) -> tuple[str, ...]:
     """Why the discs' numbers are not to be trusted; with a known disc, less is asked."""
-    if evidence.discs < limits.discs:
-        return (f"fewer than {_word(limits.discs)} discs were found ({evidence.discs})",)
+    fewest = fewest_discs(evidence, limits, anchored=anchored)
+    if evidence.discs < fewest:
+        return (f"fewer than {_word(fewest)} discs were found ({evidence.discs})",)
     if evidence.response < limits.response:
         return (f"the discs are not clear (mean response {evidence.response:.2f})",)
-    if anchored:
-        return ()
-    if evidence.c2c3 < limits.c2c3 or evidence.above < limits.above:
+    return () if anchored else _identity_reasons(evidence, limits, certainty)
+
+
+def _identity_reasons(evidence: Evidence, limits: Limits, certainty: Certainty) -> tuple[str, ...]:
+    """Why it is not sure which disc is which, where none is known."""
+    chance = probability(evidence, certainty)
+    if evidence.c2c3 < limits.c2c3:
         return (NO_C2C3,)
-    if evidence.margin < _least_margin(evidence, limits) or evidence.spread > limits.spread:
-        figures = f"margin {evidence.margin:.1f}, spread {evidence.spread:.2f}"
-        return (f"the numbers are in doubt ({figures}): look at the discs, give -disc-at",)
-    return ()
+    if chance >= limits.certain:
+        return ()
+    if evidence.above < _ABOVE:
+        return (NO_C2C3,)
+    shown = f"right with a probability of {chance:.2f}, asked are {limits.certain:g}"
+    return (f"the numbers are in doubt ({shown}): look at the discs, give -disc-at",)
 
 
-def _least_margin(evidence: Evidence, limits: Limits) -> float:
-    """Less is asked of the margin where C2/C3 is clear."""
-    clear = evidence.c2c3 >= limits.clear_c2c3 and evidence.above >= limits.clear_above
-    return limits.clear_margin if clear else limits.margin
+def fewest_discs(evidence: Evidence, limits: Limits, *, anchored: bool) -> int:
+    """How many discs must be seen: fewer in thin slices, or with a known disc."""
+    return limits.discs if anchored or evidence.thickness <= limits.thin else limits.discs_thick
+
+
+def features(evidence: Evidence) -> dict[str, float]:
+    """The figures that a probability is made of, by name, on scales on which they add up.
+
+    `margin` is the square root of the margin up to 15, `offset` the offset without its sign where
+    C2/C3 is seen, and `response` the log odds (of 2 to 98 %) of the discs' mean response.
+    """
+    seen = evidence.c2c3 >= _C2C3_SEEN
+    return {
+        "margin": math.sqrt(min(max(evidence.margin, 0.0), 15.0)),
+        "offset": abs(evidence.offset) if seen else 0.0,
+        "response": math.log((evidence.response + 0.02) / (1.02 - evidence.response)),
+    }
+
+
+def probability(evidence: Evidence, certainty: Certainty) -> float:
+    """The probability that every number is right."""
+    weighed = (getattr(certainty, name) * one for name, one in features(evidence).items())
+    return 1 / (1 + math.exp(-max(-60.0, min(60.0, certainty.constant + sum(weighed)))))
 
 
 def _proven(tissue: Tissue, limits: Limits) -> bool:
@@ -88,4 +128,4 @@ def _proven(tissue: Tissue, limits: Limits) -> bool:
 
 
 def _word(number: int) -> str:
-    return {2: "two", 3: "three", 4: "four"}.get(number, str(number))
+    return {1: "one", 2: "two", 3: "three"}.get(number, str(number))

@@ -7,17 +7,30 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sct_deepseg_general.errors import ModelError
 from sct_deepseg_general.files import sha256
+from sct_deepseg_general.zoo.model import MANIFEST, read_manifest
+from sct_deepseg_general.zoo.zoo import ModelStatus
 
-__all__ = ["EMBEDDED", "DiscModel", "Limits", "embedded_model", "load_model"]
+__all__ = [
+    "EMBEDDED",
+    "RECORD",
+    "Certainty",
+    "DiscModel",
+    "Limits",
+    "embedded_model",
+    "embedded_status",
+    "load_model",
+]
 
 EMBEDDED = "vertebral-discs"
 """The folder of the model zoo that comes with the program."""
 
 RECORD = "discs.json"
+_FINDS = "vertebral levels"
+_Kind = TypeVar("_Kind", "Limits", "Certainty")
 
 
 @dataclass(frozen=True)
@@ -36,20 +49,30 @@ class Limits:
     """Largest distance of slices, in mm: half a vertebra of the neck."""
     response: float = 0.75
     """Least mean response of the discs."""
-    c2c3: float = 0.6
-    """Least response at C2/C3."""
-    above: float = 8.0
-    """Least mm of spine in view above C2/C3: below it, the shape of C2 is not seen."""
-    margin: float = 5.0
-    """Least margin against the best other numbering, in log odds."""
-    clear_c2c3: float = 0.7
-    clear_above: float = 12.0
-    clear_margin: float = 2.5
-    """Margin that is enough with a response of `clear_c2c3` and `clear_above` mm in view above."""
-    spread: float = 0.6
-    """Largest median spread of the level at the discs down to T1/T2."""
-    discs: int = 3
-    """Fewest discs."""
+    c2c3: float = 0.4
+    """Least response at C2/C3: below it, C2/C3 counts as not in view."""
+    certain: float = 0.98
+    """Least probability that every number is right (`Certainty`)."""
+    discs: int = 2
+    """Fewest discs, in slices of up to `thin` mm or with a known disc."""
+    thin: float = 2.0
+    discs_thick: int = 3
+    """Fewest discs in thicker slices: two were not proven there."""
+
+
+@dataclass(frozen=True)
+class Certainty:
+    """The log odds that every number is right: a constant, and a weight for each of
+    `doubt.features`.
+
+    Fitted on people left out of the training (`level_training.certainty`). Without a fit the odds
+    are even, and numbers are withheld.
+    """
+
+    constant: float = 0.0
+    margin: float = 0.0
+    offset: float = 0.0
+    response: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -60,11 +83,35 @@ class DiscModel:
     folder: Path
     outputs: tuple[str, ...]
     limits: Limits
+    certainty: Certainty = Certainty()
+    title: str = ""
+    contrasts: tuple[str, ...] = ()
 
     @property
     def network(self) -> Path:
         """The network's file, in OpenVINO's form."""
         return self.folder / "network.xml"
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum((self.folder / name).stat().st_size for name in (MANIFEST, *self._hashes()))
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of `MANIFEST`: one hash for the whole content."""
+        return sha256(self.folder / MANIFEST)
+
+    def verify(self) -> None:
+        """Hash every file of the folder.
+
+        Raises:
+            ModelError: one is missing, or not what `MANIFEST` says.
+        """
+        _verify(self.folder, self._hashes())
+
+    def _hashes(self) -> Mapping[str, str]:
+        return read_manifest(self.folder, RECORD)
 
 
 def embedded_model() -> DiscModel:
@@ -73,7 +120,24 @@ def embedded_model() -> DiscModel:
     Raises:
         ModelError: as `load_model`.
     """
-    return load_model(Path(str(files("sct_deepseg_general.model_zoo") / EMBEDDED)))
+    return load_model(_embedded_folder())
+
+
+def _embedded_folder() -> Path:
+    return Path(str(files("sct_deepseg_general.model_zoo") / EMBEDDED))
+
+
+def embedded_status() -> ModelStatus:
+    """How the embedded disc network stands in the list of models, every byte hashed."""
+    folder = _embedded_folder()
+    try:
+        model = load_model(folder)
+        model.verify()
+    except ModelError as error:
+        damage = f"damaged: {error}"
+        return ModelStatus(EMBEDDED, "embedded", damage, None, folder, "", (), _FINDS)
+    known = (model.size, folder, model.title, model.contrasts, _FINDS)
+    return ModelStatus(model.key, "embedded", "verified", *known)
 
 
 def load_model(folder: Path) -> DiscModel:
@@ -85,12 +149,20 @@ def load_model(folder: Path) -> DiscModel:
     record = _read(folder / RECORD)
     try:
         _verify(folder, record["sha256"])
-        known = {field.name for field in fields(Limits)}
-        limits = Limits(**{k: v for k, v in record["limits"].items() if k in known})
+        limits = _known(Limits, record["limits"])
+        certainty = _known(Certainty, record.get("certainty", {}))
         key = f"{record['id']}@{record['version']}"
-        return DiscModel(key, folder, tuple(record["outputs"]), limits)
+        title, contrasts = str(record.get("title", "")), tuple(record.get("contrasts", ()))
+        outputs = tuple(record["outputs"])
+        return DiscModel(key, folder, outputs, limits, certainty, title, contrasts)
     except (KeyError, TypeError, AttributeError) as error:
         raise ModelError(f"{folder / RECORD} is no record of a disc network ({error}).") from error
+
+
+def _known(kind: type[_Kind], values: Mapping[str, Any]) -> _Kind:
+    """The values whose names the kind has; the others have their defaults."""
+    names = {field.name for field in fields(kind)}
+    return kind(**{name: value for name, value in values.items() if name in names})
 
 
 def _read(path: Path) -> dict[str, Any]:

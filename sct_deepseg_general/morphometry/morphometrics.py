@@ -69,7 +69,8 @@ class Morphometrics:
         return np.array([getattr(shape, name) if shape else np.nan for shape in self.shapes])
 
     def mean_interval(self, slices: NDArray[np.int64] | None = None) -> tuple[float, float] | None:
-        """The interval (mm²) of the mean area over some slices (default: all that hold cord).
+        """The interval (mm²) of the mean area over some slices, given by their numbers, shape (n,);
+        by default over all that hold cord.
 
         None where the table has no intervals, or none of the slices holds cord.
         """

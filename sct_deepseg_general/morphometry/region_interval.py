@@ -30,7 +30,8 @@ class RegionInterval:
     length: float = 1.0
 
     def ends(self, area: Floats, lower: Floats, upper: Floats, mm: float) -> tuple[float, float]:
-        """The interval (mm²) of the mean `area` of slices that hold `mm` of cord.
+        """The interval (mm²) of the mean `area` of slices that hold `mm` of cord. The arrays have a
+        value for each of these slices.
 
         `lower` and `upper` (mm²) are the ends of the intervals of the same slices.
         """

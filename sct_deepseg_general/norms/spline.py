@@ -13,7 +13,8 @@ Floats = NDArray[np.float64]
 
 
 def columns(x: ArrayLike, knots: Sequence[float]) -> Floats:
-    """The basis of a restricted cubic spline without its constant.
+    """The basis of a restricted cubic spline without its constant, at positions such as ages in
+    years.
 
     Parameters
     ----------

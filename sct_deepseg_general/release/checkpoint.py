@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,13 @@ class Checkpoint:
     """nnU-Net's name of the configuration, such as "3d_fullres"."""
 
 
+def _is_cut(path: Path) -> bool:
+    """Whether a file begins as torch's archives do and does not end as they do."""
+    with path.open("rb") as stream:
+        begins = stream.read(2) == b"PK"
+    return begins and not zipfile.is_zipfile(path)
+
+
 def read_checkpoint(path: Path) -> Checkpoint:
     """Read the network's weights, and what they belong to, from a checkpoint of nnU-Net.
 
@@ -51,6 +59,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
             f"torch {torch.__version__} can be made to run code by the file it opens: import "
             f"models with torch {'.'.join(map(str, SAFEST_TORCH))} or newer."
         )
+    if _is_cut(path):
+        raise ModelError(f"{path} is cut or damaged: copy it, or download it, again.")
     try:
         with torch.serialization.safe_globals(_plain_values()):
             content = torch.load(path, map_location="cpu", weights_only=True)

@@ -241,7 +241,7 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def p_value(value: float) -> str:
-    """A p-value as text; a dash where there is none."""
+    """A p-value, 0 to 1, as text; a dash where there is none."""
     if isnan(value):
         return "–"
     return "< 0.001" if value < 0.001 else f"{value:.3f}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -231,9 +232,24 @@ def _fetched(
         for archive, part, wanted in zip(entry.archives, parts, expected, strict=True)
     ]
     try:
-        return _put(entry, root, options, parts, hashes)
+        return _put(entry, root, options, _named(entry, root, parts), hashes)
     finally:
         _discard(parts)
+        clear(_beside(root, entry.key, "archives"))
+
+
+def _named(entry: IndexEntry, root: Path, parts: Sequence[Path]) -> tuple[Path, ...]:
+    """What was downloaded, under the names that it has at its address, for messages and records."""
+    folder = _beside(root, entry.key, "archives")
+    clear(folder)
+    folder.mkdir()
+    named = []
+    for number, (part, archive) in enumerate(zip(parts, entry.archives, strict=True)):
+        name = archive.urls[0].partition("?")[0].rpartition("/")[2]
+        safe = re.sub(r"[^A-Za-z0-9._-]|^\.", "_", name) or "archive.zip"
+        path = folder / safe
+        named.append(part.rename(folder / f"{number}-{safe}" if path.exists() else path))
+    return tuple(named)
 
 
 def _downloaded(
@@ -268,7 +284,7 @@ def _put(
         if not entry.hashed:
             _record_trust(root, entry.key, hashes)
         # before the move: nobody would remove them after a kill between the two
-        _discard([_part(root, entry.key, number) for number in range(len(archives))])
+        clear(_beside(root, entry.key, "archives"))
         return _moved(folder, root, entry.key)
     finally:
         clear(folder)

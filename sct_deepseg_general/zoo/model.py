@@ -127,8 +127,10 @@ def sorted_version(version: str) -> tuple[int, ...]:
     return tuple(numbers + [0] * (4 - len(numbers)))
 
 
-def read_manifest(folder: Path) -> Mapping[str, str]:
+def read_manifest(folder: Path, record: str = RECORD) -> Mapping[str, str]:
     """Read the SHA-256 of each file from a folder's `MANIFEST`, in the format of `sha256sum`.
+
+    `record` is the name of the record, which must be listed.
 
     Raises
     ------
@@ -145,8 +147,8 @@ def read_manifest(folder: Path) -> Mapping[str, str]:
         ) from error
     matches = [re.fullmatch(rf"({HASH})  ({FILE})", line) for line in lines]
     listed = {match[2]: match[1] for match in matches if match is not None}
-    if len(listed) != len(lines) or RECORD not in listed or MANIFEST in listed:
-        raise ModelError(f"{path} must list {RECORD} and every file once, as sha256sum does.")
+    if len(listed) != len(lines) or record not in listed or MANIFEST in listed:
+        raise ModelError(f"{path} must list {record} and every file once, as sha256sum does.")
     return MappingProxyType(listed)
 
 

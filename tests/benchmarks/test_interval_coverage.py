@@ -11,7 +11,7 @@ from benchmarks.quality.interval_coverage import (
     Found,
     coverage,
     factors,
-    intervals,
+    reaches,
     report,
     typical,
 )
@@ -26,7 +26,7 @@ def found(person: str, errors: np.ndarray, part: str = "train", even: float = 0.
     one = Labelled(Path("image"), Path("label"), part, person)
     scales = {"edge": np.full(errors.size, 2.0), "views": np.full(errors.size, 1.0)}
     looks = Appearance(0.85, 0.5, even, 0.7, 0.5, 0.8)
-    return Found(one, area, area + 2 * errors, scales, 0, looks)
+    return Found(one, area, area + 2 * errors, scales, 0, looks, np.full(errors.size, 3.0))
 
 
 def people(count: int, slices: int = 200, part: str = "train") -> list[Found]:
@@ -52,11 +52,21 @@ def test_a_person_with_many_slices_counts_as_one() -> None:
 
 
 def test_the_record_is_one_that_the_package_reads() -> None:
-    record = intervals([*people(4), *people(2, part="dev")])
+    found = [*people(4), *people(2, part="dev")]
+    regions = {"length": 30.0, **reaches([one.regions() for one in found])}
+    record = {"level": 0.9, **reaches(found), "regions": regions}
     calibration = IntervalFactors.from_record(record)
     assert calibration.fitted
     assert calibration.views[1] == pytest.approx(2 * calibration.edge[1], abs=0.02)
-    assert record == intervals(people(4))  # dev is left out
+    assert reaches(found) == reaches(people(4))  # dev is left out
+    assert 0 < calibration.of_regions(views=False).above < 1  # independent errors cancel
+
+
+def test_a_region_is_the_mean_of_its_slices_and_overlaps_the_next_by_half() -> None:
+    one = found("a", np.arange(40.0))  # slices of 3 mm: regions of 10
+    regions = one.regions()
+    assert regions.errors("edge") == pytest.approx(np.arange(4.5, 35, 5))
+    assert found("b", np.arange(4.0)).regions().errors("edge") == pytest.approx([1.5])
 
 
 def test_typical_ranges_have_room_and_leave_dev_out() -> None:

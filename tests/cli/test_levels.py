@@ -223,14 +223,50 @@ def test_a_batch_finds_levels_and_takes_those_of_the_dataset(
 def test_train_rebuilds_the_network_of_the_discs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """The folder that a training writes is a recipe that gives the same bytes again."""
     recipe = json.loads((embedded_model().folder / "recipe.json").read_text(encoding="utf-8"))
-    recipe |= {"id": "tiny", "table": "levels/neck_discs.tsv", "iterations": 2, "batch": 1}
-    recipe["sources"] = [{"images": "levels/*.nii.gz"}]
+    recipe |= {"id": "tiny", "table": "levels/neck_discs.tsv", "iterations": 3, "batch": 1}
+    recipe |= {"sources": [{"images": "levels/*.nii.gz"}], "centrelines": ""}
     path = tmp_path / "recipe.json"
     path.write_text(json.dumps(recipe), encoding="utf-8")
-    words = ("-what", "levels", "-recipe", path, "-data", DATA, "-o", tmp_path / "discs")
-    assert run(monkeypatch, "train", *words) == 0
+    (tmp_path / "card.md").write_text("A network of one neck.", encoding="utf-8")
+    first, again = tmp_path / "discs", tmp_path / "again"
+    words = ("train", "-what", "levels", "-data", DATA)
+    assert run(monkeypatch, *words, "-recipe", path, "-o", first) == 0
     assert "1 images, 1 people" in capsys.readouterr().out
-    made = load_model(tmp_path / "discs")
+    made = load_model(first)
+    made.verify()
     assert made.limits == embedded_model().limits
-    assert (made.folder / "images.txt").read_text(encoding="utf-8") == "levels/neck_T2w.nii.gz\n"
+    assert (first / "images.txt").read_text(encoding="utf-8") == "levels/neck_T2w.nii.gz\n"
+    assert run(monkeypatch, *words, "-recipe", first / "recipe.json", "-o", again) == 0
+    for written in first.iterdir():
+        assert (again / written.name).read_bytes() == written.read_bytes(), written.name
+
+
+def test_train_checks_before_it_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = embedded_model().folder / "recipe.json"
+    words = ("-what", "levels", "-recipe", recipe, "-data", tmp_path, "-o", tmp_path / "discs")
+    assert run(monkeypatch, "train", *words) != 0
+    assert "levels/discs.tsv is in none of the data folders" in capsys.readouterr().err
+    assert not (tmp_path / "discs").exists()
+
+
+@pytest.mark.parametrize("words", [("list",), ("verify",), ("verify", "-m", "vertebral-discs")])
+def test_models_shows_the_network_of_the_discs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    assert run(monkeypatch, "models", *words) == 0
+    shown = capsys.readouterr().out
+    assert "vertebral levels:" in shown
+    assert embedded_model().key in shown
+
+
+def test_models_tells_of_the_network_of_the_discs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "models", "path", "-m", "vertebral-discs") == 0
+    assert Path(capsys.readouterr().out.strip()) == embedded_model().folder
+    assert run(monkeypatch, "models", "info", "-m", "vertebral-discs") == 0
+    assert "Not a medical device" in capsys.readouterr().out

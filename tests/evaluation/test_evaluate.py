@@ -160,6 +160,15 @@ def _never(image: Volume) -> Segmentation:
     raise AssertionError(f"segmented {image} again")
 
 
+def test_a_reference_of_several_volumes_is_refused(root: Path) -> None:
+    """The mean of masks that differ is no mask."""
+    label, affine = cases_of(root)[0].label, affine_of("RPI", SPACING, SHAPE)
+    mask = cylinder(SHAPE, SPACING, 3).astype(np.uint8)
+    write_nifti(label, np.stack([mask, 0 * mask], axis=3), affine)
+    with pytest.raises(DatasetError, match=r"is 4D \(2 volumes\)"):
+        rows_of(root, nothing)
+
+
 def test_a_reference_off_its_image_is_refused(root: Path) -> None:
     label = cases_of(root)[0].label
     affine = affine_of("RPI", SPACING, SHAPE)

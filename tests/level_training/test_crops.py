@@ -14,6 +14,7 @@ from sct_deepseg_general.level_training.degradation import thick_slices
 from sct_deepseg_general.level_training.painting import Spine, painted, remapped
 from sct_deepseg_general.level_training.subjects import TrainingSubject, levels_at, subject_of
 from sct_deepseg_general.level_training.table import read_table
+from sct_deepseg_general.levels.course import course_of
 from sct_deepseg_general.levels.strip import channels
 
 PLAIN = Mix(paint=0.0, remap=0.0, thick=0.0, upside_down=0.0, no_spine=0.0)
@@ -21,7 +22,7 @@ PLAIN = Mix(paint=0.0, remap=0.0, thick=0.0, upside_down=0.0, no_spine=0.0)
 
 def subject(*, exact: bool = True) -> TrainingSubject:
     (known,) = read_table(TABLE)
-    return subject_of(neck(), cord(), known, exact=exact)
+    return subject_of(neck(), course_of(cord()), known, exact=exact)
 
 
 def examples(mix: Mix, count: int = 12) -> list[Example]:

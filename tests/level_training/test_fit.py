@@ -11,6 +11,7 @@ import pytest
 from necks import FOLDER, IMAGE, cord, neck
 
 from sct_deepseg_general.errors import DatasetError
+from sct_deepseg_general.level_training.centrelines import FILE, read_curves
 from sct_deepseg_general.level_training.recipe import LevelRecipe, Source, read_recipe
 from sct_deepseg_general.levels.course import course_of
 from sct_deepseg_general.levels.record import embedded_model, load_model
@@ -46,6 +47,23 @@ def test_the_recipe_says_which_images(drawn: tuple[fit.Drawn, ...]) -> None:
         fit.subjects_of(RECIPE, [FOLDER], lambda _: cord())
 
 
+def test_discs_are_moved_as_the_source_says(drawn: tuple[fit.Drawn, ...]) -> None:
+    moved = replace(RECIPE, sources=(Source("levels/*.nii.gz", up=5.0),))
+    (other,) = fit.subjects_of(moved, [FOLDER.parent], lambda _: cord())
+    along = other.subject.rows - drawn[0].subject.rows
+    assert (along > 4).all()
+    assert (along < 5.1).all()
+
+
+def test_a_file_of_centrelines_stands_for_the_cords(drawn: tuple[fit.Drawn, ...]) -> None:
+    curves = {drawn[0].image: drawn[0].curve}
+    (again,) = fit.subjects_of(RECIPE, [FOLDER.parent], curves)
+    assert (again.subject.rows == drawn[0].subject.rows).all()
+    assert (again.subject.total == drawn[0].subject.total).all()
+    with pytest.raises(DatasetError, match="have none of levels/neck_T2w"):
+        fit.subjects_of(RECIPE, [FOLDER.parent], {})
+
+
 @pytest.mark.training
 def test_one_seed_gives_one_network(drawn: tuple[fit.Drawn, ...]) -> None:
     first, again, other = (
@@ -74,7 +92,9 @@ def test_openvino_says_what_torch_says(tmp_path: Path, drawn: tuple[fit.Drawn, .
     np.testing.assert_allclose(found.level, expected[2] * 10, atol=0.02)
     np.testing.assert_allclose(found.disc, 1 / (1 + np.exp(-expected[0])), atol=0.005)
     assert json.loads((folder / "recipe.json").read_text(encoding="utf-8"))["kind"] == "levels"
-    assert read_recipe(folder / "recipe.json") == RECIPE
+    assert read_recipe(folder / "recipe.json") == replace(RECIPE, centrelines=FILE)
+    assert (read_curves(folder / FILE)[drawn[0].image].points == drawn[0].curve.points).all()
+    model.verify()
 
 
 def test_the_embedded_weights_are_those_of_its_safetensors() -> None:

@@ -6,8 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from sct_deepseg_general.levels.doubt import Evidence, contrast_reasons, number_reasons
-from sct_deepseg_general.levels.record import Limits
+from sct_deepseg_general.levels.doubt import (
+    NO_C2C3,
+    Evidence,
+    contrast_reasons,
+    features,
+    number_reasons,
+    probability,
+)
+from sct_deepseg_general.levels.record import Certainty, Limits, embedded_model
 from sct_deepseg_general.levels.strip import Tissue
 
 GOOD = Evidence(
@@ -22,11 +29,14 @@ GOOD = Evidence(
     offset=0.1,
 )
 LIMITS = Limits()
+MARGIN = Certainty(constant=-6.0, margin=4.0)
 
 
 def test_clear_evidence_gives_no_reason() -> None:
     assert contrast_reasons(GOOD, LIMITS) == ()
-    assert number_reasons(GOOD, LIMITS, anchored=False) == ()
+    assert number_reasons(GOOD, LIMITS, MARGIN, anchored=False) == ()
+    embedded = embedded_model()
+    assert number_reasons(GOOD, embedded.limits, embedded.certainty, anchored=False) == ()
 
 
 @pytest.mark.parametrize(
@@ -53,25 +63,46 @@ def test_slices_thicker_than_half_a_vertebra_are_refused() -> None:
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"discs": 2}, "fewer than three discs"),
+        ({"discs": 1}, "fewer than two discs"),
+        ({"discs": 2, "thickness": 3.0}, "fewer than three discs"),
         ({"response": 0.5}, "not clear"),
-        ({"c2c3": 0.3}, "C2/C3 is not in the field of view"),
-        ({"above": 3.0}, "C2/C3 is not in the field of view"),
-        ({"margin": 1.0}, "numbers are in doubt"),
-        ({"margin": 4.0, "c2c3": 0.65}, "numbers are in doubt"),
-        ({"spread": 0.9}, "numbers are in doubt"),
+        ({"c2c3": 0.3}, NO_C2C3),
+        ({"margin": 1.0, "above": 3.0}, NO_C2C3),
+        ({"margin": 1.0}, "numbers are in doubt (right with a probability of 0.12"),
     ],
 )
 def test_each_doubt_is_said(changed: dict[str, float], said: str) -> None:
-    (reason,) = number_reasons(replace(GOOD, **changed), LIMITS, anchored=False)
+    (reason,) = number_reasons(replace(GOOD, **changed), LIMITS, MARGIN, anchored=False)
     assert said in reason
 
 
-def test_less_margin_is_enough_where_c2c3_is_clear() -> None:
-    assert number_reasons(replace(GOOD, margin=4.0), LIMITS, anchored=False) == ()
+def test_without_a_fit_nothing_is_sure() -> None:
+    assert probability(GOOD, Certainty()) == 0.5
+    assert number_reasons(GOOD, LIMITS, Certainty(), anchored=False)
+
+
+def test_the_probability_is_that_of_the_weighed_figures() -> None:
+    odds = -6 + 4 * 12**0.5
+    assert probability(GOOD, MARGIN) == pytest.approx(1 / (1 + 2.718281828**-odds))
+    assert set(features(GOOD)) | {"constant"} == set(vars(MARGIN))
+
+
+@pytest.mark.parametrize("name", ["margin", "response"])
+def test_the_embedded_weights_trust_better_evidence_more(name: str) -> None:
+    certainty = embedded_model().certainty
+    less = replace(GOOD, **{name: getattr(GOOD, name) / 3})
+    assert probability(less, certainty) < probability(GOOD, certainty)
+
+
+@pytest.mark.parametrize("figure", [0.0, -1.0, float("inf")])
+def test_figures_at_their_ends_are_weighed(figure: float) -> None:
+    odd = replace(GOOD, margin=figure)
+    assert 0 <= probability(odd, embedded_model().certainty) <= 1
 
 
 def test_a_known_disc_stands_for_c2c3() -> None:
     unseen = replace(GOOD, c2c3=0.0, margin=0.0)
-    assert number_reasons(unseen, LIMITS, anchored=True) == ()
-    assert number_reasons(replace(unseen, discs=1), LIMITS, anchored=True)
+    assert number_reasons(unseen, LIMITS, Certainty(), anchored=True) == ()
+    assert number_reasons(replace(unseen, discs=1), LIMITS, Certainty(), anchored=True)
+    (reason,) = number_reasons(replace(unseen, response=0.5), LIMITS, Certainty(), anchored=True)
+    assert "not clear" in reason

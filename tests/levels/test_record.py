@@ -10,8 +10,17 @@ import numpy as np
 import pytest
 
 from sct_deepseg_general.errors import ModelError
-from sct_deepseg_general.levels.record import DiscModel, Limits, embedded_model, load_model
+from sct_deepseg_general.levels.record import (
+    RECORD,
+    Certainty,
+    DiscModel,
+    Limits,
+    embedded_model,
+    embedded_status,
+    load_model,
+)
 from sct_deepseg_general.levels.responses import OUTPUTS, DiscNetwork, decoded
+from sct_deepseg_general.zoo.model import read_manifest
 
 MOST_BYTES = 1_000_000
 
@@ -28,6 +37,30 @@ def test_the_embedded_network_is_small_and_complete() -> None:
     assert sum((model.folder / name).stat().st_size for name in names) < MOST_BYTES
     for name in ("card.md", "recipe.json"):
         assert (model.folder / name).is_file()
+
+
+def test_the_manifest_lists_every_file() -> None:
+    folder = embedded_model().folder
+    listed = read_manifest(folder, RECORD)
+    found = {path.name for path in folder.iterdir() if path.is_file()} - {"MANIFEST"}
+    assert set(listed) == found
+    embedded_model().verify()
+
+
+def test_the_list_of_models_has_it_with_every_byte_checked() -> None:
+    status = embedded_status()
+    assert (status.key, status.state, status.check) == (
+        embedded_model().key,
+        "embedded",
+        "verified",
+    )
+    assert status.size == sum(one.stat().st_size for one in embedded_model().folder.iterdir())
+
+
+def test_a_changed_card_is_noticed(folder: Path) -> None:
+    (folder / "card.md").write_text("For everything.", encoding="utf-8")
+    with pytest.raises(ModelError, match="missing or damaged"):
+        load_model(folder).verify()
 
 
 def test_a_copy_is_loaded(folder: Path) -> None:
@@ -53,9 +86,11 @@ def test_what_is_no_record_is_refused(folder: Path, text: str) -> None:
 def test_limits_are_data_of_the_record(folder: Path) -> None:
     path = folder / "discs.json"
     record = json.loads(path.read_text(encoding="utf-8"))
-    record["limits"] = {"margin": 99.0}
+    record["limits"] = {"certain": 0.5}
+    record["certainty"] = {"margin": 2.0}
     path.write_text(json.dumps(record), encoding="utf-8")
-    assert load_model(folder).limits == Limits(margin=99.0)
+    assert load_model(folder).limits == Limits(certain=0.5)
+    assert load_model(folder).certainty == Certainty(margin=2.0)
 
 
 def test_a_network_may_know_the_junction() -> None:

@@ -228,6 +228,7 @@ def test_what_is_no_result_is_refused(tmp_path: Path) -> None:
         [
             (lambda f: _without(f, "plans.json"), "found none"),
             (lambda f: _without(f, "checkpoint_final.pth"), "holds no fold with weights: fold_0"),
+            (_cut, "is cut or damaged: copy it, or download it, again"),
             (_other_network, "found 2 with different plans"),
             (lambda f: shutil.copytree(f / TRAINER, f / "again"), "holds fold_0 twice"),
             (lambda f: _without(f, "dataset.json"), r"holds no dataset\.json"),
@@ -253,6 +254,11 @@ def test_what_is_no_result_is_refused(tmp_path: Path) -> None:
         change(copy)
         with pytest.raises(ModelError, match=message):
             import_results((copy,), tmp_path / f"model{number}", ENTRY)
+
+
+def _cut(folder: Path) -> None:
+    for path in folder.rglob("checkpoint_final.pth"):
+        path.write_bytes(path.read_bytes()[:-2000])
 
 
 def _other_network(folder: Path) -> None:

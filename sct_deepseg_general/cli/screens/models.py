@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sct_deepseg_general.evaluation.drift import Drift
+    from sct_deepseg_general.levels.record import DiscModel
     from sct_deepseg_general.zoo.index import IndexEntry
     from sct_deepseg_general.zoo.model import Model
     from sct_deepseg_general.zoo.zoo import ModelStatus, Zoo
@@ -107,7 +108,7 @@ def print_imported(model: Model, *, as_json: bool) -> None:
         return
     print_pairs(shown, as_json=False)
     for name, hashed in model.sources.items():
-        print(f"from       {_printable(name)}  SHA-256 {hashed}")
+        print(f"{'from':13} {_printable(name)}  SHA-256 {hashed}")
 
 
 def print_pairs(shown: dict[str, str], *, as_json: bool) -> None:
@@ -115,8 +116,9 @@ def print_pairs(shown: dict[str, str], *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(shown))
         return
+    width = max(map(len, shown))
     for name, value in shown.items():
-        print(f"{name:10} {value}")
+        print(f"{name:{width}} {value}")
 
 
 def print_drifts(drifts: Iterable[Drift], keys: tuple[str, str], *, as_json: bool) -> None:
@@ -140,7 +142,7 @@ def print_drifts(drifts: Iterable[Drift], keys: tuple[str, str], *, as_json: boo
         )
 
 
-def place_of(model: Model) -> dict[str, str]:
+def place_of(model: Model | DiscModel) -> dict[str, str]:
     """Key, folder and digest of a model, for JSON."""
     return {"id": model.key, "folder": str(model.folder), "digest": model.digest}
 
