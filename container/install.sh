@@ -24,6 +24,6 @@ find "$SITE" -depth -type d -name __pycache__ -exec rm -rf {} +
 
 # The commands are started anew for each image, so what they import is compiled once and for all.
 cd "$SITE"
-"$PYTHON" -m compileall -q sct_deepseg_general click numpy nibabel openvino yaml matplotlib PIL dateutil \
-  scipy/_lib scipy/ndimage scipy/interpolate scipy/linalg scipy/sparse scipy/spatial scipy/special
+"$PYTHON" -m compileall -q sct_deepseg_general click numpy nibabel openvino yaml PIL dateutil \
+  scipy/ndimage scipy/interpolate scipy/spatial scipy/special
 rm -rf pip pip-*.dist-info setuptools setuptools-*.dist-info
