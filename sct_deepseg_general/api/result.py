@@ -62,11 +62,11 @@ class CordResult:
     >>> from sct_deepseg_general import segment
     >>> result = segment("neck.nii.gz", levels="auto")
     >>> result
-    <Result of neck.nii.gz: ok, mean area 65.0 mm² (57.8 to 75.8), 97 slices>
+    <Result of neck.nii.gz: ok, mean area 64.2 mm² (59.5 to 72.6), 97 slices>
     >>> result.status, result.reasons
     ('ok', ())
     >>> round(result.mean_area(level=(2, 3)), 1)
-    69.8
+    68.9
     """
 
     def __init__(self, parts: Parts) -> None:
@@ -163,7 +163,7 @@ class CordResult:
         >>> from sct_deepseg_general import measure
         >>> result = measure("neck_seg.nii.gz", image="neck.nii.gz", levels="auto")
         >>> round(result.mean_area(), 1), round(result.mean_area(level=3), 1)
-        (73.2, 77.6)
+        (73.2, 77.3)
         """
         rows = self._rows("region", level, slices, pmj_distance, pmj_extent)
         area = rows[0]["area"] if rows else None

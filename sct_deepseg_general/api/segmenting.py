@@ -138,7 +138,7 @@ def segment(  # noqa: PLR0913 - the keywords of the public function
     >>> result.status, result.mask.shape
     ('ok', (20, 70, 97))
     >>> round(result.mean_area(level=(2, 3)), 1)
-    69.8
+    68.9
     """
     loaded = model if isinstance(model, LoadedModel) else load(
         model, device=device, engine=engine, offline=offline
