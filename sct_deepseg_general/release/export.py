@@ -17,7 +17,7 @@ import torch
 from sct_deepseg_general.files import write_whole
 from sct_deepseg_general.inference.nnunet import SliceNetwork, first_names
 from sct_deepseg_general.inference.openvino import import_openvino
-from sct_deepseg_general.release.lean_ir import split_joins
+from sct_deepseg_general.release.lean_ir import PREFIX, split_joins
 
 __all__ = ["ensemble", "export_ir", "save_weights", "sharpened"]
 
@@ -111,6 +111,7 @@ def export_ir(
         )
     if lean:
         split_joins(model)
+    _number_layers(model)
     model.set_friendly_name(name)
     model.get_results()[0].set_friendly_name("logits")
     model.inputs[0].tensor.set_names({"image"})
@@ -118,6 +119,14 @@ def export_ir(
     with _scratch(folder / f".part-{name}") as scratch:
         openvino.save_model(model, str(scratch / f"{name}.xml"), compress_to_fp16=half)
         return _moved(scratch, folder, name)
+
+
+def _number_layers(model: Any) -> None:
+    """Name the layers by their place: the names that OpenVINO gives count up within a process."""
+    for number, layer in enumerate(model.get_ordered_ops()):
+        prefix, _, rest = layer.get_friendly_name().partition("/")
+        role = f"{PREFIX}/{rest.partition('/')[0]}/" if prefix == PREFIX else ""
+        layer.set_friendly_name(f"{role}{layer.get_type_name()}_{number}")
 
 
 class _Mean(torch.nn.Module):  # type: ignore[misc]  # torch's own types are not read

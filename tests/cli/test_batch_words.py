@@ -157,7 +157,7 @@ def test_a_merge_of_all_shards_ends_with_0_and_no_complaint(
         batches.run(batches.batch_plan(dataset, folder, Shard(number, 2)), batches.pool_options(1))
     assert typed("merge", "-o", folder) == 0
     said = capsys.readouterr()
-    assert said.out.startswith(f"{folder}: 4 images, ")
+    assert said.out.splitlines()[-1].startswith(f"{folder}: 4 images, ")
     assert said.err == ""
 
 

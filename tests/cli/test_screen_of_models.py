@@ -26,6 +26,6 @@ def test_drift_is_a_line_for_each_contrast(lost: int, capsys: pytest.CaptureFixt
 def test_a_release_is_told_in_words_or_in_json(capsys: pytest.CaptureFixture[str]) -> None:
     shown = {"id": "a@1", "bundle": "/out/a.zip"}
     print_pairs(shown, as_json=False)
-    assert capsys.readouterr().out == "id         a@1\nbundle     /out/a.zip\n"
+    assert capsys.readouterr().out == "id     a@1\nbundle /out/a.zip\n"
     print_pairs(shown, as_json=True)
     assert json.loads(capsys.readouterr().out) == shown

@@ -248,7 +248,7 @@ MOVED[2, 3] += 1.5
     [
         (MASK[:, :, :3], AFFINE, "voxels"),
         (MASK, MOVED, "1.50 mm off"),
-        (MASK, affine_of("RAS", (1, 1, 3), MASK.shape) + 0.3, "mm off"),
+        (MASK, affine_of("RAS", (1, 1, 3), MASK.shape) + 0.3, "sheared"),
         (MASK * 255, AFFINE, "values from 0 to 255"),
         (MASK * -1.0, AFFINE, "values from -1"),
         (MASK * 0, AFFINE, "empty"),

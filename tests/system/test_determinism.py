@@ -30,7 +30,8 @@ def outputs(folder: Path, images: list[Path], threads: int) -> dict[str, bytes]:
     words = [COMMAND, "-i", *images, "-soft", "-o", folder, *MODEL]
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
     subprocess.run(words, env=environment, check=True, capture_output=True, timeout=300)
-    return {path.name: without_stamp(path) for path in folder.iterdir()}
+    results = (path for path in folder.iterdir() if path.suffix != ".toml")  # holds the words typed
+    return {path.name: without_stamp(path) for path in results}
 
 
 def without_stamp(path: Path) -> bytes:

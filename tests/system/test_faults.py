@@ -39,6 +39,7 @@ from sct_deepseg_general.job.outputs import outputs_for
 COMMAND = Path(sys.executable).with_name(PROGRAM)
 MODEL = ["-m", os.environ[MODEL_VARIABLE]] if MODEL_VARIABLE in os.environ else []
 RESULTS = ["t2_seg.json", "t2_seg.nii.gz", "t2_seg_csa.csv", "t2_softseg.nii.gz"]
+SETTINGS = "t2_seg.toml"  # of the run, written after its results
 ENDS = [signal.SIGKILL, signal.SIGTERM, signal.SIGINT]
 LONGEST = 200
 
@@ -138,7 +139,7 @@ def test_ended_at_any_stage_nothing_is_half_there(moment: str, end: int, cord: P
     assert digests(folder)[cord.name] == before[cord.name]
     assert "Traceback" not in err or moment == "starting"
     if process.returncode == 0:
-        assert names(folder) == sorted([cord.name, *RESULTS])
+        assert names(folder) == sorted([cord.name, SETTINGS, *RESULTS])
         return
     left = [path for path in folder.iterdir() if path.name.startswith(".part-")]
     if end != signal.SIGKILL:  # at most those made in the very moment of the signal
@@ -189,7 +190,7 @@ def test_two_commands_with_one_output_leave_one_whole_result(cord: Path) -> None
     both = [started(cord), started(cord)]
     errors = [process.communicate(timeout=LONGEST)[1] for process in both]
     assert [process.returncode for process in both] == [0, 0], errors
-    assert names(cord.parent) == sorted([cord.name, *RESULTS])
+    assert names(cord.parent) == sorted([cord.name, SETTINGS, *RESULTS])
     check_whole(cord.parent)
 
 
@@ -241,7 +242,7 @@ def test_a_clock_that_goes_backwards_changes_nothing(cord: Path, tmp_path: Path)
     assert finished(cord, "-qc", tmp_path / "qc") == (0, "")
     check_whole(cord.parent)
     assert names(cord.parent) == sorted(
-        [cord.name, *RESULTS, *(["qc"] if tmp_path == cord.parent else [])]
+        [cord.name, SETTINGS, *RESULTS, *(["qc"] if tmp_path == cord.parent else [])]
     )
 
 
