@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from sct_deepseg_general.csa.c2c3 import C2C3, c2c3_of
 from sct_deepseg_general.csa.measure import PER_SLICE, CsaRequest, Measured
+from sct_deepseg_general.csa.selection import number_list
 from sct_deepseg_general.errors import ImageError
 from sct_deepseg_general.image.companion import brought_over
 from sct_deepseg_general.image.volume import Segmentation, Volume
@@ -97,13 +98,25 @@ def levels_of_labels(
 
 
 def with_levels(mask: Segmentation, measures: CsaRequest, answer: LevelAnswer | None) -> CsaRequest:
-    """The rows to measure: every slice if there is no cord or its levels were withheld."""
+    """The rows to measure: every slice if there is no cord or its levels were withheld.
+
+    Raises
+    ------
+    ImageError
+        Levels were asked for by number, and they are withheld: no other area stands for theirs.
+    """
     if not mask.data.any():
         return PER_SLICE
     if answer is None or measures.level_map is not None:
         return measures
     if answer.discs is not None:
         return replace(measures, discs=answer.discs)
+    if measures.selection.levels:
+        raise ImageError(
+            f"Level {number_list(measures.selection.levels)} was asked for, and the levels are "
+            f"withheld: {'; '.join(answer.withheld)}. Give the discs or one known disc, or leave "
+            "the levels out."
+        )
     kept = replace(measures.selection, levels=(), per_level=False, per_slice=True)
     return replace(measures, selection=kept, to_pam50=False)
 

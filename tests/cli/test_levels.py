@@ -97,6 +97,20 @@ def test_levels_in_doubt_are_withheld_with_a_reason(
     assert run(monkeypatch, "-i", low, "-c2c3", "-overwrite", "-strict") == 1
 
 
+@pytest.mark.parametrize("more", [("-perslice", 0), ()])
+def test_levels_asked_for_by_number_and_withheld_give_no_other_number(
+    low: Path,
+    more: tuple[str | int, ...],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(monkeypatch, "-i", low, "-vert", "5:6", *more) == 1
+    said = capsys.readouterr()
+    assert "Error: Level 5:6 was asked for, and the levels are withheld: " in said.err
+    assert "mm²" not in said.out
+    assert not (low.parent / "low_seg.nii.gz").exists()
+
+
 def test_withheld_levels_leave_a_table_of_slices_and_a_warning(
     low: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
