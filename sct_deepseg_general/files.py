@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import tempfile
 import time
@@ -10,11 +11,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sct_deepseg_general.errors import OutputError
 from sct_deepseg_general.locks import try_lock
 
-__all__ = ["FileStamp", "clear_abandoned", "sha256", "write_whole", "written_together"]
+__all__ = [
+    "FileStamp",
+    "clear_abandoned",
+    "sha256",
+    "write_json",
+    "write_whole",
+    "written_together",
+]
 
 _PART = ".part-"
 
@@ -93,6 +102,19 @@ def write_whole(path: Path) -> Iterator[Path]:
         with suppress(OSError):  # of a folder that vanished, or became read-only
             temporary.unlink(missing_ok=True)
         os.close(lock)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write a value as indented JSON in UTF-8, whole.
+
+    Raises
+    ------
+    OutputError
+        The file cannot be written.
+    """
+    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    with write_whole(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def clear_abandoned(folder: Path) -> None:

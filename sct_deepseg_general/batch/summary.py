@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -12,7 +11,7 @@ from pathlib import Path
 
 from sct_deepseg_general.batch.tables import ImageResult, joined, write_csa, write_images
 from sct_deepseg_general.errors import OutputError
-from sct_deepseg_general.files import write_whole
+from sct_deepseg_general.files import write_json, write_whole
 
 __all__ = [
     "CSA",
@@ -103,7 +102,7 @@ def close(
     """
     write_images(place / IMAGES, results)
     rows = write_csa(place / CSA, results, folder) if csa else 0
-    _write_text(place / SUMMARY, json.dumps(asdict(summary), indent=2, ensure_ascii=False) + "\n")
+    write_json(place / SUMMARY, asdict(summary))
     _write_failed(place / FAILED, [result.item.image for result in results if _is_failed(result)])
     return rows
 

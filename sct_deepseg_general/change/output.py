@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sct_deepseg_general import __version__
+from sct_deepseg_general import __version__, files
 from sct_deepseg_general.change.measure import Change, Comparison, Scan, compared
 from sct_deepseg_general.change.repeat import LEVEL, Repeatability, per_year
 from sct_deepseg_general.files import write_whole
@@ -112,9 +111,7 @@ def write_json(path: Path, comparisons: Sequence[Visits]) -> None:
     OutputError
         The file cannot be written.
     """
-    text = json.dumps([as_record(one) for one in comparisons], indent=2, ensure_ascii=False)
-    with write_whole(path) as temporary:
-        temporary.write_text(text + "\n", encoding="utf-8")
+    files.write_json(path, [as_record(one) for one in comparisons])
 
 
 def save_plot(path: Path, visits: Visits) -> None:

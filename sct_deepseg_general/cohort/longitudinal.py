@@ -20,7 +20,7 @@ from sct_deepseg_general.change.output import COLUMNS, as_record, compared_visit
 from sct_deepseg_general.change.repeat import years_between
 from sct_deepseg_general.cohort.sessions import Visit
 from sct_deepseg_general.errors import DeepsegError
-from sct_deepseg_general.files import sha256, write_whole
+from sct_deepseg_general.files import sha256, write_json
 from sct_deepseg_general.image import nifti
 from sct_deepseg_general.inference.predictor import Predictor
 from sct_deepseg_general.norms.group import write_table
@@ -124,8 +124,7 @@ def _record(
     except DeepsegError as error:
         record = {"Reason": str(error)}
     record["Inputs"] = inputs
-    with write_whole(path) as temporary:
-        temporary.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    write_json(path, record)
     return record
 
 

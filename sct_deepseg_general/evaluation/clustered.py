@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sct_deepseg_general.evaluation.statistics import bootstrap_interval
+
 __all__ = ["PairedEffect", "paired_effect"]
 
 EXACT = 14
@@ -77,7 +79,7 @@ def paired_effect(
     if not difference.size:
         return PairedEffect(0, 0, *[float("nan")] * 5)
     means = np.bincount(whose, difference) / np.bincount(whose)
-    low, high = _bootstrap(means)
+    low, high = bootstrap_interval(means)
     wins = float(((difference > 0) + 0.5 * (difference == 0)).mean())
     p = _signed_rank(difference, whose, len(names))
     return PairedEffect(difference.size, len(names), float(means.mean()), low, high, wins, p)
@@ -106,12 +108,3 @@ def _signs(people: int) -> Floats:
         return np.asarray(1.0 - 2.0 * bits)
     drawn = np.random.default_rng(_SEED).choice((-1.0, 1.0), (DRAWS, people))
     return np.vstack([np.ones(people), drawn])
-
-
-def _bootstrap(means: Floats) -> tuple[float, float]:
-    if means.size < 2:
-        return float("nan"), float("nan")
-    rng = np.random.default_rng(_SEED)
-    drawn = means[rng.integers(means.size, size=(DRAWS, means.size))].mean(axis=1)
-    low, high = np.percentile(drawn, [2.5, 97.5])
-    return float(low), float(high)

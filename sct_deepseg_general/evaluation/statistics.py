@@ -19,6 +19,7 @@ __all__ = [
     "ContrastBias",
     "ModelComparison",
     "Summary",
+    "bootstrap_interval",
     "by_person",
     "compare_models",
     "contrast_bias",
@@ -128,7 +129,7 @@ def summary(rows: Sequence[Measurement], metric: str, largest_is_best: bool = Tr
     """
     values = np.array(list(by_person(rows, metric).values()))
     images = [float(getattr(row, metric)) for row in rows]
-    low, high = _bootstrap(values)
+    low, high = bootstrap_interval(values)
     return Summary(
         people=len(values),
         images=len(rows),
@@ -216,8 +217,10 @@ def pooled_sd(biases: Iterable[ContrastBias]) -> float:
     return float(np.sqrt(np.mean(variances))) if variances else float("nan")
 
 
-def _bootstrap(values: NDArray[np.float64]) -> tuple[float, float]:
-    """Percentile interval of the mean; the seed is fixed so that a table can be made again."""
+def bootstrap_interval(values: NDArray[np.float64]) -> tuple[float, float]:
+    """The 95 % percentile interval of the mean of `values`, shape (people,), in their unit; NaN
+    with fewer than two. The seed is fixed so that a table can be made again.
+    """
     if len(values) < 2:
         return float("nan"), float("nan")
     rng = np.random.default_rng(_SEED)

@@ -6,7 +6,6 @@ and holds the SHA-256 of the copy, so that a correction is recognised.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Mapping
@@ -23,7 +22,7 @@ from sct_deepseg_general.csa.selection import number_list
 from sct_deepseg_general.csa.table import read
 from sct_deepseg_general.csa.table import write as write_csa
 from sct_deepseg_general.errors import ImageError, OutputError
-from sct_deepseg_general.files import sha256, write_whole
+from sct_deepseg_general.files import sha256, write_json, write_whole
 from sct_deepseg_general.image import nifti
 from sct_deepseg_general.image.kinds import binary_mask
 from sct_deepseg_general.image.las import AXES
@@ -173,7 +172,7 @@ def begin(files: Correction) -> None:
     except OSError as error:
         raise OutputError(f"Cannot write {files.manual}: {error.strerror or error}.") from error
     record = _record(files, {}, (), "not corrected yet")
-    _write_json(files.sidecar, record)
+    write_json(files.sidecar, record)
 
 
 def is_untouched(files: Correction) -> bool:
@@ -215,7 +214,7 @@ def measure_correction(files: Correction) -> Corrected:
     reasons = (change.words, *lacking, *quality.reasons)
     producer = f"{PROGRAM} {__version__}"
     write_csa(files.csa, kept.table, str(files.manual), producer, status=status, reasons=reasons)
-    _write_json(files.sidecar, _record(files, _described(change), reasons, status))
+    write_json(files.sidecar, _record(files, _described(change), reasons, status))
     return Corrected(change, status, reasons)
 
 
@@ -358,9 +357,3 @@ def _record(
 
 def _relative(path: Path, folder: Path) -> str:
     return os.path.relpath(path.absolute(), folder.absolute())
-
-
-def _write_json(path: Path, record: Mapping[str, Any]) -> None:
-    with write_whole(path) as temporary:
-        text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
-        temporary.write_text(text, encoding="utf-8")

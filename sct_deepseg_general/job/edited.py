@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from sct_deepseg_general.csa.c2c3 import C2C3
 from sct_deepseg_general.csa.companions import on_grid_of
 from sct_deepseg_general.csa.measure import PER_SLICE, CsaRequest, Measured, measured
 from sct_deepseg_general.csa.table import write as write_csa
-from sct_deepseg_general.files import write_whole
+from sct_deepseg_general.files import write_json
 from sct_deepseg_general.image import nifti
 from sct_deepseg_general.job.levels import c2c3_area, level_answer, levels_record, with_levels
 from sct_deepseg_general.job.outputs import PRODUCER, Outputs, read_sidecar, stem_of
@@ -127,6 +126,4 @@ def _update_sidecar(path: Path, mask: EditedMask) -> None:
     sidecar["Area"] = {} if mask.mean_area is None else {"Mean": round(mask.mean_area, 3)}
     sidecar.update(levels_record(mask.levels, mask.c2c3))
     sidecar["Status"], sidecar["Reasons"] = EDITED, list(mask.reasons)
-    with write_whole(path) as temporary:
-        text = json.dumps(sidecar, indent=2, ensure_ascii=False) + "\n"
-        temporary.write_text(text, encoding="utf-8")
+    write_json(path, sidecar)

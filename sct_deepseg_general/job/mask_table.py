@@ -13,7 +13,7 @@ from sct_deepseg_general import __version__
 from sct_deepseg_general.csa.aggregate import Row, Table
 from sct_deepseg_general.csa.selection import number_list
 from sct_deepseg_general.errors import ImageError, OutputError
-from sct_deepseg_general.files import write_whole
+from sct_deepseg_general.files import write_json
 from sct_deepseg_general.image.kinds import check_is_mask
 from sct_deepseg_general.image.nifti import labels_in, load_map
 from sct_deepseg_general.image.volume import Volume
@@ -121,12 +121,7 @@ def write_status(
     """
     before = _existing(path) if append and path.exists() else []
     record = status_record(mask, table, status)
-    text = (
-        json.dumps({"Schema": "status-1", "Masks": [*before, record]}, indent=2, ensure_ascii=False)
-        + "\n"
-    )
-    with write_whole(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_json(path, {"Schema": "status-1", "Masks": [*before, record]})
 
 
 def status_record(mask: Path, table: Table, status: MaskStatus) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from sct_deepseg_general import __version__
 from sct_deepseg_general.errors import OutputError
-from sct_deepseg_general.files import sha256, write_whole
+from sct_deepseg_general.files import sha256, write_json
 
 __all__ = [
     "CODE_URL",
@@ -210,9 +210,7 @@ def write_sidecar(provenance: Provenance, path: Path) -> None:
     OutputError
         The file cannot be written.
     """
-    text = json.dumps(_sidecar(provenance), indent=2, ensure_ascii=False) + "\n"
-    with write_whole(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_json(path, _sidecar(provenance))
 
 
 def _described(made: Provenance) -> str:

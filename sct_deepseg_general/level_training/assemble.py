@@ -5,17 +5,15 @@ Imports torch at once: import this module only where torch is meant to be used.
 
 from __future__ import annotations
 
-import json
 import shutil
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from sct_deepseg_general.files import sha256, write_whole
+from sct_deepseg_general.files import sha256, write_json, write_whole
 from sct_deepseg_general.inference.openvino import import_openvino
 from sct_deepseg_general.level_training import centrelines
 from sct_deepseg_general.level_training.fit import Drawn, Step
@@ -79,7 +77,7 @@ def assemble(
     folder.mkdir(parents=True, exist_ok=True)
     _save_weights(network, folder / "network.safetensors")
     _export_ir(network, folder)
-    _write_json(folder / "recipe.json", replace(recipe, centrelines=centrelines.FILE).as_dict())
+    write_json(folder / "recipe.json", replace(recipe, centrelines=centrelines.FILE).as_dict())
     centrelines.write_curves(folder / centrelines.FILE, {one.image: one.curve for one in drawn})
     curve = [f"{one.iteration},{one.loss:.4f},{one.level:.4f}" for one in steps]
     _write(folder / "curve.csv", "\n".join(["iteration,loss,level", *curve]) + "\n")
@@ -96,7 +94,7 @@ def assemble(
         "certainty": dict(recipe.certainty),
         "sha256": {name: sha256(folder / name) for name in _FILES},
     }
-    _write_json(folder / RECORD, record)
+    write_json(folder / RECORD, record)
     written = [RECORD, "recipe.json", "curve.csv", "images.txt", centrelines.FILE, *_FILES]
     if card is not None and card.is_file():
         _write(folder / "card.md", card.read_text(encoding="utf-8"))
@@ -149,10 +147,6 @@ def _export_ir(network: DiscNet, folder: Path) -> None:
                 temporary.write_bytes((scratch / name).read_bytes())
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    _write(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
 def _write(path: Path, text: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +10,7 @@ from pathlib import Path
 
 from sct_deepseg_general import schema
 from sct_deepseg_general.errors import ModelError
-from sct_deepseg_general.files import write_whole
+from sct_deepseg_general.files import write_json
 from sct_deepseg_general.locks import locked
 from sct_deepseg_general.zoo.cache import ModelCache, ModelPlace, clear, standard_cache
 from sct_deepseg_general.zoo.download import DownloadSource, download
@@ -311,9 +310,7 @@ def add_entries(path: Path) -> tuple[str, ...]:
     names = {entry.key for entry in new}
     kept = [entry for entry in _user_entries(own) if entry.key not in names]
     content = {"models": [schema.as_json(entry) for entry in (*kept, *new)]}
-    with write_whole(own) as temporary:
-        text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-        temporary.write_text(text, encoding="utf-8")
+    write_json(own, content)
     return tuple(sorted(names))
 
 
