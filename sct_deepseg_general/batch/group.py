@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlparse
 from urllib.request import url2pathname
@@ -11,7 +11,7 @@ from urllib.request import url2pathname
 from sct_deepseg_general.batch.journal import History, journals, read
 from sct_deepseg_general.batch.naming import DESCRIPTION
 from sct_deepseg_general.batch.plan import STATE
-from sct_deepseg_general.batch.summary import BatchSummary, MergedTables, check_tables, close
+from sct_deepseg_general.batch.summary import MergedTables, check_tables, close, counted
 from sct_deepseg_general.batch.tables import ImageResult
 from sct_deepseg_general.batch.worklist import Worklist, item_named
 from sct_deepseg_general.errors import OutputError
@@ -48,7 +48,11 @@ def gathered(folder: Path, worklist: Worklist | None = None) -> MergedTables:
     results = [
         ImageResult(item_named(root, key), history.ended[key]) for key in sorted(history.ended)
     ]
-    summary = _summary(results, worklist)
+    summary = counted({one.item.key: one.record for one in results})
+    if worklist is not None:
+        summary = replace(
+            summary, left_out=tuple((one.key, one.reason) for one in worklist.left_out)
+        )
     csa = any(one.csa for one in results)
     rows = close(folder, folder, results, summary, csa=csa)
     missing = _missing(history, worklist)
@@ -70,28 +74,3 @@ def _dataset(folder: Path) -> Path:
         raise OutputError(
             f"{folder / DESCRIPTION} does not name the dataset: give it with -bids."
         ) from error
-
-
-def _summary(results: list[ImageResult], worklist: Worklist | None) -> BatchSummary:
-    status = Counter(one.record.status for one in results)
-    models = {one.record.model for one in results}
-    return BatchSummary(
-        images=len(results),
-        ok=status["ok"],
-        warn=status["warn"],
-        fail=status["fail"],
-        edited=status["edited"],
-        error=status["error"],
-        missing=status["missing"],
-        done=0,
-        kept=len(results),
-        blocked=(),
-        failed=tuple(
-            (one.item.key, "; ".join(one.record.reasons))
-            for one in results
-            if one.record.event == "failed"
-        ),
-        left_out=tuple((one.key, one.reason) for one in worklist.left_out) if worklist else (),
-        seconds=0.0,
-        model=", ".join(sorted(models)),
-    )

@@ -75,6 +75,11 @@ class Record:
     region_lower: float | None = None
     region_upper: float | None = None
 
+    @property
+    def has_no_result(self) -> bool:
+        """Whether the image could not be segmented, or its content is not on this machine."""
+        return self.status in ("error", "missing")
+
 
 @dataclass(frozen=True)
 class History:

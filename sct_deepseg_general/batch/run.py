@@ -11,9 +11,9 @@ The output folder gets::
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from sct_deepseg_general.batch.group import gathered
@@ -22,7 +22,14 @@ from sct_deepseg_general.batch.naming import describe, places
 from sct_deepseg_general.batch.plan import STATE, BatchPlan, Decision, Listener, decided
 from sct_deepseg_general.batch.pool import PoolOptions
 from sct_deepseg_general.batch.runner import BatchRunner
-from sct_deepseg_general.batch.summary import BatchSummary, MergedTables, check_tables, close, merge
+from sct_deepseg_general.batch.summary import (
+    BatchSummary,
+    MergedTables,
+    check_tables,
+    close,
+    counted,
+    merge,
+)
 from sct_deepseg_general.batch.tables import ImageResult
 from sct_deepseg_general.batch.worklist import Worklist, item_named
 from sct_deepseg_general.cluster.claim import claimed
@@ -214,25 +221,13 @@ def _close(
 def _summary(
     plan: BatchPlan, made: tuple[Decision, ...], runner: BatchRunner, seconds: float
 ) -> BatchSummary:
-    ended = {one.item.key: runner.records.get(one.item.key) for one in made}
-    status = Counter(record.status for record in ended.values() if record)
-    failed = [
-        (key, "; ".join(record.reasons))
-        for key, record in ended.items()
-        if record and record.status in ("error", "missing")
-    ]
-    return BatchSummary(
+    records = ((one.item.key, runner.records.get(one.item.key)) for one in made)
+    return replace(
+        counted({key: record for key, record in records if record}),
         images=len(made),
-        ok=status["ok"],
-        warn=status["warn"],
-        fail=status["fail"],
-        edited=status["edited"],
-        error=status["error"],
-        missing=status["missing"],
         done=sum(one.act in ("do", "measure") for one in made),
         kept=sum(one.act == "keep" for one in made),
         blocked=tuple((one.item.key, one.reason) for one in made if one.act == "blocked"),
-        failed=tuple(failed),
         left_out=tuple((one.key, one.reason) for one in plan.worklist.left_out),
         seconds=round(seconds, 1),
         model=plan.digest,

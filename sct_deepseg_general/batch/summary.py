@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from sct_deepseg_general.batch.journal import Record
 from sct_deepseg_general.batch.tables import ImageResult, joined, write_csa, write_images
 from sct_deepseg_general.errors import OutputError
 from sct_deepseg_general.files import write_json, write_whole
@@ -22,6 +23,7 @@ __all__ = [
     "MergedTables",
     "check_tables",
     "close",
+    "counted",
     "merge",
 ]
 
@@ -57,6 +59,29 @@ class BatchSummary:
     """Duration of this run."""
     model: str
     """Digest of the model."""
+
+
+def counted(ended: Mapping[str, Record]) -> BatchSummary:
+    """The summary of images that ended earlier, by their keys: this run worked on none of them."""
+    status = Counter(one.status for one in ended.values())
+    return BatchSummary(
+        images=len(ended),
+        ok=status["ok"],
+        warn=status["warn"],
+        fail=status["fail"],
+        edited=status["edited"],
+        error=status["error"],
+        missing=status["missing"],
+        done=0,
+        kept=len(ended),
+        blocked=(),
+        failed=tuple(
+            (key, "; ".join(one.reasons)) for key, one in ended.items() if one.has_no_result
+        ),
+        left_out=(),
+        seconds=0.0,
+        model=", ".join(sorted({one.model for one in ended.values()})),
+    )
 
 
 @dataclass(frozen=True)
@@ -103,7 +128,7 @@ def close(
     write_images(place / IMAGES, results)
     rows = write_csa(place / CSA, results, folder) if csa else 0
     write_json(place / SUMMARY, asdict(summary))
-    _write_failed(place / FAILED, [result.item.image for result in results if _is_failed(result)])
+    _write_failed(place / FAILED, [one.item.image for one in results if one.record.has_no_result])
     return rows
 
 
@@ -190,10 +215,6 @@ def _copy_descriptions(place: Path, folder: Path) -> None:
         source = (place / name).with_suffix(".json")
         if source.exists():
             _write_text((folder / name).with_suffix(".json"), source.read_text("utf-8"))
-
-
-def _is_failed(result: ImageResult) -> bool:
-    return result.record.status in ("error", "missing")
 
 
 def _write_failed(path: Path, images: Sequence[Path]) -> None:
