@@ -37,8 +37,8 @@ class Profile:
     name: str
     values: Floats
     statistics: tuple[Statistic, ...] = ("MEAN", "STD")
-    mean: Callable[[NDArray[np.int64]], float] | None = None
-    """The mean over several slices where it is not that of their values."""
+    mean: Callable[[NDArray[np.int64]], float | None] | None = None
+    """The mean over several slices where it is not that of their values; it may be unknown."""
 
 
 @dataclass(frozen=True)
@@ -185,10 +185,10 @@ def _anatomical(morphometrics: Morphometrics) -> list[Profile]:
     ]
 
 
-def _end(table: Morphometrics, end: int, slices: NDArray[np.int64]) -> float:
+def _end(table: Morphometrics, end: int, slices: NDArray[np.int64]) -> float | None:
     """The lower (0) or upper (1) end of the interval of the mean area over some slices."""
     interval = table.mean_interval(slices)
-    return math.nan if interval is None else interval[end]
+    return None if interval is None else interval[end]
 
 
 def _sct_name(name: str) -> str:
@@ -226,4 +226,5 @@ def _statistics(measure: Profile, where: NDArray[np.int64]) -> list[float | None
         return [None] * len(measure.statistics)
     mean = values.mean() if measure.mean is None else measure.mean(where)
     results = {"MEAN": mean, "STD": values.std(), "SUM": values.sum()}
-    return [float(results[statistic]) for statistic in measure.statistics]
+    found = (results[statistic] for statistic in measure.statistics)
+    return [None if value is None else float(value) for value in found]

@@ -72,7 +72,8 @@ class Morphometrics:
         """The interval (mm²) of the mean area over some slices, given by their numbers, shape (n,);
         by default over all that hold cord.
 
-        None where the table has no intervals, or none of the slices holds cord.
+        None where the table has no intervals, none of the slices holds cord, or one of them that
+        does has no interval, as where a mask was corrected by hand.
         """
         if self.area_lower is None or self.area_upper is None:
             return None
@@ -81,8 +82,10 @@ class Morphometrics:
         where = where[np.isfinite(area[where])]
         if not where.size:
             return None
-        length = float(self.column("length")[where].sum())
         lower, upper = self.area_lower[where], self.area_upper[where]
+        if not (np.isfinite(lower).all() and np.isfinite(upper).all()):
+            return None
+        length = float(self.column("length")[where].sum())
         return self.regions.ends(area[where], lower, upper, length)
 
     def mean_repeat(self, area: float) -> tuple[float, float] | None:

@@ -55,3 +55,18 @@ def test_without_cord_or_intervals_there_is_no_interval() -> None:
     assert replace(table, area_lower=None).mean_interval() is None
     assert table.mean_interval(np.array([], np.int64)) is None
     assert replace(table, repeat=None).mean_repeat(50.0) is None
+
+
+def test_a_region_with_a_slice_without_interval_has_none_and_its_row_is_empty() -> None:
+    table = tube()
+    assert table.area_lower is not None
+    assert table.area_upper is not None
+    lower, upper = table.area_lower.copy(), table.area_upper.copy()
+    lower[3] = upper[3] = np.nan
+    held = table.with_interval(lower, upper)
+    rows = aggregated(profiles(held), Selection(slices=tuple(range(10))))
+    assert held.mean_interval() is None
+    assert rows.rows[0].values[rows.columns.index("MEAN(area_lower)")] is None
+    assert rows.rows[0].values[rows.columns.index("MEAN(area_upper)")] is None
+    others = np.arange(4, 20)
+    assert held.mean_interval(others) == pytest.approx(table.mean_interval(others))
