@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from sct_deepseg_general.cli.screens.training import TrainingScreen, described
 from sct_deepseg_general.errors import required
 
 if TYPE_CHECKING:
+    from sct_deepseg_general.recipes.estimate import Estimate
     from sct_deepseg_general.study.results import StudyResults
     from sct_deepseg_general.study.stages import ModelLoader, Study, Trainer
 
@@ -94,14 +96,14 @@ def command(options: CompareOptions) -> int:
 
 def _left_out(options: CompareOptions) -> int:
     """The study that leaves one dataset out, or its report alone."""
-    from sct_deepseg_general.study.leave_one_out import leave_one_out, leave_one_out_report
+    from sct_deepseg_general.study.leave_one_out import check, leave_one_out, leave_one_out_report
 
     if options.report:
         results = leave_one_out_report(options.output)
     elif options.recipe is None:
         raise click.UsageError("Give -recipe (or -report for the report alone).")
     else:
-        study, train, load_model, screen = _prepared(options.recipe, options)
+        study, train, load_model, screen = _prepared(options.recipe, options, check)
         results = leave_one_out(study, train, load_model, options.jobs, screen.step)
     print(results.sentence)
     print(options.output / "report.html")
@@ -116,18 +118,17 @@ def _check_notebook() -> None:
 
 
 def _compared(path: Path, options: CompareOptions) -> StudyResults:
-    from sct_deepseg_general.study.compare import compare
+    from sct_deepseg_general.study.compare import check, compare
 
-    study, train, load_model, screen = _prepared(path, options)
+    study, train, load_model, screen = _prepared(path, options, check)
     return compare(study, train, load_model, options.jobs, screen.step)
 
 
 def _prepared(
-    path: Path, options: CompareOptions
+    path: Path, options: CompareOptions, check: Callable[[Study], Estimate]
 ) -> tuple[Study, Trainer, ModelLoader, TrainingScreen]:
     """The study, and what trains and opens its models; all that can be checked is checked."""
     from sct_deepseg_general.datasets.recipe import read
-    from sct_deepseg_general.study.compare import check
     from sct_deepseg_general.study.models import check_engine, check_networks, model_loader, trainer
     from sct_deepseg_general.study.stages import Study
 

@@ -24,6 +24,9 @@ from sct_deepseg_general.evaluation.clustered import PairedEffect
 from sct_deepseg_general.evaluation.evaluate import Measurement
 from sct_deepseg_general.evaluation.tables import read_csv, write_csv
 from sct_deepseg_general.files import write_whole
+from sct_deepseg_general.job.outputs import check_folder
+from sct_deepseg_general.recipes.checks import check_training
+from sct_deepseg_general.recipes.estimate import Estimate
 from sct_deepseg_general.study.leave_one_out_page import page
 from sct_deepseg_general.study.leave_one_out_results import Effect, LeaveOneOutResults, results_of
 from sct_deepseg_general.study.stages import (
@@ -36,6 +39,7 @@ from sct_deepseg_general.study.stages import (
 )
 
 __all__ = [
+    "check",
     "leave_one_out",
     "leave_one_out_report",
     "round_of",
@@ -61,6 +65,41 @@ def round_of(recipe: Recipe, left_out: str) -> Recipe:
     )
     split = replace(recipe.split, test=0.0, folds=1, assigned={})
     return recipes.checked(replace(recipe, datasets=datasets, split=split), recipe.name)
+
+
+def check(study: Study) -> Estimate:
+    """Check that every round can begin, without reading an image.
+
+    The recipe's own split is not used, so that a dataset may have a single labelled person.
+
+    Returns
+    -------
+    Estimate
+        Images, disk, memory and time that the trainings of all rounds need together: one general
+        model a round, and one specific model of each dataset.
+
+    Raises
+    ------
+    DatasetError
+        A dataset is missing, or nobody in it is labelled.
+    OutputError
+        The folder cannot be written to, or its disk is too full.
+    """
+    check_folder(study.folder)
+    names = [one.name for one in study.recipe.seen]
+    rounds = [
+        check_training(
+            round_of(study.recipe, name), study.data, study.folder / "datasets" / name, None
+        )
+        for name in names
+    ]
+    seconds = [one.seconds for one in rounds if one.seconds is not None]
+    return Estimate(
+        images=max(one.images for one in rounds),
+        disk=sum(one.disk for one in rounds),
+        memory=max(one.memory for one in rounds),
+        seconds=2 * sum(seconds) / len(names) if len(seconds) == len(rounds) else None,
+    )
 
 
 def leave_one_out(

@@ -15,7 +15,13 @@ from sct_deepseg_general.errors import DatasetError
 from sct_deepseg_general.evaluation.evaluate import Measurement
 from sct_deepseg_general.evaluation.tables import read_csv
 from sct_deepseg_general.files import sha256
-from sct_deepseg_general.study.leave_one_out import leave_one_out, leave_one_out_report, round_of
+from sct_deepseg_general.study import compare
+from sct_deepseg_general.study.leave_one_out import (
+    check,
+    leave_one_out,
+    leave_one_out_report,
+    round_of,
+)
 from sct_deepseg_general.study.leave_one_out_results import LeaveOneOutResults, results_of
 from sct_deepseg_general.study.stages import Study
 
@@ -112,3 +118,22 @@ def test_a_dataset_that_is_not_there_or_alone_cannot_be_left_out() -> None:
         round_of(RECIPE, "other")
     with pytest.raises(DatasetError, match="another dataset"):
         round_of(Recipe("one", (Dataset("a"),)), "a")
+
+
+def test_a_recipe_without_people_to_test_on_can_leave_datasets_out(data: Path) -> None:
+    recipe = replace(RECIPE, split=replace(RECIPE.split, test=0.0, assigned={}))
+    study = Study(recipe, (data,), data.parent / "unborn")
+    with pytest.raises(DatasetError, match="Nobody is left to test on"):
+        compare.check(study)
+    needs = check(study)
+    assert needs.images == 14
+    assert not study.folder.exists()
+
+
+def test_a_dataset_without_labels_is_refused_before_the_first_round(
+    data: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "empty" / "sub-01").mkdir(parents=True)
+    recipe = replace(RECIPE, datasets=(*RECIPE.datasets, Dataset("empty")))
+    with pytest.raises(DatasetError, match="empty"):
+        check(Study(recipe, (data, tmp_path), tmp_path / "study"))
