@@ -57,6 +57,7 @@ from sct_deepseg_general.norms.centile import Calibrations
 from sct_deepseg_general.norms.columns import with_norms
 from sct_deepseg_general.qc.entry import QcEntry, SliceArea, add_entry
 from sct_deepseg_general.quality.assess import QualityEvidence, assess
+from sct_deepseg_general.quality.border_scale import border_places
 from sct_deepseg_general.quality.findings import Quality
 from sct_deepseg_general.quality.uncertainty import Doubt, IntervalFactors, doubt, with_interval
 from sct_deepseg_general.zoo.model import Model
@@ -364,7 +365,11 @@ def _measured(
     table = replace(table, soft_area=areas_around(around, body.probability, table))
     other = result.other_probabilities(mask.grid)
     doubted = doubt(body.probability, around, table, threshold, other)
-    table = with_interval(table, doubted, IntervalFactors.from_record(model.intervals))
+    factors = IntervalFactors.from_record(model.intervals)
+    if factors.scale is not None:
+        places = border_places(body.image, body.probability, mask)
+        doubted = replace(doubted, border=places)
+    table = with_interval(table, doubted, factors)
     return tabulated(result.segmentation, table, wanted), doubted
 
 
@@ -503,7 +508,7 @@ def area_record(done: Done, factors: IntervalFactors) -> dict[str, Any]:
         "Upper": round(interval[1], 3),
         "Level": factors.level,
         "Calibrated": factors.fitted,
-        "From": "edge" if done.doubt.views is None else "edge and views",
+        "From": done.doubt.source,
         **again,
         **named,
     }
