@@ -6,22 +6,23 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11 python3.1
 PYTHONS ?= 3.10 3.11 3.12 3.13
 PROCESSES ?= 2
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
+# Python compiles what is imported at its first import; compiling all that is installed takes longer.
+PIP := $(BIN)/python -m pip install -q --disable-pip-version-check --no-compile
 PYTEST := $(BIN)/python -m pytest -q
 # Each of these files trains a network and gets a process of its own: OpenVINO and training in one
 # process have crashed it.
 TRAINING = grep -rl --include="test_*.py" "pytest.mark.training" tests | xargs -P $(PROCESSES) -n 1
 
-.PHONY: run test test-all test-slurm test-pythons lint docs bench lock clean browser
+.PHONY: run test test-all test-slurm test-pythons check lint docs docs-check bench lock clean browser
 
 run: .venv/run  ## segment the sample images, write CSA and QC under output/
 	$(BIN)/python benchmarks/accuracy/sample_run.py
 
-test: .venv/test browser lint docs  ## lint, types and the tests that take minutes
+test: .venv/test browser check  ## lint, types and the tests that take minutes
 	$(PYTEST) -n $(PROCESSES) -m "not slow and not gpu and not sct and not training"
 	$(TRAINING) $(PYTEST) -m "not slow"
 
-test-all: .venv/test browser lint docs  ## all tests, the long ones too
+test-all: .venv/test browser check docs  ## all tests, the long ones too
 	$(PYTEST) -n $(PROCESSES) -m "not training"
 	$(TRAINING) $(PYTEST)
 
@@ -30,6 +31,9 @@ test-slurm: .venv/test  ## a batch on a real SLURM of this machine
 
 test-pythons:  ## the sample images and the quick tests on every supported Python of this machine
 	bash tests/pythons.sh $(PYTHONS)
+
+check: .venv/test  ## lint, types and docs, side by side
+	$(MAKE) --no-print-directory -j $(PROCESSES) --output-sync lint docs-check
 
 lint: .venv/test
 	$(BIN)/ruff check .
@@ -40,6 +44,12 @@ lint: .venv/test
 docs: .venv/test  ## the site of docs/ and of the Python API, under build/site; warnings are errors
 	rm -rf docs/generated
 	$(BIN)/python -m sphinx -q -W --keep-going -j auto docs build/site
+
+# Reads all pages, runs the notebook and resolves all references as `docs`, but writes no HTML, which
+# takes three times as long.
+docs-check: .venv/test
+	rm -rf docs/generated
+	$(BIN)/python -m sphinx -q -W --keep-going -b dummy docs build/docs-check
 
 bench: .venv/test  ## the tables that docs/ quotes; half an hour on two cores
 	$(BIN)/python benchmarks/accuracy/reference_csa.py
