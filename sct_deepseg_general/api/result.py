@@ -62,7 +62,7 @@ class CordResult:
     >>> from sct_deepseg_general import segment
     >>> result = segment("neck.nii.gz", levels="auto")
     >>> result
-    <Result of neck.nii.gz: ok, mean area 64.2 mm² (59.5 to 72.6), 97 slices>
+    <Result of neck.nii.gz: ok, mean area 64.2 mm² (57.1 to 71.2), 97 slices>
     >>> result.status, result.reasons
     ('ok', ())
     >>> round(result.mean_area(level=(2, 3)), 1)
