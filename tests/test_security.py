@@ -34,8 +34,9 @@ from sct_deepseg_general.files import write_whole
 from sct_deepseg_general.image import nifti
 from sct_deepseg_general.image.volume import Volume
 from sct_deepseg_general.inference.predictor import Predictor
-from sct_deepseg_general.job.job import Job, QcPlace, Request, run
+from sct_deepseg_general.job.job import run
 from sct_deepseg_general.job.outputs import outputs_for
+from sct_deepseg_general.job.values import Job, QcPlace, Request
 from sct_deepseg_general.qc.folder import PAGE, publish
 from sct_deepseg_general.zoo.cache import ModelCache
 from sct_deepseg_general.zoo.index import read_index

@@ -28,7 +28,7 @@ from sct_deepseg_general.image import nifti
 from sct_deepseg_general.image.las import AXES
 from sct_deepseg_general.image.volume import Box, Segmentation, Volume
 from sct_deepseg_general.inference.pipeline import InferenceResult, segment
-from sct_deepseg_general.job.job import judged
+from sct_deepseg_general.job.analysis import judged
 from sct_deepseg_general.morphometry.morphometrics import measure
 from sct_deepseg_general.quality.findings import Quality
 from sct_deepseg_general.quality.uncertainty import Doubt

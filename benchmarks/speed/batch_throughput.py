@@ -92,8 +92,9 @@ def main() -> None:
 def in_one_process(images: list[Path], out: Path, *, qc: bool) -> tuple[Cost, Cost]:
     """The networks alone, and all steps, over all images."""
     from sct_deepseg_general.inference.predictor import load_predictor
-    from sct_deepseg_general.job.job import Job, QcPlace, Request, run
+    from sct_deepseg_general.job.job import run
     from sct_deepseg_general.job.outputs import outputs_for
+    from sct_deepseg_general.job.values import Job, QcPlace, Request
     from sct_deepseg_general.zoo.zoo import resolve
 
     found = load_predictor(resolve(None, offline=True))

@@ -133,8 +133,8 @@ def _steps(runs: list[Run]) -> None:
         "segment": "inference",
         "_measured": "area",
         "judged": "quality",
-        "_write": "write",
-        "_show": "QC entry",
+        "write": "write",
+        "show": "QC entry",
         "all else": "all else",
     }
     heads = ["CPU s", *names.values()]

@@ -12,11 +12,19 @@ import resource
 import sys
 import time
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-STEPS = ("load", "segment", "_measured", "judged", "_write", "_show")
-"""What `job.run` does, by the names it has there."""
+STEPS = {
+    "load": "image.nifti",
+    "segment": "job.analysis",
+    "_measured": "job.analysis",
+    "judged": "job.analysis",
+    "write": "job.job",
+    "show": "job.job",
+}
+"""The functions that `job.run` calls, and the module in which each is looked up."""
 
 
 class Marks:
@@ -59,13 +67,11 @@ def command(*words: str) -> Callable[[Path, Path, Marks], None]:
         from scipy import ndimage  # noqa: F401 - loading libraries is start-up, as for the others
 
         from sct_deepseg_general.cli import main
-        from sct_deepseg_general.image import nifti
         from sct_deepseg_general.inference import predictor as network
-        from sct_deepseg_general.job import job
 
         marks.mark("start-up")
-        for name in STEPS:
-            place = nifti if name == "load" else job
+        for name, module in STEPS.items():
+            place = import_module(f"sct_deepseg_general.{module}")
             setattr(place, name, marks.timed(name, getattr(place, name)))
         network.load_predictor = marks.timed("model", network.load_predictor)
         extra = [str(folder / "qc") if word == "QC" else word for word in words]

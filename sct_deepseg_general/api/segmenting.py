@@ -33,11 +33,13 @@ from sct_deepseg_general.files import clear_abandoned, sha256
 from sct_deepseg_general.image.volume import Volume
 from sct_deepseg_general.inference.pipeline import Options
 from sct_deepseg_general.inference.predictor import Predictor
+from sct_deepseg_general.job.analysis import analysed
 from sct_deepseg_general.job.inputs import result_reason
-from sct_deepseg_general.job.job import Done, Job, Request, analysed, write
 from sct_deepseg_general.job.labels import has_no_cord, label_paths, main_suffix, wanted_labels
 from sct_deepseg_general.job.outputs import check_writable, outputs_for
 from sct_deepseg_general.job.overwrite import Overwrite
+from sct_deepseg_general.job.values import Done, Job, Request
+from sct_deepseg_general.job.writing import write
 from sct_deepseg_general.norms.assess import NormRequest
 
 __all__ = ["segment"]

@@ -46,7 +46,7 @@ from sct_deepseg_general.job.outputs import Outputs
 if TYPE_CHECKING:
     from sct_deepseg_general.csa.c2c3 import C2C3
     from sct_deepseg_general.csa.measure import CsaRequest, Measured
-    from sct_deepseg_general.job.job import Request
+    from sct_deepseg_general.job.values import Request
     from sct_deepseg_general.levels.answer import LevelRequest
     from sct_deepseg_general.morphometry.morphometrics import Morphometrics
 
@@ -80,8 +80,9 @@ def segmenting(settings: WorkerSettings) -> Work:
         The engine or the device is not available.
     """
     from sct_deepseg_general.inference.predictor import load_predictor
-    from sct_deepseg_general.job import job
+    from sct_deepseg_general.job.job import run
     from sct_deepseg_general.job.levels import levels_words
+    from sct_deepseg_general.job.values import Job
     from sct_deepseg_general.zoo.zoo import resolve
 
     model = resolve(settings.model, offline=settings.offline)
@@ -93,8 +94,8 @@ def segmenting(settings: WorkerSettings) -> Work:
         if task.edited:
             return _measured(settings, task)
         request = _request(settings, task)
-        one = job.Job(Path(task.image), task.outputs, task.contrast, task.source)
-        done = job.run(one, predictor, request)
+        one = Job(Path(task.image), task.outputs, task.contrast, task.source)
+        done = run(one, predictor, request)
         slices = int(done.table.slices.size)
         return Outcome(
             status=done.quality.status,
@@ -115,7 +116,7 @@ def segmenting(settings: WorkerSettings) -> Work:
 
 def _request(settings: WorkerSettings, task: Task) -> Request:
     from sct_deepseg_general.inference.pipeline import Options
-    from sct_deepseg_general.job.job import QcPlace, Request
+    from sct_deepseg_general.job.values import QcPlace, Request
 
     subject = " ".join(word for word in (task.participant, task.session) if word)
     place = None

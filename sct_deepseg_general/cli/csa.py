@@ -192,7 +192,7 @@ def _line(
 
 def _show(given: CsaOptions) -> Path:
     """Add the mask to a QC page."""
-    from sct_deepseg_general.job.job import filed
+    from sct_deepseg_general.job.qc_entry import filed
     from sct_deepseg_general.job.qc_files import QcFiles, QcNames, entry_of
     from sct_deepseg_general.qc.entry import add_entry
     from sct_deepseg_general.qc.folder import own_folder

@@ -115,7 +115,7 @@ def _files(given: QcOptions) -> QcFiles:
 
 def _names(given: QcOptions) -> QcNames:
     """Dataset, subject and contrast, as given or as the image is named."""
-    from sct_deepseg_general.job.job import filed
+    from sct_deepseg_general.job.qc_entry import filed
     from sct_deepseg_general.job.qc_files import QcNames
 
     dataset, subject, contrast = filed(given.image)

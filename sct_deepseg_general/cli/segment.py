@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from sct_deepseg_general.change.output import Visits
     from sct_deepseg_general.dicom.series import Series
     from sct_deepseg_general.inference.predictor import Predictor
-    from sct_deepseg_general.job.job import Done, Job, Request
+    from sct_deepseg_general.job.values import Done, Job, Request
 
 __all__ = ["command"]
 

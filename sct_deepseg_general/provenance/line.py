@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from sct_deepseg_general.evaluation.evaluate import Measurement
-from sct_deepseg_general.job.job import Done, area_record
 from sct_deepseg_general.job.labels import labels_record
 from sct_deepseg_general.job.levels import levels_record
+from sct_deepseg_general.job.values import Done
+from sct_deepseg_general.job.writing import area_record
 from sct_deepseg_general.provenance.schemas import schema
 from sct_deepseg_general.quality.uncertainty import IntervalFactors
 from sct_deepseg_general.text_files import read_text

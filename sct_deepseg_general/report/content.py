@@ -14,7 +14,7 @@ from sct_deepseg_general.change.measure import ALL
 from sct_deepseg_general.change.output import Visits
 from sct_deepseg_general.change.output import rows as change_rows
 from sct_deepseg_general.image.las import AXES
-from sct_deepseg_general.job.job import Done
+from sct_deepseg_general.job.values import Done
 from sct_deepseg_general.levels.slices import level_name
 from sct_deepseg_general.norms.assess import Assessment
 from sct_deepseg_general.norms.centile import Place

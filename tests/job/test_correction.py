@@ -24,8 +24,9 @@ from sct_deepseg_general.job.correction import (
     measure_correction,
     with_kept_interval,
 )
-from sct_deepseg_general.job.job import Job, Request, run
+from sct_deepseg_general.job.job import run
 from sct_deepseg_general.job.outputs import outputs_for, read_sidecar
+from sct_deepseg_general.job.values import Job, Request
 
 AREA = ("MEAN(area)", "MEAN(area_lower)", "MEAN(area_upper)")
 

@@ -26,8 +26,10 @@ from sct_deepseg_general.image.volume import Box, Volume
 from sct_deepseg_general.inference.pipeline import Options
 from sct_deepseg_general.inference.predictor import Predictor
 from sct_deepseg_general.inference.test_time import VIEWS
-from sct_deepseg_general.job.job import Done, Job, QcPlace, Request, filed, run, slice_areas
+from sct_deepseg_general.job.job import run
 from sct_deepseg_general.job.outputs import outputs_for
+from sct_deepseg_general.job.qc_entry import filed, slice_areas
+from sct_deepseg_general.job.values import Done, Job, QcPlace, Request
 
 NUMBERS = ("area", "area_lower", "area_upper")
 SOFT = Request(soft=True, command="the command")

@@ -12,8 +12,9 @@ from browser import chromium
 from sct_deepseg_general.change.measure import ALL, Change, Comparison
 from sct_deepseg_general.change.output import Visits
 from sct_deepseg_general.change.repeat import Repeatability
-from sct_deepseg_general.job.job import Job, Request, run
+from sct_deepseg_general.job.job import run
 from sct_deepseg_general.job.outputs import outputs_for
+from sct_deepseg_general.job.values import Job, Request
 from sct_deepseg_general.norms.assess import Assessment, LevelPlace, NormRequest, assessed
 from sct_deepseg_general.norms.centile import Calibrations
 from sct_deepseg_general.norms.model import Subject

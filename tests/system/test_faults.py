@@ -33,8 +33,9 @@ from sct_deepseg_general.inference.engine import Engine
 from sct_deepseg_general.inference.openvino import OpenVinoEngine
 from sct_deepseg_general.inference.predictor import Predictor, load_predictor
 from sct_deepseg_general.inference.torch_engine import TorchEngine
-from sct_deepseg_general.job.job import Job, Request, run
+from sct_deepseg_general.job.job import run
 from sct_deepseg_general.job.outputs import outputs_for
+from sct_deepseg_general.job.values import Job, Request
 
 COMMAND = Path(sys.executable).with_name(PROGRAM)
 MODEL = ["-m", os.environ[MODEL_VARIABLE]] if MODEL_VARIABLE in os.environ else []

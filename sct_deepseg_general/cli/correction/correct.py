@@ -143,7 +143,7 @@ def _show(files: Correction, corrected: Corrected, folder: Path) -> Path:
     """Add an entry with both masks, and the change in words, to a QC page."""
     from dataclasses import replace
 
-    from sct_deepseg_general.job.job import filed
+    from sct_deepseg_general.job.qc_entry import filed
     from sct_deepseg_general.job.qc_files import QcFiles, QcNames, entry_of
     from sct_deepseg_general.qc.entry import add_entry
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sct_deepseg_general.cli.options.segment import SegmentOptions
     from sct_deepseg_general.dicom.series import Series
     from sct_deepseg_general.image.volume import Volume
-    from sct_deepseg_general.job.job import Done
+    from sct_deepseg_general.job.values import Done
 
 __all__ = ["check_objects", "dated_image", "header_of", "is_folder", "write_objects"]
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from sct_deepseg_general.dicom.series import Series
     from sct_deepseg_general.inference.postprocess import Smallest
     from sct_deepseg_general.inference.predictor import Predictor
-    from sct_deepseg_general.job.job import Done, Job, Request
+    from sct_deepseg_general.job.values import Done, Job, Request
     from sct_deepseg_general.norms.assess import NormRequest
     from sct_deepseg_general.zoo.model import Model
 
@@ -72,7 +72,7 @@ def images_and_series(given: SegmentOptions) -> tuple[tuple[Path, ...], Series |
 def request_of(images: tuple[Path, ...], given: SegmentOptions, series: Series | None) -> Request:
     """What is to be done with each image: mask, areas, levels, centiles and QC page."""
     from sct_deepseg_general.inference.pipeline import Options
-    from sct_deepseg_general.job.job import QcPlace, Request
+    from sct_deepseg_general.job.values import QcPlace, Request
 
     qc = None
     if given.qc is not None:
@@ -163,9 +163,9 @@ def jobs_of(
     images: tuple[Path, ...], request: Request, model: Model, given: SegmentOptions
 ) -> list[Job]:
     """A job for each image, after checks that its outputs can be written and nothing is lost."""
-    from sct_deepseg_general.job.job import Job
     from sct_deepseg_general.job.labels import main_suffix
     from sct_deepseg_general.job.overwrite import Overwrite
+    from sct_deepseg_general.job.values import Job
 
     output = given.place
     if output is not None and len(images) > 1 and output.name.endswith((".nii", ".nii.gz")):

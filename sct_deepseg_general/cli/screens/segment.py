@@ -16,7 +16,7 @@ from sct_deepseg_general.cli.requests.segment import written_by_kind, written_fi
 
 if TYPE_CHECKING:
     from sct_deepseg_general.inference.predictor import Predictor
-    from sct_deepseg_general.job.job import Done, Request
+    from sct_deepseg_general.job.values import Done, Request
     from sct_deepseg_general.zoo.model import Model
 
 __all__ = ["print_line", "print_result", "print_warnings", "progress_bar"]
