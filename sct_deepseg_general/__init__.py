@@ -4,7 +4,7 @@ Examples
 --------
 >>> from sct_deepseg_general import segment
 >>> segment("t2.nii.gz")
-<Result of t2.nii.gz: ok, mean area 69.3 mm² (64.4 to 78.2), 55 slices>
+<Result of t2.nii.gz: ok, mean area 69.3 mm² (64.7 to 73.9), 55 slices>
 """
 
 from __future__ import annotations

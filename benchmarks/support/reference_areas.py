@@ -24,7 +24,18 @@ from sct_deepseg_general.levels.slices import placed_centreline
 from sct_deepseg_general.morphometry.centreline import CentrelineFit, centres, fitted
 from sct_deepseg_general.morphometry.morphometrics import AXES, measure
 
-__all__ = ["LEVELS", "Ratio", "discs", "names_of", "placed", "published", "ratios", "slopes"]
+__all__ = [
+    "LEVELS",
+    "Ratio",
+    "disc_places",
+    "discs",
+    "level_ratios",
+    "names_of",
+    "placed",
+    "published",
+    "ratios",
+    "slopes",
+]
 
 LEVELS = tuple(range(2, 10))
 """C2 to T2."""
@@ -84,7 +95,7 @@ def placed(mask: Volume, points: Mapping[int, Floats]) -> Floats:
     )
     course = placed_centreline(curve, upright.grid)
     along = np.r_[0, np.cumsum(np.linalg.norm(np.diff(course, axis=0), axis=1))]
-    borders = _borders()
+    borders = disc_places()
     numbers = sorted((n for n in points if n in borders), reverse=True)
     seen = np.array(
         [along[np.linalg.norm(course - points[n], axis=1).argmin()] for n in numbers], float
@@ -107,7 +118,14 @@ def slopes(mask: Volume) -> Floats:
 
 def ratios(mask: Volume, image: Path, person: str) -> list[Ratio]:
     """Our area over the published one by level, over the template's slices that both have."""
-    places, areas, reference = placed(mask, discs(image)), measure(mask).area, published(person)
+    return level_ratios(placed(mask, discs(image)), measure(mask).area, person)
+
+
+def level_ratios(places: Floats, areas: Floats, person: str) -> list[Ratio]:
+    """As `ratios`, of areas (mm²) at places of the template, both of shape (slices,), NaN where
+    there is none.
+    """
+    reference = published(person)
     known = np.isfinite(places) & np.isfinite(areas)
     order = np.argsort(places[known])
     at, ours = places[known][order], areas[known][order]
@@ -121,7 +139,7 @@ def ratios(mask: Volume, image: Path, person: str) -> list[Ratio]:
     return found
 
 
-def _borders() -> dict[int, float]:
+def disc_places() -> dict[int, float]:
     """The template's slice at the upper border of each vertebra: disc n is that of level n."""
     levels = template_levels()
     return {n: float(np.flatnonzero(levels == n)[-1] + 1) for n in range(1, int(levels.max()) + 1)}

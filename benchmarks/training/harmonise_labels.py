@@ -38,14 +38,14 @@ from scipy import ndimage
 from benchmarks.support.labelled import SUFFIXES, asking, predictor, shared
 from benchmarks.support.reference_areas import discs, placed, published, slopes
 from sct_deepseg_general.csa.pam50 import template_levels
-from sct_deepseg_general.datasets.harmonisation.border import half_way
-from sct_deepseg_general.datasets.harmonisation.contours import Contour, contour_of
 from sct_deepseg_general.datasets.harmonisation.harmonise import EDGE, LONGEST, offsets_by_areas
 from sct_deepseg_general.errors import DatasetError
 from sct_deepseg_general.image import nifti
 from sct_deepseg_general.image.volume import Probability, Volume
 from sct_deepseg_general.inference.pipeline import segment
 from sct_deepseg_general.inference.postprocess import Cleaning, segmented
+from sct_deepseg_general.morphometry.border import half_way
+from sct_deepseg_general.morphometry.contours import Contour, contour_of
 from sct_deepseg_general.morphometry.morphometrics import measure
 
 PUBLISHED = ("sub-errsm18", "sub-errsm22", "sub-errsm24")

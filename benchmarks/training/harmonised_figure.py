@@ -16,8 +16,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks.support.labelled import shared
-from sct_deepseg_general.datasets.harmonisation.contours import AXES
 from sct_deepseg_general.image import nifti
+from sct_deepseg_general.morphometry.contours import AXES
 
 SHOWN = (
     ("montreal", "sub-errsm18/anat/sub-errsm18_T2w", "_seg-manual", 0.55),

@@ -157,9 +157,11 @@ def numbers(value: object, argument: str) -> tuple[int, ...]:
 
 
 def level_request(
-    levels: object, discs: object, disc_at: tuple[int, int] | None
+    levels: object, discs: object, disc_at: tuple[int, int] | None, *, also: bool = False
 ) -> LevelRequest | None:
     """How levels are found in the image; None where no argument asks for levels.
+
+    With `also`, another argument asks for them.
 
     Raises
     ------
@@ -170,7 +172,7 @@ def level_request(
         raise ArgumentError("levels and discs both say where the levels are: give one of them.")
     if disc_at is not None and (discs is not None or levels not in (None, "auto")):
         raise ArgumentError("disc_at is for images without discs and without a map of levels.")
-    if levels is None and discs is None and disc_at is None:
+    if levels is None and discs is None and disc_at is None and not also:
         return None
     anchor = numbers(disc_at, "disc_at")
     if disc_at is not None and len(anchor) != 2:

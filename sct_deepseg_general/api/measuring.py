@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -19,6 +21,7 @@ from sct_deepseg_general.api.arguments import (
     named,
     points_argument,
 )
+from sct_deepseg_general.api.centiles import norm_argument, norm_sentences
 from sct_deepseg_general.api.result import CordResult, Parts, SavePlace
 from sct_deepseg_general.api.words import python_words
 from sct_deepseg_general.csa.companions import centreline_aside, on_grid_of
@@ -33,7 +36,12 @@ from sct_deepseg_general.job.mask_table import MaskStatus, status_path, write_st
 from sct_deepseg_general.job.outputs import PRODUCER, check_writable, stem_of
 from sct_deepseg_general.levels.answer import Given, LevelAnswer, LevelRequest, answered
 from sct_deepseg_general.levels.responses import embedded_network
+from sct_deepseg_general.norms.assess import NormRequest, assessed
+from sct_deepseg_general.norms.centile import Calibrations
+from sct_deepseg_general.norms.made_by import model_of_mask
 from sct_deepseg_general.quality.assess import assess_mask
+from sct_deepseg_general.quality.uncertainty import IntervalFactors
+from sct_deepseg_general.zoo.zoo import resolve
 
 __all__ = ["measure"]
 
@@ -52,6 +60,10 @@ def measure(  # noqa: PLR0913 - the keywords of the public function
     pmj: ImageLike | None = None,
     centreline: ImageLike | None = None,
     angle_correction: bool = True,
+    age: float | None = None,
+    sex: str | None = None,
+    contrast: str | None = None,
+    model: str | None = None,
 ) -> CordResult:
     """Measure the area and shape of the cord in a mask of any origin.
 
@@ -76,6 +88,10 @@ def measure(  # noqa: PLR0913 - the keywords of the public function
         A mask whose centreline gives the angles in place of the mask's own.
     angle_correction : bool
         Measure perpendicular to the centreline rather than in the slice.
+    age, sex, contrast : float, str and str, optional
+        As for `segment`: adds centiles, which need the levels, and the model that made the mask.
+    model : str, optional
+        That model's name; by default the one that the JSON file beside the mask names.
 
     Returns
     -------
@@ -89,6 +105,8 @@ def measure(  # noqa: PLR0913 - the keywords of the public function
         The mask, or a file that goes with it, cannot be used.
     ArgumentError
         An argument has a value that it cannot have.
+    NormsError
+        There is no such age or sex, or it is not known which model made the mask.
 
     Examples
     --------
@@ -121,8 +139,31 @@ def measure(  # noqa: PLR0913 - the keywords of the public function
         if request.centreline is not None:
             aside = centreline_aside(request.centreline, read, called["centreline"])
             sentences = (*sentences, *filter(None, [aside]))
-        wanted = level_request(levels, discs, disc_at)
-        return _result(Path(name).name, read, request, wanted, sentences)
+        norms = _norms(norm_argument(age, sex, contrast, Path(name).name), mask, model)
+        wanted = level_request(levels, discs, disc_at, also=norms is not None)
+        return _result(Path(name).name, read, request, wanted, sentences, norms)
+
+
+@dataclass(frozen=True, eq=False)
+class _Norms:
+    """Among whom to place the person, and the ratios of the mask's model to the norms."""
+
+    request: NormRequest
+    calibrations: Calibrations
+
+
+def _norms(asked: NormRequest | None, mask: ImageLike, model: str | None) -> _Norms | None:
+    if asked is None:
+        if model is not None:
+            raise ArgumentError("model is for centiles: give age and sex too.")
+        return None
+    if model is None:
+        if not isinstance(mask, (str, os.PathLike)):
+            raise ArgumentError("Centiles need to know the model that made the mask: give model.")
+        model = model_of_mask(Path(mask))
+    made_by = resolve(model, offline=True)
+    repeat = IntervalFactors.from_record(made_by.intervals).repeat
+    return _Norms(replace(asked, repeat=repeat), Calibrations.from_record(made_by.norms))
 
 
 _ARGUMENT = {"level_map": "levels", "soft": "probability"}
@@ -144,12 +185,17 @@ def _result(
     request: CsaRequest,
     wanted: LevelRequest | None,
     sentences: tuple[str, ...],
+    norms: _Norms | None,
 ) -> CordResult:
     answer = _answer(mask, request, wanted)
     cord = Segmentation((mask.data > 0).astype(np.uint8), mask.grid)
     request = with_levels(cord, request, answer)
     found = measured(mask, request)
     quality = assess_mask(mask, found.morphometrics, request.image)
+    placed = None
+    if norms is not None:
+        shown = found.morphometrics, found.single_levels
+        placed = assessed(*shown, norms.request, norms.calibrations)
 
     def save(place: SavePlace, rows: Measured) -> dict[str, Path]:
         return _saved(place, rows, MaskStatus(quality.status, quality.reasons), name)
@@ -164,8 +210,13 @@ def _result(
             save=save,
             probability=request.soft,
             image=request.image,
-            warnings=(*sentences, *(answer.warnings if answer else ())),
+            warnings=(
+                *sentences,
+                *(answer.warnings if answer else ()),
+                *norm_sentences(placed),
+            ),
             withheld=answer.withheld if answer else (),
+            norms=placed,
         )
     )
 

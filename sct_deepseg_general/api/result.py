@@ -11,6 +11,7 @@ from typing import Any
 from matplotlib.axes import Axes
 
 from sct_deepseg_general.api.arguments import numbers
+from sct_deepseg_general.api.centiles import centile_rows
 from sct_deepseg_general.api.image import ResultImage
 from sct_deepseg_general.api.picture import as_html, outlined, plotted
 from sct_deepseg_general.api.rows import By, Rows, as_rows, framed
@@ -21,6 +22,8 @@ from sct_deepseg_general.csa.selection import Selection
 from sct_deepseg_general.errors import ArgumentError, ImageError
 from sct_deepseg_general.image.volume import Probability, Volume
 from sct_deepseg_general.levels.pmj import EXTENT
+from sct_deepseg_general.norms.assess import Assessment
+from sct_deepseg_general.norms.columns import with_norms
 from sct_deepseg_general.quality.findings import Quality, Status
 
 __all__ = ["CordResult", "Parts", "SavePlace"]
@@ -52,6 +55,8 @@ class Parts:
     warnings: tuple[str, ...] = ()
     withheld: tuple[str, ...] = ()
     """Why the levels are not known, where they were asked for."""
+    norms: Assessment | None = None
+    """Where the levels lie among healthy people, where it was asked for."""
 
 
 class CordResult:
@@ -62,7 +67,7 @@ class CordResult:
     >>> from sct_deepseg_general import segment
     >>> result = segment("neck.nii.gz", levels="auto")
     >>> result
-    <Result of neck.nii.gz: ok, mean area 64.2 mm² (59.5 to 72.6), 97 slices>
+    <Result of neck.nii.gz: ok, mean area 64.2 mm² (57.1 to 71.2), 97 slices>
     >>> result.status, result.reasons
     ('ok', ())
     >>> round(result.mean_area(level=(2, 3)), 1)
@@ -193,6 +198,8 @@ class CordResult:
             A data frame where pandas is installed. Areas are in mm², diameters and lengths in mm,
             angles in degrees. "area" is the column "MEAN(area)" of the CSV file, "area_std" is
             "STD(area)", "length" is "SUM(length)"; "area_lower" and "area_upper" are the interval.
+            Where age and sex were given, rows of levels and regions also have "area_centile" and
+            "area_zscore".
 
         Raises
         ------
@@ -208,8 +215,34 @@ class CordResult:
         """
         return framed(self._rows(by, level, slices, pmj_distance, pmj_extent))
 
+    def centiles(self) -> Rows:
+        """Where the levels lie among healthy people of that age, sex and contrast.
+
+        Returns
+        -------
+        pandas.DataFrame or list of dict
+            A row for each vertebral level that is whole in the image, and for C2 and C3 together
+            ("C2-C3"), and each measure ("area" in mm², "diameter_AP" and "diameter_RL" in mm):
+            "value" is the measured one; "centile" and its interval are from 0 to 100; "z_score" is
+            in standard deviations; "norm_median" is that of the norm; "reason" says why there is
+            no centile. `warnings` says why there is no row.
+
+        Raises
+        ------
+        ArgumentError
+            `segment` or `measure` was called without age and sex.
+
+        Examples
+        --------
+        >>> from sct_deepseg_general import segment
+        >>> found = segment("neck.nii.gz", age=34, sex="F", contrast="T2w").centiles()
+        >>> list(found)[:4]
+        ['level', 'measure', 'value', 'centile']
+        """
+        return framed(centile_rows(self._parts.norms))
+
     def plot(self, ax: Axes | None = None, title: str | None = None) -> Axes:
-        """Draw the area along the cord, with its interval and levels.
+        """Draw the area along the cord, with its interval, its levels and the norm.
 
         Parameters
         ----------
@@ -311,10 +344,13 @@ class CordResult:
         )
 
     def _plot_options(self, title: str | None) -> PlotOptions:
+        norms = self._parts.norms
         return PlotOptions(
             title=self._parts.name if title is None else title,
             flagged=self._parts.quality.flagged,
             covers=self._parts.measured.covers,
+            bands={} if norms is None else norms.plotted(),
+            band_label="" if norms is None else norms.whose,
         )
 
     def _rows(
@@ -362,4 +398,9 @@ class CordResult:
         return 'The levels are not known: give levels="auto" with an image, a map, or discs.'
 
     def _tabulated(self, request: CsaRequest, measured: Measured) -> Measured:
-        return tabulated(self._parts.mask, measured.morphometrics, request)
+        """The rows that a request asks for, those of several slices with their centiles."""
+        found = tabulated(self._parts.mask, measured.morphometrics, request)
+        norms = self._parts.norms
+        if norms is None or not norms.places or request.selection.per_slice:
+            return found
+        return replace(found, table=with_norms(found.table, norms))

@@ -22,6 +22,7 @@ from sct_deepseg_general.api.arguments import (
     named,
     points_argument,
 )
+from sct_deepseg_general.api.centiles import norm_argument, norm_sentences
 from sct_deepseg_general.api.models import LoadedModel, load
 from sct_deepseg_general.api.result import CordResult, Parts, SavePlace
 from sct_deepseg_general.api.words import python_words
@@ -39,6 +40,7 @@ from sct_deepseg_general.job.outputs import check_writable, outputs_for
 from sct_deepseg_general.job.overwrite import Overwrite
 from sct_deepseg_general.job.values import Done, Job, Request
 from sct_deepseg_general.job.writing import write
+from sct_deepseg_general.norms.assess import NormRequest
 
 __all__ = ["segment"]
 
@@ -71,6 +73,9 @@ def segment(  # noqa: PLR0913 - the keywords of the public function
     discs: Discs | None = None,
     disc_at: tuple[int, int] | None = None,
     pmj: ImageLike | None = None,
+    age: float | None = None,
+    sex: str | None = None,
+    contrast: str | None = None,
     offline: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> CordResult:
@@ -114,6 +119,10 @@ def segment(  # noqa: PLR0913 - the keywords of the public function
         A known disc as slice and number, such as (41, 3), from which the others are found.
     pmj : path, image or array, optional
         One voxel at the pontomedullary junction.
+    age, sex, contrast : float, str and str, optional
+        The person's age in years and sex ("F" or "M"), for centiles among healthy people
+        (`CordResult.centiles`), and the contrast of the image ("T1w" or "T2w"; by default the last
+        word of the file's name). Levels are then found as with levels="auto".
     offline : bool
         Never use the network to fetch a model.
     progress : callable, optional
@@ -132,6 +141,8 @@ def segment(  # noqa: PLR0913 - the keywords of the public function
         The model is missing or damaged, or cannot be run.
     ArgumentError
         An argument has a value that it cannot have.
+    NormsError
+        There is no such age or sex.
 
     Examples
     --------
@@ -153,7 +164,8 @@ def segment(  # noqa: PLR0913 - the keywords of the public function
             loaded.predictor.model.scheme.label(label)
         read = _read(image, affine)
         others = [image_argument(one, "channels", affine) for one in channels]
-        request = _request(read, options, _Companions(levels, discs, disc_at, pmj))
+        norms = norm_argument(age, sex, contrast, named(image, ""))
+        request = _request(read, options, _Companions(levels, discs, disc_at, pmj), norms)
         done = analysed(read, _job(image), loaded.predictor, request, progress, others)
         return _result(done, loaded.predictor, request)
 
@@ -165,9 +177,11 @@ def _read(image: ImageLike, affine: ArrayLike | None) -> Volume:
     return image_argument(image, "image", affine)
 
 
-def _request(image: Volume, options: Options, given: _Companions) -> Request:
+def _request(
+    image: Volume, options: Options, given: _Companions, norms: NormRequest | None
+) -> Request:
     """What to measure: every slice, with what goes with the image."""
-    wanted = level_request(given.levels, given.discs, given.disc_at)
+    wanted = level_request(given.levels, given.discs, given.disc_at, also=norms is not None)
     grid, discs, pmj = image.grid, given.discs, given.pmj
     measures = CsaRequest(
         selection=Selection(per_slice=True),
@@ -177,7 +191,7 @@ def _request(image: Volume, options: Options, given: _Companions) -> Request:
     )
     names = {"level_map": named(given.levels, "levels"), "discs": named(discs, "discs")}
     names["pmj"] = named(pmj, "pmj")
-    return Request(options=options, measures=measures, levels=wanted, names=names)
+    return Request(options=options, measures=measures, levels=wanted, names=names, norms=norms)
 
 
 def _job(image: ImageLike) -> Job:
@@ -207,8 +221,13 @@ def _result(done: Done, predictor: Predictor, request: Request) -> CordResult:
             probability=result.probability,
             image=result.image,
             labels=tuple((one.name, result.mask(one)) for one in wanted) if result.labels else (),
-            warnings=(*done.sentences, *(answer.warnings if answer else ())),
+            warnings=(
+                *done.sentences,
+                *(answer.warnings if answer else ()),
+                *norm_sentences(done.norms),
+            ),
             withheld=answer.withheld if answer else (),
+            norms=done.norms,
         )
     )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import math
 import warnings
 import zlib
 from collections.abc import Callable, Iterator
@@ -23,6 +22,15 @@ from sct_deepseg_general.errors import ImageError, OutputError
 from sct_deepseg_general.files import write_whole
 from sct_deepseg_general.image.geometry import checked_affine
 from sct_deepseg_general.image.kinds import binary_mask, check_is_probability
+from sct_deepseg_general.image.nifti_checks import (
+    averaged,
+    check_extent,
+    check_size,
+    check_values,
+    checked_shape,
+    defined,
+    one_volume,
+)
 from sct_deepseg_general.image.volume import Array, Grid, Probability, Segmentation, Volume
 
 __all__ = [
@@ -41,11 +49,7 @@ __all__ = [
     "volume_of",
 ]
 
-LARGEST_VOXELS = 2**31
-LONGEST, WIDEST = 3e3, 1e9  # mm, mm³: no scanner sees more, and resampling it would take all memory
-_GZIP_MOST = 1032  # deflate cannot shrink by more
 _MOST_BEHIND = 64 << 20  # bytes after the voxels, before it is taken for a bomb
-_LARGEST_VALUE = 1e30  # intensities become float32, whose end is 3e38
 MOST_LABELS = 64
 _LEVEL = 4
 _ROUNDING = 0.01  # how far a label may be from an integer, where a file scales its values
@@ -98,8 +102,8 @@ def image_of(image: Any, name: str = "the image", *, nan_background: bool = True
         As `load`.
     """
     volume = volume_of(image, name)
-    data, undefined = _defined(volume.data) if nan_background else (volume.data, 0)
-    _check_content(data, name)
+    data, undefined = defined(volume.data) if nan_background else (volume.data, 0)
+    check_values(data, name)
     return replace(volume, data=data, undefined=undefined)
 
 
@@ -171,7 +175,7 @@ def map_of(
     """
 
     def chosen(data: Array, shape: tuple[int, ...], name: str) -> tuple[Array, int]:
-        return _one_volume(data, shape, name, (volume, choose)), 1
+        return one_volume(data, shape, name, (volume, choose)), 1
 
     return _volume(image, name, chosen)
 
@@ -228,17 +232,17 @@ def volume_of(image: Any, name: str = "the image") -> Volume:
     ImageError
         As `load`, except that the intensities are not checked.
     """
-    return _volume(image, name, _averaged)
+    return _volume(image, name, averaged)
 
 
 def _volume(image: Any, name: str, reduced: _Reduction) -> Volume:
     """As `volume_of`; `reduced` makes three axes of four and counts the volumes averaged."""
     if image.header.get_data_dtype().names is not None or _is_complex(image):
         raise ImageError(f"{name} holds colours or complex numbers: give a magnitude image.")
-    shape = _checked_shape(tuple(int(n) for n in image.shape), name)
+    shape = checked_shape(tuple(int(n) for n in image.shape), name)
     affine = checked_affine(image, name)
-    _check_size(image, shape, name)
-    _check_extent(Grid((shape[0], shape[1], shape[2]), affine), name)
+    check_size(image, shape, name)
+    check_extent(Grid((shape[0], shape[1], shape[2]), affine), name)
     data, frames = reduced(_read(image, name), shape, name)
     return Volume(data, Grid(data.shape, affine), _nifti1(image.header, name), frames)
 
@@ -383,94 +387,6 @@ def _voxels(image: Any) -> Array:
             if not stream.read(1 << 20):
                 return data  # the checksum, which nibabel does not look at, stands at the end
     raise ValueError("it unpacks to far more than its header says")
-
-
-def _checked_shape(shape: tuple[int, ...], name: str) -> tuple[int, ...]:
-    while len(shape) > 3 and shape[-1] == 1:
-        shape = shape[:-1]
-    if len(shape) not in (3, 4):
-        raise ImageError(f"{name} has {len(shape)} dimensions {shape}: give a 3D or 4D image.")
-    if min(shape) < 1:
-        raise ImageError(f"{name} is empty: its shape is {shape}.")
-    if sum(n == 1 for n in shape[:3]) > 1:
-        raise ImageError(f"{name} of shape {shape} is a line of voxels: give a 3D image.")
-    return shape
-
-
-def _check_size(image: Any, shape: tuple[int, ...], name: str) -> None:
-    """Compare the size in the header with that of the file, before memory is allocated."""
-    if math.prod(shape) > LARGEST_VOXELS:
-        raise ImageError(f"{name} of shape {shape} is larger than 2^31 voxels: crop it.")
-    path = image.get_filename()
-    if path is None or not Path(path).is_file():
-        return
-    before = max(0, image.dataobj.offset) if is_proxy(image.dataobj) else 0
-    needed = before + math.prod(shape) * image.header.get_data_dtype().itemsize
-    factor = _GZIP_MOST if str(path).endswith(".gz") else 1
-    if needed > Path(path).stat().st_size * factor:
-        raise ImageError(
-            f"{name} is incomplete: its header promises {needed:.4g} bytes, more than "
-            "the file holds. Copy or export it again."
-        )
-
-
-def _check_extent(grid: Grid, name: str) -> None:
-    sides = [n * mm for n, mm in zip(grid.shape, grid.spacing, strict=True)]
-    if max(sides) > LONGEST or math.prod(sides) > WIDEST:
-        found = " x ".join(f"{side / 1000:.3g}" for side in sides)
-        raise ImageError(f"{name} covers {found} m: repair the voxel sizes in its header.")
-
-
-def _averaged(data: Array, shape: tuple[int, ...], _: str) -> tuple[Array, int]:
-    if len(shape) == 3:
-        return data.reshape(shape), 1
-    return data.reshape(shape).mean(axis=3, dtype=np.float64).astype(np.float32), shape[3]
-
-
-def _one_volume(
-    data: Array, shape: tuple[int, ...], name: str, chosen: tuple[int | None, str]
-) -> Array:
-    """One volume of four axes; `chosen` is its number, if it was given, and the flag for it."""
-    volume, flag = chosen
-    if len(shape) == 3:
-        if volume:
-            raise ImageError(f"{name} holds one volume: there is no volume {volume}.")
-        return data.reshape(shape)
-    volumes = data.reshape(shape)
-    if volume is None:
-        if not (volumes == volumes[..., :1]).all():
-            how = f"choose one with {flag}, from 0, or save it" if flag else "save the one meant"
-            raise ImageError(
-                f"{name} is 4D and its {shape[3]} volumes differ, and their mean is neither a mask "
-                f"nor a map of labels: {how} as a 3D file."
-            )
-        volume = 0
-    if not 0 <= volume < shape[3]:
-        raise ImageError(f"{name} holds the volumes 0 to {shape[3] - 1}: there is no {volume}.")
-    return np.ascontiguousarray(volumes[..., volume])
-
-
-def _defined(data: Array) -> tuple[Array, int]:
-    """The data with their lowest finite value in place of NaN, and the number of NaN."""
-    if data.dtype.kind != "f":
-        return data, 0
-    undefined = np.isnan(data)
-    count = int(undefined.sum())
-    if not count or count == data.size:
-        return data, 0
-    return np.where(undefined, np.nanmin(data), data).astype(data.dtype), count
-
-
-def _check_content(data: Array, name: str) -> None:
-    if data.dtype.kind == "f" and not np.isfinite(data).all():
-        count = int(data.size - np.isfinite(data).sum())
-        raise ImageError(f"{name} holds {count} NaN or infinite values: replace them first.")
-    low, high = data.min(), data.max()
-    if low == high:
-        raise ImageError(f"{name} is constant: every voxel is {low}.")
-    extreme = max(float(low), float(high), key=abs)
-    if abs(extreme) > _LARGEST_VALUE:
-        raise ImageError(f"{name} holds a value of {extreme:.3g}: rescale its intensities.")
 
 
 def _nifti1(header: Any, name: str) -> nib.Nifti1Header:

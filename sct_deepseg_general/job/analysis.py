@@ -25,6 +25,7 @@ from sct_deepseg_general.norms.assess import NormRequest, assessed
 from sct_deepseg_general.norms.centile import Calibrations
 from sct_deepseg_general.norms.columns import with_norms
 from sct_deepseg_general.quality.assess import QualityEvidence, assess
+from sct_deepseg_general.quality.border_scale import border_places
 from sct_deepseg_general.quality.findings import Quality
 from sct_deepseg_general.quality.uncertainty import Doubt, IntervalFactors, doubt, with_interval
 from sct_deepseg_general.zoo.model import Model
@@ -140,7 +141,11 @@ def _measured(
     table = replace(table, soft_area=areas_around(around, body.probability, table))
     other = result.other_probabilities(mask.grid)
     doubted = doubt(body.probability, around, table, threshold, other)
-    table = with_interval(table, doubted, IntervalFactors.from_record(model.intervals))
+    factors = IntervalFactors.from_record(model.intervals)
+    if factors.scale is not None:
+        places = border_places(body.image, body.probability, mask)
+        doubted = replace(doubted, border=places)
+    table = with_interval(table, doubted, factors)
     return tabulated(result.segmentation, table, wanted), doubted
 
 

@@ -340,6 +340,7 @@ def _record(
     tool = {"Name": PROGRAM, "Version": __version__, "CodeURL": CODE_URL}
     begun_as = Path(_relative(files.mask, files.manual.parent)).as_posix()
     return {
+        "Schema": "correction-1",
         "Description": "The spinal cord, corrected by hand: 1 inside, 0 outside, on the grid of "
         "the image.",
         "Type": "ROI",

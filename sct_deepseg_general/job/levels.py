@@ -103,7 +103,8 @@ def with_levels(mask: Segmentation, measures: CsaRequest, answer: LevelAnswer | 
     Raises
     ------
     ImageError
-        Levels were asked for by number, and they are withheld: no other area stands for theirs.
+        Levels were asked for by number, or the slices of the PAM50 template, and the levels are
+        withheld: no other area stands for theirs.
     """
     if not mask.data.any():
         return PER_SLICE
@@ -111,14 +112,21 @@ def with_levels(mask: Segmentation, measures: CsaRequest, answer: LevelAnswer | 
         return measures
     if answer.discs is not None:
         return replace(measures, discs=answer.discs)
-    if measures.selection.levels:
+    named = _named_by_level(measures)
+    if named:
         raise ImageError(
-            f"Level {number_list(measures.selection.levels)} was asked for, and the levels are "
-            f"withheld: {'; '.join(answer.withheld)}. Give the discs or one known disc, or leave "
-            "the levels out."
+            f"{named}, and the levels are withheld: {'; '.join(answer.withheld)}. Give the discs "
+            "or one known disc, or leave the levels out."
         )
     kept = replace(measures.selection, levels=(), per_level=False, per_slice=True)
-    return replace(measures, selection=kept, to_pam50=False)
+    return replace(measures, selection=kept)
+
+
+def _named_by_level(measures: CsaRequest) -> str:
+    """What was asked for that only exists by the number of a level; "" if nothing."""
+    if measures.selection.levels:
+        return f"Level {number_list(measures.selection.levels)} was asked for"
+    return "Areas on the slices of the PAM50 template were asked for" if measures.to_pam50 else ""
 
 
 def c2c3_area(measured: Measured, answer: LevelAnswer | None) -> C2C3:

@@ -98,7 +98,7 @@ def area_record(done: Done, factors: IntervalFactors) -> dict[str, Any]:
         "Upper": round(interval[1], 3),
         "Level": factors.level,
         "Calibrated": factors.fitted,
-        "From": "edge" if done.doubt.views is None else "edge and views",
+        "From": done.doubt.source,
         **again,
         **named,
     }

@@ -14,6 +14,7 @@ __all__ = ["SCHEMAS", "schema"]
 SCHEMAS = (
     "area-1",
     "change-1",
+    "correction-1",
     "csa-1",
     "evaluation-1",
     "images-1",

@@ -1,12 +1,15 @@
-"""Intervals for areas: from the probability's edge, altered copies of the image, and rescans.
+"""Intervals for areas: from the image's border, the probability's edge, altered copies and rescans.
 
 Two kinds. The absolute one is for the area itself: it holds the reference area, which labels and
 published areas define. The one of repetition is for change over time: it holds the area of a
 second scan of the same person, to which errors common to both scans do not belong.
 
-The edge costs no time: it is the area between the probabilities half-way from the threshold to 0
-and to 1. The altered copies (`test_time.views`) add how much the area varies between them.
-Neither is an error by itself: factors in the model's record, fitted on labelled images, turn them
+The scale of the absolute one is, where the model's record says how (`border_scale.BorderScale`),
+the perimeter of the cord times the mm by which its edge may lie off, which depend on where the
+image has its border between cord and fluid. For other models it is the edge: the area between the
+probabilities half-way from the threshold to 0 and to 1, to which the altered copies
+(`test_time.views`) add how much the area varies between them.
+No scale is an error by itself: factors in the model's record, fitted on labelled images, turn it
 into an interval that holds the reference area as often as stated
 (`benchmarks/quality/interval_coverage.py`). Without factors in the record they are 1.
 """
@@ -25,6 +28,7 @@ from sct_deepseg_general.image.volume import Probability
 from sct_deepseg_general.morphometry.morphometrics import Morphometrics
 from sct_deepseg_general.morphometry.region_interval import RegionInterval
 from sct_deepseg_general.morphometry.soft_area import Surroundings
+from sct_deepseg_general.quality.border_scale import BorderScale
 
 __all__ = ["LEVEL", "Doubt", "IntervalFactors", "RegionFactors", "doubt", "with_interval"]
 
@@ -44,8 +48,8 @@ Factors = tuple[float, float]
 class IntervalFactors:
     """Factors (below, above) by which an interval is wider than its scale in mm².
 
-    `edge` is for the scale from the edge alone, `views` for that from edge and views; both are for
-    single slices, and `regions` holds those of the mean over a region.
+    `edge` is for images without altered copies, `views` for images with them; both are for single
+    slices, and `regions` holds those of the mean over a region.
     """
 
     level: float = LEVEL
@@ -60,10 +64,13 @@ class IntervalFactors:
     """The edge's doubt, as a share of the area, in those pairs: where that of an image is larger,
     so is the interval."""
     regions: RegionFactors | None = None
+    scale: BorderScale | None = None
+    """What the factors multiply; None: the edge, and the views where there are some."""
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any] | None) -> IntervalFactors:
-        """From the `intervals` of a model's record: "level", "edge", "views", perhaps "repeat".
+        """From the `intervals` of a model's record: "level", "edge", "views", perhaps "repeat",
+        "regions" and "scale".
 
         Raises
         ------
@@ -78,11 +85,12 @@ class IntervalFactors:
             edge, views = (float(a), float(b)), (float(c), float(d))
             repeat, known = _number(record.get("repeat")), _number(record.get("repeat_edge"))
             regions = RegionFactors.from_record(record.get("regions"))
+            scale = BorderScale.from_record(record.get("scale"))
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"The model's record of intervals cannot be read: {error}.") from error
         if not 0 < level < 1 or min(*edge, *views, repeat or 0.0, known or 0.0) < 0 or known == 0:
             raise ModelError("The model's record of intervals holds impossible numbers.")
-        return cls(level, edge, views, True, repeat, known, regions)
+        return cls(level, edge, views, True, repeat, known, regions, scale)
 
     def repeat_share(self, edge: Floats, area: Floats) -> float | None:
         """How far, as a share, the mean area of a second scan of the same person would lie off.
@@ -142,6 +150,15 @@ class Doubt:
     """Standard deviation of the area over the image and its altered copies."""
     agreement: tuple[float, ...] = ()
     """Dice of the mask and the mask of each altered copy, in and around it."""
+    border: Floats | None = None
+    """Where the image's border lies, mm outside the mask's edge (`border_scale.border_places`)."""
+
+    @property
+    def source(self) -> str:
+        """What the interval is made from: "border", "edge" or "edge and views"."""
+        if self.border is not None:
+            return "border"
+        return "edge" if self.views is None else "edge and views"
 
     def scale(self, area: Floats) -> Floats:
         """The scale in mm² of each slice's interval, for its `area` in mm²."""
@@ -211,7 +228,7 @@ def with_interval(table: Morphometrics, doubted: Doubt, factors: IntervalFactors
     >>> bool(table.area_lower[z] < table.area[z] < table.area_upper[z])
     True
     """
-    area, scale = table.area, doubted.scale(table.area)
+    area, scale = table.area, _scale(table.area, doubted, factors)
     below, above = factors.edge if doubted.views is None else factors.views
     held = table.with_interval(np.maximum(area - below * scale, 0), area + above * scale)
     return replace(
@@ -219,6 +236,13 @@ def with_interval(table: Morphometrics, doubted: Doubt, factors: IntervalFactors
         regions=factors.of_regions(doubted.views is not None),
         repeat=factors.repeat_share(doubted.edge, area),
     )
+
+
+def _scale(area: Floats, doubted: Doubt, factors: IntervalFactors) -> Floats:
+    if factors.scale is None:
+        return doubted.scale(area)
+    border = np.full(area.shape, np.nan) if doubted.border is None else doubted.border
+    return factors.scale.of(area, border)
 
 
 def _number(value: Any) -> float | None:

@@ -13,6 +13,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 from batches import table
+from tools import tool
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = Path(__file__).parents[1] / "data"
@@ -141,13 +142,10 @@ def test_an_edited_mask_is_measured_and_kept(ran, dataset, tmp_path):
     assert mask.read_bytes() != drawn
 
 
-@pytest.mark.skipif(
-    not shutil.which("bids-validator-deno"), reason="bids-validator-deno is missing"
-)
 def test_the_output_is_valid_bids(ran):
     folder, _, _ = ran
     said = subprocess.run(
-        ["bids-validator-deno", folder], capture_output=True, text=True, check=False
+        [tool("bids-validator-deno"), folder], capture_output=True, text=True, check=False
     )
     assert "[ERROR]" not in said.stdout
     assert said.returncode == 0

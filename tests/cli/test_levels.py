@@ -111,6 +111,16 @@ def test_levels_asked_for_by_number_and_withheld_give_no_other_number(
     assert not (low.parent / "low_seg.nii.gz").exists()
 
 
+def test_slices_of_the_template_need_levels_that_are_not_withheld(
+    low: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "-i", low, "-normalize-PAM50", 1, "-perslice", 1) == 1
+    said = capsys.readouterr()
+    assert "Error: Areas on the slices of the PAM50 template were asked for, and" in said.err
+    assert "mm²" not in said.out
+    assert not (low.parent / "low_seg.nii.gz").exists()
+
+
 def test_withheld_levels_leave_a_table_of_slices_and_a_warning(
     low: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

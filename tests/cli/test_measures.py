@@ -97,7 +97,7 @@ def test_the_other_views_are_asked_for_by_name(
     assert run(monkeypatch, "-i", cord, "-uncertainty", "-plot", plot) == 0
     assert plot.read_bytes()[1:4] == b"PNG"
     told = json.loads((cord.parent / "t2_seg.json").read_text(encoding="utf-8"))
-    assert told["Area"]["From"] == "edge and views"
+    assert told["Area"]["From"] == "border"
     area = told["Area"]
     shown = (
         f"({area['Lower']:.1f} to {area['Upper']:.1f}; a second scan {area['Repeat'][0]:.1f} to "

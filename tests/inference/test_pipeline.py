@@ -38,11 +38,13 @@ def stored(folder: Path, volume: Volume, codes: tuple[str, str, str]) -> Path:
     return path
 
 
-def test_all_48_orientations_give_the_same_cord(
-    reference: pipeline.InferenceResult, predictor: Predictor, tmp_path: Path
+@pytest.mark.parametrize("every", [3, pytest.param(1, marks=pytest.mark.slow)])
+def test_the_48_orientations_give_the_same_cord(
+    reference: pipeline.InferenceResult, predictor: Predictor, tmp_path: Path, every: int
 ) -> None:
+    """Every third of them has each axis in each place, and turned both ways."""
     overlaps = {}
-    for codes in all_codes():
+    for codes in list(all_codes())[::every]:
         path = stored(tmp_path, cord_crop(), codes)
         found = segment(nifti.load(path), predictor).segmentation
         nifti.save(found, tmp_path / "seg.nii.gz")
@@ -51,7 +53,10 @@ def test_all_48_orientations_give_the_same_cord(
         back = found.reoriented(HOME)
         assert back.grid.matches(reference.segmentation.grid)
         overlaps[codes] = dice(back.data, reference.segmentation.data)
-    assert len(overlaps) == 48
+    assert len(overlaps) == -(-48 // every)
+    assert {(codes[i], i) for codes in overlaps for i in range(3)} == {
+        (letter, i) for letter in "LRAPSI" for i in range(3)
+    }
     assert min(overlaps.values()) == 1.0
 
 

@@ -128,7 +128,7 @@ def test_every_area_has_an_interval_wherever_it_is_told(done: Done) -> None:
         assert (shown.area, shown.lower, shown.upper) == pytest.approx((area, lower, upper))
     assert told["Lower"] < told["Mean"] < told["Upper"]
     assert told["Mean"] == pytest.approx(done.mean_area, abs=1e-3)
-    assert told["From"] == "edge"
+    assert told["From"] == "border"
     assert done.doubt.views is None
 
 
@@ -139,7 +139,7 @@ def test_views_are_looked_at_only_when_asked(cord: Path, predictor: Predictor) -
     assert len(done.doubt.agreement) == len(VIEWS)
     assert np.isfinite(done.doubt.views[done.table.slices]).all()
     told = json.loads(done.job.outputs.sidecar.read_text(encoding="utf-8"))
-    assert told["Area"]["From"] == "edge and views"
+    assert told["Area"]["From"] == "border"
     assert told["Parameters"]["uncertainty"] is True
 
 

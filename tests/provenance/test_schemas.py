@@ -8,11 +8,13 @@ from typing import Any
 
 import jsonschema
 import nibabel as nib
+import numpy as np
 import pytest
 from samples import DATA, image_path, label_path
 
 from sct_deepseg_general import cli, segment
 from sct_deepseg_general.errors import SchemaError
+from sct_deepseg_general.job.correction import Correction, begin, manual_path, measure_correction
 from sct_deepseg_general.provenance.info import info_record
 from sct_deepseg_general.provenance.line import table_records
 from sct_deepseg_general.provenance.schemas import SCHEMAS, schema
@@ -109,6 +111,26 @@ def test_the_tables_of_a_batch_are_valid(
         for row in table:
             validate(row, f"{name}-1")
             assert set(row) <= set(schema(f"{name}-1")["properties"])
+
+
+def test_the_sidecar_of_a_corrected_mask_is_valid_before_and_after_the_correction(
+    tmp_path: Path,
+) -> None:
+    mask = segment(NECK).save(tmp_path)["mask"]
+    files = Correction(NECK, mask, manual_path(NECK, mask, None, None))
+    begin(files)
+    begun = json.loads(files.sidecar.read_text(encoding="utf-8"))
+    validate(begun, "correction-1")
+    read = nib.load(files.manual)
+    data = np.asarray(read.dataobj).copy()
+    data[:, :, 40] = 0
+    nib.save(nib.Nifti1Image(data, read.affine, read.header), files.manual)
+    measure_correction(files)
+    corrected = json.loads(files.sidecar.read_text(encoding="utf-8"))
+    validate(corrected, "correction-1")
+    assert corrected["Change"]["VoxelsRemoved"] > 0
+    with pytest.raises(jsonschema.ValidationError):
+        validate({**corrected, "Another": 1}, "correction-1")
 
 
 def test_info_is_valid() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from phantoms import affine_of
@@ -11,6 +13,7 @@ from sct_deepseg_general.image.volume import Grid, Probability, Segmentation
 from sct_deepseg_general.morphometry.morphometrics import Morphometrics, measure
 from sct_deepseg_general.morphometry.region_interval import RegionInterval
 from sct_deepseg_general.morphometry.soft_area import surroundings
+from sct_deepseg_general.quality.border_scale import BorderScale
 from sct_deepseg_general.quality.uncertainty import Doubt, IntervalFactors, doubt, with_interval
 
 SHAPE = (40, 40, 8)
@@ -142,10 +145,34 @@ def test_the_mean_over_a_region_has_factors_of_its_own() -> None:
     assert whole[0] == pytest.approx(mean - (1 - 0.5 * at) * (mean - low))
 
 
+def test_a_record_with_a_scale_makes_the_interval_from_the_border() -> None:
+    scale = {"usual": 0.4, "always": 0.05, "small": 0.2, "gap": 0.3}
+    record = {"level": 0.9, "edge": [2, 3], "views": [1, 1], "scale": scale}
+    factors = IntervalFactors.from_record(record)
+    found, table = doubted(tube(0.3))
+    assert found.source == "edge"
+    seen = replace(found, border=np.full(table.area.shape, 0.5))
+    assert seen.source == "border"
+    for doubt_, border in ((seen, 0.5), (found, np.nan)):  # not looked for is not found
+        expected = BorderScale(0.4, 0.05, 0.2, 0.3).of(table.area, np.full(SHAPE[2], border))
+        held = with_interval(table, doubt_, factors)
+        assert held.area_lower is not None
+        assert held.area_upper is not None
+        np.testing.assert_allclose(table.area - held.area_lower, 2 * expected)
+        np.testing.assert_allclose(held.area_upper - table.area, 3 * expected)
+
+
 @pytest.mark.parametrize(
     "record",
     [
         {},
+        {"level": 0.9, "edge": [1, 1], "views": [1, 1], "scale": {"usual": 0.4}},
+        {
+            "level": 0.9,
+            "edge": [1, 1],
+            "views": [1, 1],
+            "scale": {"usual": 0.4, "always": 0, "small": 0.1, "gap": 0.1},
+        },
         {"level": 0.9, "edge": [1, 1], "views": [1, 1], "repeat": -0.1},
         {"level": 0.9, "edge": [1, 1], "views": [1, 1], "repeat": "often"},
         {"level": 0.9, "edge": [1, 1], "views": [1, 1], "repeat": 0.1, "repeat_edge": 0},

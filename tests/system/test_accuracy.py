@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from samples import image, label
 
-from sct_deepseg_general.datasets.harmonisation.contours import contour_of
 from sct_deepseg_general.datasets.harmonisation.harmonise import offset_by_rule
 from sct_deepseg_general.image.volume import Probability
 from sct_deepseg_general.inference import pipeline
 from sct_deepseg_general.inference.predictor import Predictor
+from sct_deepseg_general.morphometry.contours import contour_of
 from sct_deepseg_general.morphometry.morphometrics import measure
 
 LEAST = {"T2w": 0.91, "acq-MToff_MTS": 0.90, "acq-MTon_MTS": 0.89, "acq-crop_T2star": 0.92}

@@ -148,7 +148,7 @@ _SEGMENTING: tuple[Callable[[Any], Any], ...] = (
     flag("-soft", help="Also write the probability map."),
     flag(
         "-uncertainty",
-        help="Also segment six altered copies, for the area's interval (7 times slower).",
+        help="Also segment six altered copies, for the quality check (7 times slower).",
     ),
 )
 _ENDING: tuple[Callable[[Any], Any], ...] = (

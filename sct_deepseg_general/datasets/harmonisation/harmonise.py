@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from sct_deepseg_general.datasets.harmonisation.border import half_way
-from sct_deepseg_general.datasets.harmonisation.contours import Contour
 from sct_deepseg_general.errors import DatasetError
 from sct_deepseg_general.image.volume import Volume
+from sct_deepseg_general.morphometry.border import half_way
+from sct_deepseg_general.morphometry.contours import Contour
 
 __all__ = ["EDGE", "LONGEST", "offset_by_rule", "offsets_by_areas", "smoothed"]
 

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from sct_deepseg_general.datasets.harmonisation.contours import AXES, Contour, enlarged
 from sct_deepseg_general.errors import ImageError
 from sct_deepseg_general.image.volume import Volume
+from sct_deepseg_general.morphometry.contours import AXES, Contour, enlarged
 
 __all__ = ["half_way", "profile"]
 

@@ -1,8 +1,9 @@
 """A label's edge as a signed distance, to be moved by fractions of a millimetre.
 
 A label is seen slice by slice in nibabel LAS. Its edge is drawn on a finer grid (voxels of at
-most `FINEST` mm), and every fine voxel holds its in-plane distance to that edge in mm, negative
-inside: a level-set function. Moving the edge outward by d mm keeps what is nearer than d.
+most `FINEST` mm, unless another size is asked for), and every fine voxel holds its in-plane
+distance to that edge in mm, negative inside: a level-set function. Moving the edge outward by d mm
+keeps what is nearer than d.
 """
 
 from __future__ import annotations
@@ -90,8 +91,9 @@ class Contour:
         return np.broadcast_to(np.asarray(offset, float), self.grid.shape[2])[self._slices]
 
 
-def contour_of(label: Volume) -> Contour:
-    """The edge of a mask or soft label, where it is 0.5, in any orientation.
+def contour_of(label: Volume, finest: float = FINEST) -> Contour:
+    """The edge of a mask or soft label (0 to 1), where it is 0.5, in any orientation, with fine
+    voxels of at most `finest` mm in the plane.
 
     Raises
     ------
@@ -104,7 +106,7 @@ def contour_of(label: Volume) -> Contour:
         raise ImageError("The label is empty: there is no edge to move.")
     part = _around(values > 0.5, upright.grid)
     across, along, _ = upright.grid.spacing
-    factors = (math.ceil(across / FINEST - 1e-6), math.ceil(along / FINEST - 1e-6))
+    factors = (math.ceil(across / finest - 1e-6), math.ceil(along / finest - 1e-6))
     planes = np.moveaxis(values[part.slices], 2, 0)
     steps = (across / factors[0], along / factors[1])
     distance = np.stack([_signed(enlarged(plane, factors), steps) for plane in planes], -1)
