@@ -19,9 +19,9 @@ from benchmarks.accuracy.level_windows import Window, all_right, hidden
 from benchmarks.support.labelled import shared
 from sct_deepseg_general.level_training.certainty import fitted
 from sct_deepseg_general.levels.detect import evidence_of
-from sct_deepseg_general.levels.doubt import Evidence, fewest_discs, probability
+from sct_deepseg_general.levels.doubt import Evidence, probability
 from sct_deepseg_general.levels.numbering import Numbering, Weights, numbered
-from sct_deepseg_general.levels.record import Certainty, embedded_model
+from sct_deepseg_general.levels.record import Certainty, Limits, embedded_model
 from sct_deepseg_general.levels.responses import DiscNetwork, Responses
 from sct_deepseg_general.levels.strip import Strip
 
@@ -38,7 +38,7 @@ NUMBERING: dict[str, Weights] = {
     "discs and distances alone": Weights(1, 0, 0, 1, 0),
 }
 HIDDEN = ("dens, skull base", "C7/T1 and below", "arches")
-LEAST = (0.8, 0.9, 0.95, 0.97, 0.98, 0.985, 0.99, 0.995)
+LEAST = (0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99)
 
 
 @dataclass(frozen=True)
@@ -134,13 +134,21 @@ def outcomes(
         if weights.c2c3 == 0:
             evidence = replace(evidence, c2c3=0.5)
         limits = embedded_model().limits
-        fewest = fewest_discs(evidence, limits, anchored=False)
-        allowed = evidence.c2c3 >= limits.c2c3 and evidence.discs >= fewest
-        allowed = allowed and evidence.response >= limits.response
+        allowed = seen_clearly(evidence, limits)
         allowed = allowed and (agrees is None or agrees(window, network, found))
         right = all_right(found, window)
         made.append(Outcome(window.person, window.whole, evidence, right, allowed, window.neck))
     return made
+
+
+def seen_clearly(evidence: Evidence, limits: Limits) -> bool:
+    """Whether nothing but the probability speaks against the numbers."""
+    return (
+        evidence.c2c3 >= limits.c2c3
+        and evidence.above >= limits.above
+        and evidence.discs >= limits.discs
+        and evidence.response >= limits.response
+    )
 
 
 def stable(window: Window, network: DiscNetwork, found: Numbering) -> bool:

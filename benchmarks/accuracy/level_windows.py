@@ -76,7 +76,7 @@ def area_along(mask: Segmentation, course: Course) -> Floats:
     return np.asarray(np.interp(z, known, areas[known], left=np.nan, right=np.nan))
 
 
-def windows_of(seen: Seen, count: int = 150) -> Iterator[Window]:
+def windows_of(seen: Seen, count: int) -> Iterator[Window]:
     """The same windows each time; 6 in 10 are laid about C2/C3, the others anywhere."""
     rng = np.random.default_rng(sum(map(ord, seen.person)))
     for _ in range(count):

@@ -76,7 +76,7 @@ def main() -> None:
 
 
 def on_cues(data: Path, networks: dict[str, DiscNetwork], model: str | None) -> None:
-    level_cues.tell(windows(data, networks, model), networks)
+    level_cues.tell(windows(data, networks, model, 150), networks)
 
 
 def on_certainty(data: Path, networks: dict[str, DiscNetwork], model: str | None) -> None:
@@ -94,10 +94,12 @@ def _cords(data: Path, model: str | None) -> tuple[Seen, ...]:
     return tuple(seen)
 
 
-def windows(data: Path, networks: dict[str, DiscNetwork], model: str | None) -> list[Window]:
-    """Random parts of the strips of the people left out."""
+def windows(
+    data: Path, networks: dict[str, DiscNetwork], model: str | None, count: int = 600
+) -> list[Window]:
+    """Random parts of the strips of the people left out, `count` of each."""
     chosen = [seen for seen in _cords(data, model) if seen.person in networks]
-    return [window for seen in chosen for window in windows_of(seen)]
+    return [window for seen in chosen for window in windows_of(seen, count)]
 
 
 # --- networks

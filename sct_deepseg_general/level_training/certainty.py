@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from sct_deepseg_general.levels.doubt import Evidence, features
+from sct_deepseg_general.levels.doubt import Evidence, weighed
 from sct_deepseg_general.levels.record import Certainty
 
 __all__ = ["fitted"]
@@ -26,13 +26,13 @@ def fitted(evidence: Sequence[Evidence], right: Sequence[bool], ridge: float = 0
     right
         Whether every number was right, for each.
     ridge
-        The penalty on the squared weights, of figures with a standard deviation of 1; the
+        The penalty on the squared weight, of a figure with a standard deviation of 1; the
         constant has none.
 
     Returns
     -------
     Certainty
-        The constant and the weights of the most likely logistic regression, rounded to 0.0001.
+        The constant and the weight of the most likely logistic regression, rounded to 0.0001.
 
     Raises
     ------
@@ -49,9 +49,8 @@ def fitted(evidence: Sequence[Evidence], right: Sequence[bool], ridge: float = 0
     known = np.array(right, np.bool_)
     if known.all() or not known.any():
         raise ValueError("A certainty is fitted on images with right and with wrong numbers.")
-    names = list(features(evidence[0]))
-    values = np.array([[features(one)[name] for name in names] for one in evidence])
-    middle, spread = values.mean(axis=0), values.std(axis=0) + 1e-9
+    values = np.array([weighed(one) for one in evidence])
+    middle, spread = values.mean(), values.std() + 1e-9
     scaled = np.column_stack([(values - middle) / spread, np.ones(len(values))])
     sign = np.where(known, 1.0, -1.0)
 
@@ -62,7 +61,5 @@ def fitted(evidence: Sequence[Evidence], right: Sequence[bool], ridge: float = 0
         return float(off.sum() + ridge / 2 * (penalty**2).sum()), slope @ scaled + ridge * penalty
 
     found = minimize(cost, np.zeros(scaled.shape[1]), jac=True, method="L-BFGS-B").x
-    weights = found[:-1] / spread
-    constant = float(found[-1] - (weights * middle).sum())
-    rounded = {name: round(float(one), 4) for name, one in zip(names, weights, strict=True)}
-    return Certainty(constant=round(constant, 4), **rounded)
+    weight, constant = found[0] / spread, found[1] - found[0] / spread * middle
+    return Certainty(constant=round(float(constant), 4), margin=round(float(weight), 4))

@@ -109,8 +109,9 @@ def find_levels(
     >>> from sct_deepseg_general.levels.responses import embedded_network
     >>> image, mask = nifti.load(Path("t2.nii.gz")), nifti.load_segmentation(Path("t2_seg.nii.gz"))
     >>> found = find_levels(image, mask, embedded_network())
-    >>> found.status, found.reasons[0]  # the sample image ends below C2/C3
-    ('withheld', 'C2/C3 is not in the field of view: levels are relative, give -disc-at')
+    >>> found.status, found.reasons[0]  # the sample image ends at C2/C3
+    ('withheld',
+     'C2/C3 is not in the field of view with 8 mm above it: levels are relative, give -disc-at')
     >>> known = find_levels(image, mask, embedded_network(), Anchor(slice=17, number=5))
     >>> [disc.number for disc in known.discs if disc.origin != "estimated"]
     [3, 4, 5, 6]

@@ -12,14 +12,12 @@ __all__ = [
     "NO_C2C3",
     "Evidence",
     "contrast_reasons",
-    "features",
-    "fewest_discs",
     "number_reasons",
     "probability",
+    "weighed",
 ]
 
-_C2C3_SEEN = 0.4  # response
-_ABOVE = 8.0  # mm in view above what may be C2/C3, below which C2 is not seen
+_LARGEST = 15.0  # a larger margin is not more certain
 
 NO_C2C3 = "C2/C3 is not in the field of view: levels are relative, give -disc-at"
 
@@ -32,7 +30,7 @@ class Evidence:
     where it is not among them, and `above` how many mm of spine are in view above it; `margin`
     that of the numbering; `spread` the median spread of the level read at the discs down to T1/T2;
     `offset` the median difference of that level from their numbers; `thickness` the distance of
-    slices in mm. `above` and `spread` are told, not judged: they add nothing to the others.
+    slices in mm. `spread` and `offset` are told, not judged: they add nothing to the others.
     """
 
     tissue: Tissue
@@ -76,9 +74,8 @@ def number_reasons(
     evidence: Evidence, limits: Limits, certainty: Certainty, *, anchored: bool
 ) -> tuple[str, ...]:
     """Why the discs' numbers are not to be trusted; with a known disc, less is asked."""
-    fewest = fewest_discs(evidence, limits, anchored=anchored)
-    if evidence.discs < fewest:
-        return (f"fewer than {_word(fewest)} discs were found ({evidence.discs})",)
+    if evidence.discs < limits.discs:
+        return (f"fewer than {_word(limits.discs)} discs were found ({evidence.discs})",)
     if evidence.response < limits.response:
         return (f"the discs are not clear (mean response {evidence.response:.2f})",)
     return () if anchored else _identity_reasons(evidence, limits, certainty)
@@ -86,40 +83,30 @@ def number_reasons(
 
 def _identity_reasons(evidence: Evidence, limits: Limits, certainty: Certainty) -> tuple[str, ...]:
     """Why it is not sure which disc is which, where none is known."""
-    chance = probability(evidence, certainty)
     if evidence.c2c3 < limits.c2c3:
         return (NO_C2C3,)
+    if evidence.above < limits.above:
+        return (_no_c2(limits),)
+    chance = probability(evidence, certainty)
     if chance >= limits.certain:
         return ()
-    if evidence.above < _ABOVE:
-        return (NO_C2C3,)
     shown = f"right with a probability of {chance:.2f}, asked are {limits.certain:g}"
     return (f"the numbers are in doubt ({shown}): look at the discs, give -disc-at",)
 
 
-def fewest_discs(evidence: Evidence, limits: Limits, *, anchored: bool) -> int:
-    """How many discs must be seen: fewer in thin slices, or with a known disc."""
-    return limits.discs if anchored or evidence.thickness <= limits.thin else limits.discs_thick
+def _no_c2(limits: Limits) -> str:
+    return NO_C2C3.replace(":", f" with {limits.above:g} mm above it:")
 
 
-def features(evidence: Evidence) -> dict[str, float]:
-    """The figures that a probability is made of, by name, on scales on which they add up.
-
-    `margin` is the square root of the margin up to 15, `offset` the offset without its sign where
-    C2/C3 is seen, and `response` the log odds (of 2 to 98 %) of the discs' mean response.
-    """
-    seen = evidence.c2c3 >= _C2C3_SEEN
-    return {
-        "margin": math.sqrt(min(max(evidence.margin, 0.0), 15.0)),
-        "offset": abs(evidence.offset) if seen else 0.0,
-        "response": math.log((evidence.response + 0.02) / (1.02 - evidence.response)),
-    }
+def weighed(evidence: Evidence) -> float:
+    """The figure that the probability is made of: the square root of the margin, of at most 15."""
+    return math.sqrt(min(max(evidence.margin, 0.0), _LARGEST))
 
 
 def probability(evidence: Evidence, certainty: Certainty) -> float:
     """The probability that every number is right."""
-    weighed = (getattr(certainty, name) * one for name, one in features(evidence).items())
-    return 1 / (1 + math.exp(-max(-60.0, min(60.0, certainty.constant + sum(weighed)))))
+    odds = certainty.constant + certainty.margin * weighed(evidence)
+    return 1 / (1 + math.exp(-max(-60.0, min(60.0, odds))))
 
 
 def _proven(tissue: Tissue, limits: Limits) -> bool:

@@ -47,23 +47,22 @@ class Limits:
     """Largest brightness of vertebrae over fluid of a T2*-weighted image."""
     thickest: float = 9.0
     """Largest distance of slices, in mm: half a vertebra of the neck."""
-    response: float = 0.75
+    response: float = 0.7
     """Least mean response of the discs."""
     c2c3: float = 0.4
     """Least response at C2/C3: below it, C2/C3 counts as not in view."""
-    certain: float = 0.98
+    above: float = 8.0
+    """Least mm of spine in view above C2/C3: below it, C2 counts as not in view."""
+    certain: float = 0.85
     """Least probability that every number is right (`Certainty`)."""
     discs: int = 2
-    """Fewest discs, in slices of up to `thin` mm or with a known disc."""
-    thin: float = 2.0
-    discs_thick: int = 3
-    """Fewest discs in thicker slices: two were not proven there."""
+    """Fewest discs."""
 
 
 @dataclass(frozen=True)
 class Certainty:
-    """The log odds that every number is right: a constant, and a weight for each of
-    `doubt.features`.
+    """The log odds that every number is right: a constant, and the weight of the square root of the
+    margin (`doubt.weighed`).
 
     Fitted on people left out of the training (`level_training.certainty`). Without a fit the odds
     are even, and numbers are withheld.
@@ -71,8 +70,6 @@ class Certainty:
 
     constant: float = 0.0
     margin: float = 0.0
-    offset: float = 0.0
-    response: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,7 @@ def drawn(count: int = 400) -> tuple[list[Evidence], list[bool]]:
     """Evidence whose margin alone decides: the odds are even at 4."""
     rng = np.random.default_rng(0)
     margins = rng.uniform(0, 15, count)
-    offsets = rng.uniform(0, 1, count)
-    evidence = [replace(ONE, margin=m, offset=o) for m, o in zip(margins, offsets, strict=True)]
+    evidence = [replace(ONE, margin=margin) for margin in margins]
     odds = 4 * (np.sqrt(margins) - 2)
     return evidence, (rng.random(count) < 1 / (1 + np.exp(-odds))).tolist()
 
@@ -33,10 +32,10 @@ def test_the_probability_is_the_share_that_is_right() -> None:
         assert np.array(right)[inside].mean() == pytest.approx(chances[inside].mean(), abs=0.08)
 
 
-def test_what_decides_has_the_weight() -> None:
-    certainty = fitted(*drawn())
-    assert certainty.margin > 2
-    assert abs(certainty.offset) < 0.8
+def test_the_weights_that_drew_the_outcomes_are_found() -> None:
+    certainty = fitted(*drawn(4000))
+    assert certainty.margin == pytest.approx(4, rel=0.15)
+    assert certainty.constant == pytest.approx(-8, rel=0.15)
 
 
 def test_more_ridge_is_less_sure() -> None:

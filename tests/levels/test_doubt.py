@@ -10,7 +10,6 @@ from sct_deepseg_general.levels.doubt import (
     NO_C2C3,
     Evidence,
     contrast_reasons,
-    features,
     number_reasons,
     probability,
 )
@@ -64,10 +63,9 @@ def test_slices_thicker_than_half_a_vertebra_are_refused() -> None:
     ("changed", "said"),
     [
         ({"discs": 1}, "fewer than two discs"),
-        ({"discs": 2, "thickness": 3.0}, "fewer than three discs"),
         ({"response": 0.5}, "not clear"),
         ({"c2c3": 0.3}, NO_C2C3),
-        ({"margin": 1.0, "above": 3.0}, NO_C2C3),
+        ({"above": 3.0}, "C2/C3 is not in the field of view with 8 mm above it: levels are"),
         ({"margin": 1.0}, "numbers are in doubt (right with a probability of 0.12"),
     ],
 )
@@ -84,14 +82,18 @@ def test_without_a_fit_nothing_is_sure() -> None:
 def test_the_probability_is_that_of_the_weighed_figures() -> None:
     odds = -6 + 4 * 12**0.5
     assert probability(GOOD, MARGIN) == pytest.approx(1 / (1 + 2.718281828**-odds))
-    assert set(features(GOOD)) | {"constant"} == set(vars(MARGIN))
+    more, most = (probability(replace(GOOD, margin=m), MARGIN) for m in (15.0, 99.0))
+    assert more == most > probability(GOOD, MARGIN)
 
 
-@pytest.mark.parametrize("name", ["margin", "response"])
-def test_the_embedded_weights_trust_better_evidence_more(name: str) -> None:
+def test_the_embedded_weights_trust_a_larger_margin_more() -> None:
     certainty = embedded_model().certainty
-    less = replace(GOOD, **{name: getattr(GOOD, name) / 3})
-    assert probability(less, certainty) < probability(GOOD, certainty)
+    assert probability(replace(GOOD, margin=4.0), certainty) < probability(GOOD, certainty)
+
+
+def test_two_discs_are_enough_in_thick_slices() -> None:
+    few = replace(GOOD, discs=2, thickness=8.0)
+    assert number_reasons(few, LIMITS, MARGIN, anchored=False) == ()
 
 
 @pytest.mark.parametrize("figure", [0.0, -1.0, float("inf")])
