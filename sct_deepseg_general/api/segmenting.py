@@ -108,7 +108,7 @@ def segment(  # noqa: PLR0913 - the keywords of the public function
     exact : bool
         Segment the whole image, without cropping around the cord.
     uncertainty : bool
-        Also segment six altered copies of the image, for a narrower interval (7 times slower).
+        Also segment six altered copies of the image, for the quality check (7 times slower).
     levels : "auto", path, image or array, optional
         "auto" finds the vertebral levels in the image; or a map with the number of the level in
         each voxel.

@@ -86,8 +86,8 @@ def command(options: EvaluateOptions) -> int:
     """Measure how well models or masks agree with reference masks.
 
     Prints overlap, distances (mm), volume and area of every image, and the mean ± SD over people
-    for each contrast. Empty and failed results are included. The exit code is 1 if the content of
-    an image or a mask is not on this machine.
+    for each contrast. Empty and failed results count as a Dice of 0. The exit code is 1 if a result
+    failed, or if the content of an image or a mask is not on this machine.
     """
     from sct_deepseg_general.evaluation import tables
     from sct_deepseg_general.evaluation.evaluate import evaluate_models, test_cases
@@ -117,7 +117,10 @@ def command(options: EvaluateOptions) -> int:
     if options.output is not None:
         tables.write_csv(rows, options.output)
         print(options.output, file=sys.stderr if options.as_json else sys.stdout)
-    return int(any(one.incomplete for one in indexes))
+    failed = [row for row in rows if row.status == "failed"]
+    for row in failed:
+        print(f"{row.model} failed on {row.name}: {row.reason}", file=sys.stderr)
+    return int(bool(failed) or any(one.incomplete for one in indexes))
 
 
 def _indexes(options: EvaluateOptions) -> list[DatasetIndex]:

@@ -27,6 +27,8 @@ COLUMNS = {
     "c2c3_centile_lower": "Lower end of the interval of the centile.",
     "c2c3_centile_upper": "Upper end of the interval of the centile.",
     "c2c3_z_score": "Standard score of that area among them.",
+    "c2c3_interval_against_p5": "Whether the area's interval is below, crosses or is above "
+    "the 5th centile.",
     "no_centile": "Why there is no centile.",
 }
 
@@ -150,7 +152,11 @@ def _cells(rows: Sequence[GroupRow]) -> list[str]:
     row = next((one for one in rows if one.level == LEVEL), None)
     if row is None or row.place is None:
         reasons = [row.reason] if row else [one.reason for one in rows if not one.level]
-        return ["", "", "", "", reasons[0] if reasons else f"{LEVEL} is not whole in the image"]
+        return [
+            *([""] * (len(COLUMNS) - 1)),
+            reasons[0] if reasons else f"{LEVEL} is not whole in the image",
+        ]
     place = row.place
     centiles = (place.centile, place.centile_lower, place.centile_upper)
-    return [*(f"{value:.1f}" for value in centiles), f"{place.z_score:.2f}", ""]
+    numbers = [*(f"{value:.1f}" for value in centiles), f"{place.z_score:.2f}"]
+    return [*numbers, place.against_fifth, ""]

@@ -18,6 +18,7 @@ from sct_deepseg_general.change.levels import disc_points
 from sct_deepseg_general.change.measure import Scan
 from sct_deepseg_general.change.output import COLUMNS, as_record, compared_visits
 from sct_deepseg_general.change.repeat import years_between
+from sct_deepseg_general.cohort.change_plot import courses_of, save_change_plot
 from sct_deepseg_general.cohort.sessions import Visit
 from sct_deepseg_general.errors import DeepsegError
 from sct_deepseg_general.files import sha256, write_json
@@ -26,7 +27,7 @@ from sct_deepseg_general.inference.predictor import Predictor
 from sct_deepseg_general.norms.group import write_table
 from sct_deepseg_general.text_files import read_rows
 
-__all__ = ["CHANGE", "SessionPair", "pairs_of", "write_changes"]
+__all__ = ["CHANGE", "SessionPair", "change_plots", "pairs_of", "write_changes"]
 
 CHANGE = "change.tsv"
 _WHO = ("participant_id", "contrast", "baseline_session", "followup_session", "baseline",
@@ -104,6 +105,27 @@ def write_changes(
     ]
     write_table(place / CHANGE, (*_WHO, *_MEASURED, "reason"), lines)
     return records
+
+
+def change_plots(
+    place: Path, pairs: Sequence[SessionPair], records: Sequence[Mapping[str, Any]]
+) -> list[Path]:
+    """Draw `change_CONTRAST.png` for each contrast with a result, in the folder `place`, and
+    return the files.
+
+    Raises
+    ------
+    OutputError
+        A file cannot be written.
+    """
+    compared = [(p.first, p.later, p.years, r) for p, r in zip(pairs, records, strict=True)]
+    courses = courses_of(compared)
+    written = []
+    for contrast in sorted({course.contrast for course in courses}):
+        path = place / f"change_{contrast}.png"
+        save_change_plot(path, [course for course in courses if course.contrast == contrast])
+        written.append(path)
+    return written
 
 
 def _record(

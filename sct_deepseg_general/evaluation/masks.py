@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from sct_deepseg_general.bids import LABEL_SUFFIXES
+from sct_deepseg_general.content import check_content
 from sct_deepseg_general.errors import DatasetError
 from sct_deepseg_general.evaluation.evaluate import Candidate, TestCase
 
@@ -37,6 +38,8 @@ def existing_masks(folder: Path, cases: Sequence[TestCase]) -> Candidate:
     ------
     DatasetError
         An image has no mask there, or several.
+    ContentMissingError
+        The content of a mask is not on this machine.
     """
     files: Mapping[str, list[Path]] = defaultdict(list)
     for path in sorted(folder.rglob("*.nii*")):
@@ -52,6 +55,7 @@ def existing_masks(folder: Path, cases: Sequence[TestCase]) -> Candidate:
     for name, paths in found.items():
         if len(paths) > 1:
             raise DatasetError(f"{folder} has several masks of {name}: {paths[0]}, {paths[1]}.")
+        check_content(paths[0])
     return Candidate(folder.resolve().name, masks={name: one[0] for name, one in found.items()})
 
 

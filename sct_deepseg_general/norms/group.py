@@ -102,7 +102,8 @@ def write_rows(path: Path, rows: Sequence[GroupRow]) -> None:
         The file cannot be written.
     """
     header = (*_WHO, "group", "level", "area", "centile",
-              "centile_lower", "centile_upper", "z_score", "norm_median", "reason")  # fmt: skip
+              "centile_lower", "centile_upper", "z_score", "norm_median", "norm_p5",
+              "interval_against_p5", "reason")  # fmt: skip
     write_table(path, header, [_fields(row) for row in rows])
 
 
@@ -209,7 +210,7 @@ def _placed(
 def _fields(row: GroupRow) -> list[str]:
     place = row.place
     numbers = (
-        [""] * 5
+        [""] * 7
         if place is None
         else [
             f"{place.centile:.1f}",
@@ -217,6 +218,8 @@ def _fields(row: GroupRow) -> list[str]:
             f"{place.centile_upper:.1f}",
             f"{place.z_score:.3f}",
             f"{place.median:.2f}",
+            f"{place.fifth:.2f}",
+            place.against_fifth,
         ]
     )
     area = "" if row.area is None else f"{row.area:.3f}"

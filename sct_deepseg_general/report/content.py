@@ -137,6 +137,13 @@ def _mean_area(done: Done) -> str:
     return f"{done.mean_area:.1f} mm² ({low:.1f} to {high:.1f}) over all slices"
 
 
+_VERBS = {
+    "below": "is below the 5th centile",
+    "crosses": "crosses the 5th centile",
+    "above": "is above the 5th centile",
+}
+
+
 def _whose(norms: Assessment | None) -> str:
     if norms is None:
         return ""
@@ -146,7 +153,18 @@ def _whose(norms: Assessment | None) -> str:
     people = f"{'women' if who.sex == 'F' else 'men'} of {who.age:g} years"
     if norms.request.private:
         people = "people of that age and sex"
-    return f"Centiles among {people} ({norms.request.family}; {norms.request.norms.source.name})."
+    source = f"{norms.request.family}; {norms.request.norms.source.name}"
+    return f"Centiles among {people} ({source}). {_against_fifth(norms)}".rstrip()
+
+
+def _against_fifth(norms: Assessment) -> str:
+    """Which levels' intervals lie below, across and above the 5th centile, as a sentence."""
+    named: dict[str, list[str]] = {}
+    for one in norms.places:
+        if one.measure == "area" and one.place is not None:
+            named.setdefault(one.place.against_fifth, []).append(one.level)
+    parts = [f"{_VERBS[side]}: {', '.join(named[side])}" for side in _VERBS if side in named]
+    return f"The interval of the area {'; '.join(parts)}." if parts else ""
 
 
 def _rows(done: Done) -> tuple[TableRow, ...]:

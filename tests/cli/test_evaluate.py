@@ -3,6 +3,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import nibabel as nib
+import numpy as np
 import pytest
 from phantoms import Convention, phantom_bids
 
@@ -52,6 +54,24 @@ def test_people_of_the_training_are_refused_or_left_out(ended: Ended, tmp_path: 
     assert code == 1
     assert "1 cases seen in training left out" in err
     assert "No image with a reference is left" in err
+
+
+def test_a_mask_that_cannot_be_measured_is_named_and_ends_with_1(
+    ended: Ended, tmp_path: Path
+) -> None:
+    root = phantom_bids(tmp_path / "data", Convention(people=("01",)))
+    mask = tmp_path / "ours" / "sub-01_T2w_seg.nii.gz"
+    mask.parent.mkdir()
+    label = nib.load(root / "derivatives/labels/sub-01/anat/sub-01_T2w_seg-manual.nii.gz")
+    nib.save(label, mask)
+    assert ended("-bids", root, "-masks", mask.parent)[0] == 0
+    moved = label.affine.copy()
+    moved[2, 3] += 20
+    nib.save(nib.Nifti1Image(np.asarray(label.dataobj), moved), mask)
+    code, out, err = ended("-bids", root, "-masks", mask.parent)
+    assert (code, "(failed)" in out) == (1, True)
+    assert "ours failed on data_sub-01_T2w: " in err
+    assert "20" in err
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,12 @@ import pytest
 from samples import image_path
 
 from sct_deepseg_general.batch.worklist import Item, from_bids
-from sct_deepseg_general.cohort.longitudinal import SessionPair, pairs_of, write_changes
+from sct_deepseg_general.cohort.longitudinal import (
+    SessionPair,
+    change_plots,
+    pairs_of,
+    write_changes,
+)
 from sct_deepseg_general.cohort.sessions import Visit, series_of
 from sct_deepseg_general.inference.predictor import Predictor
 
@@ -70,7 +75,9 @@ def test_the_same_image_twice_has_not_changed_and_is_compared_once(
     tmp_path: Path, predictor: Predictor
 ) -> None:
     place, pairs = dataset(tmp_path, ("ok", "warn"))
-    write_changes(place, pairs, predictor)
+    records = write_changes(place, pairs, predictor)
+    assert change_plots(place, pairs, records) == [place / "change_T2w.png"]
+    assert (place / "change_T2w.png").is_file()
     rows = table(place)
     assert {row["change_percent"] for row in rows} == {"0.0"}
     assert {row["percent_per_year"] for row in rows} == {"n/a"}
@@ -86,7 +93,8 @@ def test_an_image_without_a_result_gives_the_reason_and_no_number(
     tmp_path: Path, predictor: Predictor
 ) -> None:
     place, pairs = dataset(tmp_path, ("ok", "fail"))
-    write_changes(place, pairs, predictor)
+    records = write_changes(place, pairs, predictor)
+    assert change_plots(place, pairs, records) == []
     (row,) = table(place)
     assert "has the status fail" in row["reason"]
     assert row["change_percent"] == row["baseline_mm2"] == "n/a"

@@ -9,7 +9,7 @@ import pytest
 from phantoms import Convention, phantom_bids
 
 from sct_deepseg_general.bids import index
-from sct_deepseg_general.errors import DatasetError
+from sct_deepseg_general.errors import DatasetError, MissingContentError
 from sct_deepseg_general.evaluation.evaluate import TestCase, evaluate_models, test_cases
 from sct_deepseg_general.evaluation.masks import existing_masks
 
@@ -60,6 +60,17 @@ def test_missing_and_double_masks_are_refused(cases: tuple[TestCase, ...], tmp_p
     (folder / "empty").mkdir()
     with pytest.raises(DatasetError, match="has no mask of data_sub-01_T2w, data_sub-02_T2w"):
         existing_masks(folder / "empty", cases)
+
+
+def test_a_mask_whose_content_is_elsewhere_is_refused_and_not_measured_as_empty(
+    cases: tuple[TestCase, ...], tmp_path: Path
+) -> None:
+    folder = copied(cases, tmp_path / "ours")
+    mask = next(iter(sorted(folder.rglob("*.nii.gz"))))
+    mask.unlink()
+    mask.symlink_to("../.git/annex/objects/XX/YY/MD5E-s1--0.nii.gz")
+    with pytest.raises(MissingContentError, match="run 'git annex get'"):
+        existing_masks(folder, cases)
 
 
 def test_a_bad_reference_is_refused_before_anything_is_measured(

@@ -1,3 +1,5 @@
+import csv
+
 import pytest
 
 from sct_deepseg_general.errors import NormsError
@@ -99,7 +101,30 @@ def test_the_rows_are_written(tmp_path):
     table = batch(tmp_path, {"sub-01": 71.0})
     rows = group_rows(table, people(tmp_path, ["sub-01\t30\tF\ta"]), embedded(), KNOWN)
     write_rows(tmp_path / "norms.tsv", rows)
-    assert len((tmp_path / "norms.tsv").read_text().splitlines()) == 1 + len(rows)
+    with (tmp_path / "norms.tsv").open(newline="") as stream:
+        written = list(csv.DictReader(stream, delimiter="\t"))
+    assert len(written) == len(rows)
+    for line, row in zip(written, rows, strict=True):
+        assert line["interval_against_p5"] == row.place.against_fifth
+        crosses = float(line["centile_lower"]) < 5 < float(line["centile_upper"])
+        assert crosses is (line["interval_against_p5"] == "crosses")
+
+
+def test_an_interval_lies_below_across_or_above_the_fifth_centile(tmp_path):
+    areas = {"sub-01": 30.0, "sub-02": 58.0, "sub-03": 90.0}
+    who = people(tmp_path, [f"{name}\t30\tF\ta" for name in areas])
+    rows = group_rows(batch(tmp_path, areas), who, embedded(), KNOWN)
+    found = {row.participant: row.place.against_fifth for row in rows if row.level == "C3"}
+    assert found["sub-01"] == "below"
+    assert found["sub-03"] == "above"
+    norm = embedded().distribution("area", "C3", Subject(30, "F"), "T2w")
+    fifth = float(norm.value(-1.6449))
+    (edge,) = (
+        row.place.against_fifth
+        for row in group_rows(batch(tmp_path, {"sub-01": fifth}), who, embedded(), KNOWN)
+        if row.level == "C3"
+    )
+    assert edge == "crosses"
 
 
 def test_a_cell_cannot_break_the_table(tmp_path):

@@ -540,6 +540,7 @@ def test_a_result_made_again_keeps_the_mark_until_it_is_marked_anew(browser, tmp
     browser.js("qc.marks.set(qc.list.state.selected.id, {note: 'low'})")
     assert another(model="cord@2.0.0", csa=()) == 1
     assert mark(browser) == {"mark": "fail", "rank": 7, "note": "low"}
+    browser.until("document.getElementById('inherited') !== null")
     assert browser.js("document.getElementById('inherited').textContent").startswith("from an")
     assert browser.js("qc.marks.count('fail')") == 1
     assert browser.js("qc.marks.yaml('fail').match(/nii/g).length") == 1

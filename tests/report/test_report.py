@@ -49,6 +49,10 @@ def test_the_page_says_what_the_results_say(done):
     place = placed.norms.find("area", "C4")
     assert c4.centile.startswith(f"{place.centile:.0f} (")
     assert f"{place.median:.1f}" == c4.median
+    side = {"below": "is below", "crosses": "crosses", "above": "is above"}[place.against_fifth]
+    sentence = content.norms.split("The interval of the area ")[1]
+    (part,) = (one for one in sentence.split("; ") if "C4" in one)
+    assert part.startswith(f"{side} the 5th centile: ")
     assert len(content.pictures) > 3
     assert all(picture.mask.any() for picture in content.pictures)
 

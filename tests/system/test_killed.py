@@ -51,13 +51,13 @@ def check(kind: str, source: Path, folder: Path, every: int) -> None:
             assert line["beside"] == [], line
 
 
-@pytest.mark.parametrize("every", [32, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("every", [16, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_release_is_whole_or_not_there(tmp_path: Path, every: int) -> None:
     check("release", trained(tmp_path / "new"), tmp_path / "out" / "release", every)
 
 
 @pytest.mark.filterwarnings("ignore")  # nnU-Net's own
-@pytest.mark.parametrize("every", [32, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("every", [16, pytest.param(1, marks=pytest.mark.slow)])
 def test_an_import_is_whole_or_not_there(tmp_path: Path, every: int) -> None:
     folder = results(tmp_path / "results")
     with zipfile.ZipFile(tmp_path / "results.zip", "w") as archive:

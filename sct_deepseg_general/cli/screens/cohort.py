@@ -119,7 +119,12 @@ def _sentence(one: Difference) -> str:
 
 
 def _changes(plan: BatchPlan, options: BatchOptions, place: Path) -> None:
-    from sct_deepseg_general.cohort.longitudinal import CHANGE, pairs_of, write_changes
+    from sct_deepseg_general.cohort.longitudinal import (
+        CHANGE,
+        change_plots,
+        pairs_of,
+        write_changes,
+    )
     from sct_deepseg_general.cohort.sessions import series_of
     from sct_deepseg_general.inference.predictor import load_predictor
     from sct_deepseg_general.zoo.zoo import resolve
@@ -131,9 +136,12 @@ def _changes(plan: BatchPlan, options: BatchOptions, place: Path) -> None:
         return
     model = resolve(plan.settings.model, offline=True)
     predictor = load_predictor(model, options.engine, options.device)
-    write_changes(place, pairs, predictor, _print_change if options.verbose else None)
+    on_pair = _print_change if options.verbose else None
+    records = write_changes(place, pairs, predictor, on_pair)
+    written = [place / CHANGE, *change_plots(place, pairs, records)]
     if options.verbose:
-        print(f"  {printable(place / CHANGE)}")
+        for path in written:
+            print(f"  {printable(path)}")
 
 
 def _print_change(pair: SessionPair, record: Mapping[str, Any]) -> None:
