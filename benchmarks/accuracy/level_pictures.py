@@ -67,6 +67,8 @@ def panels(data: Path) -> list[Panel]:
 
 def draw(ax: Any, panel: Panel, data: Path, model: str | None) -> None:
     """The strip, the discs found (yellow, grey where withheld), and the known ones (red)."""
+    from matplotlib.patheffects import withStroke
+
     mask = segment(panel.image, predictor(model)).segmentation
     found = find_levels(panel.image, mask, embedded_network())
     if found.course is None:
@@ -76,13 +78,14 @@ def draw(ax: Any, panel: Panel, data: Path, model: str | None) -> None:
     top = float(np.nanpercentile(strip[:, 22:40], 98))
     extent = (COLUMNS[0] - 0.5, COLUMNS[1] + 0.5, -0.5, len(strip) - 0.5)
     ax.imshow(strip, origin="lower", cmap="gray", vmin=0, vmax=top, extent=extent)
-    colour = "#ffd34d" if found.status == "ok" else "#9a9a9a"
+    colour = "#ffd34d" if found.status == "ok" else "#d8d8d8"
+    outlined = {"path_effects": [withStroke(linewidth=2, foreground="black")]}
     for disc in found.discs:
         if disc.origin != "estimated":
-            ax.plot([7, 24], [disc.row, disc.row], color=colour, lw=1)
+            ax.plot([7, 24], [disc.row, disc.row], color=colour, lw=1, **outlined)
         if not rows[0] <= disc.row <= rows[-1]:
             continue
-        ax.text(27, disc.row - 2, str(disc.number), color=colour, fontsize=9)
+        ax.text(27, disc.row - 2, str(disc.number), color=colour, fontsize=9, **outlined)
     known = {k.image: k for k in read_table(data / "levels" / "discs.tsv")}.get(panel.name)
     if known is not None:
         for number, row in zip(known.numbers, found.course.rows_of(known.points), strict=True):
