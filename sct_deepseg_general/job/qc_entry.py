@@ -59,6 +59,7 @@ def show(done: Done, predictor: Predictor, request: Request, place: QcPlace) -> 
         c2c3=job_levels.c2c3_words(done.c2c3),
         region=done.region_name,
         region_slices=() if done.region is None else done.region.slices,
+        interval=done.interval,
         labels=labels,
     )
     return add_entry(place.folder, entry, at_once=place.at_once)

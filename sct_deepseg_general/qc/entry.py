@@ -82,7 +82,8 @@ class QcEntry:
     sagittal section; `levels` and `c2c3` say in words how sure these are, and the area of C2-C3.
     `labels` are drawn in place of the mask, each in a colour of its own, with a legend.
     `region` names the region that was asked for and `region_slices` are its slices; the entry's
-    mean area, and those of its levels, are over these.
+    mean area, and those of its levels, are over these. `interval` is that of the mean area in mm²,
+    which is narrower than the slices' own.
     """
 
     image: Volume
@@ -113,6 +114,7 @@ class QcEntry:
     labels: tuple[ShownLabel, ...] = ()
     region: str = ""
     region_slices: tuple[int, ...] = ()
+    interval: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         shape = self.image.grid.shape
@@ -298,6 +300,7 @@ def _view(
         "volume": volume,
         "labels": [label.name for label in entry.labels],
         "region": list(entry.region_slices) if entry.region else None,
+        "interval": None if entry.interval is None else [_rounded(end) for end in entry.interval],
     }
 
 

@@ -230,6 +230,10 @@ def test_a_qc_page_is_added_where_asked(cord: Path, predictor: Predictor) -> Non
     assert done.qc_page.exists()
     texts = [p.read_text(errors="ignore") for p in (cord.parent / "qc").rglob("*.js*")]
     assert any("sub-7" in text for text in texts)
+    told = json.loads(done.job.outputs.sidecar.read_text(encoding="utf-8"))["Area"]
+    (view,) = (text for text in texts if text.startswith("qc.view("))
+    shown = json.loads(f"[{view.removeprefix('qc.view(').strip().removesuffix(');')}]")[1]
+    assert shown["interval"] == pytest.approx([told["Lower"], told["Upper"]], abs=0.006)
 
 
 def test_slices_without_signal_have_no_area_and_are_in_the_status(

@@ -14,6 +14,8 @@ from sct_deepseg_general.qc.entry import QcEntry, SliceArea
 from sct_deepseg_general.qc.folder import QcRow, new_id
 
 DATA = Path(__file__).parents[1] / "data"
+INTERVAL = (61.0, 66.5)
+"""Of the mean area, in mm²: none that could be computed from the slices' own."""
 REAL = ("T2w", "acq-MTon_MTS", "acq-MToff_MTS", "acq-crop_T2star")
 
 
@@ -77,6 +79,7 @@ def entry(seed: int = 0, codes: str = "LAS", **given: Any) -> QcEntry:
         "probability": probability,
         "box": box_around(mask),
         "csa": areas(mask),
+        "interval": INTERVAL,
         "model": "cord@1.0.0",
         "command": "sct_deepseg_sc_general -i t2.nii.gz -qc qc",
         "input_name": f"phantom/sub-{seed:02}/anat/sub-{seed:02}_T2w.nii.gz",

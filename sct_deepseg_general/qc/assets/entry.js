@@ -117,15 +117,8 @@ qc.entry = (() => {
       h("span.readout", { id: "readout" }));
   }
 
-  // The mean of the slices' intervals, as if their errors had one cause.
-  function interval(view) {
-    const held = view.region ? new Set(view.region) : null;
-    const known = view.csa.filter((item) => (held === null || held.has(item[0])) && item[2] !== null && item[3] !== null && item[4] !== null);
-    return known.length ? [3, 4].map((end) => known.reduce((sum, item) => sum + item[end], 0) / known.length) : null;
-  }
-
   function facts(entry, view) {
-    const between = interval(view);
+    const between = view.interval || null;
     const pairs = [
       ["CSA", entry.csa === null ? "–" : `${qc.fixed(entry.csa, 1)} mm²`],
       entry.region && ["Region", entry.region],
