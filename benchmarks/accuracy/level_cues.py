@@ -19,9 +19,9 @@ from benchmarks.accuracy.level_windows import Window, all_right, hidden
 from benchmarks.support.labelled import shared
 from sct_deepseg_general.level_training.certainty import fitted
 from sct_deepseg_general.levels.detect import evidence_of
-from sct_deepseg_general.levels.doubt import Evidence, probability
+from sct_deepseg_general.levels.doubt import Evidence, number_reasons, probability
 from sct_deepseg_general.levels.numbering import Numbering, Weights, numbered
-from sct_deepseg_general.levels.record import Certainty, Limits, embedded_model
+from sct_deepseg_general.levels.record import Certainty, embedded_model
 from sct_deepseg_general.levels.responses import DiscNetwork, Responses
 from sct_deepseg_general.levels.strip import Strip
 
@@ -123,6 +123,8 @@ def outcomes(
     agrees: Callable[[Window, DiscNetwork, Numbering], bool] | None = None,
 ) -> list[Outcome]:
     """What the network of each window's person, who was left out, finds there."""
+    model = embedded_model()
+    limits = replace(model.limits, certain=0.0)  # the probability is judged by `line`
     made = []
     for window in windows:
         network = networks[window.person]
@@ -133,22 +135,11 @@ def outcomes(
         evidence = evidence_of(window.strip, window.thickness, responses, found)
         if weights.c2c3 == 0:
             evidence = replace(evidence, c2c3=0.5)
-        limits = embedded_model().limits
-        allowed = seen_clearly(evidence, limits)
+        allowed = not number_reasons(evidence, limits, model.certainty, anchored=False)
         allowed = allowed and (agrees is None or agrees(window, network, found))
         right = all_right(found, window)
         made.append(Outcome(window.person, window.whole, evidence, right, allowed, window.neck))
     return made
-
-
-def seen_clearly(evidence: Evidence, limits: Limits) -> bool:
-    """Whether nothing but the probability speaks against the numbers."""
-    return (
-        evidence.c2c3 >= limits.c2c3
-        and evidence.above >= limits.above
-        and evidence.discs >= limits.discs
-        and evidence.response >= limits.response
-    )
 
 
 def stable(window: Window, network: DiscNetwork, found: Numbering) -> bool:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from numbers import Real
-from pathlib import Path
 from typing import Any
 
 from sct_deepseg_general.errors import ArgumentError
-from sct_deepseg_general.job.outputs import stem_of
 from sct_deepseg_general.norms.assess import Assessment, LevelPlace, NormRequest
-from sct_deepseg_general.norms.model import Subject
 
 __all__ = ["centile_rows", "norm_argument", "norm_sentences"]
 
@@ -48,8 +44,7 @@ def norm_argument(
         raise ArgumentError(f"age={age!r}: give a number of years.")
     if not isinstance(sex, str):
         raise ArgumentError(f'sex={sex!r}: give "F" or "M".')
-    family = contrast or _stem(name).rpartition("_")[2]
-    return NormRequest(Subject(float(age), sex.upper()), family)
+    return NormRequest.of_person(float(age), sex, contrast, name)
 
 
 def centile_rows(found: Assessment | None) -> list[dict[str, Any]]:
@@ -69,16 +64,10 @@ def norm_sentences(found: Assessment | None) -> tuple[str, ...]:
     """Why there is no centile although one was asked for."""
     if found is None:
         return ()
-    return tuple(f"no centile: {reason}" for reason in _reasons(found))
-
-
-def _reasons(found: Assessment) -> Iterator[str]:
-    if found.reason:
-        yield found.reason
-    elif not found.places:
-        yield "no whole level from C1 to T2 is in the image"
-    elif all(one.place is None for one in found.places):
-        yield found.places[0].reason
+    reason = found.hindrance
+    if not reason and all(one.place is None for one in found.places):
+        reason = found.places[0].reason
+    return (f"no centile: {reason}",) if reason else ()
 
 
 def _row(one: LevelPlace) -> dict[str, Any]:
@@ -94,8 +83,3 @@ def _row(one: LevelPlace) -> dict[str, Any]:
         "norm_median": place and place.median,
         "reason": one.reason,
     }
-
-
-def _stem(name: str) -> str:
-    """The name of an image without its ending, whether it is the name of an image or a mask."""
-    return stem_of(Path(name)).removesuffix("_seg")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -32,16 +31,13 @@ from sct_deepseg_general.errors import ArgumentError
 from sct_deepseg_general.image import nifti
 from sct_deepseg_general.image.volume import Segmentation, Volume
 from sct_deepseg_general.job.levels import with_levels
-from sct_deepseg_general.job.mask_table import MaskStatus, status_path, write_status
+from sct_deepseg_general.job.mask_table import MaskNorms, MaskStatus, status_path, write_status
 from sct_deepseg_general.job.outputs import PRODUCER, check_writable, stem_of
 from sct_deepseg_general.levels.answer import Given, LevelAnswer, LevelRequest, answered
 from sct_deepseg_general.levels.responses import embedded_network
-from sct_deepseg_general.norms.assess import NormRequest, assessed
-from sct_deepseg_general.norms.centile import Calibrations
+from sct_deepseg_general.norms.assess import NormRequest
 from sct_deepseg_general.norms.made_by import model_of_mask
 from sct_deepseg_general.quality.assess import assess_mask
-from sct_deepseg_general.quality.uncertainty import IntervalFactors
-from sct_deepseg_general.zoo.zoo import resolve
 
 __all__ = ["measure"]
 
@@ -144,15 +140,7 @@ def measure(  # noqa: PLR0913 - the keywords of the public function
         return _result(Path(name).name, read, request, wanted, sentences, norms)
 
 
-@dataclass(frozen=True, eq=False)
-class _Norms:
-    """Among whom to place the person, and the ratios of the mask's model to the norms."""
-
-    request: NormRequest
-    calibrations: Calibrations
-
-
-def _norms(asked: NormRequest | None, mask: ImageLike, model: str | None) -> _Norms | None:
+def _norms(asked: NormRequest | None, mask: ImageLike, model: str | None) -> MaskNorms | None:
     if asked is None:
         if model is not None:
             raise ArgumentError("model is for centiles: give age and sex too.")
@@ -161,9 +149,7 @@ def _norms(asked: NormRequest | None, mask: ImageLike, model: str | None) -> _No
         if not isinstance(mask, (str, os.PathLike)):
             raise ArgumentError("Centiles need to know the model that made the mask: give model.")
         model = model_of_mask(Path(mask))
-    made_by = resolve(model, offline=True)
-    repeat = IntervalFactors.from_record(made_by.intervals).repeat
-    return _Norms(replace(asked, repeat=repeat), Calibrations.from_record(made_by.norms))
+    return MaskNorms.of_model(asked, model)
 
 
 _ARGUMENT = {"level_map": "levels", "soft": "probability"}
@@ -185,17 +171,14 @@ def _result(
     request: CsaRequest,
     wanted: LevelRequest | None,
     sentences: tuple[str, ...],
-    norms: _Norms | None,
+    norms: MaskNorms | None,
 ) -> CordResult:
     answer = _answer(mask, request, wanted)
     cord = Segmentation((mask.data > 0).astype(np.uint8), mask.grid)
     request = with_levels(cord, request, answer)
     found = measured(mask, request)
     quality = assess_mask(mask, found.morphometrics, request.image)
-    placed = None
-    if norms is not None:
-        shown = found.morphometrics, found.single_levels
-        placed = assessed(*shown, norms.request, norms.calibrations)
+    placed = None if norms is None else norms.assessed(found)
 
     def save(place: SavePlace, rows: Measured) -> dict[str, Path]:
         return _saved(place, rows, MaskStatus(quality.status, quality.reasons), name)

@@ -329,16 +329,10 @@ def _among_norms(found: Measured, mask: Path, given: CsaOptions) -> Assessment |
     asked = norm_request(mask, given.among)
     if asked is None:
         return None
-    from sct_deepseg_general.norms.assess import assessed
-    from sct_deepseg_general.norms.centile import Calibrations
+    from sct_deepseg_general.job.mask_table import MaskNorms
     from sct_deepseg_general.norms.made_by import model_of_mask
-    from sct_deepseg_general.quality.uncertainty import IntervalFactors
-    from sct_deepseg_general.zoo.zoo import resolve
 
-    model = resolve(given.model or model_of_mask(mask), offline=True)
-    asked = replace(asked, repeat=IntervalFactors.from_record(model.intervals).repeat)
-    calibrations = Calibrations.from_record(model.norms)
-    return assessed(found.morphometrics, found.single_levels, asked, calibrations)
+    return MaskNorms.of_model(asked, given.model or model_of_mask(mask)).assessed(found)
 
 
 def _draw(found: Measured, mask: Path, path: Path, norms: Assessment | None) -> None:

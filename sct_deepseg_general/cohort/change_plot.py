@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from sct_deepseg_general.cohort.sessions import Visit
 from sct_deepseg_general.files import write_whole
+from sct_deepseg_general.norms.group_plot import COLOURS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = ["PersonChange", "courses_of", "save_change_plot"]
 
-_COLOURS = ("#1f6fb2", "#d1602f", "#2e8b57", "#8a4fb0", "#7a8794", "#b39a1d")
 _GREY = "#7a8794"
 _NAMED = 12
 """People named in the legend; with more of them there is none."""
@@ -109,7 +109,7 @@ def save_change_plot(path: Path, courses: Sequence[PersonChange]) -> None:
 def _draw(axes: Axes, courses: Sequence[PersonChange]) -> None:
     axes.axhline(0, color=_GREY, lw=0.8)
     for index, course in enumerate(courses):
-        colour = _COLOURS[index % len(_COLOURS)]
+        colour = COLOURS[index % len(COLOURS)]
         label = f"{course.person} ({course.level})"
         axes.plot((0, *course.times), (0, *course.percent), "-o", color=colour, ms=4, label=label)
         for time, interval in zip(course.times, course.interval, strict=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,7 +19,13 @@ from sct_deepseg_general.image.nifti import labels_in, load_map
 from sct_deepseg_general.image.volume import Volume
 from sct_deepseg_general.job.outputs import PROGRAM, stem_of
 
+if TYPE_CHECKING:  # most masks are measured without norms
+    from sct_deepseg_general.csa.measure import Measured
+    from sct_deepseg_general.norms.assess import Assessment, NormRequest
+    from sct_deepseg_general.norms.centile import Calibrations
+
 __all__ = [
+    "MaskNorms",
     "MaskStatus",
     "chosen_label",
     "read_mask",
@@ -42,6 +48,37 @@ class MaskStatus:
             return self
         status = "warn" if self.status == "ok" else self.status
         return MaskStatus(status, (*self.reasons, reason))
+
+
+@dataclass(frozen=True, eq=False)
+class MaskNorms:
+    """Among whom to place the person of a mask, and how its model's values become the norms'."""
+
+    request: NormRequest
+    calibrations: Calibrations
+
+    @classmethod
+    def of_model(cls, request: NormRequest, name: str) -> MaskNorms:
+        """By the record of the model that made the mask, which has to be on this machine.
+
+        Raises
+        ------
+        ModelError
+            There is no such model, or its record cannot be read.
+        """
+        from sct_deepseg_general.norms.centile import Calibrations
+        from sct_deepseg_general.quality.uncertainty import IntervalFactors
+        from sct_deepseg_general.zoo.zoo import resolve
+
+        model = resolve(name, offline=True)
+        repeat = IntervalFactors.from_record(model.intervals).repeat
+        return cls(replace(request, repeat=repeat), Calibrations.from_record(model.norms))
+
+    def assessed(self, found: Measured) -> Assessment:
+        """Where the measured levels lie among the norms."""
+        from sct_deepseg_general.norms.assess import assessed
+
+        return assessed(found.morphometrics, found.single_levels, self.request, self.calibrations)
 
 
 def read_mask(path: Path, label: int | None = None, volume: int | None = None) -> Volume:

@@ -51,6 +51,20 @@ class NormRequest:
     the place of the area's interval, which also holds where raters draw the edge: that is what
     the calibration settles."""
 
+    @classmethod
+    def of_person(cls, age: float, sex: str, contrast: str | None, name: str) -> NormRequest:
+        """For a person's age in years and sex ("F" or "M", in either case).
+
+        Without `contrast` it is the last word of `name`, the file name of an image or of its mask.
+
+        Raises
+        ------
+        NormsError
+            No possible age or sex.
+        """
+        stem = name.removesuffix(".gz").removesuffix(".nii").removesuffix("_seg")
+        return cls(Subject(age, sex.upper()), contrast or stem.rpartition("_")[2])
+
 
 @dataclass(frozen=True)
 class LevelPlace:
@@ -90,6 +104,13 @@ class Assessment:
         """The place of a measure at a level, if there is one."""
         found = (p.place for p in self.places if (p.measure, p.level) == (measure, level))
         return next(found, None)
+
+    @property
+    def hindrance(self) -> str:
+        """Why no level has a place, not even without a centile; "" where one has."""
+        if self.reason or self.places:
+            return self.reason
+        return "no whole level from C1 to T2 is in the image"
 
     def plotted(self) -> dict[int, tuple[float, float, float]]:
         """The bands as 5th centile, median, 95th centile by level, for `csa.plot`."""

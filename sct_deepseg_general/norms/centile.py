@@ -80,6 +80,14 @@ class Calibrations:
         return self.by_family.get((family, measure))
 
 
+AGAINST_FIFTH = {
+    "below": "is below the 5th centile",
+    "crosses": "crosses the 5th centile",
+    "above": "is above the 5th centile",
+}
+"""What `Place.against_fifth` says of an interval, in words."""
+
+
 @dataclass(frozen=True)
 class Place:
     """A value among the norms.

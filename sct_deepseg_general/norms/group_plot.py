@@ -13,9 +13,9 @@ from sct_deepseg_general.norms.model import LEVELS
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["save_group_plot"]
+__all__ = ["COLOURS", "save_group_plot"]
 
-_COLOURS = ("#1f6fb2", "#d1602f", "#2e8b57", "#8a4fb0", "#7a8794", "#b39a1d")
+COLOURS = ("#1f6fb2", "#d1602f", "#2e8b57", "#8a4fb0", "#7a8794", "#b39a1d")
 _Z95 = 1.96
 _GREY = "#7a8794"
 
@@ -57,7 +57,7 @@ def _draw_means(axes: Axes, found: Sequence[Difference], levels: Sequence[str]) 
         most = max(group.people for group in by_level.values())
         axes.errorbar(
             at, [group.mean for group in by_level.values()], reach, fmt="o", ms=4, capsize=3,
-            color=_COLOURS[index % len(_COLOURS)], label=f"{name} (up to {most} people)",
+            color=COLOURS[index % len(COLOURS)], label=f"{name} (up to {most} people)",
         )  # fmt: skip
     axes.set_ylabel("mean area (mm²), 95 % interval")
     axes.legend(frameon=False, fontsize=8)
@@ -72,7 +72,7 @@ def _draw_effects(axes: Axes, found: Sequence[Difference], levels: Sequence[str]
         reach = [[o.effect - o.lower for o in own], [o.upper - o.effect for o in own]]
         axes.errorbar(
             at, [o.effect for o in own], reach, fmt="s", ms=4, capsize=3,
-            color=_COLOURS[(index + 2) % len(_COLOURS)], label=f"{pair[1]} minus {pair[0]}",
+            color=COLOURS[(index + 2) % len(COLOURS)], label=f"{pair[1]} minus {pair[0]}",
         )  # fmt: skip
     axes.axhline(0, color=_GREY, lw=0.8)
     words = "z-scores" if measure == "z_score" else "areas"

@@ -17,7 +17,7 @@ from sct_deepseg_general.image.las import AXES
 from sct_deepseg_general.job.values import Done
 from sct_deepseg_general.levels.slices import level_name
 from sct_deepseg_general.norms.assess import Assessment
-from sct_deepseg_general.norms.centile import Place
+from sct_deepseg_general.norms.centile import AGAINST_FIFTH, Place
 
 __all__ = ["COLUMNS", "LIMITS", "Content", "Picture", "TableRow", "content_of"]
 
@@ -137,13 +137,6 @@ def _mean_area(done: Done) -> str:
     return f"{done.mean_area:.1f} mm² ({low:.1f} to {high:.1f}) over all slices"
 
 
-_VERBS = {
-    "below": "is below the 5th centile",
-    "crosses": "crosses the 5th centile",
-    "above": "is above the 5th centile",
-}
-
-
 def _whose(norms: Assessment | None) -> str:
     if norms is None:
         return ""
@@ -163,7 +156,11 @@ def _against_fifth(norms: Assessment) -> str:
     for one in norms.places:
         if one.measure == "area" and one.place is not None:
             named.setdefault(one.place.against_fifth, []).append(one.level)
-    parts = [f"{_VERBS[side]}: {', '.join(named[side])}" for side in _VERBS if side in named]
+    parts = [
+        f"{words}: {', '.join(named[side])}"
+        for side, words in AGAINST_FIFTH.items()
+        if side in named
+    ]
     return f"The interval of the area {'; '.join(parts)}." if parts else ""
 
 

@@ -68,11 +68,8 @@ def norm_request(
     if given.age is None or given.sex is None:
         raise click.UsageError("Centiles need both -age and -sex.")
     from sct_deepseg_general.norms.assess import NormRequest
-    from sct_deepseg_general.norms.model import Subject
 
-    stem = image.name.split(".")[0].removesuffix("_seg")
-    family = given.contrast or stem.rpartition("_")[2]
-    return NormRequest(Subject(given.age, given.sex.upper()), family)
+    return NormRequest.of_person(given.age, given.sex, given.contrast, image.name)
 
 
 def _of_header(person: Person, family: str | None, *, keep: bool) -> NormRequest | None:
@@ -89,23 +86,20 @@ def _of_header(person: Person, family: str | None, *, keep: bool) -> NormRequest
 
 def norm_lines(found: Assessment) -> list[str]:
     """The areas among the norms, a line a level, or why there is none."""
-    if found.reason:
-        return [f"  no centile: {found.reason}"]
-    of_area = [one for one in found.places if one.measure == "area"]
-    if not of_area:
-        return ["  no centile: no whole level from C1 to T2 is in the image"]
+    if found.hindrance:
+        return [f"  no centile: {found.hindrance}"]
     return [
         _line(one.level, one.place) if one.place else f"  {one.level}: no centile: {one.reason}"
-        for one in of_area
+        for one in found.places
+        if one.measure == "area"
     ]
 
 
 def _line(level: str, place: Place) -> str:
+    from sct_deepseg_general.norms.centile import AGAINST_FIFTH
+
     return (
         f"  {level}: centile {place.centile:.0f} ({place.centile_lower:.0f} to "
         f"{place.centile_upper:.0f}), z {place.z_score:+.1f}, median of the norm "
-        f"{place.median:.1f} mm²; the interval {_VERBS[place.against_fifth]} the 5th centile"
+        f"{place.median:.1f} mm²; the interval {AGAINST_FIFTH[place.against_fifth]}"
     )
-
-
-_VERBS = {"below": "is below", "crosses": "crosses", "above": "is above"}
