@@ -123,6 +123,13 @@ class Done:
         """
         if self.region is not None:
             return self._of_region("MEAN(area)")
+        return self.whole_area
+
+    @property
+    def whole_area(self) -> float:
+        """Mean cross-sectional area in mm² of all slices with cord, whatever region was asked for;
+        NaN without cord.
+        """
         area = self.table.area
         return float(np.nanmean(area)) if np.isfinite(area).any() else float("nan")
 

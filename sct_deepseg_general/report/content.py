@@ -134,7 +134,8 @@ def _mean_area(done: Done) -> str:
     if done.interval is None:
         return "no cord found"
     low, high = done.interval
-    return f"{done.mean_area:.1f} mm² ({low:.1f} to {high:.1f}) over all slices"
+    where = f"of {done.region_name}" if done.region_name else "over all slices"
+    return f"{done.mean_area:.1f} mm² ({low:.1f} to {high:.1f}) {where}"
 
 
 def _whose(norms: Assessment | None) -> str:

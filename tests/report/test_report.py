@@ -12,6 +12,9 @@ from browser import chromium
 from sct_deepseg_general.change.measure import ALL, Change, Comparison
 from sct_deepseg_general.change.output import Visits
 from sct_deepseg_general.change.repeat import Repeatability
+from sct_deepseg_general.cli.requests.dicom import measured_areas
+from sct_deepseg_general.csa.measure import CsaRequest
+from sct_deepseg_general.csa.selection import Selection
 from sct_deepseg_general.job.job import run
 from sct_deepseg_general.job.outputs import outputs_for
 from sct_deepseg_general.job.values import Job, Request
@@ -55,6 +58,22 @@ def test_the_page_says_what_the_results_say(done):
     assert part.startswith(f"{side} the 5th centile: ")
     assert len(content.pictures) > 3
     assert all(picture.mask.any() for picture in content.pictures)
+
+
+def test_the_area_of_a_region_is_named_as_such_and_not_as_that_of_all_slices(cord, predictor, done):
+    chosen = tuple(int(z) for z in done.table.slices[5:12])
+    request = Request(measures=CsaRequest(Selection(slices=chosen)))
+    part = run(Job(cord, outputs_for(cord)), predictor, request)
+    area = done.table.area
+    assert part.mean_area == pytest.approx(area[list(chosen)].mean())
+    assert part.whole_area == pytest.approx(done.mean_area)
+    assert abs(part.mean_area - part.whole_area) > 0.05
+    shown = dict(content_of(part, "toy@1.0").facts)["Mean area"]
+    assert shown.startswith(f"{part.mean_area:.1f} mm²")
+    assert shown.endswith(f") of {part.region_name}")
+    assert dict(content_of(done, "toy@1.0").facts)["Mean area"].endswith(") over all slices")
+    (whole,) = measured_areas(part)
+    assert (whole.level, whole.area) == ("", pytest.approx(part.whole_area))
 
 
 def test_without_levels_the_page_says_so(done, tmp_path):

@@ -19,7 +19,14 @@ if TYPE_CHECKING:
     from sct_deepseg_general.image.volume import Volume
     from sct_deepseg_general.job.values import Done
 
-__all__ = ["check_objects", "dated_image", "header_of", "is_folder", "write_objects"]
+__all__ = [
+    "check_objects",
+    "dated_image",
+    "header_of",
+    "is_folder",
+    "measured_areas",
+    "write_objects",
+]
 
 
 def is_folder(path: Path) -> bool:
@@ -103,16 +110,16 @@ def write_objects(done: Done, series: Series | None, model: str, given: SegmentO
     if given.dicom_sr is not None:
         from sct_deepseg_general.dicom.structured_report import report_of
 
-        write_object(given.dicom_sr, report_of(_areas(done), made, images))
+        write_object(given.dicom_sr, report_of(measured_areas(done), made, images))
 
 
-def _areas(done: Done) -> list[Any]:
+def measured_areas(done: Done) -> list[Any]:
     """The mean area of all slices, and of each whole level and C2-C3."""
     from sct_deepseg_general.dicom.structured_report import LevelArea
     from sct_deepseg_general.norms.assess import whole_levels
 
     area, levels = done.table.area, done.measured.single_levels
-    found = [LevelArea("", done.mean_area)]
+    found = [LevelArea("", done.whole_area)]
     if levels is not None:
         found += [
             LevelArea(level, float(area[part].mean()))
