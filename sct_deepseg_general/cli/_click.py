@@ -24,7 +24,6 @@ from sct_deepseg_general import __version__
 from sct_deepseg_general.errors import DeepsegError, library_error
 
 __all__ = [
-    "EXISTING",
     "PATH",
     "OptionalValues",
     "SctCommand",
@@ -39,8 +38,18 @@ __all__ = [
 ]
 
 PROGRAM = "sct_deepseg_sc_general"
-PATH = click.Path(path_type=Path)
-EXISTING = click.Path(path_type=Path)
+
+
+class _GivenPath(click.Path):
+    """A path that is not empty: "" would be the working directory."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail("the path is empty: is a variable of the shell not set?", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+PATH = _GivenPath(path_type=Path)
 SETTINGS = {"help_option_names": ["-h", "-help", "--help"], "max_content_width": 100}
 
 _NUMBER = re.compile(r"-\d*\.?\d+([eE][-+]?\d+)?$")

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from sct_deepseg_general.cli._click import PROGRAM, SctCommand, flag, option, printable, takes
+from sct_deepseg_general.cli._click import PATH, PROGRAM, SctCommand, flag, option, printable, takes
 from sct_deepseg_general.cli.options.csa import (
-    FILE,
     ON_OFF,
     MeasureOptions,
     c2c3_line,
@@ -95,21 +94,21 @@ class _Command(SctCommand):
 
 
 @click.command(cls=_Command, epilog=_EPILOG)
-@option("-i", to="mask", required=True, type=FILE, show_default=False, help="Mask, or soft mask.")
-@option("-o", to="output", type=FILE, help="CSV file.  [default: MASK_csa.csv beside the mask]")
+@option("-i", to="mask", required=True, type=PATH, show_default=False, help="Mask, or soft mask.")
+@option("-o", to="output", type=PATH, help="CSV file.  [default: MASK_csa.csv beside the mask]")
 @option("-mask-label", type=int, help="Label of the cord, if the mask is a map of labels.")
 @option("-mask-volume", type=int, help="Number of the volume, from 0, if the mask is 4D.")
 @measuring(per_slice=0)
 @option(
     "-anat",
-    type=FILE,
+    type=PATH,
     help="The image: adds areas of the quarters, and symmetry; levels are found in it.",
 )
-@option("-soft", type=FILE, help="Probability map: adds the soft area.")
+@option("-soft", type=PATH, help="Probability map: adds the soft area.")
 @among_norms
 @option("-m", to="model", help="Model that made the mask, for -age.  [default: from its sidecar]")
 @option("-append", default=0, type=ON_OFF, help="Add the rows to an existing file.")
-@option("-plot", type=FILE, help="Also draw the area along the cord (PNG).")
+@option("-plot", type=PATH, help="Also draw the area along the cord (PNG).")
 @option(
     "-backend",
     default="native",
@@ -117,8 +116,8 @@ class _Command(SctCommand):
     help="Built-in code, or SCT.",
 )
 @flag("-overwrite", help="Replace existing outputs.")
-@option("-qc", type=FILE, help="Folder of the QC page to add to; needs the image.")
-@option("-qc-image", type=FILE, help="Image for the QC page.  [default: that of -anat]")
+@option("-qc", type=PATH, help="Folder of the QC page to add to; needs the image.")
+@option("-qc-image", type=PATH, help="Image for the QC page.  [default: that of -anat]")
 @option("-qc-dataset", help="Dataset name on the QC page.")
 @option("-qc-subject", help="Subject name on the QC page.")
 @flag("-json", "--json", to="as_json", help="Print one line of JSON (schema area-1), and no text.")

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sct_deepseg_general.cli._click import PROGRAM, SctCommand, option, printable, takes
+from sct_deepseg_general.cli._click import PATH, PROGRAM, SctCommand, option, printable, takes
 
 if TYPE_CHECKING:
     from sct_deepseg_general.job.qc_files import QcFiles, QcNames
 
 __all__ = ["command"]
 
-FILE = click.Path(path_type=Path)
 
 _EPILOG = f"""\
 Examples:
@@ -50,22 +49,22 @@ class QcOptions:
 
 
 @click.command(cls=SctCommand, epilog=_EPILOG)
-@option("-i", to="image", required=True, type=FILE, show_default=False, help="Image.")
-@option("-s", to="mask", required=True, type=FILE, show_default=False, help="Its mask.")
-@option("-s2", to="other", type=FILE, help="A second mask to compare: a reference, another tool.")
-@option("-soft", type=FILE, help="Probability map of the mask.")
+@option("-i", to="image", required=True, type=PATH, show_default=False, help="Image.")
+@option("-s", to="mask", required=True, type=PATH, show_default=False, help="Its mask.")
+@option("-s2", to="other", type=PATH, help="A second mask to compare: a reference, another tool.")
+@option("-soft", type=PATH, help="Probability map of the mask.")
 @option("-mask-label", type=int, help="Label of the cord, if the mask is a map of labels.")
 @option("-mask-volume", type=int, help="Number of the volume, from 0, if the mask is 4D.")
 @option(
-    "-qc", to="folder", required=True, type=FILE, show_default=False, help="Folder of the page."
+    "-qc", to="folder", required=True, type=PATH, show_default=False, help="Folder of the page."
 )
 @option("-qc-dataset", to="dataset", help="Dataset name.  [default: as BIDS, or 3 folders above]")
 @option("-qc-subject", to="subject", help="Subject name.  [default: as BIDS, or 2 folders above]")
 @option("-qc-contrast", to="contrast", help="Contrast.  [default: as BIDS, or the folder]")
 @option("-qc-site", to="site", default="", show_default=False, help="Site, for the group page.")
-@option("-vertfile", type=FILE, help="Map with the number of the vertebral level in each voxel.")
+@option("-vertfile", type=PATH, help="Map with the number of the vertebral level in each voxel.")
 @option(
-    "-discfile", type=FILE, help="Single voxels with the number of the disc: value 3 is disc C2/C3."
+    "-discfile", type=PATH, help="Single voxels with the number of the disc: value 3 is disc C2/C3."
 )
 @option(
     "-volume",

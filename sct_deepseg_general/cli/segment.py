@@ -10,6 +10,7 @@ import click
 
 from sct_deepseg_general.cli import TASK
 from sct_deepseg_general.cli._click import (
+    PATH,
     flag,
     option,
     print_version,
@@ -68,7 +69,7 @@ class _Command(FirstScreenCommand):
     "-i",
     to="images",
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=PATH,
     show_default=False,
     help="Image or images (.nii, .nii.gz), any contrast. 4D is averaged. Or a DICOM folder.",
 )
@@ -92,37 +93,37 @@ class _Command(FirstScreenCommand):
 @among_norms
 @option(
     "-plot",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="Also draw the area along the cord, with its interval (PNG, one image).",
 )
 @option(
     "-report",
     to="reports",
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="Also write a page about the person (.pdf or .html, one image).",
 )
 @option(
     "-earlier",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="Earlier image, or DICOM folder, of the same person and contrast: the report shows the "
     "change.",
 )
 @option(
     "-dicom-seg",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="Also write the mask as a DICOM segmentation (.dcm, DICOM folder as input).",
 )
 @option(
     "-dicom-sr",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="Also write the areas as a DICOM structured report (.dcm, DICOM folder as input).",
 )
 @flag(
     "-keep-dates",
     help="Write age, sex and date of a DICOM header to the outputs, and the name to DICOM ones.",
 )
-@option("-qc", type=click.Path(path_type=Path), help="Folder of the QC page to add to.")
+@option("-qc", type=PATH, help="Folder of the QC page to add to.")
 @option("-qc-dataset", help="Dataset name on the QC page.")
 @option("-qc-subject", help="Subject name on the QC page.")
 @overwriting("Replace existing outputs.")
@@ -131,7 +132,7 @@ class _Command(FirstScreenCommand):
 @flag("-json", "--json", to="as_json", help="Print one line of JSON for each image, and no text.")
 @option(
     "-config",
-    type=click.Path(path_type=Path),
+    type=PATH,
     is_eager=True,
     expose_value=False,
     callback=_from_file,

@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 from samples import image_path
 
+from sct_deepseg_general.cli import main
+from sct_deepseg_general.cli._click import PROGRAM
+
 COMMAND = Path(sys.executable).with_name("sct_deepseg_sc_general")
 
 
@@ -46,3 +49,29 @@ def test_a_threshold_of_zero_is_refused_and_names_the_soft_mask(tmp_path: Path) 
     assert done.returncode == 2
     assert "-soft" in done.stderr
     assert not list((tmp_path / "out").glob("**/*.nii.gz"))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("-i", "t2.nii.gz", "-qc", ""),
+        ("-i", ""),
+        ("csa", "-i", "t2_seg.nii.gz", "-o", ""),
+        ("qc", "-i", "t2.nii.gz", "-s", "t2_seg.nii.gz", "-qc", ""),
+        ("batch", "-bids", "data", "-o", ""),
+        ("evaluate", "-bids", ""),
+    ],
+)
+def test_an_empty_path_is_not_the_working_directory(
+    words: tuple[str, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", [PROGRAM, *words])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 2
+    assert "the path is empty" in capsys.readouterr().err
+    assert not any(tmp_path.iterdir())

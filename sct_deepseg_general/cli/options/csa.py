@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 
-from sct_deepseg_general.cli._click import option
+from sct_deepseg_general.cli._click import PATH, option
 
 if TYPE_CHECKING:
     from sct_deepseg_general.csa.c2c3 import C2C3
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from sct_deepseg_general.levels.answer import LevelAnswer, LevelRequest
 
 __all__ = [
-    "FILE",
     "LEVELS",
     "MEASURING",
     "ON_OFF",
@@ -35,7 +34,6 @@ __all__ = [
 ]
 
 ON_OFF = click.IntRange(0, 1)
-FILE = click.Path(path_type=Path)
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
@@ -130,11 +128,11 @@ MEASURING: dict[str, dict[str, Any]] = {
         "help": "Only these levels, such as 2:9 or C2:T2.",
     },
     "-vertfile": {
-        "type": FILE,
+        "type": PATH,
         "help": "Map with the number of the vertebral level in each voxel.",
     },
     "-discfile": {
-        "type": FILE,
+        "type": PATH,
         "help": "Single voxels with the number of the disc: value 3 is disc C2/C3.",
     },
     "-levels": {
@@ -152,7 +150,7 @@ MEASURING: dict[str, dict[str, Any]] = {
         "show_default": False,
         "help": "Print one line: the mean area of C2 and C3, its interval, and any doubts.",
     },
-    "-pmj": {"type": FILE, "help": "File with one voxel at the pontomedullary junction (PMJ)."},
+    "-pmj": {"type": PATH, "help": "File with one voxel at the pontomedullary junction (PMJ)."},
     "-pmj-distance": {
         "type": float,
         "help": "Distance in mm from the PMJ to the centre of the region.",
@@ -168,7 +166,7 @@ MEASURING: dict[str, dict[str, Any]] = {
         "help": "Measure perpendicular to the centreline (0: in the slice).",
     },
     "-centerline": {
-        "type": FILE,
+        "type": PATH,
         "help": "Mask whose centreline gives the angles, in place of the mask's own.",
     },
     "-centerline-algo": {

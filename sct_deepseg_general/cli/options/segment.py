@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from sct_deepseg_general.cli._click import OptionalValues, flag, option, printable
+from sct_deepseg_general.cli._click import PATH, OptionalValues, flag, option, printable
 from sct_deepseg_general.cli.options.csa import MeasureOptions
 from sct_deepseg_general.cli.options.norms import NormOptions
 from sct_deepseg_general.errors import required
@@ -163,7 +163,7 @@ _IMPORTED: tuple[Callable[[Any], Any], ...] = (
     option(
         "-channels",
         multiple=True,
-        type=click.Path(path_type=Path),
+        type=PATH,
         help="Further images of a model that takes several together with -i.",
     ),
     option(
