@@ -6,8 +6,11 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11 python3.1
 PYTHONS ?= 3.10 3.11 3.12 3.13
 PROCESSES ?= 2
 BIN := .venv/bin
-# Python compiles what is imported at its first import; compiling all that is installed takes longer.
-PIP := $(BIN)/python -m pip install -q --disable-pip-version-check --no-compile
+PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
+# What the tests import is compiled by the first of them that does; compiling all that is installed
+# for them takes longer. Without files of compiled modules, each of hundreds of processes would do it.
+LATER := --no-compile
+unexport PYTHONDONTWRITEBYTECODE
 PYTEST := $(BIN)/python -m pytest -q
 # Each of these files trains a network and gets a process of its own: OpenVINO and training in one
 # process have crashed it.
@@ -88,8 +91,8 @@ clean:
 	touch $@
 
 .venv/test: .venv/run requirements/test.lock constraints.txt
-	$(PIP) --no-deps -c constraints.txt torch
-	$(PIP) --require-hashes --no-deps -r requirements/test.lock
+	$(PIP) $(LATER) --no-deps -c constraints.txt torch
+	$(PIP) $(LATER) --require-hashes --no-deps -r requirements/test.lock
 	touch $@
 
 # Resolves the versions anew, keeping those that still fit; needs uv.
