@@ -23,11 +23,11 @@ run: .venv/run  ## segment the sample images, write CSA and QC under output/
 
 test: .venv/test browser check  ## lint, types and the tests that take minutes
 	$(PYTEST) -n $(PROCESSES) -m "not slow and not gpu and not sct and not training"
-	$(TRAINING) $(PYTEST) -m "not slow"
+	$(TRAINING) $(PYTEST) -m "training and not slow"
 
 test-all: .venv/test browser check docs  ## all tests, the long ones too
 	$(PYTEST) -n $(PROCESSES) -m "not training"
-	$(TRAINING) $(PYTEST)
+	$(TRAINING) $(PYTEST) -m training
 
 test-slurm: .venv/test  ## a batch on a real SLURM of this machine
 	bash tests/slurm/run.sh
