@@ -29,7 +29,7 @@ LAYERS = [
     "levels",
     "inference",
     "morphometry zoo cluster",
-    "image bids_filter",
+    "image",
     "bids schema dicom",
     "files text_files",
     "locks content",

@@ -24,7 +24,7 @@ from sct_deepseg_general.batch import tables as group_table
 from sct_deepseg_general.batch.journal import Record
 from sct_deepseg_general.batch.naming import places
 from sct_deepseg_general.batch.worklist import Item, from_bids, from_list
-from sct_deepseg_general.bids import index
+from sct_deepseg_general.bids.dataset import index
 from sct_deepseg_general.cli._click import PROGRAM, printable
 from sct_deepseg_general.csa.aggregate import Row, Table
 from sct_deepseg_general.csa.table import as_text

@@ -15,7 +15,14 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
-from sct_deepseg_general import bids
+from sct_deepseg_general.bids.dataset import (
+    Case,
+    DatasetSelection,
+    case_of,
+    index,
+    is_mask_name,
+    name_parts,
+)
 from sct_deepseg_general.cluster.shards import Part
 from sct_deepseg_general.errors import DatasetError
 from sct_deepseg_general.job.inputs import result_reason
@@ -159,13 +166,13 @@ def from_bids(root: Path, filters: Filters | None = None, *, bids_names: bool = 
     [('sub-01/anat/sub-01_T2w_seg.nii.gz', 'not an image (seg)')]
     """
     filters = filters or Filters()
-    selection = bids.DatasetSelection(
+    selection = DatasetSelection(
         label_suffixes=DISC_SUFFIXES,
         contrasts=filters.contrasts,
         participants=filters.participants,
         sessions=filters.sessions,
     )
-    dataset = bids.index(root, selection)
+    dataset = index(root, selection)
     items = [
         _item_of(case.image, case.image.relative_to(root).as_posix(), case)
         for case in (*dataset.cases, *dataset.missing)
@@ -179,9 +186,9 @@ def from_bids(root: Path, filters: Filters | None = None, *, bids_names: bool = 
 
     def reason(item: Item) -> str:
         suffix = item.stem.rpartition("_")[2]
-        if bids.is_mask_name(item.stem) or suffix in _FIELD_MAPS:
+        if is_mask_name(item.stem) or suffix in _FIELD_MAPS:
             return f"not an image ({suffix})"
-        if bids_names and bids.name_parts(item.stem) is None:
+        if bids_names and name_parts(item.stem) is None:
             return "not a BIDS name"
         return ""
 
@@ -298,9 +305,9 @@ def item_named(root: Path, key: str) -> Item:
     return _item_of(root / key, key)
 
 
-def _item_of(image: Path, key: str, case: bids.Case | None = None) -> Item:
+def _item_of(image: Path, key: str, case: Case | None = None) -> Item:
     if case is None and image.name.startswith("sub-"):
-        case = bids.case_of(image, "")
+        case = case_of(image, "")
     if case is None or "sub" not in case.entities:
         return Item(key, image)
     return Item(key, image, case.participant, case.session, case.contrast, case.label)

@@ -116,7 +116,7 @@ def words_for_batch(given: argparse.Namespace) -> Iterator[str]:
         if values:
             yield from (name, *values)
     if given.bids_filter_file:
-        from sct_deepseg_general.bids_filter import selected
+        from sct_deepseg_general.bids.filter import selected
 
         yield from ("-include", *selected(given.bids_dir, given.bids_filter_file))
     if given.analysis_level == "participant":

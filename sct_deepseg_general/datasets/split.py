@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sct_deepseg_general.bids import Case, DatasetIndex
+from sct_deepseg_general.bids.dataset import Case, DatasetIndex
 from sct_deepseg_general.datasets.recipe import Part, Recipe, SplitRule
 from sct_deepseg_general.errors import DatasetError
 from sct_deepseg_general.schema import raising, read_json
@@ -68,7 +68,7 @@ def split_people(recipe: Recipe, datasets: Iterable[DatasetIndex]) -> Split:
     ...     folder.mkdir(parents=True)
     >>> _ = copyfile("t2.nii.gz", anat / "sub-01_T2w.nii.gz")
     >>> _ = copyfile("t2_seg.nii.gz", labels / "sub-01_T2w_seg-manual.nii.gz")
-    >>> from sct_deepseg_general.bids import index
+    >>> from sct_deepseg_general.bids.dataset import index
     >>> from sct_deepseg_general.datasets.recipe import Dataset, Recipe, SplitRule
     >>> from sct_deepseg_general.datasets.split import split_people
     >>> recipe = Recipe("study", (Dataset("ours"),), split=SplitRule(test=0.0, folds=1))

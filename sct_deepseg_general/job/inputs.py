@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sct_deepseg_general.bids import is_mask_name
+from sct_deepseg_general.bids.dataset import is_mask_name
 from sct_deepseg_general.job.outputs import PROGRAM, read_sidecar, stem_of
 
 __all__ = ["result_reason"]

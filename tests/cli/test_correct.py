@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from samples import DATA, image_path, label_path
 
-from sct_deepseg_general.bids import index
+from sct_deepseg_general.bids.dataset import index
 from sct_deepseg_general.cli.correction.correct import viewer_words
 
 MAIN = [sys.executable, "-c", "from sct_deepseg_general.cli import main; main()"]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from phantoms import Convention, phantom_bids, write_json
 
-from sct_deepseg_general.bids import index
+from sct_deepseg_general.bids.dataset import index
 from sct_deepseg_general.datasets.recipe import Dataset, Recipe, SplitRule
 from sct_deepseg_general.datasets.split import (
     fold_of,

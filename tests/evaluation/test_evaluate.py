@@ -9,7 +9,7 @@ import pytest
 from phantoms import Convention, affine_of, cylinder, phantom_bids, shared, write_nifti
 from scipy import ndimage
 
-from sct_deepseg_general.bids import index
+from sct_deepseg_general.bids.dataset import index
 from sct_deepseg_general.datasets.build import build
 from sct_deepseg_general.datasets.recipe import Dataset, Recipe, SplitRule
 from sct_deepseg_general.errors import DatasetError, ImageError

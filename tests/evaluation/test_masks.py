@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from phantoms import Convention, phantom_bids
 
-from sct_deepseg_general.bids import index
+from sct_deepseg_general.bids.dataset import index
 from sct_deepseg_general.errors import DatasetError, MissingContentError
 from sct_deepseg_general.evaluation.evaluate import TestCase, evaluate_models, test_cases
 from sct_deepseg_general.evaluation.masks import existing_masks

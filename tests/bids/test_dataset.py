@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from phantoms import Convention, phantom_bids, shared
 
-from sct_deepseg_general.bids import (
+from sct_deepseg_general.bids.dataset import (
     MASK_WORDS,
     DatasetSelection,
     case_of,

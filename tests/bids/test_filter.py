@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sct_deepseg_general.bids import index
-from sct_deepseg_general.bids_filter import matches, read_filter, selected
+from sct_deepseg_general.bids.dataset import index
+from sct_deepseg_general.bids.filter import matches, read_filter, selected
 from sct_deepseg_general.errors import DatasetError
 
 NAMES = (
