@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from sct_deepseg_general.errors import OutputError
@@ -20,6 +20,7 @@ __all__ = [
     "FileStamp",
     "clear_abandoned",
     "sha256",
+    "stem_of",
     "write_json",
     "write_whole",
     "written_together",
@@ -212,3 +213,14 @@ def _cause(error: Exception) -> BaseException:
 def _sync(path: Path) -> None:
     with path.open("rb+") as stream:
         os.fsync(stream.fileno())
+
+
+def stem_of(path: PurePath | str) -> str:
+    """The file name of an image without `.nii` or `.nii.gz`.
+
+    Examples
+    --------
+    >>> stem_of("anat/sub-01_T2w.nii.gz")
+    'sub-01_T2w'
+    """
+    return PurePath(path).name.removesuffix(".gz").removesuffix(".nii")

@@ -28,11 +28,12 @@ from sct_deepseg_general.csa.measure import CsaRequest, Measured, measured
 from sct_deepseg_general.csa.selection import Selection
 from sct_deepseg_general.csa.table import write as write_csa
 from sct_deepseg_general.errors import ArgumentError
+from sct_deepseg_general.files import stem_of
 from sct_deepseg_general.image import nifti
 from sct_deepseg_general.image.volume import Segmentation, Volume
 from sct_deepseg_general.job.levels import with_levels
 from sct_deepseg_general.job.mask_table import MaskNorms, MaskStatus, status_path, write_status
-from sct_deepseg_general.job.outputs import PRODUCER, check_writable, stem_of
+from sct_deepseg_general.job.outputs import PRODUCER, check_writable
 from sct_deepseg_general.levels.answer import Given, LevelAnswer, LevelRequest, answered
 from sct_deepseg_general.levels.responses import embedded_network
 from sct_deepseg_general.norms.assess import NormRequest

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from sct_deepseg_general import __version__
 from sct_deepseg_general.batch.worklist import Item, Worklist
-from sct_deepseg_general.bids.dataset import name_parts
+from sct_deepseg_general.bids.names import name_parts
 from sct_deepseg_general.errors import DatasetError, OutputError
 from sct_deepseg_general.files import write_whole
 from sct_deepseg_general.job.outputs import CODE_URL, PROGRAM, Outputs, outputs_for

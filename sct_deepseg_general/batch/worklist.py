@@ -15,16 +15,12 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
-from sct_deepseg_general.bids.dataset import (
-    Case,
-    DatasetSelection,
-    case_of,
-    index,
-    is_mask_name,
-    name_parts,
-)
+from sct_deepseg_general.bids.cases import Case, DatasetSelection, case_of
+from sct_deepseg_general.bids.dataset import index
+from sct_deepseg_general.bids.names import is_mask_name, name_parts
 from sct_deepseg_general.cluster.shards import Part
 from sct_deepseg_general.errors import DatasetError
+from sct_deepseg_general.files import stem_of
 from sct_deepseg_general.job.inputs import result_reason
 from sct_deepseg_general.text_files import composed, existing, read_text
 
@@ -93,7 +89,7 @@ class Item:
     @property
     def stem(self) -> str:
         """The file name without `.nii.gz`."""
-        return _stem(PurePosixPath(self.key).name)
+        return stem_of(self.key)
 
     @property
     def owner(self) -> str:
@@ -371,7 +367,7 @@ def _matches(item: Item, entry: str) -> bool:
     if entry.endswith(_NIFTI):
         name = PurePosixPath(entry.replace("\\", "/")).name
         same = entry in (key, image) or name == PurePosixPath(image).name
-        return same or _stem(name).removesuffix("_seg") == stem or fnmatchcase(key, entry)
+        return same or stem_of(name).removesuffix("_seg") == stem or fnmatchcase(key, entry)
     folders = key.rpartition("/")[0]
     place = f"/{folders}/{composed(item.participant)}/{composed(item.session)}/"
     return f"/{entry}/" in place or fnmatchcase(stem, entry) or fnmatchcase(key, entry)
@@ -398,7 +394,3 @@ def _unquoted(line: str) -> str:
 
 def _full(path: Path) -> Path:
     return Path(os.path.abspath(path))  # noqa: PTH100 - resolve would follow the links of annexes
-
-
-def _stem(name: str) -> str:
-    return name.removesuffix(".gz").removesuffix(".nii")

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sct_deepseg_general.bids.dataset import Case, index
+from sct_deepseg_general.bids.cases import Case
+from sct_deepseg_general.bids.dataset import index
 from sct_deepseg_general.errors import DatasetError
 
 __all__ = ["ENTITIES", "matches", "read_filter", "selected"]

@@ -61,7 +61,9 @@ class ChangeOptions:
     @property
     def table(self) -> Path:
         """The CSV file to write: the one given, or BASELINE_change.csv beside the baseline."""
-        return self.output or self.baseline.parent / f"{_stem(self.baseline)}_change.csv"
+        from sct_deepseg_general.files import stem_of
+
+        return self.output or self.baseline.parent / f"{stem_of(self.baseline)}_change.csv"
 
 
 @click.command(cls=SctCommand, epilog=_EPILOG)
@@ -214,7 +216,3 @@ def _sentence(row: Mapping[str, Any]) -> str:
     if row["boundary_shift_percent"] is not None:
         text += f"; boundary shift {row['boundary_shift_percent']:+.2f} %"
     return text
-
-
-def _stem(path: Path) -> str:
-    return path.name.removesuffix(".gz").removesuffix(".nii")

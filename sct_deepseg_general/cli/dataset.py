@@ -115,7 +115,7 @@ def command(options: DatasetOptions) -> int:
 
 def _recipe_of(options: DatasetOptions) -> tuple[Recipe, tuple[Path, ...]]:
     """The recipe that the flags stand for, and the one folder below which all datasets lie."""
-    from sct_deepseg_general.bids.dataset import LABEL_SUFFIXES
+    from sct_deepseg_general.bids.names import LABEL_SUFFIXES
     from sct_deepseg_general.datasets.recipe import Dataset, Recipe, SplitRule, checked
 
     places = [path.resolve() for path in (*options.bids, *options.unseen)]

@@ -14,7 +14,7 @@ from sct_deepseg_general.cli._click import PATH, PROGRAM, SctCommand, flag, opti
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sct_deepseg_general.bids.dataset import DatasetIndex
+    from sct_deepseg_general.bids.cases import DatasetIndex
     from sct_deepseg_general.evaluation.evaluate import Candidate, Measurement, TestCase
 
 __all__ = ["command"]
@@ -124,7 +124,9 @@ def command(options: EvaluateOptions) -> int:
 
 
 def _indexes(options: EvaluateOptions) -> list[DatasetIndex]:
-    from sct_deepseg_general.bids.dataset import LABEL_SUFFIXES, DatasetSelection, index, roots
+    from sct_deepseg_general.bids.cases import DatasetSelection
+    from sct_deepseg_general.bids.dataset import index, roots
+    from sct_deepseg_general.bids.names import LABEL_SUFFIXES
 
     selection = DatasetSelection(
         contrasts=options.contrast,

@@ -402,7 +402,8 @@ def _previous(given: ReleaseFlags) -> Model | None:
 
 
 def _images(bids: Iterable[Path], contrasts: tuple[str, ...]) -> Iterator[tuple[str, str, Path]]:
-    from sct_deepseg_general.bids.dataset import DatasetSelection, index
+    from sct_deepseg_general.bids.cases import DatasetSelection
+    from sct_deepseg_general.bids.dataset import index
 
     for root in bids:
         for case in index(root, DatasetSelection(contrasts=contrasts)).cases:

@@ -21,7 +21,7 @@ from sct_deepseg_general.change.repeat import years_between
 from sct_deepseg_general.cohort.change_plot import courses_of, save_change_plot
 from sct_deepseg_general.cohort.sessions import Visit
 from sct_deepseg_general.errors import DeepsegError
-from sct_deepseg_general.files import sha256, write_json
+from sct_deepseg_general.files import sha256, stem_of, write_json
 from sct_deepseg_general.image import nifti
 from sct_deepseg_general.inference.predictor import Predictor
 from sct_deepseg_general.norms.group import write_table
@@ -184,7 +184,7 @@ def _kept(path: Path, inputs: Mapping[str, Any]) -> dict[str, Any] | None:
 
 def _path(place: Path, mask: str) -> Path:
     name = place / mask
-    stem = name.name.removesuffix(".gz").removesuffix(".nii")
+    stem = stem_of(name)
     stem = stem.removesuffix("_seg").removesuffix("_mask")
     return name.with_name(f"{stem}_change.json")
 

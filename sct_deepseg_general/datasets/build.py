@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sct_deepseg_general.bids.dataset import Case, DatasetIndex
+from sct_deepseg_general.bids.cases import Case, DatasetIndex
 from sct_deepseg_general.datasets import recipe as recipes
 from sct_deepseg_general.datasets.conversion import Conversion, ConversionRecord, Subset, convert
 from sct_deepseg_general.datasets.manifest import FILE, ManifestRow, write_manifest, write_rows

@@ -17,7 +17,7 @@ from typing import Literal
 
 import numpy as np
 
-from sct_deepseg_general.bids.dataset import Case
+from sct_deepseg_general.bids.cases import Case
 from sct_deepseg_general.errors import DatasetError, ImageError, SchemaError
 from sct_deepseg_general.files import sha256, write_whole
 from sct_deepseg_general.image.companion import corner_distance

@@ -16,7 +16,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
-from sct_deepseg_general.bids.dataset import LABEL_SUFFIXES, DatasetSelection
+from sct_deepseg_general.bids.cases import DatasetSelection
+from sct_deepseg_general.bids.names import LABEL_SUFFIXES
 from sct_deepseg_general.errors import DatasetError
 from sct_deepseg_general.files import write_whole
 from sct_deepseg_general.schema import as_json, from_json, raising, read_record

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from sct_deepseg_general.bids.dataset import Case, DatasetIndex, Skipped, index
+from sct_deepseg_general.bids.cases import Case, DatasetIndex, Skipped
+from sct_deepseg_general.bids.dataset import index
 from sct_deepseg_general.datasets.recipe import Dataset, Recipe
 from sct_deepseg_general.errors import DatasetError
 

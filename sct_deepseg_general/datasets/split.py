@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sct_deepseg_general.bids.dataset import Case, DatasetIndex
+from sct_deepseg_general.bids.cases import Case, DatasetIndex
 from sct_deepseg_general.datasets.recipe import Part, Recipe, SplitRule
 from sct_deepseg_general.errors import DatasetError
 from sct_deepseg_general.schema import raising, read_json

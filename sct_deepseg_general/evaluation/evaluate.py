@@ -20,7 +20,7 @@ import nibabel as nib
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
 
-from sct_deepseg_general.bids.dataset import Case, DatasetIndex
+from sct_deepseg_general.bids.cases import Case, DatasetIndex
 from sct_deepseg_general.datasets import recipe as recipes
 from sct_deepseg_general.datasets.conversion import THRESHOLD, label_reason
 from sct_deepseg_general.datasets.manifest import FILE, ManifestRow, read_manifest

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from sct_deepseg_general.bids.dataset import LABEL_SUFFIXES
+from sct_deepseg_general.bids.names import LABEL_SUFFIXES
 from sct_deepseg_general.content import check_content
 from sct_deepseg_general.errors import DatasetError
 from sct_deepseg_general.evaluation.evaluate import Candidate, TestCase

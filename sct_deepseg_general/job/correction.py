@@ -22,7 +22,7 @@ from sct_deepseg_general.csa.selection import number_list
 from sct_deepseg_general.csa.table import read
 from sct_deepseg_general.csa.table import write as write_csa
 from sct_deepseg_general.errors import ImageError, OutputError
-from sct_deepseg_general.files import sha256, write_json, write_whole
+from sct_deepseg_general.files import sha256, stem_of, write_json, write_whole
 from sct_deepseg_general.image import nifti
 from sct_deepseg_general.image.kinds import binary_mask
 from sct_deepseg_general.image.las import AXES
@@ -34,7 +34,6 @@ from sct_deepseg_general.job.outputs import (
     MASK_HASH,
     PROGRAM,
     read_sidecar,
-    stem_of,
 )
 from sct_deepseg_general.job.overwrite import EDITED
 from sct_deepseg_general.morphometry.morphometrics import Morphometrics

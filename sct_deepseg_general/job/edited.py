@@ -11,10 +11,10 @@ from sct_deepseg_general.csa.c2c3 import C2C3
 from sct_deepseg_general.csa.companions import on_grid_of
 from sct_deepseg_general.csa.measure import PER_SLICE, CsaRequest, Measured, measured
 from sct_deepseg_general.csa.table import write as write_csa
-from sct_deepseg_general.files import write_json
+from sct_deepseg_general.files import stem_of, write_json
 from sct_deepseg_general.image import nifti
 from sct_deepseg_general.job.levels import c2c3_area, level_answer, levels_record, with_levels
-from sct_deepseg_general.job.outputs import PRODUCER, Outputs, read_sidecar, stem_of
+from sct_deepseg_general.job.outputs import PRODUCER, Outputs, read_sidecar
 from sct_deepseg_general.job.overwrite import EDITED, is_own, mask_origin
 from sct_deepseg_general.levels.answer import LevelAnswer, LevelRequest
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sct_deepseg_general.bids.dataset import is_mask_name
-from sct_deepseg_general.job.outputs import PROGRAM, read_sidecar, stem_of
+from sct_deepseg_general.bids.names import is_mask_name
+from sct_deepseg_general.files import stem_of
+from sct_deepseg_general.job.outputs import PROGRAM, read_sidecar
 
 __all__ = ["result_reason"]
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sct_deepseg_general.files import write_whole
+from sct_deepseg_general.files import stem_of, write_whole
 from sct_deepseg_general.image import nifti
 from sct_deepseg_general.image.las import AXES
 from sct_deepseg_general.image.volume import Segmentation
@@ -205,7 +205,7 @@ def wanted_labels(model: Model, only: str | None) -> tuple[Label, ...]:
 def _masks(model: Model, only: str | None, main: Path) -> list[tuple[Path, LabelFile]]:
     """The outputs of an imported model with their paths, the main one first."""
     first, *rest = label_files(model, only)
-    base = main.name.removesuffix(".gz").removesuffix(".nii")
+    base = stem_of(main)
     ending = main.name[len(base) :]
     stem = base.removesuffix(first.suffix)
     return [(main, first), *((main.with_name(f"{stem}{o.suffix}{ending}"), o) for o in rest)]
@@ -213,7 +213,7 @@ def _masks(model: Model, only: str | None, main: Path) -> list[tuple[Path, Label
 
 def _table(main: Path) -> Path:
     """The table of volumes of a main output."""
-    base = main.name.removesuffix(".gz").removesuffix(".nii")
+    base = stem_of(main)
     return main.with_name(f"{base}_volumes.csv")
 
 

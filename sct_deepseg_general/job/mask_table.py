@@ -13,11 +13,11 @@ from sct_deepseg_general import __version__
 from sct_deepseg_general.csa.aggregate import Row, Table
 from sct_deepseg_general.csa.selection import number_list
 from sct_deepseg_general.errors import ImageError, OutputError
-from sct_deepseg_general.files import write_json
+from sct_deepseg_general.files import stem_of, write_json
 from sct_deepseg_general.image.kinds import check_is_mask
 from sct_deepseg_general.image.nifti import labels_in, load_map
 from sct_deepseg_general.image.volume import Volume
-from sct_deepseg_general.job.outputs import PROGRAM, stem_of
+from sct_deepseg_general.job.outputs import PROGRAM
 
 if TYPE_CHECKING:  # most masks are measured without norms
     from sct_deepseg_general.csa.measure import Measured

@@ -11,7 +11,7 @@ from typing import Any
 
 from sct_deepseg_general import __version__
 from sct_deepseg_general.errors import OutputError
-from sct_deepseg_general.files import sha256, write_json
+from sct_deepseg_general.files import sha256, stem_of, write_json
 
 __all__ = [
     "CODE_URL",
@@ -25,7 +25,6 @@ __all__ = [
     "check_writable",
     "outputs_for",
     "read_sidecar",
-    "stem_of",
     "write_sidecar",
 ]
 
@@ -141,11 +140,6 @@ def outputs_for(image: Path, target: Path | None = None, suffix: str = "_seg") -
         folder / f"{base.removesuffix('_seg')}_softseg{ending}",
         folder / f"{base.removesuffix('_seg')}_label-discs{ending}",
     )
-
-
-def stem_of(image: Path) -> str:
-    """The file name of an image without `.nii` or `.nii.gz`."""
-    return image.name.removesuffix(".gz").removesuffix(".nii")
 
 
 def check_writable(paths: tuple[Path, ...], *, overwrite: bool) -> None:

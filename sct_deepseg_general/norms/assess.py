@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sct_deepseg_general.files import stem_of
 from sct_deepseg_general.morphometry.morphometrics import Morphometrics
 from sct_deepseg_general.norms.centile import FAMILIES, Calibration, Calibrations, Place, place_of
 from sct_deepseg_general.norms.model import (
@@ -62,7 +63,7 @@ class NormRequest:
         NormsError
             No possible age or sex.
         """
-        stem = name.removesuffix(".gz").removesuffix(".nii").removesuffix("_seg")
+        stem = stem_of(name).removesuffix("_seg")
         return cls(Subject(age, sex.upper()), contrast or stem.rpartition("_")[2])
 
 

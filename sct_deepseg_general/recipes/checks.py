@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
-from sct_deepseg_general.bids.dataset import DatasetIndex
+from sct_deepseg_general.bids.cases import DatasetIndex
 from sct_deepseg_general.datasets.build import check_output, with_stored_split
 from sct_deepseg_general.datasets.recipe import Recipe
 from sct_deepseg_general.datasets.sources import index_datasets

@@ -10,7 +10,7 @@ import nibabel as nib
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
 
-from sct_deepseg_general.bids.dataset import Case, DatasetIndex
+from sct_deepseg_general.bids.cases import Case, DatasetIndex
 from sct_deepseg_general.datasets.recipe import Recipe
 from sct_deepseg_general.files import sha256
 

@@ -9,7 +9,7 @@ import nibabel as nib
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
 
-from sct_deepseg_general.bids.dataset import Case, DatasetIndex
+from sct_deepseg_general.bids.cases import Case, DatasetIndex
 from sct_deepseg_general.datasets.recipe import Recipe, Training
 
 __all__ = ["Estimate", "estimate", "seconds_per_iteration"]

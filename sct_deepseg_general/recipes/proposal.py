@@ -13,7 +13,8 @@ import nibabel as nib
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
 
-from sct_deepseg_general.bids.dataset import DatasetIndex, index
+from sct_deepseg_general.bids.cases import DatasetIndex
+from sct_deepseg_general.bids.dataset import index
 from sct_deepseg_general.datasets.recipe import Dataset, Part, Recipe, SplitRule, Training, checked
 from sct_deepseg_general.datasets.sources import index_datasets
 from sct_deepseg_general.datasets.split import part_of, split_people

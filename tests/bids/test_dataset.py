@@ -6,15 +6,8 @@ from pathlib import Path
 import pytest
 from phantoms import Convention, phantom_bids, shared
 
-from sct_deepseg_general.bids.dataset import (
-    MASK_WORDS,
-    DatasetSelection,
-    case_of,
-    index,
-    is_mask_name,
-    name_parts,
-    roots,
-)
+from sct_deepseg_general.bids.cases import DatasetSelection
+from sct_deepseg_general.bids.dataset import index, roots
 from sct_deepseg_general.errors import DatasetError
 
 
@@ -47,46 +40,6 @@ def test_dwi_with_a_session_is_found(tmp_path: Path) -> None:
     )
     (case,) = index(root).labelled
     assert (case.contrast, case.session) == ("dwi", "ses-1")
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "sub-01_T2w_seg-manual.nii.gz",
-        "sub-01_T2w_label-SC_seg.nii",
-        "sub-01_T2w_label-SC_softseg.nii.gz",
-        "sub-01_T2w_desc-manual_seg.nii.gz",
-        "sub-01_space-other_T2w_label-SC_seg.nii.gz",
-    ],
-)
-def test_each_label_convention_is_recognised(tmp_path: Path, name: str) -> None:
-    touch(tmp_path / "sub-01/anat/sub-01_T2w.nii.gz")
-    label = label_path(tmp_path, name)
-    (case,) = index(tmp_path).cases
-    assert case.label == label
-
-
-def test_the_first_suffix_asked_for_wins(tmp_path: Path) -> None:
-    touch(tmp_path / "sub-01/anat/sub-01_T2w.nii.gz")
-    label_path(tmp_path, "sub-01_T2w_label-SC_seg.nii.gz")
-    soft = label_path(tmp_path, "sub-01_T2w_label-SC_softseg.nii.gz")
-    wanted = DatasetSelection(label_suffixes=("_label-SC_softseg", "_label-SC_seg"))
-    assert index(tmp_path, wanted).cases[0].label == soft
-
-
-def test_a_label_of_another_structure_is_not_the_cord(tmp_path: Path) -> None:
-    touch(tmp_path / "sub-01/anat/sub-01_T2w.nii.gz")
-    label_path(tmp_path, "sub-01_T2w_label-disc_dlabel.nii.gz")
-    label_path(tmp_path, "sub-01_T2w_csfseg-manual.nii.gz")
-    assert index(tmp_path).labelled == ()
-
-
-def test_the_label_goes_to_the_longest_matching_name(tmp_path: Path) -> None:
-    mean = touch(tmp_path / "sub-01/func/sub-01_task-rest_desc-mean_bold.nii.gz")
-    touch(tmp_path / "sub-01/func/sub-01_task-rest_bold.nii.gz")
-    label_path(tmp_path, "sub-01_task-rest_desc-mean_bold_seg-manual.nii.gz", "sub-01/func")
-    (case,) = index(tmp_path).labelled
-    assert case.image == mean
 
 
 def test_what_is_left_out_is_said_with_the_reason(tmp_path: Path) -> None:
@@ -128,21 +81,6 @@ def test_selections_by_session_and_run(tmp_path: Path) -> None:
     assert (case.session, case.run) == ("ses-2", "run-1")
 
 
-@pytest.mark.parametrize(
-    ("name", "contrast"),
-    [
-        ("sub-1_T2w.nii.gz", "T2w"),
-        ("sub-1_acq-MTon_MTS.nii.gz", "MTon"),
-        ("sub-1_flip-1_mt-off_MTS.nii.gz", "MToff"),
-        ("sub-1_acq-T1w_MTS.nii.gz", "MTS"),
-        ("sub-1_acq-crop_T2star.nii", "T2star"),
-        ("sub-1_UNIT1.nii.gz", "UNIT1"),
-    ],
-)
-def test_contrast_is_told_by_the_name(name: str, contrast: str) -> None:
-    assert case_of(Path(name), "ds").contrast == contrast
-
-
 @pytest.mark.parametrize("whose", ["image", "label"])
 def test_an_image_or_label_without_content_is_reported_apart(tmp_path: Path, whose: str) -> None:
     image = touch(tmp_path / "sub-01/anat/sub-01_T2w.nii.gz")
@@ -161,20 +99,6 @@ def test_a_contrast_that_is_not_selected_is_not_missing(tmp_path: Path) -> None:
     touch(tmp_path / "sub-01/anat/sub-01_T2w.nii.gz")
     touch(tmp_path / "sub-01/anat/sub-01_T1w.nii.gz").write_bytes(b"")
     assert index(tmp_path, DatasetSelection(contrasts=("T2w",))).missing == ()
-
-
-@pytest.mark.parametrize(
-    "stem", ["sub-01_T2w_brain", "sub-01_T2w (1)", "T2w", "acq-sag_T2w", "sub-01_sub-02_T2w"]
-)
-def test_a_name_that_bids_does_not_know_has_no_parts(stem: str) -> None:
-    assert name_parts(stem) is None
-
-
-@pytest.mark.parametrize("word", MASK_WORDS)
-def test_a_mask_is_known_by_the_last_word_of_its_name(word: str) -> None:
-    assert is_mask_name(f"sub-01_T2w_{word}")
-    assert is_mask_name(f"sub-01_T2w_{word}-manual")
-    assert not is_mask_name(f"sub-01_acq-{word}_T2w")
 
 
 @pytest.mark.parametrize("make", [True, False])

@@ -53,7 +53,8 @@ def command(sources: tuple[Path, ...], bibtex: Path | None, overwrite: bool, as_
 
 def _sidecars(source: Path) -> Iterator[Path]:
     """The sidecar that a path names: itself, that of a mask, or those below a folder."""
-    from sct_deepseg_general.job.outputs import MASK_HASH, read_sidecar, stem_of
+    from sct_deepseg_general.files import stem_of
+    from sct_deepseg_general.job.outputs import MASK_HASH, read_sidecar
 
     if source.is_dir():
         yield from (one for one in sorted(source.rglob("*.json")) if MASK_HASH in read_sidecar(one))

@@ -71,7 +71,7 @@ def flags_from_file(ctx: click.Context, _parameter: click.Parameter, path: Path 
 
 def settings_path(mask: Path) -> Path:
     """The settings file of a run, named after its first mask."""
-    from sct_deepseg_general.job.outputs import stem_of
+    from sct_deepseg_general.files import stem_of
 
     return mask.with_name(f"{stem_of(mask)}.toml")
 
