@@ -50,6 +50,16 @@ def index(root: Path, selection: DatasetSelection | None = None, name: str = "")
     ------
     DatasetError
         The folder is missing or has no `sub-*` folder in it.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from sct_deepseg_general.bids.dataset import index
+    >>> anat = Path("raw/sub-01/anat")
+    >>> anat.mkdir(parents=True)
+    >>> _ = (anat / "sub-01_T2w.nii.gz").write_bytes(b"an image")
+    >>> index(Path("raw")).reasons
+    Counter({'no label': 1})
     """
     selection = selection or DatasetSelection()
     dataset = name or root.resolve().name

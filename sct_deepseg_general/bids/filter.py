@@ -97,6 +97,19 @@ def selected(dataset: Path, path: Path) -> list[str]:
     ------
     DatasetError
         The file or the dataset cannot be read, or no image matches.
+
+    Examples
+    --------
+    >>> import json
+    >>> from pathlib import Path
+    >>> from sct_deepseg_general.bids.filter import selected
+    >>> anat = Path("filtered/sub-01/anat")
+    >>> anat.mkdir(parents=True)
+    >>> for name in ("sub-01_T1w.nii.gz", "sub-01_T2w.nii.gz"):
+    ...     _ = (anat / name).write_bytes(b"an image")
+    >>> _ = Path("filter.json").write_text(json.dumps({"t2w": {"suffix": "T2w"}}))
+    >>> selected(Path("filtered"), Path("filter.json"))
+    ['sub-01/anat/sub-01_T2w.nii.gz']
     """
     queries = read_filter(path)
     found_in = index(dataset)
