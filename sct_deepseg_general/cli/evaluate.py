@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sct_deepseg_general.bids.cases import DatasetIndex
-    from sct_deepseg_general.evaluation.evaluate import Candidate, Measurement, TestCase
+    from sct_deepseg_general.evaluation.cases import EvaluationCase
+    from sct_deepseg_general.evaluation.evaluate import Candidate
+    from sct_deepseg_general.evaluation.measurement import Measurement
 
 __all__ = ["command"]
 
@@ -90,14 +92,15 @@ def command(options: EvaluateOptions) -> int:
     failed, or if the content of an image or a mask is not on this machine.
     """
     from sct_deepseg_general.evaluation import tables
-    from sct_deepseg_general.evaluation.evaluate import evaluate_models, test_cases
+    from sct_deepseg_general.evaluation.cases import cases_of_indexes
+    from sct_deepseg_general.evaluation.evaluate import evaluate_models
     from sct_deepseg_general.job.outputs import check_no_image, check_writable
 
     if options.output is not None:
         check_no_image((options.output,))
         check_writable((options.output,), overwrite=options.overwrite)
     indexes = _indexes(options)
-    cases = test_cases(indexes)
+    cases = cases_of_indexes(indexes)
     candidates = _candidates(options, cases) if cases else []
     cases = _allowed(cases, candidates, skip=options.skip_seen)
     rows: list[Measurement] = []
@@ -141,7 +144,7 @@ def _indexes(options: EvaluateOptions) -> list[DatasetIndex]:
     return indexes
 
 
-def _candidates(options: EvaluateOptions, cases: Sequence[TestCase]) -> list[Candidate]:
+def _candidates(options: EvaluateOptions, cases: Sequence[EvaluationCase]) -> list[Candidate]:
     from sct_deepseg_general.evaluation.masks import existing_masks
 
     masks = [existing_masks(folder, cases) for folder in options.masks]
@@ -149,7 +152,8 @@ def _candidates(options: EvaluateOptions, cases: Sequence[TestCase]) -> list[Can
 
 
 def _model(name: str, options: EvaluateOptions) -> Candidate:
-    from sct_deepseg_general.evaluation.evaluate import Candidate, training_data_of
+    from sct_deepseg_general.evaluation.cases import training_data_of
+    from sct_deepseg_general.evaluation.evaluate import Candidate
     from sct_deepseg_general.study.models import segmenter
     from sct_deepseg_general.zoo.zoo import resolve
 
@@ -165,8 +169,8 @@ def _model(name: str, options: EvaluateOptions) -> Candidate:
 
 
 def _allowed(
-    cases: tuple[TestCase, ...], candidates: Sequence[Candidate], *, skip: bool
-) -> tuple[TestCase, ...]:
+    cases: tuple[EvaluationCase, ...], candidates: Sequence[Candidate], *, skip: bool
+) -> tuple[EvaluationCase, ...]:
     from sct_deepseg_general.errors import DatasetError
 
     allowed = cases

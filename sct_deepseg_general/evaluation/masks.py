@@ -10,7 +10,8 @@ from pathlib import Path
 from sct_deepseg_general.bids.names import LABEL_SUFFIXES
 from sct_deepseg_general.content import check_content
 from sct_deepseg_general.errors import DatasetError
-from sct_deepseg_general.evaluation.evaluate import Candidate, TestCase
+from sct_deepseg_general.evaluation.cases import EvaluationCase
+from sct_deepseg_general.evaluation.evaluate import Candidate
 
 __all__ = ["existing_masks"]
 
@@ -18,7 +19,7 @@ _SUFFIXES = ("_seg", *LABEL_SUFFIXES, "_label-*_seg")
 _SHOWN = 3
 
 
-def existing_masks(folder: Path, cases: Sequence[TestCase]) -> Candidate:
+def existing_masks(folder: Path, cases: Sequence[EvaluationCase]) -> Candidate:
     """The masks in a folder as a candidate for `evaluate_models`; needs no network.
 
     Parameters
@@ -26,7 +27,7 @@ def existing_masks(folder: Path, cases: Sequence[TestCase]) -> Candidate:
     folder : Path
         Folder that holds, at any depth, a mask of each image: the image's name and "_seg", or an
         ending that labels have.
-    cases : sequence of TestCase
+    cases : sequence of EvaluationCase
         The images to be measured.
 
     Returns
@@ -59,7 +60,7 @@ def existing_masks(folder: Path, cases: Sequence[TestCase]) -> Candidate:
     return Candidate(folder.resolve().name, masks={name: one[0] for name, one in found.items()})
 
 
-def _masks_of(case: TestCase, files: Mapping[str, list[Path]]) -> list[Path]:
+def _masks_of(case: EvaluationCase, files: Mapping[str, list[Path]]) -> list[Path]:
     """The masks of an image: those with the best ending of which there are any."""
     stem = case.image.name.split(".", 1)[0]
     for suffix in _SUFFIXES:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sct_deepseg_general.datasets.manifest import write_rows
 from sct_deepseg_general.errors import DatasetError
-from sct_deepseg_general.evaluation.evaluate import METRICS, Measurement
+from sct_deepseg_general.evaluation.measurement import METRICS, Measurement
 from sct_deepseg_general.evaluation.statistics import ContrastBias, Summary, summary
 from sct_deepseg_general.schema import as_json, from_json
 

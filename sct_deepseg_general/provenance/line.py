@@ -11,7 +11,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from sct_deepseg_general.evaluation.evaluate import Measurement
+from sct_deepseg_general.evaluation.measurement import Measurement
 from sct_deepseg_general.job.labels import labels_record
 from sct_deepseg_general.job.levels import levels_record
 from sct_deepseg_general.job.values import Done

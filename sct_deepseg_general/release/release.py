@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from sct_deepseg_general.errors import ModelError
-from sct_deepseg_general.evaluation.evaluate import Measurement
+from sct_deepseg_general.evaluation.measurement import Measurement
 from sct_deepseg_general.evaluation.tables import read_csv
 from sct_deepseg_general.files import sha256, write_whole
 from sct_deepseg_general.release.nnunet_results import pack_for_sct

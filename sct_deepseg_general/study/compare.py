@@ -26,7 +26,9 @@ from sct_deepseg_general.datasets import recipe as recipes
 from sct_deepseg_general.datasets.build import Built, build
 from sct_deepseg_general.datasets.manifest import write_rows
 from sct_deepseg_general.datasets.recipe import Recipe
-from sct_deepseg_general.evaluation.evaluate import Measurement, TestCase, reference_of
+from sct_deepseg_general.evaluation.cases import EvaluationCase
+from sct_deepseg_general.evaluation.evaluate import reference_of
+from sct_deepseg_general.evaluation.measurement import Measurement
 from sct_deepseg_general.evaluation.statistics import ModelComparison, contrast_bias
 from sct_deepseg_general.evaluation.tables import (
     read_bias,
@@ -191,7 +193,7 @@ def _write_pictures(study: Study, built: Built, rows: Iterable[Measurement]) -> 
             path.unlink()
 
 
-def _picture(folder: Path, built: Built, case: TestCase, dice: float) -> bytes:
+def _picture(folder: Path, built: Built, case: EvaluationCase, dice: float) -> bytes:
     image = load(case.image)
     reference = reference_of(image, load(case.label, nan_background=False), str(case.label))
     predictions = {

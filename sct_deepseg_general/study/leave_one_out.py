@@ -21,7 +21,7 @@ from sct_deepseg_general.datasets.manifest import write_rows
 from sct_deepseg_general.datasets.recipe import Recipe
 from sct_deepseg_general.errors import DatasetError
 from sct_deepseg_general.evaluation.clustered import PairedEffect
-from sct_deepseg_general.evaluation.evaluate import Measurement
+from sct_deepseg_general.evaluation.measurement import Measurement
 from sct_deepseg_general.evaluation.tables import read_csv, write_csv
 from sct_deepseg_general.files import write_whole
 from sct_deepseg_general.job.outputs import check_folder

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sct_deepseg_general.datasets.recipe import Recipe
 from sct_deepseg_general.evaluation.clustered import PairedEffect, paired_effect
-from sct_deepseg_general.evaluation.evaluate import Measurement
+from sct_deepseg_general.evaluation.measurement import Measurement
 from sct_deepseg_general.evaluation.statistics import holm
 from sct_deepseg_general.study.results import GENERAL, LEAST_DICE
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sct_deepseg_general.datasets.recipe import Recipe
-from sct_deepseg_general.evaluation.evaluate import Measurement
+from sct_deepseg_general.evaluation.measurement import Measurement
 from sct_deepseg_general.evaluation.statistics import (
     ModelComparison,
     Summary,

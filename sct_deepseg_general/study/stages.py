@@ -16,15 +16,9 @@ from sct_deepseg_general.datasets.manifest import trained_on
 from sct_deepseg_general.datasets.recipe import Recipe
 from sct_deepseg_general.datasets.sources import index_datasets
 from sct_deepseg_general.errors import BackendError, DatasetError
-from sct_deepseg_general.evaluation.evaluate import (
-    Candidate,
-    Measurement,
-    Segmenter,
-    TestCase,
-    TrainingData,
-    evaluate_models,
-    test_cases_of,
-)
+from sct_deepseg_general.evaluation.cases import EvaluationCase, TrainingData, cases_of_manifest
+from sct_deepseg_general.evaluation.evaluate import Candidate, Segmenter, evaluate_models
+from sct_deepseg_general.evaluation.measurement import Measurement
 from sct_deepseg_general.evaluation.tables import append, read_lines
 from sct_deepseg_general.files import write_whole
 from sct_deepseg_general.image.nifti import save
@@ -128,7 +122,7 @@ def evaluated(
         candidate = Candidate(model, segment, _radiological(built, model))
         done = set(known)
 
-        def keep(_: str, case: TestCase, found: Segmentation, place: Path = place) -> None:
+        def keep(_: str, case: EvaluationCase, found: Segmentation, place: Path = place) -> None:
             save(found, place / f"{case.name}.nii.gz")
 
         def tell(now: int, total: int, number: int = number) -> None:
@@ -152,7 +146,7 @@ def _loaded_once(load_model: ModelLoader, path: Path) -> Segmenter:
     return segment
 
 
-def cases_to_test(study: Study, built: Built) -> tuple[TestCase, ...]:
+def cases_to_test(study: Study, built: Built) -> tuple[EvaluationCase, ...]:
     """The labelled images of people that no model is trained on.
 
     Raises
@@ -161,7 +155,7 @@ def cases_to_test(study: Study, built: Built) -> tuple[TestCase, ...]:
         There are none.
     """
     found = index_datasets(built.recipe, study.data)
-    cases = test_cases_of(built.entries, {one.dataset: one.root for one in found})
+    cases = cases_of_manifest(built.entries, {one.dataset: one.root for one in found})
     if not cases:
         raise DatasetError("Nobody is left to test on: raise split.test, or add an unseen dataset.")
     return cases

@@ -10,7 +10,7 @@ from phantoms import Convention, phantom_bids
 
 from sct_deepseg_general.cli._click import run
 from sct_deepseg_general.cli.evaluate import command
-from sct_deepseg_general.evaluation.evaluate import training_data_of
+from sct_deepseg_general.evaluation.cases import training_data_of
 from sct_deepseg_general.evaluation.tables import read_csv
 
 REPOSITORY = Path(__file__).parents[2]

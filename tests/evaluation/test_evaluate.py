@@ -10,20 +10,14 @@ from phantoms import Convention, affine_of, cylinder, phantom_bids, shared, writ
 from scipy import ndimage
 
 from sct_deepseg_general.bids.dataset import index
-from sct_deepseg_general.datasets.build import build
-from sct_deepseg_general.datasets.recipe import Dataset, Recipe, SplitRule
 from sct_deepseg_general.errors import DatasetError, ImageError
-from sct_deepseg_general.evaluation.evaluate import (
-    Candidate,
-    Measurement,
-    Segmenter,
-    TestCase,
+from sct_deepseg_general.evaluation.cases import (
+    EvaluationCase,
     TrainingData,
-    evaluate_models,
-    test_cases,
-    test_cases_of,
-    training_data_of,
+    cases_of_indexes,
 )
+from sct_deepseg_general.evaluation.evaluate import Candidate, Segmenter, evaluate_models
+from sct_deepseg_general.evaluation.measurement import Measurement
 from sct_deepseg_general.files import sha256
 from sct_deepseg_general.image.nifti import load_segmentation
 from sct_deepseg_general.image.volume import Segmentation, Volume
@@ -37,8 +31,8 @@ def root(tmp_path: Path) -> Path:
     return phantom_bids(tmp_path / "ds", convention)
 
 
-def cases_of(root: Path) -> tuple[TestCase, ...]:
-    return test_cases([index(root)])
+def cases_of(root: Path) -> tuple[EvaluationCase, ...]:
+    return cases_of_indexes([index(root)])
 
 
 def from_labels(root: Path) -> Segmenter:
@@ -47,7 +41,7 @@ def from_labels(root: Path) -> Segmenter:
     return lambda image: answers[float(image.data.sum())]
 
 
-def load_key(case: TestCase) -> float:
+def load_key(case: EvaluationCase) -> float:
     from sct_deepseg_general.image.nifti import load
 
     return float(load(case.image).data.sum())
@@ -128,19 +122,6 @@ def test_a_person_seen_in_training_is_refused_whatever_the_image(root: Path) -> 
     with pytest.raises(DatasetError, match="ds_sub-02"):
         list(evaluate_models([seen], cases_of(root)))
     assert len(list(evaluate_models([seen], cases_of(root)[:1]))) == 1
-
-
-def test_what_a_model_has_seen_is_read_from_its_folder(root: Path, tmp_path: Path) -> None:
-    rule = SplitRule(assigned={"ds/sub-01": "train", "ds/sub-02": "test"})
-    recipe = Recipe("r", (Dataset("ds"),), split=rule, same_person=(("ds/sub-01", "ds/sub-07"),))
-    built = build(recipe, [tmp_path], tmp_path / "out")
-    seen = training_data_of(tmp_path / "out")
-    assert seen.people == {"ds/sub-01", "ds/sub-07"}
-    assert seen.images == {one.image_sha256 for one in built.entries if one.part == "train"}
-    (case,) = test_cases_of(built.entries, {"ds": root})
-    assert case == cases_of(root)[1]
-    assert not seen.has(case)
-    assert not training_data_of(root).known
 
 
 def test_known_measurements_are_not_made_again(root: Path) -> None:

@@ -10,17 +10,18 @@ from phantoms import Convention, phantom_bids
 
 from sct_deepseg_general.bids.dataset import index
 from sct_deepseg_general.errors import DatasetError, MissingContentError
-from sct_deepseg_general.evaluation.evaluate import TestCase, evaluate_models, test_cases
+from sct_deepseg_general.evaluation.cases import EvaluationCase, cases_of_indexes
+from sct_deepseg_general.evaluation.evaluate import evaluate_models
 from sct_deepseg_general.evaluation.masks import existing_masks
 
 
 @pytest.fixture
-def cases(tmp_path: Path) -> tuple[TestCase, ...]:
+def cases(tmp_path: Path) -> tuple[EvaluationCase, ...]:
     root = phantom_bids(tmp_path / "data", Convention(people=("01", "02"), shape=(16, 16, 4)))
-    return test_cases([index(root)])
+    return cases_of_indexes([index(root)])
 
 
-def copied(cases: tuple[TestCase, ...], folder: Path, ending: str = "_seg") -> Path:
+def copied(cases: tuple[EvaluationCase, ...], folder: Path, ending: str = "_seg") -> Path:
     folder.mkdir(parents=True)
     for case in cases:
         stem = case.image.name.removesuffix(".nii.gz")
@@ -30,7 +31,7 @@ def copied(cases: tuple[TestCase, ...], folder: Path, ending: str = "_seg") -> P
 
 @pytest.mark.parametrize("ending", ["_seg", "_label-SC_seg", "_desc-manual_seg"])
 def test_masks_equal_to_the_reference_have_a_dice_of_one(
-    cases: tuple[TestCase, ...], tmp_path: Path, ending: str
+    cases: tuple[EvaluationCase, ...], tmp_path: Path, ending: str
 ) -> None:
     folder = copied(cases, tmp_path / "ours/deep", ending)
     rows = list(evaluate_models([existing_masks(folder.parent, cases)], cases))
@@ -38,7 +39,7 @@ def test_masks_equal_to_the_reference_have_a_dice_of_one(
 
 
 def test_a_mask_on_another_grid_counts_as_failed(
-    cases: tuple[TestCase, ...], tmp_path: Path
+    cases: tuple[EvaluationCase, ...], tmp_path: Path
 ) -> None:
     folder = copied(cases, tmp_path / "ours")
     other = phantom_bids(tmp_path / "big", Convention(people=("01",), shape=(18, 16, 4)))
@@ -52,7 +53,9 @@ def test_a_mask_on_another_grid_counts_as_failed(
     assert second.dice == 1.0
 
 
-def test_missing_and_double_masks_are_refused(cases: tuple[TestCase, ...], tmp_path: Path) -> None:
+def test_missing_and_double_masks_are_refused(
+    cases: tuple[EvaluationCase, ...], tmp_path: Path
+) -> None:
     folder = copied(cases, tmp_path / "ours")
     copied(cases, folder / "twice")
     with pytest.raises(DatasetError, match="several masks of data_sub-01_T2w"):
@@ -63,7 +66,7 @@ def test_missing_and_double_masks_are_refused(cases: tuple[TestCase, ...], tmp_p
 
 
 def test_a_mask_whose_content_is_elsewhere_is_refused_and_not_measured_as_empty(
-    cases: tuple[TestCase, ...], tmp_path: Path
+    cases: tuple[EvaluationCase, ...], tmp_path: Path
 ) -> None:
     folder = copied(cases, tmp_path / "ours")
     mask = next(iter(sorted(folder.rglob("*.nii.gz"))))
@@ -74,7 +77,7 @@ def test_a_mask_whose_content_is_elsewhere_is_refused_and_not_measured_as_empty(
 
 
 def test_a_bad_reference_is_refused_before_anything_is_measured(
-    cases: tuple[TestCase, ...], tmp_path: Path
+    cases: tuple[EvaluationCase, ...], tmp_path: Path
 ) -> None:
     folder = copied(cases, tmp_path / "ours")
     other = phantom_bids(tmp_path / "big", Convention(people=("02",), shape=(18, 16, 4)))

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from measurements import profile, row
 
-from sct_deepseg_general.evaluation.evaluate import AreaProfile, Measurement
+from sct_deepseg_general.evaluation.measurement import AreaProfile, Measurement
 from sct_deepseg_general.evaluation.statistics import (
     by_person,
     compare_models,

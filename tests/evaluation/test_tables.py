@@ -6,7 +6,7 @@ import pytest
 from measurements import profile, row
 
 from sct_deepseg_general.errors import DatasetError
-from sct_deepseg_general.evaluation.evaluate import METRICS
+from sct_deepseg_general.evaluation.measurement import METRICS
 from sct_deepseg_general.evaluation.tables import (
     append,
     grouped,

@@ -19,7 +19,7 @@ pytest.importorskip("nnunetv2", reason="the torch extra is not installed")
 
 from sct_deepseg_general.cli.models import command  # noqa: E402
 from sct_deepseg_general.errors import ModelError  # noqa: E402
-from sct_deepseg_general.evaluation.evaluate import Measurement  # noqa: E402
+from sct_deepseg_general.evaluation.measurement import Measurement  # noqa: E402
 from sct_deepseg_general.files import sha256  # noqa: E402
 from sct_deepseg_general.release.release import regressions, release  # noqa: E402
 from sct_deepseg_general.zoo.archive import ArchiveLimits, unpack_model  # noqa: E402  # after the skips

@@ -12,7 +12,7 @@ from measurements import row
 
 from sct_deepseg_general.datasets.recipe import Dataset, Recipe
 from sct_deepseg_general.errors import DatasetError
-from sct_deepseg_general.evaluation.evaluate import Measurement
+from sct_deepseg_general.evaluation.measurement import Measurement
 from sct_deepseg_general.evaluation.tables import read_csv
 from sct_deepseg_general.files import sha256
 from sct_deepseg_general.study import compare

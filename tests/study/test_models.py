@@ -14,7 +14,7 @@ import toy_study
 from sct_deepseg_general.cli._click import run
 from sct_deepseg_general.cli.compare import command
 from sct_deepseg_general.datasets.recipe import Training, write
-from sct_deepseg_general.evaluation.evaluate import training_data_of
+from sct_deepseg_general.evaluation.cases import training_data_of
 from sct_deepseg_general.evaluation.tables import read_csv
 
 pytest.importorskip("nnunetv2", reason="training needs the [train] extra")

@@ -8,7 +8,7 @@ import pytest
 from measurements import row
 
 from sct_deepseg_general.datasets.recipe import Dataset, Recipe
-from sct_deepseg_general.evaluation.evaluate import Measurement
+from sct_deepseg_general.evaluation.measurement import Measurement
 from sct_deepseg_general.study.results import StudyResults, study_results
 
 RECIPE = Recipe("toy", (Dataset("one"), Dataset("two"), Dataset("far", role="unseen")))

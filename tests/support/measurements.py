@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sct_deepseg_general.evaluation.evaluate import METRICS, AreaProfile, Measurement
+from sct_deepseg_general.evaluation.measurement import METRICS, AreaProfile, Measurement
 
 
 def row(model: str = "m", person: str = "p", test_set: str = "s", **changes: object) -> Measurement:

@@ -13,7 +13,7 @@ from toy_models import RECORD, plans, write_parts
 torch = pytest.importorskip("torch", reason="the torch extra is not installed")
 pytest.importorskip("nnunetv2", reason="the torch extra is not installed")
 
-from sct_deepseg_general.evaluation.evaluate import Measurement  # noqa: E402  # after the skips
+from sct_deepseg_general.evaluation.measurement import Measurement  # noqa: E402
 from sct_deepseg_general.evaluation.tables import write_csv  # noqa: E402
 from sct_deepseg_general.inference.nnunet import build_network  # noqa: E402
 from sct_deepseg_general.release.export import save_weights  # noqa: E402
