@@ -73,7 +73,7 @@ def _table(content: Content) -> str:
     body = "".join(
         "<tr>" + "".join(f"<td>{escape(value)}</td>" for value in row) + "</tr>" for row in cells
     )
-    return f"<table><tr>{head}</tr>{body}</table>"
+    return f"<table><tr>{head}</tr>{body}</table><footer>{escape(content.explained)}</footer>"
 
 
 def _picture(figure: Figure, words: str) -> str:
