@@ -201,8 +201,8 @@ def _levels(
         if own.size * _step(x) < _NARROWEST * (ends[1] - ends[0]):
             continue
         axes.text(
-            float(own.mean()), 0.985, covered_name(int(level), covers), transform=axes.get_xaxis_transform(),
-            ha="center", va="top", fontsize=8, color=GREY,
+            float(own.mean()), 0.985, covered_name(int(level), covers), ha="center", va="top",
+            fontsize=8, color=GREY, transform=axes.get_xaxis_transform(),
         )  # fmt: skip
 
 
