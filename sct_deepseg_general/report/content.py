@@ -17,7 +17,7 @@ from sct_deepseg_general.image.las import AXES
 from sct_deepseg_general.job.values import Done
 from sct_deepseg_general.levels.slices import HIGHEST_LEVEL, level_name
 from sct_deepseg_general.norms.assess import Assessment
-from sct_deepseg_general.norms.centile import AGAINST_FIFTH, Place
+from sct_deepseg_general.norms.centile import Place
 
 __all__ = ["COLUMNS", "LIMITS", "Content", "Picture", "TableRow", "change_lines", "content_of"]
 
@@ -162,21 +162,7 @@ def _whose(norms: Assessment | None) -> str:
     if norms.request.private:
         people = "people of that age and sex"
     source = f"{norms.request.family}; {norms.request.norms.source.name}"
-    return f"Centiles among {people} ({source}). {_against_fifth(norms)}".rstrip()
-
-
-def _against_fifth(norms: Assessment) -> str:
-    """Which levels' intervals lie below, across and above the 5th centile, as a sentence."""
-    named: dict[str, list[str]] = {}
-    for one in norms.places:
-        if one.measure == "area" and one.place is not None:
-            named.setdefault(one.place.against_fifth, []).append(one.level)
-    parts = [
-        f"{words}: {', '.join(named[side])}"
-        for side, words in AGAINST_FIFTH.items()
-        if side in named
-    ]
-    return f"The interval of the area {'; '.join(parts)}." if parts else ""
+    return f"Centiles among {people} ({source}). {norms.against_fifth}".rstrip()
 
 
 def _rows(done: Done) -> tuple[TableRow, ...]:
