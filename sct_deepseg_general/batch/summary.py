@@ -11,8 +11,9 @@ from pathlib import Path
 
 from sct_deepseg_general.batch.journal import Record
 from sct_deepseg_general.batch.tables import ImageResult, joined, write_csa, write_images
-from sct_deepseg_general.errors import OutputError
+from sct_deepseg_general.errors import DatasetError, OutputError
 from sct_deepseg_general.files import write_json, write_whole
+from sct_deepseg_general.text_files import read_rows
 
 __all__ = [
     "CSA",
@@ -24,6 +25,7 @@ __all__ = [
     "check_tables",
     "close",
     "counted",
+    "made_with",
     "merge",
 ]
 
@@ -147,6 +149,23 @@ def check_tables(place: Path) -> None:
                 f"{path} is not a table of a batch, and would be replaced: choose another -o, or "
                 "rename it."
             )
+
+
+def made_with(place: Path) -> tuple[frozenset[str], bool]:
+    """The models that made the masks of a batch's `images.tsv` in the folder `place` (the
+    beginning of their digests), and whether levels were asked for.
+
+    Raises
+    ------
+    OutputError
+        The table cannot be read.
+    """
+    try:
+        rows = read_rows(place / IMAGES)
+    except DatasetError as error:
+        raise OutputError(str(error)) from error
+    models = frozenset(row.get("model", "") for row in rows) - {"", "n/a"}
+    return models, any(row.get("levels") not in {None, "", "n/a"} for row in rows)
 
 
 def _beginning(path: Path) -> str:

@@ -7,15 +7,22 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from sct_deepseg_general import __version__, files
-from sct_deepseg_general.change.measure import Change, Comparison, Scan, compared
+from sct_deepseg_general.change.measure import Change, Comparison, Scan, Slices, compared
 from sct_deepseg_general.change.repeat import LEVEL, Repeatability, per_year
 from sct_deepseg_general.files import write_whole
 from sct_deepseg_general.inference.predictor import Predictor
+from sct_deepseg_general.levels.slices import level_name
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = [
+    "ALL_WORDS",
     "COLUMNS",
     "Visits",
     "as_record",
@@ -31,7 +38,11 @@ COLUMNS = (
     "change_percent", "lower_percent", "upper_percent", "exceeds_repeat_error",
     "boundary_shift_percent", "percent_per_year",
 )  # fmt: skip
-COLOUR, GREY = "#1f6fb2", "#7a8794"
+ALL_WORDS = "all of the cord that both images show"
+"""What the row `measure.ALL` is of."""
+COLOUR, GREY, LIGHT = "#1f6fb2", "#7a8794", "#e6e9ec"
+_NARROWEST = 0.025
+"""Share of the plot that a level must take up for its name to be written."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,14 +141,39 @@ def save_plot(path: Path, visits: Visits) -> None:
     above.plot(slices.position, slices.first, color=GREY, lw=1.6, label=visits.baseline.name)
     above.plot(slices.position, slices.second, color=COLOUR, lw=1.6, label=visits.followup.name)
     above.set_ylabel("area (mm²)")
-    above.legend(frameon=False, fontsize=8)
+    above.legend(
+        loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False, fontsize=8,
+        borderaxespad=0.2,
+    )  # fmt: skip
     below.axhline(0, color=GREY, lw=0.8)
     mean = (slices.first + slices.second) / 2
     below.plot(slices.position, 100 * (slices.second - slices.first) / mean, color=COLOUR, lw=1.6)
     below.set_ylabel("change (%)")
-    below.set_xlabel("mm along the cord, half-way space (inferior to superior)")
+    below.set_xlabel("mm along the cord, half-way between the images (inferior to superior)")
+    for axes in (above, below):
+        axes.grid(axis="y", color=LIGHT, lw=0.8)
+        axes.spines[["top", "right"]].set_visible(False)
+    _draw_levels(above, below, slices)
     with write_whole(path) as temporary:
         drawn.savefig(temporary, format="png", dpi=130)
+
+
+def _draw_levels(above: Axes, below: Axes, slices: Slices) -> None:
+    """A line between levels, and the name of each above the curves."""
+    position, level = slices.position, slices.level
+    low, high = above.get_ylim()
+    above.set_ylim(low, high + 0.08 * (high - low))
+    for at in np.flatnonzero(np.diff(level)):
+        for axes in (above, below):
+            middle = (position[at] + position[at + 1]) / 2
+            axes.axvline(middle, color=GREY, lw=0.7, ls=(0, (3, 3)), zorder=0)
+    for number in np.unique(level[level > 0]).tolist():
+        own = position[level == number]
+        if np.ptp(own) >= _NARROWEST * np.ptp(position):
+            above.text(
+                float(own.mean()), 0.985, level_name(number), ha="center", va="top", fontsize=8,
+                color=GREY, transform=above.get_xaxis_transform(),
+            )  # fmt: skip
 
 
 def _row(visits: Visits, change: Change) -> dict[str, Any]:

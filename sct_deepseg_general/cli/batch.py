@@ -11,8 +11,21 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sct_deepseg_general.cli._click import PATH, PROGRAM, SctCommand, option, printable, takes
-from sct_deepseg_general.cli.options.batch import BatchOptions, MergeOptions, batch_flags
+from sct_deepseg_general.cli._click import (
+    PATH,
+    PROGRAM,
+    SctCommand,
+    flag,
+    option,
+    printable,
+    takes,
+)
+from sct_deepseg_general.cli.options.batch import (
+    BatchOptions,
+    MergeOptions,
+    batch_flags,
+    people_flags,
+)
 from sct_deepseg_general.errors import ModelError
 
 if TYPE_CHECKING:
@@ -20,6 +33,7 @@ if TYPE_CHECKING:
     from sct_deepseg_general.batch.plan import BatchPlan
     from sct_deepseg_general.batch.summary import MergedTables
     from sct_deepseg_general.batch.worklist import Worklist
+    from sct_deepseg_general.cli.screens.cohort import CohortWork
     from sct_deepseg_general.cluster.shards import Part
     from sct_deepseg_general.cohort.centiles import Cohort
     from sct_deepseg_general.zoo.model import Model
@@ -36,7 +50,7 @@ Examples:
   {PROGRAM} batch -bids dataset -o out -contrast T2w -exclude-yml fails.yml
   {PROGRAM} batch -i sub-*/t2/t2.nii.gz -o out
   {PROGRAM} batch -bids dataset -o out -shard 3/16     (by itself in a SLURM array)
-  {PROGRAM} batch merge -o out                         (after the last shard)
+  {PROGRAM} batch merge -bids dataset -o out           (after the last shard)
   {PROGRAM} batch -bids dataset -o out -slurm 16 -slurm-partition cpu -slurm-time 120
 """
 
@@ -70,20 +84,41 @@ class _BatchCommand(SctCommand):
 @option("-participant-label", multiple=True, help="With -bids: look at these participants only.")
 @option("-session", multiple=True, help="With -bids: look at these sessions only.")
 @option("-include", multiple=True, help="With -bids: look at these images only.")
+@people_flags
+@option("-m", to="model", help="Model of the batch, for centiles and change.")
+@flag("-offline", help="Never use the network.")
 @takes(MergeOptions)
 def _merge(options: MergeOptions) -> int:
     """Join the tables of all shards or participants into those of the output folder.
 
-    They are images.tsv and csa.tsv. The exit code is 1 if an image has no result.
+    They are images.tsv and csa.tsv. Where the areas have levels and the ages of the people are
+    known, norms.tsv is written too. The exit code is 1 if an image has no result.
     """
     from sct_deepseg_general.batch.run import join
+    from sct_deepseg_general.batch.summary import made_with
     from sct_deepseg_general.batch.worklist import Filters, from_bids
+    from sct_deepseg_general.cli.screens.cohort import CohortWork, after_batch, cohort_asked
+    from sct_deepseg_general.zoo.zoo import resolve
 
     worklist = None
     if options.bids:
         filters = Filters(options.participant_label, options.session, include=options.include)
         worklist = from_bids(options.bids, filters)
-    return _print_merged(options.folder, join(options.folder, options.sources, worklist))
+    people = options.people
+    if people.named or people.longitudinal:
+        cohort_asked(people, options.bids, levels=True)  # refused before anything is joined
+    merged = join(options.folder, options.sources, worklist)
+    models, levels = made_with(options.folder)
+    cohort = cohort_asked(people, options.bids, levels=levels)
+    code = _print_merged(options.folder, merged)
+    if cohort is not None or people.longitudinal:
+        model = resolve(options.model, offline=options.offline)
+        if models and model.digest[:12] not in models and (people.named or people.longitudinal):
+            raise ModelError(
+                f"The masks were not made with {model.key}: give the model of the batch with -m."
+            )
+        after_batch(CohortWork(people, cohort, model, worklist), options.folder)
+    return code
 
 
 @click.command(cls=_BatchCommand, epilog=_EPILOG)
@@ -100,7 +135,8 @@ def command(options: BatchOptions) -> int:
 
     if options.as_json:
         options = replace(options, verbose=0)
-    cohort = cohort_asked(options)
+    levels = options.csa and (options.levels == "auto" or options.c2c3)
+    cohort = cohort_asked(options.people, options.bids, levels=levels)
     plan = _plan(options)
     if options.dry_run:
         return _print_decisions(plan)
@@ -140,11 +176,12 @@ def _run(plan: BatchPlan, options: BatchOptions, cohort: Cohort | None) -> int:
     if options.as_json:
         _print_lines(plan.tables[0])
     if plan.part.whole:  # the people of several parts: when their tables are joined
-        after_batch(plan, options, cohort, plan.folder)
+        after_batch(_cohort_work(plan, options, cohort), plan.folder)
         _draw(plan.folder, options.verbose)
     if options.per_participant and options.verbose:
         place = shlex.quote(printable(plan.folder))
-        print(f"'{PROGRAM} batch merge -o {place}' joins the tables of all participants.")
+        words = f"-bids {shlex.quote(printable(options.bids or ''))} -o {place}"
+        print(f"'{PROGRAM} batch merge {words}' joins the tables of all participants.")
     incomplete = any(one.missing for one in plan.worklist.left_out)
     return int(bool(summary.failed) or incomplete or (options.strict and summary.fail > 0))
 
@@ -316,8 +353,24 @@ def _submit(plan: BatchPlan, options: BatchOptions, cohort: Cohort | None) -> in
     for sentence in failed:
         print(f"Error: {printable(sentence)}", file=sys.stderr)
     code = max(_print_merged(plan.folder, join(plan.folder)), int(bool(failed)))
-    after_batch(plan, options, cohort, plan.folder)
+    after_batch(_cohort_work(plan, options, cohort), plan.folder)
     return code
+
+
+def _cohort_work(plan: BatchPlan, options: BatchOptions, cohort: Cohort | None) -> CohortWork:
+    from sct_deepseg_general.cli.screens.cohort import CohortWork
+    from sct_deepseg_general.zoo.zoo import resolve
+
+    model = resolve(plan.settings.model, offline=True)
+    return CohortWork(
+        options.people,
+        cohort,
+        model,
+        plan.worklist,
+        options.engine,
+        options.device,
+        options.verbose,
+    )
 
 
 def _print_interrupted(folder: Path, job: str) -> int:

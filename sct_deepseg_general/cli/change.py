@@ -113,7 +113,8 @@ def command(options: ChangeOptions) -> int:
     elif options.verbose:
         for one in found:
             _print_result(one)
-        print(options.table)
+        for path in _written(options).values():
+            print(f"  {printable(path)}")
     return 0
 
 
@@ -122,10 +123,14 @@ def _line(one: Visits, options: ChangeOptions) -> str:
     from sct_deepseg_general.change.output import as_record
     from sct_deepseg_general.provenance.line import as_line
 
-    files = {"Table": options.table, "Record": options.table.with_suffix(".json")}
-    files |= {"Plot": options.plot} if options.plot else {}
-    written = {what: str(path) for what, path in files.items()}
+    written = {what: str(path) for what, path in _written(options).items()}
     return as_line({"Schema": "change-1", **as_record(one), "Files": written})
+
+
+def _written(options: ChangeOptions) -> dict[str, Path]:
+    """The files that are written, by what they are."""
+    files = {"Table": options.table, "Record": options.table.with_suffix(".json")}
+    return files | ({"Plot": options.plot} if options.plot else {})
 
 
 def _check(options: ChangeOptions) -> None:
@@ -203,8 +208,12 @@ def _print_result(one: Visits) -> None:
 
 
 def _sentence(row: Mapping[str, Any]) -> str:
+    from sct_deepseg_general.change.measure import ALL
+    from sct_deepseg_general.change.output import ALL_WORDS
+
+    where = ALL_WORDS if row["level"] == ALL else row["level"]
     text = (
-        f"{row['level']}: {row['baseline_mm2']:.1f} to {row['followup_mm2']:.1f} mm², "
+        f"{where}: {row['baseline_mm2']:.1f} to {row['followup_mm2']:.1f} mm², "
         f"{row['change_percent']:+.2f} %"
     )
     if row["lower_percent"] is not None:

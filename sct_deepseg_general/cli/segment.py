@@ -235,6 +235,7 @@ def _one(
     from sct_deepseg_general.cli.requests.dicom import write_objects
     from sct_deepseg_general.cli.screens.segment import (
         print_line,
+        print_pages,
         print_result,
         print_warnings,
         progress_bar,
@@ -245,8 +246,9 @@ def _one(
         done = run(job, predictor, request, progress)
     if given.plot:
         _draw(done, given.plot)
+    earlier = None
     if given.reports:
-        _report(done, predictor, given, series)
+        earlier = _report(done, predictor, given, series)
     write_objects(done, series, predictor.model.key, given)
     print_warnings(done)
     if given.as_json:
@@ -256,10 +258,19 @@ def _one(
         print(c2c3_line(name, done.c2c3, done.quality.status, done.levels))
     elif given.verbose:
         print_result(done, predictor, request, given.verbose)
+        print_pages(earlier, [p for p in (*given.reports, *_objects(given)) if p])
     return done
 
 
-def _report(done: Done, predictor: Predictor, given: SegmentOptions, series: Series | None) -> None:
+def _objects(given: SegmentOptions) -> tuple[Path | None, ...]:
+    """The picture and the DICOM objects that are written for one image."""
+    return given.plot, given.dicom_seg, given.dicom_sr
+
+
+def _report(
+    done: Done, predictor: Predictor, given: SegmentOptions, series: Series | None
+) -> Visits | None:
+    """Write the page; returns the comparison with an earlier image, where there is one."""
     from sct_deepseg_general.report.content import content_of
     from sct_deepseg_general.report.html import write_html
     from sct_deepseg_general.report.pdf import write_pdf
@@ -271,6 +282,7 @@ def _report(done: Done, predictor: Predictor, given: SegmentOptions, series: Ser
     for path in given.reports:
         write = write_pdf if path.suffix == ".pdf" else write_html
         write(path, content)
+    return earlier
 
 
 def _since(earlier: Path, done: Done, predictor: Predictor, day: date | None) -> Visits:

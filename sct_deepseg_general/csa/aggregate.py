@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +17,12 @@ from sct_deepseg_general.morphometry.slice_shape import SliceShape
 from sct_deepseg_general.morphometry.slice_symmetry import SliceSymmetry
 
 __all__ = [
+    "TEXTS",
     "Profile",
     "Row",
     "Statistic",
     "Table",
+    "Value",
     "aggregated",
     "per_slice",
     "profiles",
@@ -28,6 +30,9 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 Statistic = Literal["MEAN", "STD", "SUM"]
+Value: TypeAlias = "float | str | None"
+"""What a cell holds: a number, words in the columns `TEXTS`, None where there is nothing."""
+TEXTS = frozenset({"INTERVAL_AGAINST_P5(area)"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +57,7 @@ class Row:
     slices: tuple[int, ...]
     levels: tuple[int, ...]
     pmj_distance: float | None
-    values: tuple[float | None, ...]
+    values: tuple[Value, ...]
     remarks: tuple[str, ...] = ()
 
     @property
@@ -77,9 +82,9 @@ class Table:
         """A column's values, NaN where there is none."""
         index = self.columns.index(name)
         values = [row.values[index] for row in self.rows]
-        return np.array([np.nan if value is None else value for value in values])
+        return np.array([np.nan if value is None else float(value) for value in values])
 
-    def with_column(self, name: str, values: Sequence[float | None]) -> Table:
+    def with_column(self, name: str, values: Sequence[Value]) -> Table:
         """The same table with one more column at the end: a value for each row, in the column's own
         unit.
         """
@@ -87,7 +92,7 @@ class Table:
             replace(row, values=(*row.values, value))
             for row, value in zip(self.rows, values, strict=True)
         )
-        return Table((*self.columns, name), rows)
+        return replace(self, columns=(*self.columns, name), rows=rows)
 
 
 def profiles(morphometrics: Morphometrics) -> tuple[Profile, ...]:

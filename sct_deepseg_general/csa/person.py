@@ -81,11 +81,11 @@ def to_average_person(table: Table, covariates: Covariates) -> Table:
     """The table with MEAN(area) as it would be in the average person; nothing else changes."""
     index = table.columns.index("MEAN(area)")
     shift = difference(covariates)
-    return Table(table.columns, tuple(_shifted(row, index, shift) for row in table.rows))
+    return replace(table, rows=tuple(_shifted(row, index, shift) for row in table.rows))
 
 
 def _shifted(row: Row, index: int, shift: float) -> Row:
     area = row.values[index]
-    if area is None:
+    if not isinstance(area, float):
         return row
     return replace(row, values=(*row.values[:index], area + shift, *row.values[index + 1 :]))

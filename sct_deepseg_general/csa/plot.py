@@ -23,6 +23,9 @@ __all__ = ["PlotOptions", "draw", "figure", "save_plot"]
 INK, GREY, LIGHT = "#1b2a3a", "#7a8794", "#e6e9ec"
 AREA, SOFT, DOUBT, NORM = "#1f6fb2", "#2a9d8f", "#d1495b", "#8a6d3b"
 
+_NARROWEST = 0.025
+"""Share of the plot that a level must take up for its name to be written."""
+
 Floats = NDArray[np.float64]
 Levels = NDArray[np.int64]
 
@@ -192,11 +195,14 @@ def _levels(
     changes = np.flatnonzero((np.diff(levels) != 0) & held[:-1] & held[1:])
     for z in changes:
         axes.axvline((x[z] + x[z + 1]) / 2, color=GREY, lw=0.7, ls=(0, (3, 3)), zorder=0)
+    ends = axes.get_xlim()
     for level in np.unique(levels[held & (levels > 0)]):
-        middle = float(x[held & (levels == level)].mean())
+        own = x[held & (levels == level)]
+        if own.size * _step(x) < _NARROWEST * (ends[1] - ends[0]):
+            continue
         axes.text(
-            middle, 0.985, covered_name(int(level), covers), transform=axes.get_xaxis_transform(),
-            ha="center", va="top", fontsize=8, color=GREY,
+            float(own.mean()), 0.985, covered_name(int(level), covers), ha="center", va="top",
+            fontsize=8, color=GREY, transform=axes.get_xaxis_transform(),
         )  # fmt: skip
 
 

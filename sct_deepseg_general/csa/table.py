@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
-from sct_deepseg_general.csa.aggregate import Row, Table
+from sct_deepseg_general.csa.aggregate import TEXTS, Row, Table, Value
 from sct_deepseg_general.csa.selection import number_list, parse_number_list
 from sct_deepseg_general.errors import DatasetError, ImageError, OutputError
 from sct_deepseg_general.files import write_whole
@@ -148,7 +148,7 @@ def read(path: Path) -> Table:
     end = len(header) - (header[-1] == STATUS)
     end -= header[end - 1] == REASONS
     columns = tuple(header[len(FIXED_COLUMNS) : end])
-    return Table(columns, tuple(_row(line[:end]) for line in lines))
+    return Table(columns, tuple(_row(line[:end], columns) for line in lines))
 
 
 def _no_formula(path: str) -> str:
@@ -176,14 +176,20 @@ def _where(row: Row, *, spelled: bool) -> tuple[str, str, str]:
     return slices, levels, distance
 
 
-def _row(line: list[str]) -> Row:
+def _row(line: list[str], columns: Sequence[str]) -> Row:
     slices, levels, distance, *values = line[3:]
     return Row(
         parse_number_list(slices.replace(_TO, ":")) if slices else (),
         parse_number_list(levels.replace(_TO, ":")) if levels else (),
         float(distance) if distance else None,
-        tuple(float(value) if value else None for value in values),
+        tuple(_value(name, text) for name, text in zip(columns, values, strict=True)),
     )
+
+
+def _value(column: str, text: str) -> Value:
+    if not text:
+        return None
+    return text if column in TEXTS else float(text)
 
 
 def _with_status(text: str, header: Sequence[str], expected: Sequence[str]) -> str:

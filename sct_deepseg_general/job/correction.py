@@ -283,11 +283,11 @@ def _interval_factors(automatic: Path, count: int) -> NDArray[np.float64] | None
     table = read(path) if path.exists() else None
     if table is None or any(name not in table.columns for name in names):
         return None
-    places = [table.columns.index(name) for name in names]
+    columns = [table.column(name) for name in names]
     factors = np.full((2, count), np.nan)
-    for row in table.rows:
-        area, lower, upper = (row.values[place] for place in places)
-        if len(row.slices) == 1 and row.slices[0] < count and area and lower and upper:
+    for row, area, lower, upper in zip(table.rows, *columns, strict=True):
+        known = np.isfinite([area, lower, upper]).all() and area * lower * upper != 0
+        if len(row.slices) == 1 and row.slices[0] < count and known:
             factors[:, row.slices[0]] = lower / area, upper / area
     return factors if np.isfinite(factors).any() else None
 

@@ -57,6 +57,7 @@ def show(done: Done, predictor: Predictor, request: Request, place: QcPlace) -> 
         discs=job_levels.discs_shown(done.levels),
         levels=job_levels.levels_words(done.levels),
         c2c3=job_levels.c2c3_words(done.c2c3),
+        norms=done.norms.words if done.norms else "",
         region=done.region_name,
         region_slices=() if done.region is None else done.region.slices,
         interval=done.interval,

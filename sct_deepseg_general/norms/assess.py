@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 
 from sct_deepseg_general.files import stem_of
 from sct_deepseg_general.morphometry.morphometrics import Morphometrics
-from sct_deepseg_general.norms.centile import FAMILIES, Calibration, Calibrations, Place, place_of
+from sct_deepseg_general.norms.centile import (
+    AGAINST_FIFTH,
+    FAMILIES,
+    Calibration,
+    Calibrations,
+    Place,
+    place_of,
+)
 from sct_deepseg_general.norms.model import (
     AREA_LEVELS,
     LEVELS,
@@ -125,6 +132,31 @@ class Assessment:
         if self.request.private:
             people = "people of that age and sex"
         return f"5th to 95th centile, {people} ({self.request.family})"
+
+    @property
+    def against_fifth(self) -> str:
+        """Which levels' intervals lie below, across and above the 5th centile, as a sentence."""
+        named: dict[str, list[str]] = {}
+        for one in self.places:
+            if one.measure == "area" and one.place is not None:
+                named.setdefault(one.place.against_fifth, []).append(one.level)
+        parts = [
+            f"{words}: {', '.join(named[side])}"
+            for side, words in AGAINST_FIFTH.items()
+            if side in named
+        ]
+        return f"The interval of the area {'; '.join(parts)}." if parts else ""
+
+    @property
+    def words(self) -> str:
+        """The centile of the first level that has one and `against_fifth`, or why there is none."""
+        placed = [p for p in self.places if p.measure == "area" and p.place is not None]
+        if not placed or placed[0].place is None:
+            reasons = dict.fromkeys(p.reason for p in self.places if p.measure == "area")
+            return f"no centile: {self.hindrance or '; '.join(reasons)}"
+        place = placed[0].place
+        ends = f"{place.centile_lower:.0f} to {place.centile_upper:.0f}"
+        return f"{placed[0].level}: {place.centile:.0f} ({ends}). {self.against_fifth}"
 
     def summary(self) -> dict[str, Any]:
         """For a JSON file; age and sex only where the user gave them."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sct_deepseg_general.csa.aggregate import Row, Table
+from sct_deepseg_general.csa.aggregate import Row, Table, Value
 from sct_deepseg_general.norms.assess import Assessment
 from sct_deepseg_general.norms.centile import Place
 from sct_deepseg_general.norms.model import level_key
@@ -16,6 +16,7 @@ COLUMNS = (
     "ZSCORE(area)",
     "NORM_MEDIAN(area)",
     "NORM_P5(area)",
+    "INTERVAL_AGAINST_P5(area)",
 )
 
 
@@ -23,7 +24,8 @@ def with_norms(table: Table, assessment: Assessment) -> Table:
     """A table of levels or regions with `COLUMNS`, filled in the rows of one level or of C2 and
     C3 together.
 
-    The interval crosses the 5th centile where CENTILE_LOWER is below 5 and CENTILE_UPPER above.
+    The last one says whether the interval of the area is "below" the 5th centile, "crosses" it or
+    is "above" it.
     """
     for index, name in enumerate(COLUMNS):
         values = [_values(row, assessment)[index] for row in table.rows]
@@ -31,13 +33,13 @@ def with_norms(table: Table, assessment: Assessment) -> Table:
     return table
 
 
-def _values(row: Row, assessment: Assessment) -> tuple[float | None, ...]:
+def _values(row: Row, assessment: Assessment) -> tuple[Value, ...]:
     key = level_key(tuple(sorted(row.levels)))
     place = assessment.find("area", key) if key else None
-    return _numbers(place) if place else (None,) * len(COLUMNS)
+    return _cells(place) if place else (None,) * len(COLUMNS)
 
 
-def _numbers(place: Place) -> tuple[float, ...]:
+def _cells(place: Place) -> tuple[Value, ...]:
     return (
         place.centile,
         place.centile_lower,
@@ -45,4 +47,5 @@ def _numbers(place: Place) -> tuple[float, ...]:
         place.z_score,
         place.median,
         place.fifth,
+        place.against_fifth,
     )

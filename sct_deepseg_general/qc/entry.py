@@ -79,7 +79,8 @@ class QcEntry:
     `input_name` is written as it stands into the lists of marked files; `mask_name` and
     `other_name` are the masks' files; `model` is the model's key (id@version); `seconds` the
     time the result took; `version` the program's. `discs` are drawn with their numbers on the
-    sagittal section; `levels` and `c2c3` say in words how sure these are, and the area of C2-C3.
+    sagittal section; `levels` and `c2c3` say in words how sure these are, and the area of C2-C3;
+    `norms` where the areas lie among those of healthy people, or why there is no centile.
     `labels` are drawn in place of the mask, each in a colour of its own, with a legend.
     `region` names the region that was asked for and `region_slices` are its slices; the entry's
     mean area, and those of its levels, are over these. `interval` is that of the mean area in mm²,
@@ -111,6 +112,7 @@ class QcEntry:
     discs: tuple[DiscMark, ...] = ()
     levels: str = ""
     c2c3: str = ""
+    norms: str = ""
     labels: tuple[ShownLabel, ...] = ()
     region: str = ""
     region_slices: tuple[int, ...] = ()
@@ -295,6 +297,7 @@ def _view(
         "version": entry.version,
         "levels": entry.levels,
         "c2c3": entry.c2c3,
+        "norms": entry.norms,
         "heat": entry.probability is not None,
         "other": entry.other is not None,
         "volume": volume,

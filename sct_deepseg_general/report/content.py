@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 
 from sct_deepseg_general import __version__
 from sct_deepseg_general.change.measure import ALL
-from sct_deepseg_general.change.output import Visits
+from sct_deepseg_general.change.output import ALL_WORDS, Visits
 from sct_deepseg_general.change.output import rows as change_rows
 from sct_deepseg_general.image.las import AXES
 from sct_deepseg_general.job.values import Done
-from sct_deepseg_general.levels.slices import level_name
+from sct_deepseg_general.levels.slices import HIGHEST_LEVEL, level_name
 from sct_deepseg_general.norms.assess import Assessment
-from sct_deepseg_general.norms.centile import AGAINST_FIFTH, Place
+from sct_deepseg_general.norms.centile import Place
 
-__all__ = ["COLUMNS", "LIMITS", "Content", "Picture", "TableRow", "content_of"]
+__all__ = ["COLUMNS", "LIMITS", "Content", "Picture", "TableRow", "change_lines", "content_of"]
 
 LIMITS = (
     "For research. The areas depend on the model and on where it draws the edge of the cord; a "
@@ -28,12 +28,19 @@ LIMITS = (
 COLUMNS = (
     "Level",
     "Area (mm²)",
-    "In the norm's areas (interval)",
-    "Centile (interval)",
-    "Median of the norm",
-    "Change (interval)",
+    "As in the norm (mm²)",
+    "Centile",
+    "Norm's median (mm²)",
+    "Change (%)",
+    "% a year",
 )
 """Heads of the table; a column without any text is left out."""
+EXPLAINED = {
+    "Area (mm²)": "In brackets: 90 % intervals.",
+    "As in the norm (mm²)": "As in the norm: the area times the model's ratio to the norm's areas.",
+    "Change (%)": "Change: in per cent of the mean of both areas.",
+}
+"""What is to be known of a column, below the table where the column is there."""
 _HALF = 18.0
 """Half the width (mm) of the axial pictures."""
 _SAGITTAL = 35.0
@@ -53,21 +60,23 @@ class Picture:
 
 @dataclass(frozen=True)
 class TableRow:
-    """One line of the table, as text: level, area, interval, centile, median of the norm, and the
-    change since an earlier image.
+    """One line of the table, as text: level, area, area as in the norm, centile, median of the norm
+    (each with its interval), and the change since an earlier image, in all and per year.
     """
 
     level: str
     area: str
-    interval: str
-    centile: str
-    median: str
+    as_norm: str = ""
+    centile: str = ""
+    median: str = ""
     change: str = ""
+    yearly: str = ""
 
     @property
     def cells(self) -> tuple[str, ...]:
         """The texts in the order of `COLUMNS`."""
-        return (self.level, self.area, self.interval, self.centile, self.median, self.change)
+        texts = (self.level, self.area, self.as_norm, self.centile, self.median)
+        return (*texts, self.change, self.yearly)
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +101,11 @@ class Content:
         held = [n for n in range(len(COLUMNS)) if any(row.cells[n] for row in self.rows)]
         heads = tuple(COLUMNS[n] for n in held)
         return heads, [tuple(row.cells[n] for n in held) for row in self.rows]
+
+    @property
+    def explained(self) -> str:
+        """What is to be known of the columns of the table, in a line; "" without a table."""
+        return " ".join(EXPLAINED[head] for head in self.table[0] if head in EXPLAINED)
 
 
 def content_of(done: Done, model: str, earlier: Visits | None = None) -> Content:
@@ -119,7 +133,7 @@ def content_of(done: Done, model: str, earlier: Visits | None = None) -> Content
         pictures=_pictures(done),
         rows=_rows(done) if earlier is None else _with_change(_rows(done), earlier),
         norms=_whose(done.norms),
-        change=() if earlier is None else tuple(_change_lines(earlier)),
+        change=() if earlier is None else tuple(change_lines(earlier)),
         facts=(
             ("Mean area", _mean_area(done)),
             ("Voxel size", f"{spacing} mm"),
@@ -148,44 +162,40 @@ def _whose(norms: Assessment | None) -> str:
     if norms.request.private:
         people = "people of that age and sex"
     source = f"{norms.request.family}; {norms.request.norms.source.name}"
-    return f"Centiles among {people} ({source}). {_against_fifth(norms)}".rstrip()
-
-
-def _against_fifth(norms: Assessment) -> str:
-    """Which levels' intervals lie below, across and above the 5th centile, as a sentence."""
-    named: dict[str, list[str]] = {}
-    for one in norms.places:
-        if one.measure == "area" and one.place is not None:
-            named.setdefault(one.place.against_fifth, []).append(one.level)
-    parts = [
-        f"{words}: {', '.join(named[side])}"
-        for side, words in AGAINST_FIFTH.items()
-        if side in named
-    ]
-    return f"The interval of the area {'; '.join(parts)}." if parts else ""
+    return f"Centiles among {people} ({source}). {norms.against_fifth}".rstrip()
 
 
 def _rows(done: Done) -> tuple[TableRow, ...]:
-    """C2-C3 and each level of the norms where these were asked for, else each level."""
-    norms = done.norms
-    if norms is not None and norms.places:
-        return tuple(
-            _placed(one.level, one.measured, one.place, one.reason)
-            for one in norms.places
-            if one.measure == "area"
-        )
-    return _plain_rows(done)
+    """C2-C3 and each level from the top down: its area, and its place where norms were asked for.
+
+    The norms take only a part of a C2 that reaches to the top of the image: the row has the area of
+    that part then, which is what the centile is of.
+    """
+    plain = {row.level: row for row in _plain_rows(done)}
+    for one in done.norms.places if done.norms is not None else ():
+        if one.measure == "area":
+            row = plain.get(one.level, TableRow(one.level, ""))
+            if not row.area.startswith(f"{one.measured:.1f} "):
+                row = replace(row, area=f"{one.measured:.1f}")
+            plain[one.level] = _placed(row, one.place, one.reason)
+    return _in_order(plain)
 
 
-def _placed(level: str, measured: float, place: Place | None, reason: str) -> TableRow:
+def _in_order(rows: Mapping[str, TableRow]) -> tuple[TableRow, ...]:
+    """C2-C3 first, then the levels from the top down."""
+    order = ["C2-C3", *(level_name(n) for n in range(1, HIGHEST_LEVEL + 1))]
+    others = [name for name in rows if name not in order]
+    return tuple(rows[name] for name in (*order, *others) if name in rows)
+
+
+def _placed(row: TableRow, place: Place | None, reason: str) -> TableRow:
     if place is None:
-        return TableRow(level, f"{measured:.1f}", "", reason, "")
-    return TableRow(
-        level,
-        f"{measured:.1f}",
-        f"{place.value:.1f} ({place.lower:.1f} to {place.upper:.1f})",
-        f"{place.centile:.0f} ({place.centile_lower:.0f} to {place.centile_upper:.0f})",
-        f"{place.median:.1f}",
+        return replace(row, centile=reason)
+    return replace(
+        row,
+        as_norm=f"{place.value:.1f} ({place.lower:.1f} to {place.upper:.1f})",
+        centile=f"{place.centile:.0f} ({place.centile_lower:.0f} to {place.centile_upper:.0f})",
+        median=f"{place.median:.1f}",
     )
 
 
@@ -197,46 +207,53 @@ def _plain_rows(done: Done) -> tuple[TableRow, ...]:
     for number in np.unique(levels[levels > 0]).tolist():
         part = (levels == number) & np.isfinite(table.area)
         if part.any():
-            interval = _interval(table.mean_interval(np.flatnonzero(part)))
-            area = f"{table.area[part].mean():.1f}"
-            found.append(TableRow(level_name(int(number)), area, interval, "", ""))
+            ends = table.mean_interval(np.flatnonzero(part))
+            interval = "" if ends is None else f" ({ends[0]:.1f} to {ends[1]:.1f})"
+            found.append(
+                TableRow(level_name(int(number)), f"{table.area[part].mean():.1f}{interval}")
+            )
     return tuple(found)
-
-
-def _interval(ends: tuple[float, float] | None) -> str:
-    return "" if ends is None else f"{ends[0]:.1f} to {ends[1]:.1f}"
 
 
 def _with_change(rows: tuple[TableRow, ...], earlier: Visits) -> tuple[TableRow, ...]:
     """The rows with the change of each level, and those levels that only the change knows."""
-    texts = {row["level"]: _change_text(row) for row in change_rows(earlier) if row["level"] != ALL}
-    known = {row.level for row in rows}
-    own = [replace(row, change=texts.get(row.level, "")) for row in rows]
-    others = [TableRow(n, "", "", "", "", text) for n, text in texts.items() if n not in known]
-    return (*own, *others)
+    found = {row.level: row for row in rows}
+    for one in change_rows(earlier):
+        if one["level"] != ALL:
+            own = found.get(one["level"], TableRow(one["level"], ""))
+            found[one["level"]] = replace(own, change=_change_text(one), yearly=_yearly(one))
+    return _in_order(found)
 
 
 def _change_text(row: Mapping[str, Any]) -> str:
-    text = f"{row['change_percent']:+.1f} %"
+    text = f"{row['change_percent']:+.1f}"
     if row["lower_percent"] is not None:
         text += f" ({row['lower_percent']:+.1f} to {row['upper_percent']:+.1f})"
-    if row["percent_per_year"] is not None:
-        text += f", {row['percent_per_year']:+.1f} a year"
     return text
 
 
-def _change_lines(earlier: Visits) -> list[str]:
+def _yearly(row: Mapping[str, Any]) -> str:
+    return "" if row["percent_per_year"] is None else f"{row['percent_per_year']:+.1f}"
+
+
+def change_lines(earlier: Visits) -> list[str]:
+    """The change since an earlier image over all that both images show, where it exceeds the repeat
+    error, and what is not known of it, as sentences.
+    """
     found = change_rows(earlier)
     shared = next(row for row in found if row["level"] == ALL)
-    name = earlier.baseline.name
-    text = _change_text(shared)
-    lines = [f"Change since {name}, over all of the cord that both images show: {text}."]
+    name, text = earlier.baseline.name, f"{_change_text(shared)} %"
+    if shared["percent_per_year"] is not None:
+        text += f", {_yearly(shared)} % a year"
+    lines = [f"Change since {name}, over {ALL_WORDS}: {text}."]
     if earlier.repeat is None:
         lines.append("The repeat error of this model was not measured: no interval of the change.")
     else:
         beyond = [row["level"] for row in found if row["exceeds_repeat_error"]]
-        beyond = ["all of it" if name == ALL else name for name in beyond]
-        where = f"at {', '.join(beyond)}" if beyond else "nowhere"
+        levels = ", ".join(name for name in beyond if name != ALL)
+        places = [f"at {levels}"] if levels else []
+        places += ["over all that both images show"] if ALL in beyond else []
+        where = " and ".join(places) or "nowhere"
         lines.append(f"The change exceeds the repeat error {where}.")
     if earlier.years is None:
         lines.append("The dates are not known: no change per year.")

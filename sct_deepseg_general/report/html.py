@@ -28,7 +28,7 @@ th { color: #7a8794; font-weight: 500 }
 dl { display: grid; grid-template-columns: 6em 1fr 6em 1fr; gap: 1px 8px; margin: 4px 0 }
 footer, dl { color: #7a8794; font-size: 11px } dd { color: #1b2a3a; margin: 0 }
 @media print { body { margin: 0; max-width: none; font-size: 11px }
-th, td { padding: 1px 6px 1px 0 } img { width: 94%; margin: 0 auto } }
+th, td { padding: 1px 6px 1px 0 } img { width: 90%; margin: 0 auto } }
 """
 
 
@@ -73,7 +73,7 @@ def _table(content: Content) -> str:
     body = "".join(
         "<tr>" + "".join(f"<td>{escape(value)}</td>" for value in row) + "</tr>" for row in cells
     )
-    return f"<table><tr>{head}</tr>{body}</table>"
+    return f"<table><tr>{head}</tr>{body}</table><footer>{escape(content.explained)}</footer>"
 
 
 def _picture(figure: Figure, words: str) -> str:

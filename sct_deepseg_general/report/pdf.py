@@ -21,12 +21,14 @@ __all__ = ["curve_figure", "picture_figure", "write_pdf"]
 INK, GREY, CONTOUR = "#1b2a3a", "#7a8794", "#ff5a36"
 _A4 = (8.27, 11.69)
 _WIDTHS = {
-    "Level": 0.08, "Area (mm²)": 0.11, "In the norm's areas (interval)": 0.24,
-    "Centile (interval)": 0.17, "Median of the norm": 0.15, "Change (interval)": 0.25,
+    "Level": 0.08, "Area (mm²)": 0.18, "As in the norm (mm²)": 0.18, "Centile": 0.13,
+    "Norm's median (mm²)": 0.17, "Change (%)": 0.17, "% a year": 0.09,
 }  # fmt: skip
 """Widths of the table's columns, as shares of the sheet's."""
 _MOST_ROWS = 14
 _MOST_LINES, _LONGEST_LINE = 8, 150
+_WORDS = 0.125
+"""Where the sentences below the table begin, as a share of the sheet's height."""
 _STATUS = {"ok": "#2e7d32", "warn": "#b26a00", "fail": "#b3261e"}
 
 
@@ -130,8 +132,9 @@ def _table(sheet: Figure, content: Content) -> None:
     axes = sheet.add_axes((0.06, 0.15, 0.88, 0.24))
     axes.set_axis_off()
     heads, cells = content.table
+    shown = cells if len(cells) <= _MOST_ROWS else cells[: _MOST_ROWS - 1]
     table = axes.table(
-        [list(row) for row in cells[:_MOST_ROWS]], colLabels=list(heads), loc="upper left",
+        [list(row) for row in shown], colLabels=list(heads), loc="upper left",
         cellLoc="left", colLoc="left", colWidths=[_WIDTHS[head] for head in heads],
         edges="horizontal",
     )  # fmt: skip
@@ -140,12 +143,17 @@ def _table(sheet: Figure, content: Content) -> None:
     table.auto_set_font_size(False)
     table.set_fontsize(8)
     table.scale(1, 1.15)
+    more = len(cells) - len(shown)
+    text = f"{more} more levels are in the table of areas and in the sidecar." if more else ""
+    sheet.text(0.06, _WORDS + 0.0125, f"{text} {content.explained}".strip(), size=6.5, color=GREY)
 
 
 def _words(sheet: Figure, content: Content) -> None:
     texts = [content.norms, *(f"{content.status}: {reason}" for reason in content.reasons)]
     texts.extend(content.change)
     lines = [line for text in texts if text for line in wrap(text, _LONGEST_LINE)]
-    for index, line in enumerate(lines[:_MOST_LINES]):
-        sheet.text(0.06, 0.135 - 0.0125 * index, line, size=7, color=INK)
+    if len(lines) > _MOST_LINES:
+        lines = [*lines[: _MOST_LINES - 1], "More is in the sidecar (.json)."]
+    for index, line in enumerate(lines):
+        sheet.text(0.06, _WORDS - 0.0125 * index, line, size=7, color=INK)
     sheet.text(0.06, 0.02, LIMITS, size=6.5, color=GREY)

@@ -1,8 +1,12 @@
+import re
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from sct_deepseg_general.csa.aggregate import aggregated, profiles
 from sct_deepseg_general.csa.selection import Selection
+from sct_deepseg_general.csa.table import read, write
 from sct_deepseg_general.image.volume import Grid, Segmentation
 from sct_deepseg_general.morphometry.morphometrics import measure
 from sct_deepseg_general.norms.assess import NormRequest, assessed, whole_levels
@@ -102,7 +106,33 @@ def test_columns_are_filled_in_the_rows_of_levels(table):
     filled = with_norms(rows, found)
     assert filled.columns[-len(COLUMNS) :] == COLUMNS
     assert np.isfinite(filled.column("CENTILE(area)")).all()
+    sides = [row.values[-1] for row in filled.rows]
+    names = [f"C{row.levels[0]}" for row in filled.rows]
+    assert sides == [found.find("area", name).against_fifth for name in names]
     both = with_norms(aggregated(profiles(table), Selection(levels=(2, 3)), given), found)
     assert both.column("CENTILE(area)")[0] == pytest.approx(found.find("area", "C2-C3").centile)
     wide = with_norms(aggregated(profiles(table), Selection(levels=(3, 4)), given), found)
     assert np.isnan(wide.column("CENTILE(area)")).all()
+    assert wide.rows[0].values[-1] is None
+    spelled = with_norms(replace(rows, spelled=True), found)
+    assert spelled.spelled
+
+
+def test_a_table_with_centiles_is_read_back_as_it_was_written(table, tmp_path):
+    given = levels(C4=18, C3=18, C2=15)
+    rows = aggregated(profiles(table), Selection(per_level=True), given)
+    filled = with_norms(rows, assessed(table, given, WOMAN, KNOWN))
+    write(tmp_path / "csa.csv", filled, "t2_seg.nii.gz", "mine 1.0", status="ok")
+    back = read(tmp_path / "csa.csv")
+    assert back.columns == filled.columns
+    assert [row.values for row in back.rows] == [row.values for row in filled.rows]
+
+
+def test_the_words_name_the_centile_and_each_level_s_side_of_the_5th(table):
+    found = assessed(table, levels(C4=18, C3=18, C2=15), WOMAN, KNOWN)
+    place = found.find("area", "C2-C3")
+    assert found.words.startswith(f"C2-C3: {place.centile:.0f} ({place.centile_lower:.0f} to ")
+    assert found.words.endswith(found.against_fifth)
+    assert {"C2-C3", "C2", "C3", "C4"} <= set(re.findall(r"C\d(?:-C\d)?", found.against_fifth))
+    other = assessed(table, levels(C4=18, C3=18), replace(WOMAN, family="T2star"), KNOWN)
+    assert other.words == f"no centile: {other.reason}"

@@ -105,7 +105,7 @@ def test_a_level_without_a_norm_shows_its_reason(done):
     reason = "no norm of T2w at C4"
     norms = Assessment(WOMAN, (LevelPlace("area", "C4", 80.0, None, reason),), {})
     (row,) = content_of(replace(done, norms=norms), "toy@1.0").rows
-    assert (row.area, row.centile) == ("80.0", reason)
+    assert (row.level, row.area, row.centile) == ("C4", "80.0", reason)
 
 
 def earlier(years=2.0, repeat=REPEAT):
@@ -119,14 +119,15 @@ def earlier(years=2.0, repeat=REPEAT):
 def test_the_change_since_an_earlier_image_is_in_the_table(done):
     content = content_of(with_levels(done), "toy@1.0", earlier())
     rows = {row.level: row for row in content.rows}
-    assert rows["C3"].change.startswith("-1.0 % (-3.4 to +1.3), -0.5 a year")
-    assert rows["C4"].change.startswith("-6.2 % (")
-    assert (rows["C6"].area, rows["C6"].change[:6]) == ("", "-3.0 %")
+    assert (rows["C3"].change, rows["C3"].yearly) == ("-1.0 (-3.4 to +1.3)", "-0.5")
+    assert rows["C4"].change.startswith("-6.2 (")
+    assert (rows["C6"].area, rows["C6"].change[:6]) == ("", "-3.0 (")
     assert rows["C5"].change == ""
-    assert "Change (interval)" in content.table[0]
+    assert {"Change (%)", "% a year"} <= set(content.table[0])
+    assert list(rows) == ["C3", "C4", "C5", "C6"]
     words = " ".join(content.change)
     assert "Change since before_T2w.nii.gz" in words
-    assert "exceeds the repeat error at C4, C6, all of it." in words
+    assert "exceeds the repeat error at C4, C6 and over all that both images show." in words
 
 
 @pytest.mark.parametrize(
@@ -139,11 +140,11 @@ def test_the_change_since_an_earlier_image_is_in_the_table(done):
 def test_what_is_not_known_of_the_change_is_said(done, visits, says):
     content = content_of(with_levels(done), "toy@1.0", visits)
     assert says in " ".join(content.change)
-    assert not any("year" in row.change for row in content.rows if visits.years is None)
+    assert any(row.yearly for row in content.rows) == (visits.years is not None)
 
 
 def test_without_an_earlier_image_there_is_no_column_of_change(done):
-    assert "Change (interval)" not in content_of(with_levels(done), "toy@1.0").table[0]
+    assert "Change (%)" not in content_of(with_levels(done), "toy@1.0").table[0]
 
 
 def test_the_pdf_with_change_and_many_reasons_is_one_page(done, tmp_path):

@@ -18,9 +18,23 @@ from sct_deepseg_general.cli.options.segment import (
     verbosity,
 )
 
-__all__ = ["BatchOptions", "MergeOptions", "batch_flags"]
+__all__ = ["BatchOptions", "CohortOptions", "MergeOptions", "batch_flags", "people_flags"]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class CohortOptions:
+    """What is asked for of the people of a dataset, in `batch` and in `batch merge`."""
+
+    participants: Path | None
+    group: str | None
+    longitudinal: bool
+
+    @property
+    def named(self) -> bool:
+        """Whether a table of people, or a column of it, is named."""
+        return self.participants is not None or self.group is not None
 
 
 @dataclass(frozen=True)
@@ -53,9 +67,7 @@ class BatchOptions:
     levels: Literal["auto"] | None
     c2c3: bool
     region: tuple[int, ...] | None
-    participants: Path | None
-    group: str | None
-    longitudinal: bool
+    people: CohortOptions
     qc: Path | None
     no_qc: bool
     rerun: Literal["failed", "warn", "all"] | None
@@ -89,6 +101,9 @@ class MergeOptions:
     participant_label: tuple[str, ...]
     session: tuple[str, ...]
     include: tuple[str, ...]
+    model: str | None
+    offline: bool
+    people: CohortOptions
 
 
 _IMAGES: tuple[Callable[[Any], Any], ...] = (
@@ -143,6 +158,16 @@ _OUTPUTS: tuple[Callable[[Any], Any], ...] = (
         type=LEVELS,
         help="Levels such as 2:4 whose mean area, with its interval, is in images.tsv too.",
     ),
+    option("-qc", type=PATH, help="Folder of the QC page.  [default: qc in the output folder]"),
+    flag("-no-qc", help="Do not write a QC page."),
+    option(
+        "-rerun",
+        type=click.Choice(["failed", "warn", "all"]),
+        help="Segment again the images that failed, those with a warning as well, or all.",
+    ),
+    overwriting("Replace files that were edited, or that the batch did not write."),
+)
+_PEOPLE: tuple[Callable[[Any], Any], ...] = (
     option(
         "-participants",
         type=PATH,
@@ -154,14 +179,6 @@ _OUTPUTS: tuple[Callable[[Any], Any], ...] = (
         "-longitudinal",
         help="Compare the later sessions of each person with the first: change.tsv.",
     ),
-    option("-qc", type=PATH, help="Folder of the QC page.  [default: qc in the output folder]"),
-    flag("-no-qc", help="Do not write a QC page."),
-    option(
-        "-rerun",
-        type=click.Choice(["failed", "warn", "all"]),
-        help="Segment again the images that failed, those with a warning as well, or all.",
-    ),
-    overwriting("Replace files that were edited, or that the batch did not write."),
 )
 _WORK: tuple[Callable[[Any], Any], ...] = (
     option("-shard", help="Part i/N of the work.  [default: the task of a SLURM array, or 1/1]"),
@@ -212,6 +229,14 @@ def batch_flags(command: _F) -> _F:
     """Add the flags of `batch` to a command, in the order of `-h`."""
     decorated: Any = verbosity("progress", "each image")(command)
     decorated = ending(decorated)
-    for decorate in reversed((*_IMAGES, segmenting, *_OUTPUTS, *_WORK)):
+    for decorate in reversed((*_IMAGES, segmenting, *_OUTPUTS, *_PEOPLE, *_WORK)):
+        decorated = decorate(decorated)
+    return decorated  # type: ignore[no-any-return]
+
+
+def people_flags(command: _F) -> _F:
+    """Add the flags about the people of a dataset, those of `batch`, to a command."""
+    decorated: Any = command
+    for decorate in reversed(_PEOPLE):
         decorated = decorate(decorated)
     return decorated  # type: ignore[no-any-return]

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from sct_deepseg_general.cli._click import printable
-from sct_deepseg_general.cli.options.batch import BatchOptions
+from sct_deepseg_general.cli.options.batch import CohortOptions
 
 if TYPE_CHECKING:
-    from sct_deepseg_general.batch.plan import BatchPlan
+    from sct_deepseg_general.batch.worklist import Worklist
     from sct_deepseg_general.cohort.centiles import Cohort
     from sct_deepseg_general.cohort.longitudinal import SessionPair
     from sct_deepseg_general.norms.compare_groups import Difference
     from sct_deepseg_general.norms.group import GroupRow
+    from sct_deepseg_general.zoo.model import Model
 
-__all__ = ["after_batch", "cohort_asked", "print_groups", "print_unplaced"]
+__all__ = ["CohortWork", "after_batch", "cohort_asked", "print_groups", "print_unplaced"]
 
 _LISTED = 10
 """People that are named on the screen; the tables name all."""
@@ -27,8 +29,25 @@ _SHOWN = ("C2-C3", "C3", "C4", "C5")
 """Levels of which the first that there is stands for a comparison on the screen."""
 
 
-def cohort_asked(options: BatchOptions) -> Cohort | None:
-    """The people of the batch, read before its work begins; None where there are none.
+@dataclass(frozen=True)
+class CohortWork:
+    """What is asked for of the people of a batch, and what it is made from."""
+
+    asked: CohortOptions
+    cohort: Cohort | None
+    """Age, sex and group of the people; None where there are no centiles."""
+    model: Model
+    """The model that made the masks."""
+    worklist: Worklist | None
+    """The images whose sessions are compared."""
+    engine: str = "auto"
+    device: str = "auto"
+    verbose: int = 1
+
+
+def cohort_asked(asked: CohortOptions, dataset: Path | None, *, levels: bool) -> Cohort | None:
+    """The people of the batch, read before its work begins; None where there are none. `levels`
+    says whether the areas of the batch have levels.
 
     Raises
     ------
@@ -37,20 +56,20 @@ def cohort_asked(options: BatchOptions) -> Cohort | None:
     NormsError
         The table of people that was named cannot be used.
     """
-    levels = options.csa and (options.levels == "auto" or options.c2c3)
-    named = options.participants is not None or options.group is not None
-    if named and not levels:
-        raise click.UsageError("-participants and -group need -levels auto, and no -csa 0.")
-    if options.longitudinal and options.bids is None:
+    if asked.named and not levels:
+        raise click.UsageError(
+            "-participants and -group need a batch with -levels auto, and no -csa 0."
+        )
+    if asked.longitudinal and dataset is None:
         raise click.UsageError("-longitudinal needs the sessions of a BIDS dataset: give -bids.")
     if not levels:
         return None
     from sct_deepseg_general.cohort.centiles import cohort_of
 
-    return cohort_of(options.bids, options.participants, options.group)
+    return cohort_of(dataset, asked.participants, asked.group)
 
 
-def after_batch(plan: BatchPlan, options: BatchOptions, cohort: Cohort | None, place: Path) -> None:
+def after_batch(work: CohortWork, place: Path) -> None:
     """Write and print what was asked for of the people, from the tables in `place`.
 
     Raises
@@ -60,27 +79,26 @@ def after_batch(plan: BatchPlan, options: BatchOptions, cohort: Cohort | None, p
     OutputError
         A file cannot be written.
     """
-    if cohort is not None:
-        _centiles(plan, options, cohort, place)
-    if options.longitudinal:
-        _changes(plan, options, place)
+    if work.cohort is not None:
+        _centiles(work, work.cohort, place)
+    if work.asked.longitudinal and work.worklist is not None:
+        _changes(work, work.worklist, place)
 
 
-def _centiles(plan: BatchPlan, options: BatchOptions, cohort: Cohort, place: Path) -> None:
+def _centiles(work: CohortWork, cohort: Cohort, place: Path) -> None:
     from sct_deepseg_general.cohort.centiles import NORMS, write_centiles
     from sct_deepseg_general.cohort.groups import compare
-    from sct_deepseg_general.zoo.zoo import resolve
 
     if cohort.problem:
         print(f"No centiles: {printable(cohort.problem)}", file=sys.stderr)
         return
-    rows = write_centiles(place, cohort, resolve(plan.settings.model, offline=True))
-    if options.verbose:
+    rows = write_centiles(place, cohort, work.model)
+    if work.verbose:
         print(f"  {printable(place / NORMS)}")
         print_unplaced(rows)
-    if options.group is not None:
+    if work.asked.group is not None:
         found, written = compare(rows, place / "groups.tsv")
-        if options.verbose:
+        if work.verbose:
             print_groups(found, written)
 
 
@@ -118,7 +136,7 @@ def _sentence(one: Difference) -> str:
     )
 
 
-def _changes(plan: BatchPlan, options: BatchOptions, place: Path) -> None:
+def _changes(work: CohortWork, worklist: Worklist, place: Path) -> None:
     from sct_deepseg_general.cohort.longitudinal import (
         CHANGE,
         change_plots,
@@ -127,19 +145,16 @@ def _changes(plan: BatchPlan, options: BatchOptions, place: Path) -> None:
     )
     from sct_deepseg_general.cohort.sessions import series_of
     from sct_deepseg_general.inference.predictor import load_predictor
-    from sct_deepseg_general.zoo.zoo import resolve
 
-    worklist = plan.worklist
     pairs = pairs_of(series_of(worklist.items, worklist.root))
     if not pairs:
         print("No change: nobody has images of one name in two sessions.", file=sys.stderr)
         return
-    model = resolve(plan.settings.model, offline=True)
-    predictor = load_predictor(model, options.engine, options.device)
-    on_pair = _print_change if options.verbose else None
+    predictor = load_predictor(work.model, work.engine, work.device)
+    on_pair = _print_change if work.verbose else None
     records = write_changes(place, pairs, predictor, on_pair)
     written = [place / CHANGE, *change_plots(place, pairs, records)]
-    if options.verbose:
+    if work.verbose:
         for path in written:
             print(f"  {printable(path)}")
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -15,11 +16,12 @@ from sct_deepseg_general.cli.options.norms import norm_lines
 from sct_deepseg_general.cli.requests.segment import written_by_kind, written_files
 
 if TYPE_CHECKING:
+    from sct_deepseg_general.change.output import Visits
     from sct_deepseg_general.inference.predictor import Predictor
     from sct_deepseg_general.job.values import Done, Request
     from sct_deepseg_general.zoo.model import Model
 
-__all__ = ["print_line", "print_result", "print_warnings", "progress_bar"]
+__all__ = ["print_line", "print_pages", "print_result", "print_warnings", "progress_bar"]
 
 
 def print_warnings(done: Done) -> None:
@@ -80,6 +82,17 @@ def print_result(done: Done, predictor: Predictor, request: Request, verbose: in
     print("View it with:")
     names = (shlex.quote(printable(path)) for path in (image, outputs.segmentation))
     print("fsleyes {} -cm greyscale {} -cm red -a 70.0 &".format(*names))
+
+
+def print_pages(earlier: Visits | None, paths: Iterable[Path]) -> None:
+    """The change since an earlier image, and the pages, pictures and DICOM objects written."""
+    if earlier is not None:
+        from sct_deepseg_general.report.content import change_lines
+
+        for sentence in change_lines(earlier):
+            print(f"  {printable(sentence)}")
+    for path in paths:
+        print(f"  {printable(path)}")
 
 
 def print_line(done: Done, predictor: Predictor, request: Request) -> None:

@@ -127,6 +127,7 @@ qc.entry = (() => {
       ["Confidence", qc.fixed(entry.confidence, 3)],
       entry.dice === null ? null : ["Dice", qc.fixed(entry.dice, 3)],
       view.c2c3 && ["C2–C3", view.c2c3],
+      view.norms && ["Centile", view.norms],
       view.levels && ["Levels", view.levels],
       ["Contrast", entry.contrast || "–"],
       ["Voxel", `${view.spacing.map((v) => String(+v.toFixed(2))).join(" × ")} mm`],
