@@ -233,6 +233,7 @@ def _one(
     series: Series | None = None,
 ) -> Done:
     from sct_deepseg_general.cli.requests.dicom import write_objects
+    from sct_deepseg_general.cli.requests.segment import written_besides
     from sct_deepseg_general.cli.screens.segment import (
         print_line,
         print_result,
@@ -249,13 +250,14 @@ def _one(
         _report(done, predictor, given, series)
     write_objects(done, series, predictor.model.key, given)
     print_warnings(done)
+    besides = written_besides(done, given)
     if given.as_json:
-        print_line(done, predictor, request)
+        print_line(done, predictor, request, besides)
     elif done.c2c3 is not None:
         name = printable(job.image.name)
         print(c2c3_line(name, done.c2c3, done.quality.status, done.levels))
     elif given.verbose:
-        print_result(done, predictor, request, given.verbose)
+        print_result(done, predictor, request, given.verbose, besides)
     return done
 
 

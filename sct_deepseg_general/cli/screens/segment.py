@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -15,9 +15,13 @@ from sct_deepseg_general.cli.options.norms import norm_lines
 from sct_deepseg_general.cli.requests.segment import written_by_kind, written_files
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sct_deepseg_general.inference.predictor import Predictor
     from sct_deepseg_general.job.values import Done, Request
     from sct_deepseg_general.zoo.model import Model
+
+_Files = Mapping[str, "Path"]
 
 __all__ = ["print_line", "print_result", "print_warnings", "progress_bar"]
 
@@ -56,8 +60,13 @@ def progress_bar(verbose: int) -> Iterator[Callable[[int, int], None] | None]:
         yield progress
 
 
-def print_result(done: Done, predictor: Predictor, request: Request, verbose: int) -> None:
-    """Status, area, files and viewer of one image; with `verbose` 2, engine and sizes too."""
+def print_result(
+    done: Done, predictor: Predictor, request: Request, verbose: int, besides: _Files
+) -> None:
+    """Status, area, files and viewer of one image; with `verbose` 2, engine and sizes too.
+
+    `besides` are the pictures and pages that were written, by what they are.
+    """
     image, outputs = done.job.image, done.job.outputs
     frames = done.result.image.frames
     if frames > 1:
@@ -73,8 +82,8 @@ def print_result(done: Done, predictor: Predictor, request: Request, verbose: in
         print(line)
     for path in written_files(done, request, predictor.model):
         print(f"  {printable(path)}")
-    if done.qc_page is not None:
-        print(f"  QC page: {done.qc_page}")
+    for kind, path in besides.items():
+        print(f"  {kind}: {printable(path)}")
     if verbose > 1:
         _details(done, predictor)
     print("View it with:")
@@ -82,12 +91,12 @@ def print_result(done: Done, predictor: Predictor, request: Request, verbose: in
     print("fsleyes {} -cm greyscale {} -cm red -a 70.0 &".format(*names))
 
 
-def print_line(done: Done, predictor: Predictor, request: Request) -> None:
-    """The result as one line of JSON on standard output."""
+def print_line(done: Done, predictor: Predictor, request: Request, besides: _Files) -> None:
+    """The result as one line of JSON on standard output; `besides` as in `print_result`."""
     from sct_deepseg_general.provenance.line import as_line, result_record
 
     model, label = predictor.model, request.options.label
-    files = written_by_kind(done, request, model)
+    files = {**written_by_kind(done, request, model), **besides}
     print(as_line(result_record(done, model, label, files)), flush=True)
 
 
