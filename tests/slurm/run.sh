@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A real SLURM on this machine: submits a batch of 12 images as 3 shards with -slurm, follows it,
-# and checks the tables. Needs root and Debian's slurmctld, slurmd, slurm-client and munge.
+# and checks the tables; then the same with the array script of docs/batch.md. Needs root and Debian's slurmctld, slurmd, slurm-client and munge.
 #
 #   bash tests/slurm/run.sh [PYTHON]        (MODEL: another model than the default one)
 set -euo pipefail
