@@ -191,10 +191,10 @@ def index(root: Path, selection: DatasetSelection | None = None, name: str = "")
     """
     selection = selection or DatasetSelection()
     dataset = name or root.resolve().name
-    images = _by_stem(_images(root, selection.datatypes))
+    images, doubled = _by_stem(_images(root, selection.datatypes))
     labels, orphans = _labels(root, selection, images)
     absent = _absent_folders(root, selection)
-    cases, missing, skipped = [], [], [*orphans, *absent]
+    cases, missing, skipped = [], [], [*doubled, *orphans, *absent]
     for stem, path in images.items():
         case = case_of(path, dataset, labels.get(stem))
         reason = _reason_to_leave(case, selection)
@@ -336,11 +336,31 @@ def _absence(entry: os.DirEntry[str]) -> str:
     return "the folder is empty: run 'datalad get -n' if it is a subdataset" if empty else ""
 
 
-def _by_stem(paths: Iterable[Path]) -> dict[str, Path]:
+def _by_stem(paths: Iterable[Path]) -> tuple[dict[str, Path], list[Skipped]]:
+    """The images by their names, and those that another image of the name, or their folder,
+    contradicts.
+    """
     found: dict[str, Path] = {}
+    skipped = []
     for path in paths:
-        found.setdefault(_stem(path.name), path)
-    return found
+        stem = _stem(path.name)
+        reason = _misplaced(path)
+        if not reason and found.setdefault(stem, path) != path:
+            reason = f"the same name as {found[stem].name} in {found[stem].parent.name}"
+        if reason:
+            skipped.append(Skipped(path, reason))
+    return found, skipped
+
+
+def _misplaced(path: Path) -> str:
+    """Why a file does not belong into its folder, by the participant or session of its name."""
+    words = _stem(path.name).split("_")
+    for folder in (path.parent.parent, path.parent.parent.parent):
+        key = folder.name.partition("-")[0]
+        own = next((word for word in words if word.partition("-")[0] == key), folder.name)
+        if key in {"sub", "ses"} and composed(own) != composed(folder.name):
+            return f"named {own} in the folder of {folder.name}"
+    return ""
 
 
 def _labels(
@@ -356,8 +376,12 @@ def _labels(
         rank = _rank(rest if owner else stem, selection.label_suffixes, whole=bool(owner))
         if rank is None:
             continue
-        if not owner:
-            orphans.append(Skipped(path, "label without an image"))
+        misplaced = _misplaced(path)
+        if misplaced or not owner:
+            reason = f"label {misplaced}" if misplaced else "label without an image"
+            orphans.append(Skipped(path, reason))
+        elif owner in best and _stem(best[owner][1].name) == stem:
+            orphans.append(Skipped(path, f"the same name as {best[owner][1].name}"))
         elif owner not in best or rank < best[owner][0]:
             best[owner] = (rank, path)
     return {stem: path for stem, (_, path) in best.items()}, orphans
