@@ -19,6 +19,7 @@ from sct_deepseg_general.cli._click import (
     printable,
     takes,
 )
+from sct_deepseg_general.cli.options.sct import QC_FLAGS, taken_over
 
 if TYPE_CHECKING:
     from sct_deepseg_general.job.qc_files import QcFiles, QcNames
@@ -57,7 +58,15 @@ class QcOptions:
     verbose: int
 
 
-@click.command(cls=SctCommand, epilog=_EPILOG)
+class _Command(SctCommand):
+    """`qc`, which understands the flags of SCT's `sct_qc` too."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """The words with SCT's flags taken over."""
+        return super().parse_args(ctx, taken_over(args, QC_FLAGS)[0])
+
+
+@click.command(cls=_Command, epilog=_EPILOG)
 @option("-i", to="image", required=True, type=PATH, show_default=False, help="Image.")
 @option("-s", to="mask", required=True, type=PATH, show_default=False, help="Its mask.")
 @option("-s2", to="other", type=PATH, help="A second mask to compare: a reference, another tool.")
