@@ -29,6 +29,8 @@ class Point:
     area: float
     fails: bool
     """Whether the quality check of the image says fail."""
+    image: str = ""
+    """The image, by its path in the dataset."""
 
 
 def points_of(table: Path) -> tuple[Point, ...]:
@@ -61,7 +63,7 @@ def points_of(table: Path) -> tuple[Point, ...]:
         raise OutputError(f"Cannot read the table {table}: {error}.") from error
     levelled = {image for image, _, level, _ in areas if level}
     return tuple(
-        Point(contrast, level, float(np.mean(values)), fails)
+        Point(contrast, level, float(np.mean(values)), fails, image)
         for (image, contrast, level, fails), values in sorted(areas.items())
         if level or image not in levelled
     )
@@ -71,7 +73,8 @@ def draw_group(table: Path, path: Path) -> int:
     """Draw the area at each level over people, one panel for each contrast.
 
     Points are images; the box holds the middle half of those whose quality check does not say
-    fail, and the line in it is their median. An image that fails is a red cross.
+    fail, and the line in it is their median. An image that fails is a red cross. An image without
+    levels has one point, the mean of all its slices, left of the levels.
 
     Parameters
     ----------
@@ -96,11 +99,19 @@ def draw_group(table: Path, path: Path) -> int:
     from matplotlib.figure import Figure
 
     contrasts = sorted({one.contrast for one in points})
-    figure = Figure(figsize=(3.2 * len(contrasts) + 1, 4), layout="constrained")
-    axes = figure.subplots(1, len(contrasts), squeeze=False, sharey=True)[0]
-    for axis, contrast in zip(axes, contrasts, strict=True):
-        _panel(axis, [one for one in points if one.contrast == contrast], contrast)
+    panels = {name: [one for one in points if one.contrast == name] for name in contrasts}
+    widths = [max(4, len({one.level for one in part})) for part in panels.values()]
+    size = (1 + 0.45 * (sum(widths) + len(widths)), 4)
+    figure = Figure(figsize=size, layout="constrained")
+    ratios = {"width_ratios": widths}
+    axes = figure.subplots(1, len(widths), squeeze=False, sharey=True, gridspec_kw=ratios)[0]
+    for axis, (contrast, part) in zip(axes, panels.items(), strict=True):
+        _panel(axis, part, contrast)
     axes[0].set_ylabel("cross-sectional area, mm²")
+    key = "a dot is an image"
+    if any(one.fails for one in points):
+        key += "; a red cross is one that\nfails the quality check, and not in the box"
+    figure.supxlabel(key, fontsize=8)
     with write_whole(path) as temporary:
         figure.savefig(temporary, format="png", dpi=110)
     return len(points)
@@ -119,7 +130,12 @@ def _panel(axis: Any, points: list[Point], contrast: str) -> None:
         if len(good) > 2:
             axis.boxplot([good], positions=[place], widths=0.6, showfliers=False)
     axis.set_xticks(range(len(levels)), [_level_name(level) for level in levels])
-    axis.set_title(f"{contrast or 'images'} ({max(map(len, by_level.values()))})", fontsize=10)
+    axis.set_xlim(-0.7, max(len(levels), 4) - 0.3)
+    if levels[0] == 0 and len(levels) > 1:
+        axis.axvline(0.5, color="0.8", lw=1)
+    count = len({one.image for one in points})
+    title = f"{contrast}: {count}" if contrast else str(count)
+    axis.set_title(f"{title} image{'s' if count > 1 else ''}", fontsize=10)
 
 
 def _spread(place: int, count: int) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -129,5 +145,5 @@ def _spread(place: int, count: int) -> np.ndarray[Any, np.dtype[np.float64]]:
 
 def _level_name(level: int) -> str:
     if level == 0:
-        return "all slices"
+        return "all\nslices"
     return f"C{level}" if level < _FIRST_THORACIC else f"T{level - _FIRST_THORACIC + 1}"

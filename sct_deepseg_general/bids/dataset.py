@@ -16,7 +16,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from sct_deepseg_general.bids.cases import Case, DatasetIndex, DatasetSelection, Skipped, case_of
-from sct_deepseg_general.bids.folders import contents, folders, niftis_of
+from sct_deepseg_general.bids.folders import contents, folders, misplaced, niftis_of
 from sct_deepseg_general.bids.labels import labels_of
 from sct_deepseg_general.content import missing_content
 from sct_deepseg_general.errors import DatasetError
@@ -63,10 +63,10 @@ def index(root: Path, selection: DatasetSelection | None = None, name: str = "")
     """
     selection = selection or DatasetSelection()
     dataset = name or root.resolve().name
-    images = _by_stem(_images(root, selection.datatypes))
+    images, doubled = _by_stem(_images(root, selection.datatypes))
     labels, orphans = labels_of(root, selection, images)
     absent = _absent_folders(root, selection)
-    cases, missing, skipped = [], [], [*orphans, *absent]
+    cases, missing, skipped = [], [], [*doubled, *orphans, *absent]
     for stem, path in images.items():
         case = case_of(path, dataset, labels.get(stem))
         reason = _reason_to_leave(case, selection)
@@ -124,11 +124,20 @@ def _absent_folders(root: Path, selection: DatasetSelection) -> list[Skipped]:
     return skipped
 
 
-def _by_stem(paths: Iterable[Path]) -> dict[str, Path]:
+def _by_stem(paths: Iterable[Path]) -> tuple[dict[str, Path], list[Skipped]]:
+    """The images by their names, and those that another image of the name, or their folder,
+    contradicts.
+    """
     found: dict[str, Path] = {}
+    skipped = []
     for path in paths:
-        found.setdefault(stem_of(path.name), path)
-    return found
+        stem = stem_of(path)
+        reason = misplaced(path)
+        if not reason and found.setdefault(stem, path) != path:
+            reason = f"the same name as {found[stem].name} in {found[stem].parent.name}"
+        if reason:
+            skipped.append(Skipped(path, reason))
+    return found, skipped
 
 
 def _reason_to_leave(case: Case, selection: DatasetSelection) -> str:

@@ -8,8 +8,10 @@ from pathlib import Path
 
 from sct_deepseg_general.content import missing_content
 from sct_deepseg_general.errors import DatasetError
+from sct_deepseg_general.files import stem_of
+from sct_deepseg_general.text_files import composed
 
-__all__ = ["contents", "folders", "niftis_of"]
+__all__ = ["contents", "folders", "misplaced", "niftis_of"]
 
 _NIFTI = (".nii.gz", ".nii")
 
@@ -45,6 +47,20 @@ def contents(folder: Path, prefix: str) -> list[tuple[Path, str]]:
         for entry in sorted(named, key=lambda one: one.name)
         if _is_folder(entry) or entry.is_symlink()
     ]
+
+
+def misplaced(path: Path) -> str:
+    """Why a file does not belong into its folder, by the participant or session of its name.
+
+    "" if it does.
+    """
+    words = stem_of(path).split("_")
+    for folder in (path.parent.parent, path.parent.parent.parent):
+        key = folder.name.partition("-")[0]
+        own = next((word for word in words if word.partition("-")[0] == key), folder.name)
+        if key in {"sub", "ses"} and composed(own) != composed(folder.name):
+            return f"named {own} in the folder of {folder.name}"
+    return ""
 
 
 def _niftis(folder: Path) -> Iterator[Path]:

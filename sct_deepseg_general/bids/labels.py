@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from sct_deepseg_general.bids.cases import DatasetSelection, Skipped
-from sct_deepseg_general.bids.folders import folders, niftis_of
+from sct_deepseg_general.bids.folders import folders, misplaced, niftis_of
 from sct_deepseg_general.files import stem_of
 
 __all__ = ["labels_of"]
@@ -29,8 +29,12 @@ def labels_of(
         rank = _rank(rest if owner else stem, selection.label_suffixes, whole=bool(owner))
         if rank is None:
             continue
-        if not owner:
-            orphans.append(Skipped(path, "label without an image"))
+        reason = misplaced(path)
+        if reason or not owner:
+            why = f"label {reason}" if reason else "label without an image"
+            orphans.append(Skipped(path, why))
+        elif owner in best and stem_of(best[owner][1]) == stem:
+            orphans.append(Skipped(path, f"the same name as {best[owner][1].name}"))
         elif owner not in best or rank < best[owner][0]:
             best[owner] = (rank, path)
     return {stem: path for stem, (_, path) in best.items()}, orphans

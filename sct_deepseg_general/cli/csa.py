@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -152,9 +152,9 @@ def command(given: CsaOptions) -> int:
     if given.backend == "sct":
         from sct_deepseg_general.csa import sct
 
-        table, c2c3 = sct.measured(segmentation, request), None
+        table, c2c3, norms = sct.measured(segmentation, request), None, None
     else:
-        table, c2c3 = _native(segmentation, request, mask, given)
+        table, c2c3, norms = _native(segmentation, request, mask, given)
     table = replace(table, spelled=given.measures.excel)
     status = _status(mask, segmentation, request, given).also(aside)
     write(
@@ -165,28 +165,12 @@ def command(given: CsaOptions) -> int:
     page = _show(given) if given.qc else None
     if given.as_json:
         files = {"Table": path, "Status": status_path(path), "Plot": given.plot, "QC": page}
-        print(_line(mask, (table, status), c2c3, files))
+        from sct_deepseg_general.provenance.line import area_line, as_line
+
+        print(as_line(area_line(mask, (table, status), c2c3, norms, files)))
     elif given.verbose:
         _print_result(table, status, path, given)
     return 0
-
-
-def _line(
-    mask: Path,
-    measured: tuple[Table, MaskStatus],
-    c2c3: C2C3 | None,
-    files: Mapping[str, Path | None],
-) -> str:
-    """The areas as one line of JSON."""
-    from sct_deepseg_general.job.levels import levels_record
-    from sct_deepseg_general.job.mask_table import status_record
-    from sct_deepseg_general.provenance.line import as_line
-
-    record = status_record(mask, *measured)
-    del record["GeneratedBy"]
-    written = {what: str(path) for what, path in files.items() if path is not None}
-    found = levels_record(None, c2c3)
-    return as_line({"Schema": "area-1", **record, **found, "Files": written})
 
 
 def _show(given: CsaOptions) -> Path:
@@ -265,8 +249,8 @@ def _check(path: Path, given: CsaOptions) -> None:
 
 def _native(
     segmentation: Volume, request: CsaRequest, mask: Path, given: CsaOptions
-) -> tuple[Table, C2C3 | None]:
-    """The table, and the area of C2-C3 where it was asked for."""
+) -> tuple[Table, C2C3 | None, Assessment | None]:
+    """The table, and the area of C2-C3 and the place among the norms where they were asked for."""
     from sct_deepseg_general.csa.c2c3 import c2c3_of
     from sct_deepseg_general.csa.measure import measured
     from sct_deepseg_general.job.correction import with_kept_interval
@@ -287,10 +271,10 @@ def _native(
     if c2c3 is not None and not given.as_json:
         print(c2c3_line(mask.name, c2c3, "", answer))
     if norms is None or not norms.places or given.measures.perslice:
-        return found.table, c2c3
+        return found.table, c2c3, norms
     from sct_deepseg_general.norms.columns import with_norms
 
-    return with_norms(found.table, norms), c2c3
+    return with_norms(found.table, norms), c2c3, norms
 
 
 def _with_levels(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sct_deepseg_general.cli._click import PATH, PROGRAM, SctGroup, option
+from sct_deepseg_general.cli._click import PATH, PROGRAM, SctGroup, flag, option, printable
 
 if TYPE_CHECKING:
     from sct_deepseg_general.norms.model import Norms, Subject
@@ -24,6 +24,8 @@ The norms are of areas as the Spinal Cord Toolbox measures them on T1w and T2w i
 people. For research: a centile is no diagnosis.
 """
 
+_JSON = flag("-json", "--json", to="as_json", help="Print one line of JSON for each, no text.")
+
 
 @click.group(cls=SctGroup, epilog=_EPILOG)
 def command() -> None:
@@ -37,27 +39,41 @@ def command() -> None:
     "-contrast", default="T2w", type=click.Choice(["T1w", "T2w"]), help="Contrast of the image."
 )
 @option("-norms", to="path", type=PATH, help="A file made by norms build.  [default: embedded]")
-def show(age: float, sex: str, contrast: str, path: Path | None) -> None:
+@_JSON
+def show(age: float, sex: str, contrast: str, path: Path | None, as_json: bool) -> None:
     from sct_deepseg_general.norms.model import LEVELS, MEASURES, Norms, Subject, embedded
 
     norms = Norms.load(path) if path else embedded()
     subject = Subject(age, sex.upper())
+    cells = [(measure, level) for measure in MEASURES for level in LEVELS]
+    if as_json:
+        from sct_deepseg_general.provenance.line import as_line, norm_record
+
+        for measure, level in cells:
+            print(as_line(norm_record(norms, measure, level, subject, contrast)))
+        return
     print("Measure\tLevel\tP5\tMedian\tP95\tPeople")
-    for measure in MEASURES:
-        for level in LEVELS:
-            print("\t".join(_line(norms, measure, level, subject, contrast)))
+    for measure, level in cells:
+        print("\t".join(_line(norms, measure, level, subject, contrast)))
     print(f"# {norms.source.name}; {norms.source.citation}; licence {norms.source.licence}")
 
 
 @command.command(help="Fit norms to a published table of levels (about 10 s).")
 @option("-i", to="table", type=PATH, required=True, help="Table of levels (TSV or TSV.GZ).")
 @option("-o", to="output", type=PATH, required=True, help="File of norms to write (JSON).")
-def build(table: Path, output: Path) -> None:
+@_JSON
+def build(table: Path, output: Path, as_json: bool) -> None:
     from sct_deepseg_general.norms.build import build_norms, write_norms
 
     norms = build_norms(table)
     write_norms(norms, output)
-    print(f"{output}: {len(norms.cells)} cells, {output.stat().st_size} bytes")
+    size = output.stat().st_size
+    if as_json:
+        from sct_deepseg_general.provenance.line import as_line, norms_file_record
+
+        print(as_line(norms_file_record(norms, output, size)))
+    else:
+        print(f"{printable(output)}: {len(norms.cells)} cells, {size} bytes")
 
 
 @command.command(help="Place the people of a batch among the norms, and compare groups.")
@@ -66,8 +82,14 @@ def build(table: Path, output: Path) -> None:
 @option("-o", to="output", type=PATH, required=True, help="Table to write (TSV).")
 @option("-m", to="name", help="Model that made the masks.  [default: the default model]")
 @option("-group", help="Column of participants.tsv that names the groups to compare.")
+@_JSON
 def group(
-    table: Path, participants: Path, output: Path, name: str | None, group: str | None
+    table: Path,
+    participants: Path,
+    output: Path,
+    name: str | None,
+    group: str | None,
+    as_json: bool,
 ) -> None:
     from sct_deepseg_general.cli.screens.cohort import print_groups, print_unplaced
     from sct_deepseg_general.cohort.groups import compare
@@ -85,10 +107,18 @@ def group(
     rows = group_rows(table, people, embedded(), calibrations, repeat)
     rows += absent(people, rows)
     write_rows(output, rows)
-    print(output)
+    groups = output.with_name(f"{output.stem}_groups.tsv")
+    if as_json:
+        if group:
+            compare(rows, groups)
+        from sct_deepseg_general.provenance.line import as_line, table_records
+
+        print(*map(as_line, table_records(output, "norms-1")), sep="\n")
+        return
+    print(printable(output))
     print_unplaced(rows)
     if group:
-        print_groups(*compare(rows, output.with_name(f"{output.stem}_groups.tsv")))
+        print_groups(*compare(rows, groups))
 
 
 def _line(norms: Norms, measure: str, level: str, subject: Subject, contrast: str) -> list[str]:
@@ -97,6 +127,5 @@ def _line(norms: Norms, measure: str, level: str, subject: Subject, contrast: st
     found = norms.distribution(measure, level, subject, contrast)
     if isinstance(found, NoNorm):
         return [measure, level, "", "", "", found.reason]
-    low, middle, high = found.value([-1.6449, 0, 1.6449])
-    people = found.family.people[subject.sex]
-    return [measure, level, f"{low:.2f}", f"{middle:.2f}", f"{high:.2f}", str(people)]
+    numbers = [f"{value:.2f}" for value in found.centiles()]
+    return [measure, level, *numbers, str(found.family.people[subject.sex])]

@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sct_deepseg_general.cli._click import PATH, PROGRAM, SctCommand, option, printable, takes
+from sct_deepseg_general.cli._click import (
+    PATH,
+    PROGRAM,
+    SctCommand,
+    flag,
+    option,
+    printable,
+    takes,
+)
+from sct_deepseg_general.cli.options.sct import QC_FLAGS, taken_over
 
 if TYPE_CHECKING:
     from sct_deepseg_general.job.qc_files import QcFiles, QcNames
@@ -45,10 +54,19 @@ class QcOptions:
     vertfile: Path | None
     discfile: Path | None
     volume: bool
+    as_json: bool
     verbose: int
 
 
-@click.command(cls=SctCommand, epilog=_EPILOG)
+class _Command(SctCommand):
+    """`qc`, which understands the flags of SCT's `sct_qc` too."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """The words with SCT's flags taken over."""
+        return super().parse_args(ctx, taken_over(args, QC_FLAGS)[0])
+
+
+@click.command(cls=_Command, epilog=_EPILOG)
 @option("-i", to="image", required=True, type=PATH, show_default=False, help="Image.")
 @option("-s", to="mask", required=True, type=PATH, show_default=False, help="Its mask.")
 @option("-s2", to="other", type=PATH, help="A second mask to compare: a reference, another tool.")
@@ -72,6 +90,7 @@ class QcOptions:
     type=click.IntRange(0, 1),
     help="Include the volume for the interactive viewer.",
 )
+@flag("-json", "--json", to="as_json", help="Print one line of JSON (schema qc-1), and no text.")
 @option("-v", to="verbose", default=1, type=click.IntRange(0, 2), help="0: errors only.")
 @takes(QcOptions)
 def command(given: QcOptions) -> int:
@@ -89,7 +108,12 @@ def command(given: QcOptions) -> int:
     for sentence in sentences:
         print(f"Warning: {printable(sentence)}", file=sys.stderr)
     page = add_entry(folder, entry, volume=given.volume)
-    if given.verbose:
+    if given.as_json:
+        from sct_deepseg_general.provenance.line import as_line, qc_record
+
+        masks = {"Image": given.image, "Mask": given.mask, "OtherMask": given.other}
+        print(as_line(qc_record(masks, entry, page)))
+    elif given.verbose:
         print(f"{given.mask}: {entry.status}{''.join(f', {reason}' for reason in entry.reasons)}")
         print(f"QC page: {page}")
     return 0

@@ -233,9 +233,10 @@ def _one(
     series: Series | None = None,
 ) -> Done:
     from sct_deepseg_general.cli.requests.dicom import write_objects
+    from sct_deepseg_general.cli.requests.segment import written_besides
     from sct_deepseg_general.cli.screens.segment import (
+        print_change,
         print_line,
-        print_pages,
         print_result,
         print_warnings,
         progress_bar,
@@ -251,20 +252,17 @@ def _one(
         earlier = _report(done, predictor, given, series)
     write_objects(done, series, predictor.model.key, given)
     print_warnings(done)
+    besides = written_besides(done, given)
     if given.as_json:
-        print_line(done, predictor, request)
+        print_line(done, predictor, request, besides)
     elif done.c2c3 is not None:
         name = printable(job.image.name)
         print(c2c3_line(name, done.c2c3, done.quality.status, done.levels))
     elif given.verbose:
-        print_result(done, predictor, request, given.verbose)
-        print_pages(earlier, [p for p in (*given.reports, *_objects(given)) if p])
+        print_result(done, predictor, request, given.verbose, besides)
+        if earlier is not None:
+            print_change(earlier)
     return done
-
-
-def _objects(given: SegmentOptions) -> tuple[Path | None, ...]:
-    """The picture and the DICOM objects that are written for one image."""
-    return given.plot, given.dicom_seg, given.dicom_sr
 
 
 def _report(

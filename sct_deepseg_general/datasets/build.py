@@ -133,7 +133,8 @@ def build(
     _check_entries(recipe, entries)
     absent = write_shapes(recipe.shapes, data, output / SHAPES)
     left = (*left, *(Exclusion(name, "", reason) for name, reason in absent.items()))
-    built = Built(output, recipe, entries, left, sum(now for _, now in receipts))
+    converted = sum(now and not receipt.reason for receipt, now in receipts)
+    built = Built(output, recipe, entries, left, converted)
     for model in recipe.models:
         chosen = [one for one in entries if model in {"general", one.dataset}]
         write_raw(built.raw(model), built.raw("general"), chosen, recipe.split.folds)

@@ -107,6 +107,7 @@ def convert(job: Conversion) -> tuple[ConversionRecord, bool]:
             _write(job, image, label)
     except ImageError as error:
         reason = str(error).replace(f"{job.case.image}", "image")
+        reason = reason.replace(f"{job.case.label}", "label")
     receipt = replace(receipt, reason=reason)
     with write_whole(job.receipt) as temporary:
         temporary.write_text(json.dumps(as_json(receipt)), encoding="utf-8")

@@ -304,7 +304,8 @@ def _check_names(recipe: Recipe, where: str) -> None:
         if not _NAME.fullmatch(name) or name == "general":
             raise DatasetError(
                 f"{where}: '{name}' cannot name a dataset: use letters, digits and hyphens, "
-                f"and not 'general'."
+                "and not 'general'; where a folder has another name, the recipe of 'recipe init' "
+                "names both."
             )
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:

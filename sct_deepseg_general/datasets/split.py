@@ -82,8 +82,9 @@ def split_people(recipe: Recipe, datasets: Iterable[DatasetIndex]) -> Split:
     _check_unseen(seen & _union(people, {one.name for one in recipe.unseen}))
     assigned = _assigned(recipe)
     parts = {one: assigned.get(one) or part_of(one, recipe.split) for one in sorted(seen)}
-    for name in sorted(seen_names):
-        _check_train(name, [parts[one] for one in people.get(name, ())])
+    for one in datasets:
+        if one.dataset in seen_names:
+            _check_train(one, [parts[person] for person in people[one.dataset]])
     train = (one for one, part in parts.items() if part == "train")
     return Split(parts, {one: fold_of(one, recipe.split) for one in train})
 
@@ -160,12 +161,19 @@ def _check_unseen(both: set[str]) -> None:
         )
 
 
-def _check_train(dataset: str, parts: list[Part]) -> None:
-    if "train" not in parts:
-        raise DatasetError(
-            f"The dataset '{dataset}' has nobody to train on ({len(parts)} labelled people): "
-            f"assign somebody to 'train' in split.assigned, or make the dataset unseen."
-        )
+def _check_train(dataset: DatasetIndex, parts: list[Part]) -> None:
+    if "train" in parts:
+        return
+    left = "; ".join(f"{count} x {reason}" for reason, count in dataset.reasons.items())
+    advice = (
+        "assign somebody to 'train' in split.assigned, or make the dataset unseen"
+        if parts
+        else "check the folder of the labels (derivatives) and their endings (suffix)"
+    )
+    raise DatasetError(
+        f"The dataset '{dataset.dataset}' has nobody to train on ({len(parts)} labelled people"
+        f"{f'; left out: {left}' if left else ''}): {advice}."
+    )
 
 
 def _assigned(recipe: Recipe) -> dict[str, Part]:

@@ -63,15 +63,17 @@ class NormRequest:
     def of_person(cls, age: float, sex: str, contrast: str | None, name: str) -> NormRequest:
         """For a person's age in years and sex ("F" or "M", in either case).
 
-        Without `contrast` it is the last word of `name`, the file name of an image or of its mask.
+        Without `contrast` it is the last word of `name`, the file name of an image or of its mask;
+        upper and lower case are the same.
 
         Raises
         ------
         NormsError
             No possible age or sex.
         """
-        stem = stem_of(name).removesuffix("_seg")
-        return cls(Subject(age, sex.upper()), contrast or stem.rpartition("_")[2])
+        word = contrast or stem_of(name).removesuffix("_seg").rpartition("_")[2]
+        known = {family.lower(): family for family in FAMILIES}
+        return cls(Subject(age, sex.upper()), known.get(word.lower(), word))
 
 
 @dataclass(frozen=True)

@@ -128,6 +128,11 @@ class Distribution:
         inside = np.maximum(1 + self.skewness * self.spread * z, 1e-9)
         return np.asarray(self.median * inside ** (1 / self.skewness))
 
+    def centiles(self) -> tuple[float, float, float]:
+        """The 5th centile, the median and the 95th centile (mm or mm²)."""
+        low, middle, high = self.value([-1.6449, 0, 1.6449]).tolist()
+        return low, middle, high
+
 
 @dataclass(frozen=True)
 class NoNorm:

@@ -23,6 +23,12 @@ Sidecar = Mapping[str, Any]
 
 _SAME = ("Version", "Model", "ModelSHA256", "Engine")
 _STATUSES = ("ok", "warn", "fail", "edited")
+_SOURCES = {
+    "border": "the perimeter of the cord and the place where the image has its border",
+    "edge": "the edge of the probability",
+    "edge and views": "the edge of the probability and six altered copies of each image",
+}
+"""What the interval of an area was made from, by the sidecar's field "From"."""
 _ENGINES = {"openvino": "OpenVINO", "torch": "PyTorch", "nnunet": "nnU-Net's own predictor"}
 
 
@@ -154,11 +160,10 @@ def _measured(sidecar: Sidecar) -> Iterator[str]:
         f"{curve}, by the method of the Spinal Cord Toolbox [3]."
     )
     if area.get("Calibrated"):
-        views = " and from six altered copies of each image" if settings["uncertainty"] else ""
         yield (
             f"Each area has an interval meant to hold the reference area {area['Level']:.0%} of "
-            "the time; it was made from the edge of the probability"
-            f"{views} and calibrated on labelled images."
+            f"the time; it was made from {_SOURCES[area['From']]} and calibrated on labelled "
+            "images."
         )
 
 

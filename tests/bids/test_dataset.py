@@ -110,6 +110,65 @@ def test_a_folder_that_is_not_bids_is_refused(tmp_path: Path, make: bool) -> Non
         index(root)
 
 
+@pytest.mark.parametrize(
+    ("kept", "left", "reason"),
+    [
+        (
+            "sub-01_T2w.nii",
+            "sub-01/anat/sub-01_T2w.nii.gz",
+            "the same name as sub-01_T2w.nii in anat",
+        ),
+        (
+            "sub-01_T2w.nii.gz",
+            "sub-01/func/sub-01_T2w.nii.gz",
+            "the same name as sub-01_T2w.nii.gz in",
+        ),
+        (
+            "sub-01_T2w.nii",
+            "sub-02/anat/sub-01_acq-x_T2w.nii",
+            "named sub-01 in the folder of sub-02",
+        ),
+        (
+            "sub-01_T2w.nii",
+            "sub-01/ses-2/anat/sub-01_ses-1_T2w.nii",
+            "named ses-1 in the folder of ses-2",
+        ),
+    ],
+)
+def test_an_image_that_another_or_its_folder_contradicts_is_left_out_by_name(
+    kept: str, left: str, reason: str, tmp_path: Path
+) -> None:
+    touch(tmp_path / "sub-01" / "anat" / kept)
+    touch(tmp_path / left)
+    found = index(tmp_path)
+    assert [case.image.name for case in found.cases] == [kept]
+    (told,) = (one for one in found.skipped if one.reason != "no label")
+    assert told.path == tmp_path / left
+    assert told.reason.startswith(reason)
+
+
+def test_an_image_without_the_session_of_its_folder_is_taken(tmp_path: Path) -> None:
+    touch(tmp_path / "sub-01" / "ses-1" / "anat" / "sub-01_T2w.nii.gz")
+    assert len(index(tmp_path).cases) == 1
+
+
+def test_a_label_of_another_person_and_a_second_one_of_a_name_are_told(tmp_path: Path) -> None:
+    for who in ("01", "02"):
+        touch(tmp_path / f"sub-{who}" / "anat" / f"sub-{who}_T2w.nii.gz")
+    label_path(tmp_path, "sub-01_T2w_seg-manual.nii.gz", "sub-02/anat")
+    label_path(tmp_path, "sub-02_T2w_seg-manual.nii", "sub-02/anat")
+    label_path(tmp_path, "sub-02_T2w_seg-manual.nii.gz", "sub-02/anat")
+    found = index(tmp_path)
+    assert [case.label and case.label.name for case in found.cases] == [
+        None, "sub-02_T2w_seg-manual.nii",
+    ]  # fmt: skip
+    assert {one.reason for one in found.skipped} == {
+        "no label",
+        "label named sub-01 in the folder of sub-02",
+        "the same name as sub-02_T2w_seg-manual.nii",
+    }
+
+
 def test_a_folder_of_datasets_stands_for_them(tmp_path: Path) -> None:
     for name in ("b", "a"):
         touch(tmp_path / name / "sub-01/anat/sub-01_T2w.nii.gz")

@@ -4,6 +4,8 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import nibabel as nib
+import numpy as np
 import pytest
 from phantoms import Convention, phantom_bids
 
@@ -52,6 +54,27 @@ def test_bids_datasets_become_nnunet_datasets(
     ]  # fmt: skip
     code, out, _ = ended(*words)
     assert "0 converted, 15 were up to date" in out
+
+
+def test_a_label_that_cannot_be_used_is_not_counted_as_converted(
+    ended: Ended, tmp_path: Path
+) -> None:
+    root = phantom_bids(tmp_path / "one", Convention(people=("01", "02"), shape=(12, 12, 3)))
+    first = min((root / "derivatives").rglob("*.nii.gz"))
+    nib.save(nib.Nifti1Image(np.full((12, 12, 3), np.nan, np.float32), np.eye(4)), first)
+    code, out, _ = ended("-bids", root, "-o", tmp_path / "out", "-test", 0, "-jobs", 1)
+    assert code == 0
+    assert "1 converted, 0 were up to date" in out
+    assert "left out of one: 1, label holds 432 NaN or infinite values" in out
+
+
+def test_where_nobody_is_left_the_reasons_are_told(ended: Ended, tmp_path: Path) -> None:
+    root = phantom_bids(tmp_path / "one", Convention(people=("01", "02"), shape=(12, 12, 3)))
+    (root / "derivatives").rename(root / "deriv")
+    code, _, error = ended("-bids", root, "-o", tmp_path / "out", "-jobs", 1)
+    assert code == 1
+    assert "0 labelled people; left out: 2 x no label): check the folder of the labels" in error
+    assert not (tmp_path / "out").exists()
 
 
 def test_flags_choose_contrasts_suffixes_and_people(

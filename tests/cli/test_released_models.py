@@ -16,7 +16,7 @@ from faulty_server import Server, faulty_server
 from index_entries import ENTRY
 
 from sct_deepseg_general.cli import models, segment
-from sct_deepseg_general.errors import ImageError, ModelError
+from sct_deepseg_general.errors import ModelError
 
 pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.slow]
 
@@ -87,7 +87,7 @@ def test_from_a_listing_to_a_qc_page(
     done = call("-task", "spinalcord", "-i", "t2.nii.gz", "-qc", "qc", "-o", "out")
     assert done.exit_code == 0, done.output
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        *("t2_seg.nii.gz", "t2_seg.json", "t2_seg_csa.csv", "t2_seg_volumes.csv")
+        *("t2_seg.nii.gz", "t2_seg.json", "t2_seg.toml", "t2_seg_csa.csv", "t2_seg_volumes.csv")
     }
     assert (tmp_path / "qc" / "index.html").is_file()
     sidecar = json.loads((tmp_path / "out" / "t2_seg.json").read_text())
@@ -168,8 +168,9 @@ def test_results_are_named_by_folder_zip_or_address(tmp_path: Path, server: Serv
 
 def test_a_model_of_two_channels_says_what_it_wants(tmp_path: Path) -> None:
     built(BY_TASK["spine"], tmp_path / "two")
-    with pytest.raises(ImageError, match=r"2 images together \(MRI, noNorm\), and one image was"):
-        call("-m", "two", "-i", "t2.nii.gz", "-o", "out")
+    refused = call("-m", "two", "-i", "t2.nii.gz", "-o", "out")
+    assert not list((tmp_path / "out").glob("*.nii.gz"))
+    assert "2 images together (MRI, noNorm), and one image was" in refused.stderr
     words = ["-m", "two", "-i", "t2.nii.gz", "-channels", "t2.nii.gz", "-o", "out"]
     assert call(*words).exit_code == 0
     names = {path.name for path in (tmp_path / "out").glob("*_seg.nii.gz")}

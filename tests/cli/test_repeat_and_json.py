@@ -8,7 +8,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from samples import DATA, cord_crop, image_path, label_path
+from samples import DATA, cord_crop
 
 from sct_deepseg_general import cli
 from sct_deepseg_general.image import nifti
@@ -154,21 +154,3 @@ def test_a_line_for_a_mask(
     assert record["C2C3"]["Area"] > 50
     assert len(record["Regions"]) > 3
     assert set(record["Files"]) == {"Table", "Status"}
-
-
-def test_lines_of_change_and_evaluate(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    words = "change -i1 images/neck.nii.gz -i2 images/neck.nii.gz -o change.csv --json"
-    assert run(monkeypatch, words) == 0
-    (record,) = validated(lines(capsys))
-    assert abs(record["Levels"][0]["change_percent"]) < 0.5
-    masks = folder / "masks"
-    masks.mkdir()
-    for name in ("T2w",):
-        (masks / f"sub-sct_{name}_seg.nii.gz").write_bytes(label_path(name).read_bytes())
-    assert image_path("T2w").exists()
-    words = f"evaluate -bids {DATA} -masks {masks} -contrast T2w --json"
-    assert run(monkeypatch, words) == 0
-    (record,) = validated(lines(capsys))
-    assert record["dice"] == 1

@@ -14,7 +14,17 @@ import pytest
 from samples import cord_crop, cord_crop_label
 
 from sct_deepseg_general import __version__, cli
-from sct_deepseg_general.cli.options.sct import OWN_TASKS, SEGMENT_FLAGS, of_task, taken_over
+from sct_deepseg_general.cli.csa import command as csa_command
+from sct_deepseg_general.cli.options.sct import (
+    CSA_FLAGS,
+    OWN_TASKS,
+    QC_FLAGS,
+    SEGMENT_FLAGS,
+    of_task,
+    taken_over,
+)
+from sct_deepseg_general.cli.qc import command as qc_command
+from sct_deepseg_general.cli.segment import command as segment_command
 from sct_deepseg_general.image import nifti
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "sct.md"
@@ -81,7 +91,16 @@ SEGMENT: dict[str, tuple[str, int, Check]] = {
     "-soft-ms-lesion": ("-soft-ms-lesion -i {i}", 0, has("t2_softseg.nii.gz")),
     "-r": ("spinalcord -i {i} -r 0", 0, has(ONE)),
     "-v": ("spinalcord -i {i} -v 1", 0, has(ONE)),
-    "-c": ("spinalcord -i {i} -c t2", 2, told("leave it out", "-channels")),
+    "-c": ("spinalcord -i {i} -c t2", 0, told("segments any contrast")),
+    "-brain": ("-i {i} -c t2 -brain 1", 0, has(ONE)),
+    "-kernel": ("-i {i} -kernel 2d", 0, has(ONE)),
+    "-file_centerline": ("-i {i} -file_centerline x.nii.gz", 0, has(ONE)),
+    "-centerline": ("-i {i} -centerline cnn", 0, has(ONE)),
+    "-label-vert": ("spine -i {i} -label-vert 1", 2, told("choose with -label")),
+    "-box-xmin": ("rootlets -i {i} -box-xmin 10", 2, told("-exact")),
+    "-list-tasks": ("-list-tasks", 2, told("models list")),
+    "-trace-memory": ("spinalcord -i {i} -trace-memory", 2, told("time -v")),
+    "-h": ("spinalcord -h", 0, told("Usage")),
     "-single-fold": ("lesion_ms -i {i} -single-fold", 2, told("leave it out")),
     "-step1-only": ("spine -i {i} -step1-only 1", 2, told("-label")),
     "-task-details": ("-task-details", 2, told("models list")),
@@ -102,6 +121,40 @@ AREAS: dict[str, tuple[str, int, Check]] = {
     "-qc": ("csa -i {m} -o csa.csv -qc qc -qc-image {i}", 0, has("csa.csv", "qc/index.html")),
     "-o": ("csa -i {m} -o csa.csv", 0, levels),
     "-r": ("csa -i {m} -o csa.csv -r 0", 0, levels),
+    "-profile-time": ("csa -i {m} -o csa.csv -profile-time", 2, told("time is printed")),
+}
+PAGE_OF_MASK = "qc -i {i} -s {m} -qc qc -volume 0"
+QC: dict[str, tuple[str, int, Check]] = {
+    "-p": (f"{PAGE_OF_MASK} -p sct_deepseg_sc", 0, has("qc/index.html")),
+    "-qc": (PAGE_OF_MASK, 0, has("qc/index.html")),
+    "-d": (f"{PAGE_OF_MASK} -p sct_propseg -d {{i}}", 2, told("-s2")),
+    "-plane": (f"{PAGE_OF_MASK} -plane axial", 0, has("qc/index.html")),
+    "-resample": (f"{PAGE_OF_MASK} -resample 0.5", 0, has("qc/index.html")),
+    "-text-labels": (f"{PAGE_OF_MASK} -text-labels 0", 0, has("qc/index.html")),
+    "-custom-labels": (f"{PAGE_OF_MASK} -custom-labels a.json", 0, has("qc/index.html")),
+    "-fps": (f"{PAGE_OF_MASK} -fps 3", 0, has("qc/index.html")),
+    "-profile-time": (f"{PAGE_OF_MASK} -profile-time", 2, told("time is printed")),
+}
+REFUSED = {
+    "-c t1 t2": ("tumor -i {i} -c t1 t2", "-channels"),
+    "-c with a task": ("lesion_ms -i {i} -c t2", "-channels"),
+    "-custom-url": ("lesion_ms -i {i} -custom-url https://a/1.zip https://a/2.zip", "models add"),
+    "-remove-small": ("spinalcord -i {i} -remove-small 10 20 10vox", "one size for all labels"),
+    "-centerline": ("-i {i} -c t2 -centerline viewer", "found by itself"),
+    "-p": (f"{PAGE_OF_MASK} -p sct_register_multimodal -d {{i}}", "masks of the cord"),
+}
+# the names of all flags in the source of SCT 7.3 and of its development version of August 2026
+IN_SCT = {
+    "sct_deepseg": """-task -task-details -h -i -o -install -custom-url -thr -largest -fill-holes
+        -remove-small -qc -qc-dataset -qc-subject -qc-plane -qc-seg -test-time-aug -c -label-vert
+        -soft-ms-lesion -single-fold -step1-only -box-xmin -box-xmax -box-ymin -box-ymax -box-zmin
+        -box-zmax -v -r -profile-time -trace-memory""",
+    "sct_process_segmentation": """-i -o -append -z -perslice -vert -vertfile -discfile -perlevel
+        -angle-corr -centerline -centerline-algo -centerline-smooth -centerline-exclude-missing
+        -pmj -pmj-distance -pmj-extent -anat -normalize -normalize-PAM50 -qc -qc-image -qc-dataset
+        -qc-subject -h -v -r -profile-time -trace-memory""",
+    "sct_qc": """-i -p -s -d -plane -resample -text-labels -custom-labels -qc -qc-dataset
+        -qc-subject -fps -h -v -profile-time -trace-memory""",
 }
 
 
@@ -153,6 +206,44 @@ def test_a_flag_of_sct_process_segmentation(
     check(folder, said)
 
 
+@pytest.mark.parametrize("flag", QC)
+def test_a_flag_of_sct_qc(
+    flag: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words, code, check = QC[flag]
+    ended, said = run(words, monkeypatch, capsys)
+    assert ended == code, said
+    check(folder, said)
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_be_taken_over_says_what_to_use(
+    case: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words, sentence = REFUSED[case]
+    ended, said = run(words, monkeypatch, capsys)
+    assert ended == 2
+    assert sentence in said
+    assert not (folder / "t2_seg.nii.gz").exists()
+
+
+@pytest.mark.parametrize("name", IN_SCT)
+def test_every_flag_of_sct_is_on_the_page_and_known(name: str) -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    section = text.partition(f"## {name}\n")[2].partition("\n## ")[0]
+    flags = IN_SCT[name].split()
+    named = {word for cell in re.findall("`([^`]+)`", section) for word in cell.split()}
+    assert [flag for flag in flags if flag not in named] == []
+    command, taken = {
+        "sct_deepseg": (segment_command, SEGMENT_FLAGS),
+        "sct_process_segmentation": (csa_command, CSA_FLAGS),
+        "sct_qc": (qc_command, QC_FLAGS),
+    }[name]
+    own = {"-h", "-profile-time", "-trace-memory", *taken}
+    own.update(word for one in command.params for word in one.opts)
+    assert [flag for flag in flags if flag not in own] == []
+
+
 def rows(heading: str) -> set[str]:
     """The flags in the first column of the table under a heading of the page."""
     section = PAGE.read_text(encoding="utf-8").partition(f"## {heading}\n")[2].partition("\n## ")[0]
@@ -161,7 +252,8 @@ def rows(heading: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("heading", "cases"), [("sct_deepseg", SEGMENT), ("sct_process_segmentation", AREAS)]
+    ("heading", "cases"),
+    [("sct_deepseg", SEGMENT), ("sct_process_segmentation", AREAS), ("sct_qc", QC)],
 )
 def test_every_row_of_the_page_is_run(heading: str, cases: Sequence[str]) -> None:
     assert rows(heading) == set(cases)
@@ -169,7 +261,7 @@ def test_every_row_of_the_page_is_run(heading: str, cases: Sequence[str]) -> Non
 
 def test_every_flag_that_is_taken_over_is_on_the_page() -> None:
     page = PAGE.read_text(encoding="utf-8")
-    old = {"-list-tasks", "-ofolder"}  # of versions before 7
+    old = {"-ofolder"}  # of versions before 7
     assert [flag for flag in SEGMENT_FLAGS if f"`{flag}" not in page and flag not in old] == []
 
 

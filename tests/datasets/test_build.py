@@ -376,5 +376,5 @@ def test_the_published_datasets_are_converted(tmp_path: Path) -> None:
         split=SplitRule(test=0.0),
     )
     built = build(recipe, [data], tmp_path)
-    assert len(built.entries) == 24
+    assert len(built.entries) == 25
     assert {one.reason for one in built.excluded} == {"no label"}

@@ -40,7 +40,6 @@ def test_the_settings_of_the_run_are_in_the_text(sidecar: dict[str, Any]) -> Non
         ("exact", True, "the whole image was segmented"),
         ("largest", False, "taken as cord; holes were filled"),
         ("angle_correction", False, "in the axial slice, by"),
-        ("uncertainty", True, "six altered copies of each image"),
         ("centreline", "nurbs", "fitted by nurbs"),
     ],
 )
@@ -50,6 +49,22 @@ def test_another_setting_is_another_text(
     other = {**sidecar, "Parameters": {**sidecar["Parameters"], name: value}}
     assert words in methods_text({"a.json": other}).text
     assert words not in methods_text({"a.json": sidecar}).text
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("border", "the place where the image has its border and calibrated"),
+        ("edge", "the edge of the probability and calibrated"),
+        ("edge and views", "the edge of the probability and six altered copies of each image"),
+    ],
+)
+def test_the_source_of_the_interval_is_that_of_the_sidecar(
+    sidecar: dict[str, Any], source: str, words: str
+) -> None:
+    assert sidecar["Area"]["From"] == "border"
+    other = {**sidecar, "Area": {**sidecar["Area"], "From": source}}
+    assert words in methods_text({"a.json": other}).text
 
 
 def test_masks_made_in_two_ways_have_no_common_text(sidecar: dict[str, Any]) -> None:

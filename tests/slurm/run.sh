@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A real SLURM on this machine: submits a batch of 12 images as 3 shards with -slurm, follows it,
-# and checks the tables. Needs root and Debian's slurmctld, slurmd, slurm-client and munge.
+# and checks the tables; then the same with the array script of docs/batch.md. Needs root and Debian's slurmctld, slurmd, slurm-client and munge.
 #
 #   bash tests/slurm/run.sh [PYTHON]        (MODEL: another model than the default one)
 set -euo pipefail
@@ -136,3 +136,17 @@ fi
 grep "Shard 0001-of-0003 was ended" "$PLACE/killed.out"
 batch "$PLACE/killed" "${SLURM[@]}"
 "$PYTHON" "$HERE/check.py" "$PLACE/killed"
+
+echo "--- the array of docs/batch.md, of three tasks, and batch merge"
+# The script is the page's own; its number of tasks, its size and its paths are this test's.
+{
+  sed -n '/^\*\*SLURM array/,$p' "$ROOT/docs/batch.md" | sed -n '/^#!\/bin\/bash/,/^```/p' | sed '$d'
+} | sed -e 's|^#SBATCH --array=.*|#SBATCH --array=1-3%2|' -e 's|--cpus-per-task=.*|--cpus-per-task=1|' \
+  -e 's|--mem=.*|--mem=1G|' \
+  -e "s|-bids DATASET -o OUT|-bids $PLACE/data -o $PLACE/array -m ${MODEL:-sc-general} -no-qc|" \
+  >"$PLACE/array.sh"
+cat "$PLACE/array.sh"
+PATH="$(dirname "$PYTHON"):$PATH" sbatch --wait --output="$PLACE/log/array-%a" "$PLACE/array.sh"
+"$PYTHON" -c "from sct_deepseg_general.cli import main; main()" batch merge -o "$PLACE/array" \
+  -bids "$PLACE/data"
+"$PYTHON" "$HERE/check.py" "$PLACE/array"

@@ -105,4 +105,7 @@ def _lines() -> Iterator[str]:
     yield f"  {PROGRAM} -i sub-*/anat/*_T2w.nii.gz -o results/"
     yield ""
     yield f"Commands ({PROGRAM} NAME -h):"
-    yield from (f"  {name:<9} {text}" for name, text in SUBCOMMANDS.items() if name != "segment")
+    width = max(map(len, SUBCOMMANDS))
+    for name, text in SUBCOMMANDS.items():
+        if name != "segment":
+            yield f"  {name:<{width}} {text}"

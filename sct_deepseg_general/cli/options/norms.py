@@ -87,7 +87,11 @@ def _of_header(person: Person, family: str | None, *, keep: bool) -> NormRequest
 def norm_lines(found: Assessment) -> list[str]:
     """The areas among the norms, a line a level, or why there is none."""
     if found.hindrance:
-        return [f"  no centile: {found.hindrance}"]
+        from sct_deepseg_general.norms.centile import FAMILIES
+
+        named = found.request.family in FAMILIES
+        hint = "" if named else f" (-contrast {' or '.join(FAMILIES)} says what the image is)"
+        return [f"  no centile: {found.hindrance}{hint}"]
     return [
         _line(one.level, one.place) if one.place else f"  {one.level}: no centile: {one.reason}"
         for one in found.places

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 import click
 
-__all__ = ["CSA_FLAGS", "SEGMENT_FLAGS", "SctFlag", "of_task", "taken_over"]
+__all__ = ["CSA_FLAGS", "QC_FLAGS", "SEGMENT_FLAGS", "SctFlag", "of_task", "taken_over"]
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,21 @@ class SctFlag:
     refused: str = ""
     values: int = 1
     """The most values that follow it."""
+    several: str = ""
+    """Why no more values than that may follow."""
+    only: tuple[str, ...] = ()
+    """The flag is taken in this way only where its one value is one of these."""
+    own_model: bool = False
+    """The flag is taken in this way only for this program's own model."""
+    otherwise: SctFlag | None = None
+    """How it is taken where `only` and `own_model` do not hold; None: as this program's own flag
+    of that name.
+    """
 
 
+_CROP = SctFlag(
+    refused="There are no -box flags: the cord is found by itself; -exact segments the whole image."
+)
 SEGMENT_FLAGS: Mapping[str, SctFlag] = {
     "-r": SctFlag(),
     "-qc-plane": SctFlag(),
@@ -33,7 +47,34 @@ SEGMENT_FLAGS: Mapping[str, SctFlag] = {
     "-ofolder": SctFlag(("-o",), keeps=True),
     "-task-details": SctFlag(refused="Run 'models list', and 'models info -m NAME'.", values=0),
     "-list-tasks": SctFlag(refused="Run 'models list', and 'models info -m NAME'.", values=0),
-    "-custom-url": SctFlag(("-m",), keeps=True),
+    "-list-tasks-long": SctFlag(refused="Run 'models list', and 'models info -m NAME'.", values=0),
+    "-custom-url": SctFlag(
+        ("-m",),
+        keeps=True,
+        several="-custom-url takes one address here: a model of several archives is an entry of "
+        "the index, see 'models add'.",
+    ),
+    "-remove-small": SctFlag(
+        ("-remove-small",),
+        keeps=True,
+        several="-remove-small takes one size for all labels, such as 5vox: choose one label with "
+        "-label, and run the command for each size.",
+    ),
+    "-label-vert": SctFlag(
+        refused="There is no -label-vert: all labels of a model are written; choose with -label."
+    ),
+    **{f"-box-{side}": _CROP for side in ("xmin", "xmax", "ymin", "ymax", "zmin", "zmax")},
+    "-brain": SctFlag(),
+    "-kernel": SctFlag(),
+    "-file_centerline": SctFlag(),
+    "-centerline": SctFlag(
+        only=("cnn", "svm"),
+        otherwise=SctFlag(
+            only=("viewer", "file"),
+            refused="-centerline viewer and file are not needed: leave them out, as the cord is "
+            "found by itself.",
+        ),
+    ),
     "-test-time-aug": SctFlag(
         ("-uncertainty",),
         note="-test-time-aug is taken as -uncertainty: altered copies of the image say how sure "
@@ -52,11 +93,29 @@ SEGMENT_FLAGS: Mapping[str, SctFlag] = {
         refused="There is no -step1-only: choose the labels that you need with -label."
     ),
     "-c": SctFlag(
-        refused="There is no -c: leave it out, as any contrast is segmented; further images of a "
-        "model that takes several are given with -channels."
+        note="-c is left out: this program's own model segments any contrast.",
+        only=("t1", "t2", "t2s", "dwi"),
+        own_model=True,
+        otherwise=SctFlag(
+            refused="There is no -c: leave it out, as any contrast is segmented; further images of "
+            "a model that takes several are given with -channels."
+        ),
     ),
 }  # fmt: skip
 """The flags of `sct_deepseg` and `sct_deepseg_sc` that this program has under another name."""
+
+QC_FLAGS: Mapping[str, SctFlag] = {
+    "-p": SctFlag(
+        only=("sct_propseg", "sct_deepseg_sc", "sct_deepseg"),
+        otherwise=SctFlag(
+            refused="This page is for masks of the cord (-p sct_deepseg_sc): run sct_qc of SCT for "
+            "the results of other commands."
+        ),
+    ),
+    "-d": SctFlag(refused="There is no -d: a second mask to compare with is given with -s2."),
+    **dict.fromkeys(("-plane", "-resample", "-text-labels", "-custom-labels", "-fps"), SctFlag()),
+}
+"""The flags of `sct_qc` that `qc` has under another name, or does not need."""
 
 CSA_FLAGS: Mapping[str, SctFlag] = {
     "-r": SctFlag(),
@@ -106,16 +165,29 @@ def taken_over(
             made.append("-soft")
             notes.append(_SOFT)
             continue
-        flag = known.get(word)
+        given = list(takewhile(lambda one: not one.startswith("-"), left))
+        flag = _applying(known.get(word), given, own_model=not {"-task", "-m"} & set(words))
         if flag is None:
             made.append(word)
             continue
         if flag.refused:
             raise click.UsageError(flag.refused)
-        values = [left.pop(0) for _ in range(flag.values) if left and not left[0].startswith("-")]
+        if flag.several and len(given) > flag.values:
+            raise click.UsageError(flag.several)
+        values = [left.pop(0) for _ in given[: flag.values]]
         made.extend([*flag.words, *(values if flag.keeps else ())])
         notes.extend([flag.note] if flag.note else [])
     return made, tuple(notes)
+
+
+def _applying(flag: SctFlag | None, given: Sequence[str], *, own_model: bool) -> SctFlag | None:
+    """How a flag with these values is taken; None as this program's own."""
+    while flag is not None:
+        fits = not flag.only or (len(given) == 1 and given[0] in flag.only)
+        if fits and (own_model or not flag.own_model):
+            return flag
+        flag = flag.otherwise
+    return None
 
 
 def of_task(task: str, words: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:

@@ -42,6 +42,7 @@ __all__ = [
     "model_of",
     "predictor_of",
     "request_of",
+    "written_besides",
     "written_by_kind",
     "written_files",
 ]
@@ -210,6 +211,18 @@ def written_files(done: Done, request: Request, model: Model) -> tuple[Path, ...
     discs = done.job.outputs.discs
     paths = [path for path in wanted_files(done.job, request, model) if path != discs]
     return (*paths, *done.disc_file)
+
+
+def written_besides(done: Done, given: SegmentOptions) -> dict[str, Path]:
+    """The pictures and pages that flags of their own asked for, by what they are."""
+    kinds: dict[str, Path | None] = {
+        "Plot": given.plot,
+        **{f"Report ({path.suffix[1:]})": path for path in given.reports},
+        "DICOM segmentation": given.dicom_seg,
+        "DICOM structured report": given.dicom_sr,
+        "QC page": done.qc_page,
+    }
+    return {kind: path for kind, path in kinds.items() if path is not None}
 
 
 def written_by_kind(done: Done, request: Request, model: Model) -> dict[str, Path]:

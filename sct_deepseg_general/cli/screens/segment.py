@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from sct_deepseg_general.job.values import Done, Request
     from sct_deepseg_general.zoo.model import Model
 
-__all__ = ["print_line", "print_pages", "print_result", "print_warnings", "progress_bar"]
+_Files = Mapping[str, Path]
+
+__all__ = ["print_change", "print_line", "print_result", "print_warnings", "progress_bar"]
 
 
 def print_warnings(done: Done) -> None:
@@ -58,8 +60,13 @@ def progress_bar(verbose: int) -> Iterator[Callable[[int, int], None] | None]:
         yield progress
 
 
-def print_result(done: Done, predictor: Predictor, request: Request, verbose: int) -> None:
-    """Status, area, files and viewer of one image; with `verbose` 2, engine and sizes too."""
+def print_result(
+    done: Done, predictor: Predictor, request: Request, verbose: int, besides: _Files
+) -> None:
+    """Status, area, files and viewer of one image; with `verbose` 2, engine and sizes too.
+
+    `besides` are the pictures and pages that were written, by what they are.
+    """
     image, outputs = done.job.image, done.job.outputs
     frames = done.result.image.frames
     if frames > 1:
@@ -75,8 +82,8 @@ def print_result(done: Done, predictor: Predictor, request: Request, verbose: in
         print(line)
     for path in written_files(done, request, predictor.model):
         print(f"  {printable(path)}")
-    if done.qc_page is not None:
-        print(f"  QC page: {done.qc_page}")
+    for kind, path in besides.items():
+        print(f"  {kind}: {printable(path)}")
     if verbose > 1:
         _details(done, predictor)
     print("View it with:")
@@ -84,23 +91,20 @@ def print_result(done: Done, predictor: Predictor, request: Request, verbose: in
     print("fsleyes {} -cm greyscale {} -cm red -a 70.0 &".format(*names))
 
 
-def print_pages(earlier: Visits | None, paths: Iterable[Path]) -> None:
-    """The change since an earlier image, and the pages, pictures and DICOM objects written."""
-    if earlier is not None:
-        from sct_deepseg_general.report.content import change_lines
+def print_change(earlier: Visits) -> None:
+    """The change since an earlier image, in sentences."""
+    from sct_deepseg_general.report.content import change_lines
 
-        for sentence in change_lines(earlier):
-            print(f"  {printable(sentence)}")
-    for path in paths:
-        print(f"  {printable(path)}")
+    for sentence in change_lines(earlier):
+        print(f"  {printable(sentence)}")
 
 
-def print_line(done: Done, predictor: Predictor, request: Request) -> None:
-    """The result as one line of JSON on standard output."""
+def print_line(done: Done, predictor: Predictor, request: Request, besides: _Files) -> None:
+    """The result as one line of JSON on standard output; `besides` as in `print_result`."""
     from sct_deepseg_general.provenance.line import as_line, result_record
 
     model, label = predictor.model, request.options.label
-    files = written_by_kind(done, request, model)
+    files = {**written_by_kind(done, request, model), **besides}
     print(as_line(result_record(done, model, label, files)), flush=True)
 
 
