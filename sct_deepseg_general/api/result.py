@@ -401,6 +401,6 @@ class CordResult:
         """The rows that a request asks for, those of several slices with their centiles."""
         found = tabulated(self._parts.mask, measured.morphometrics, request)
         norms = self._parts.norms
-        if norms is None or not norms.places or request.selection.per_slice:
+        if norms is None or not norms.places or request.selection.each_slice:
             return found
         return replace(found, table=with_norms(found.table, norms))

@@ -259,6 +259,7 @@ def _native(
     answer = None
     if wanted is not None and request.image is not None:
         request, answer = _with_levels(segmentation, request, wanted)
+    request = _of_c2c3(request) if given.measures.c2c3 else request
     found = with_kept_interval(measured(segmentation, request), mask, segmentation, request)
     norms = _among_norms(found, mask, given)
     if given.plot:
@@ -270,11 +271,19 @@ def _native(
     c2c3 = c2c3_of(found) if given.measures.c2c3 else None
     if c2c3 is not None and not given.as_json:
         print(c2c3_line(mask.name, c2c3, "", answer))
-    if norms is None or not norms.places or given.measures.perslice:
+    if norms is None or not norms.places or request.selection.each_slice:
         return found.table, c2c3, norms
     from sct_deepseg_general.norms.columns import with_norms
 
     return with_norms(found.table, norms), c2c3, norms
+
+
+def _of_c2c3(request: CsaRequest) -> CsaRequest:
+    """The request for C2 and C3 in one row, where no other rows are asked for."""
+    asked = request.selection
+    if asked.levels or asked.per_level or asked.per_slice:
+        return request
+    return replace(request, selection=replace(asked, levels=(2, 3)))
 
 
 def _with_levels(
@@ -286,11 +295,12 @@ def _with_levels(
         ImageError: levels are asked for, no file is given, and those found are in doubt.
     """
     from sct_deepseg_general.errors import ImageError
-    from sct_deepseg_general.levels.answer import Given, answered
+    from sct_deepseg_general.levels.answer import Given, answered, needed_discs
     from sct_deepseg_general.levels.responses import embedded_network
 
     assert request.image is not None  # noqa: S101 - for the type checker
-    given = Given(request.discs, request.level_map, wanted.anchor)
+    needed = needed_discs(request.selection.levels, c2c3=wanted.c2c3)
+    given = Given(request.discs, request.level_map, wanted.anchor, needed)
     answer = answered(request.image, segmentation, embedded_network(), given)
     for sentence in answer.warnings:
         print(f"Warning: {sentence}", file=sys.stderr)
@@ -301,10 +311,7 @@ def _with_levels(
             f"The levels are withheld: {'; '.join(answer.withheld)}. Without levels, use "
             "-perslice 1 or -z, and no -age."
         )
-    selection = request.selection
-    if wanted.c2c3 and not (selection.levels or selection.per_level or selection.per_slice):
-        selection = replace(selection, levels=(2, 3))
-    return replace(request, discs=answer.discs, selection=selection), answer
+    return replace(request, discs=answer.discs), answer
 
 
 def _among_norms(found: Measured, mask: Path, given: CsaOptions) -> Assessment | None:
@@ -340,7 +347,7 @@ def _warn(found: Measured, request: CsaRequest, mask: Path) -> None:
         _warnings([f"no cord in slices {_listed(gaps)} of {mask}."])
     rows = found.table.rows
     remarks = [f"{row.name}: {remark}." for row in rows for remark in row.remarks]
-    if request.selection.per_slice:
+    if request.selection.each_slice:
         remarks = [*_doubled(found), *(f"{remark}." for remark in found.open_levels.values())]
     if found.absent and (request.selection.per_slice or request.selection.per_level):
         remarks.append(f"level {_listed(found.absent)} was asked for and is not there.")

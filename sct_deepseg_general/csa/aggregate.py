@@ -214,7 +214,7 @@ def _row(
 def _distance(
     where: NDArray[np.int64], selection: Selection, distances: Floats | None
 ) -> float | None:
-    if selection.pmj_distance is not None and not selection.per_slice:
+    if selection.pmj_distance is not None and not selection.each_slice:
         return selection.pmj_distance
     if distances is None:
         return None

@@ -10,11 +10,15 @@ from numpy.typing import NDArray
 
 from sct_deepseg_general.csa.aggregate import aggregated, profiles
 from sct_deepseg_general.csa.measure import Measured
-from sct_deepseg_general.csa.selection import Selection
+from sct_deepseg_general.csa.selection import Selection, number_list
+from sct_deepseg_general.levels.slices import covered_name
 
 __all__ = ["C2C3", "LEVELS", "c2c3_of"]
 
 LEVELS = (2, 3)
+
+LONGEST = 30.0
+"""Length in mm of C2 or C3 along the slices above which it must hold more than one vertebra."""
 
 _COLUMNS = ("MEAN(area)", "MEAN(area_lower)", "MEAN(area_upper)")
 
@@ -48,9 +52,9 @@ def c2c3_of(measured: Measured, reasons: tuple[str, ...] = ()) -> C2C3:
     if levels is None or reasons:
         return C2C3("withheld", reasons=reasons or ("the levels are not known",))
     held = levels[measured.morphometrics.slices]
-    missing = [name for number, name in ((2, "C2"), (3, "C3")) if number not in held]
-    if missing:
-        return C2C3("withheld", reasons=(f"{' and '.join(missing)} is not in the mask",))
+    lacking = _doubled(measured) or _missing(held) or _long(measured, held)
+    if lacking:
+        return C2C3("withheld", reasons=lacking)
     row = aggregated(profiles(measured.morphometrics), Selection(levels=LEVELS), levels)
     cut = _cut(held)
     area, lower, upper = (
@@ -59,6 +63,34 @@ def c2c3_of(measured: Measured, reasons: tuple[str, ...] = ()) -> C2C3:
     slices = tuple(int(z) for z in row.rows[0].slices)
     repeat = None if area is None else measured.morphometrics.mean_repeat(area)
     return C2C3("partial" if cut else "ok", area, lower, upper, repeat, slices, cut)
+
+
+def _doubled(measured: Measured) -> tuple[str, ...]:
+    """C2 or C3 as one level with others, as a disc between them is not labelled."""
+    covers = measured.covers
+    return tuple(
+        f"{covered_name(level, covers)} is one level, as disc {number_list(covers[level][1:])} is "
+        "not labelled"
+        for level in covers
+        if set(covers[level]) & set(LEVELS)
+    )
+
+
+def _missing(held: NDArray[np.int64]) -> tuple[str, ...]:
+    missing = [name for number, name in ((2, "C2"), (3, "C3")) if number not in held]
+    verb = "are" if len(missing) > 1 else "is"
+    return (f"{' and '.join(missing)} {verb} not in the mask",) if missing else ()
+
+
+def _long(measured: Measured, held: NDArray[np.int64]) -> tuple[str, ...]:
+    """C2 or C3 without a border at one end, where it is longer than a vertebra can be."""
+    step = measured.morphometrics.spacing[2]
+    lengths = {level: float((held == level).sum()) * step for level in LEVELS}
+    return tuple(
+        f"{measured.open_levels[level]} ({length:.0f} mm)"
+        for level, length in lengths.items()
+        if level in measured.open_levels and length > LONGEST
+    )
 
 
 def _first(column: NDArray[np.float64]) -> float | None:

@@ -200,7 +200,7 @@ def _levels(segmentation: Volume, request: CsaRequest) -> Levels | None:
 
 def _selection(table: Morphometrics, request: CsaRequest, distances: Floats | None) -> Selection:
     selection = request.selection
-    if distances is None or request.pmj_distance is None or selection.per_slice:
+    if distances is None or request.pmj_distance is None or selection.each_slice:
         return selection
     if not table.slices.size:
         raise ImageError("The mask is empty: there is no cord below the PMJ.")
@@ -252,7 +252,7 @@ def _unlabelled(table: Morphometrics, of_slices: Levels) -> dict[int, str]:
 
 def _open_remarks(rows: Table, request: CsaRequest, ends: Mapping[int, str]) -> Table:
     """The rows, with a remark where a level has no border at one end."""
-    if request.selection.per_slice or not ends:
+    if request.selection.each_slice or not ends:
         return rows
     marked = (
         replace(row, remarks=(*row.remarks, *(ends[n] for n in row.levels if n in ends)))

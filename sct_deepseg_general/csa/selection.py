@@ -38,6 +38,11 @@ class Selection:
     per_level: bool = False
     pmj_distance: float | None = None
 
+    @property
+    def each_slice(self) -> bool:
+        """Whether a row is a single slice: a row for each level takes precedence, as in SCT."""
+        return self.per_slice and not self.per_level
+
 
 @dataclass(frozen=True)
 class SliceGroup:
@@ -224,7 +229,7 @@ def _remarked(
 ) -> SliceGroup:
     """The group with the vertebrae that its levels cover, and with remarks."""
     remarks = list(_of_levels(group, covers))
-    if not selection.per_slice:
+    if not selection.each_slice:
         remarks.extend(_of_slices(group, selection, measurable))
         if levels is not None and selection.levels and not selection.per_level:
             remarks.extend(_absent(group, selection, covers))

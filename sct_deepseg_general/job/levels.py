@@ -16,7 +16,13 @@ from sct_deepseg_general.image.companion import brought_over
 from sct_deepseg_general.image.volume import Segmentation, Volume
 from sct_deepseg_general.inference.pipeline import InferenceResult
 from sct_deepseg_general.levels import slices as slice_levels
-from sct_deepseg_general.levels.answer import Given, LevelAnswer, LevelRequest, answered
+from sct_deepseg_general.levels.answer import (
+    Given,
+    LevelAnswer,
+    LevelRequest,
+    answered,
+    needed_discs,
+)
 from sct_deepseg_general.levels.discs import Disc
 from sct_deepseg_general.levels.responses import embedded_network
 from sct_deepseg_general.qc.display import DiscMark
@@ -57,7 +63,8 @@ def level_answer(
     """
     if request is None or not mask.data.any():
         return None
-    given = Given(measures.discs, measures.level_map, request.anchor)
+    needed = needed_discs(measures.selection.levels, c2c3=request.c2c3)
+    given = Given(measures.discs, measures.level_map, request.anchor, needed)
     return answered(image, mask, embedded_network(), given)
 
 
@@ -115,8 +122,8 @@ def with_levels(mask: Segmentation, measures: CsaRequest, answer: LevelAnswer | 
     named = _named_by_level(measures)
     if named:
         raise ImageError(
-            f"{named}, and the levels are withheld: {'; '.join(answer.withheld)}. Give the discs "
-            "or one known disc, or leave the levels out."
+            f"{named}, and the levels are withheld: {'; '.join(answer.withheld)}. To "
+            "measure without levels, leave this option out."
         )
     kept = replace(measures.selection, levels=(), per_level=False, per_slice=True)
     return replace(measures, selection=kept)
@@ -203,7 +210,7 @@ def levels_words(answer: LevelAnswer | None) -> str:
         return ""
     if answer.withheld:
         return f"withheld: {'; '.join(answer.withheld)}"
-    words = "found in the image" if answer.written else "from the file given"
+    words = "from the file given" if answer.from_file else "found in the image"
     return "; ".join([words, *answer.warnings])
 
 

@@ -152,5 +152,13 @@ class Done:
         """The region that was asked for in words; "" for the whole cord."""
         return "" if self.region is None else self.region.name
 
+    @property
+    def row_remarks(self) -> tuple[str, ...]:
+        """What is odd about each level, or the region, that was asked for; not about slices."""
+        if self.measures.selection.each_slice:
+            return ()
+        rows = self.measured.table.rows
+        return tuple(f"{row.name}: {remark}" for row in rows for remark in row.remarks)
+
     def _of_region(self, column: str) -> float:
         return float(self.measured.table.column(column)[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,7 @@ from sct_deepseg_general.levels.discs import as_volume, disagreeing, rows_given
 from sct_deepseg_general.levels.responses import DiscNetwork
 from sct_deepseg_general.levels.slices import from_levels, missing_discs
 
-__all__ = ["Given", "LevelAnswer", "LevelRequest", "answered"]
+__all__ = ["Given", "LevelAnswer", "LevelRequest", "answered", "needed_discs"]
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,13 @@ class LevelRequest:
 @dataclass(frozen=True, eq=False)
 class Given:
     """What the user says of the levels: nothing, discs (single voxels), a map of levels, or one
-    known disc.
+    known disc. `needed` are the discs without which what was asked for cannot be measured.
     """
 
     discs: Volume | None = None
     level_map: Volume | None = None
     anchor: Anchor | None = None
+    needed: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,13 +45,15 @@ class LevelAnswer:
     """What to measure with: `discs` as a label map, None where there are none to be used.
 
     `found` is what the detector says, and `warnings` are sentences for the user; `written` tells
-    that the discs, or some of them, come from the image and are worth a file.
+    that the discs, or some of them, come from the image and are worth a file; `from_file` that the
+    user gave a file of discs or a map.
     """
 
     discs: Volume | None
     found: FoundLevels | None
     warnings: tuple[str, ...] = ()
     written: bool = False
+    from_file: bool = False
 
     @property
     def withheld(self) -> tuple[str, ...]:
@@ -58,12 +62,23 @@ class LevelAnswer:
         return found.reasons if self.discs is None and found is not None else ()
 
 
+def needed_discs(levels: Sequence[int], *, c2c3: bool) -> tuple[int, ...]:
+    """The discs that bound the levels asked for by number, and C2 and C3 where they are summed up.
+
+    >>> needed_discs((5,), c2c3=True)
+    (2, 3, 4, 5, 6)
+    """
+    asked = {*levels, *((2, 3) if c2c3 else ())}
+    return tuple(sorted(asked | {level + 1 for level in asked}))
+
+
 def answered(image: Volume, mask: Volume, network: DiscNetwork, given: Given) -> LevelAnswer:
     """The discs of an image with its cord's mask.
 
     Without a file they are found, or withheld (`FoundLevels.reasons`). A user's discs stay as they
-    are; those missing between them are found. Where a user's file and the detector's own answer
-    differ by half a level or more, that is a warning: the file is used.
+    are; those missing between them, and those that are needed, are found. Where what the user
+    gives and the detector's own answer differ by half a level or more, that is a warning: the
+    user's word is used.
 
     Raises:
         ImageError: the known disc is not in the cord.
@@ -76,12 +91,44 @@ def answered(image: Volume, mask: Volume, network: DiscNetwork, given: Given) ->
         found = find_levels(image, mask, network, given.anchor)
         usable = found.status == "ok"
         discs = as_volume(found.discs, image.grid) if usable else None
-        return LevelAnswer(discs, found, written=usable)
+        told = _against(given.anchor, found, image, mask, network) if usable else ()
+        return LevelAnswer(discs, found, told, written=usable)
     own = find_levels(image, mask, network)
     warnings = _disagreement(own, _rows(given, course, mask))
-    if given.discs is None or not missing_discs(given.discs):
-        return LevelAnswer(given.discs, own, warnings)
-    return _completed(image, mask, network, given.discs, warnings)
+    missing = () if given.discs is None else _lacking(given.discs, given.needed)
+    if given.discs is None or not missing:
+        return LevelAnswer(given.discs, own, warnings, from_file=True)
+    return _completed(image, mask, network, given.discs, missing, warnings)
+
+
+def _lacking(discs: Volume, needed: Sequence[int]) -> tuple[int, ...]:
+    """The discs that are not labelled and lie between those that are, or are needed."""
+    labelled = {int(value) for value in np.unique(np.round(discs.data[discs.data > 0]))}
+    if not labelled:
+        return ()
+    return tuple(sorted({*missing_discs(discs), *needed} - labelled - {0}))
+
+
+def _against(
+    anchor: Anchor | None, found: FoundLevels, image: Volume, mask: Volume, network: DiscNetwork
+) -> tuple[str, ...]:
+    """A sentence where the image alone gives the known disc another number, and is sure of it."""
+    if anchor is None:
+        return ()
+    own = find_levels(image, mask, network)
+    rows = {disc.number: disc.row for disc in found.discs if disc.number == anchor.number}
+    if own.status != "ok" or not np.isfinite(own.spacing) or not rows:
+        return ()
+    seen = [disc for disc in own.discs if disc.origin != "estimated"]
+    nearest = min(seen, key=lambda disc: abs(disc.row - rows[anchor.number]))
+    if nearest.number == anchor.number:
+        return ()
+    told = (
+        f"-disc-at {anchor.slice},{anchor.number} disagrees with the image, in which the disc at "
+        f"slice {anchor.slice} is {nearest.number}. The number given is used; look at the discs, "
+        "or leave the flag out."
+    )
+    return (told,)
 
 
 def _rows(given: Given, course: Course, mask: Volume) -> dict[int, float]:
@@ -109,17 +156,26 @@ def _disagreement(own: FoundLevels, rows: dict[int, float]) -> tuple[str, ...]:
 
 
 def _completed(
-    image: Volume, mask: Volume, network: DiscNetwork, discs: Volume, warnings: tuple[str, ...]
+    image: Volume,
+    mask: Volume,
+    network: DiscNetwork,
+    discs: Volume,
+    missing: tuple[int, ...],
+    warnings: tuple[str, ...],
 ) -> LevelAnswer:
-    """The user's discs, with those between them that the detector is sure of."""
+    """The user's discs, with those missing that are in view and that the detector is sure of."""
     found = find_levels(image, mask, network, given=discs)
-    missing = missing_discs(discs)
-    between = [disc for disc in found.discs if disc.number in missing]
-    if found.status != "ok" or len(between) < len(missing):
-        return LevelAnswer(discs, found, warnings)
+    between = missing_discs(discs)
+    added = [disc for disc in found.discs if disc.number in missing]
+    added = [disc for disc in added if as_volume([disc], discs.grid).data.any()]
+    if found.status != "ok" or not added or not {*between} <= {disc.number for disc in added}:
+        return LevelAnswer(discs, found, warnings, from_file=True)
     data = discs.data.copy()
-    added = as_volume(between, discs.grid)
-    data[added.data > 0] = added.data[added.data > 0]
-    names = ", ".join(f"{disc.number} ({disc.origin})" for disc in between)
-    told = f"The discs {names} are not in the file: they were taken from the image."
-    return LevelAnswer(Volume(data, discs.grid), found, (*warnings, told), written=True)
+    labels = as_volume(added, discs.grid).data
+    data[labels > 0] = labels[labels > 0]
+    names = ", ".join(f"{disc.number} ({disc.origin})" for disc in added)
+    verb = ("disc", "is", "it was") if len(added) == 1 else ("discs", "are", "they were")
+    told = f"The {verb[0]} {names} {verb[1]} not in the file: {verb[2]} taken from the image."
+    return LevelAnswer(
+        Volume(data, discs.grid), found, (*warnings, told), written=True, from_file=True
+    )

@@ -22,7 +22,7 @@ from sct_deepseg_general.image.volume import Volume
 from sct_deepseg_general.levels import doubt
 from sct_deepseg_general.levels.course import STEP, Course, course_of
 from sct_deepseg_general.levels.discs import Disc, Origin, rows_given
-from sct_deepseg_general.levels.numbering import FIRST, LAST, SEEN, Numbering, numbered
+from sct_deepseg_general.levels.numbering import FIRST, LAST, SAME, SEEN, Numbering, numbered
 from sct_deepseg_general.levels.responses import DiscNetwork, Responses
 from sct_deepseg_general.levels.strip import Strip, strip_of, tissue
 
@@ -124,8 +124,10 @@ def find_levels(
     thickness = image.grid.reoriented(AXES).spacing[2]
     evidence = evidence_of(strip, thickness, responses, numbering)
     limits, certainty = network.model.limits, network.model.certainty
-    reasons = doubt.contrast_reasons(evidence, limits) or doubt.number_reasons(
-        evidence, limits, certainty, anchored=bool(known)
+    reasons = (
+        doubt.contrast_reasons(evidence, limits)
+        or doubt.number_reasons(evidence, limits, certainty, anchored=bool(known))
+        or _beside(anchor, numbering)
     )
     chance = round(doubt.probability(evidence, certainty), 4)
     return FoundLevels(
@@ -145,19 +147,32 @@ def _known_rows(
     rows = {} if given is None else rows_given(given, course)
     if anchor is None:
         return rows
-    grid = mask.grid.reoriented(AXES)
-    heights = apply_affine(np.linalg.inv(grid.affine), course.points)[:, 2]
+    upright = mask.reoriented(AXES)
+    heights = apply_affine(np.linalg.inv(upright.grid.affine), course.points)[:, 2]
     if not FIRST <= anchor.number <= LAST:
         raise ImageError(
             f"-disc-at {anchor.slice},{anchor.number}: discs {FIRST} (C2/C3) to {LAST} are known."
         )
-    if not heights[course.inside].min() - 0.5 <= anchor.slice <= heights[course.inside].max() + 0.5:
+    if anchor.slice not in np.flatnonzero(upright.data.any(axis=(0, 1))):
         raise ImageError(
             f"-disc-at {anchor.slice},{anchor.number}: there is no cord in slice {anchor.slice}; "
             "slices are counted from the lowest, from 0."
         )
     row = float(np.interp(anchor.slice, heights, np.arange(heights.size)))
     return {**rows, anchor.number: row}
+
+
+def _beside(anchor: Anchor | None, numbering: Numbering) -> tuple[str, ...]:
+    """Why the slice of a known disc is not to be trusted: no disc is seen there."""
+    place = next((p for p in numbering.places if anchor and p.number == anchor.number), None)
+    if anchor is None or (place is not None and place.response >= SEEN):
+        return ()
+    told = (
+        f"-disc-at {anchor.slice},{anchor.number}: no disc is seen within {SAME * STEP:g} mm of "
+        f"slice {anchor.slice}; give the slice in the middle of a disc, counted from the lowest, "
+        "from 0"
+    )
+    return (told,)
 
 
 def evidence_of(

@@ -19,6 +19,8 @@ __all__ = [
 
 _LARGEST = 15.0  # a larger margin is not more certain
 
+ANOTHER = "give -discfile, or use a T2w image of the same session"
+"""What to do where one known disc does not help."""
 NO_C2C3 = "C2/C3 is not in the field of view: levels are relative, give -disc-at"
 
 
@@ -58,14 +60,14 @@ def contrast_reasons(evidence: Evidence, limits: Limits) -> tuple[str, ...]:
     if evidence.thickness > limits.thickest:
         reasons.append(
             f"slices are {evidence.thickness:.0f} mm apart: discs are told apart up to "
-            f"{limits.thickest:.0f} mm"
+            f"{limits.thickest:.0f} mm; {ANOTHER}"
         )
     if not _proven(evidence.tissue, limits):
         reasons.append(
             "contrast not proven: discs are known on T2w and T2*w images, with fluid brighter "
             "than the cord and vertebrae darker than fluid "
             f"(fluid is {evidence.tissue.fluid:.2f} of the cord, vertebrae "
-            f"{evidence.tissue.bone:.2f} of fluid)"
+            f"{evidence.tissue.bone:.2f} of fluid); {ANOTHER}"
         )
     return tuple(reasons)
 
@@ -75,9 +77,11 @@ def number_reasons(
 ) -> tuple[str, ...]:
     """Why the discs' numbers are not to be trusted; with a known disc, less is asked."""
     if evidence.discs < limits.discs:
-        return (f"fewer than {_word(limits.discs)} discs were found ({evidence.discs})",)
+        few = f"fewer than {_word(limits.discs)} discs were found ({evidence.discs})"
+        return (f"{few}: give -discfile, or use an image with a longer field of view",)
     if evidence.response < limits.response:
-        return (f"the discs are not clear (mean response {evidence.response:.2f})",)
+        unclear = f"the discs are not clear (mean response {evidence.response:.2f})"
+        return (f"{unclear}: {ANOTHER}",)
     return () if anchored else _identity_reasons(evidence, limits, certainty)
 
 

@@ -15,7 +15,17 @@ from numpy.typing import NDArray
 
 from sct_deepseg_general.levels.responses import Responses
 
-__all__ = ["FIRST", "LAST", "SEEN", "SPACING", "NumberedDisc", "Numbering", "Weights", "numbered"]
+__all__ = [
+    "FIRST",
+    "LAST",
+    "SAME",
+    "SEEN",
+    "SPACING",
+    "NumberedDisc",
+    "Numbering",
+    "Weights",
+    "numbered",
+]
 
 Floats = NDArray[np.float64]
 
@@ -32,10 +42,12 @@ SPACING: tuple[float, ...] = (
 """Mean distance along the cord in mm from disc 3 to 4, from 4 to 5, and so on, of the people
 trained on; the last seven are PAM50's."""
 
+SAME = 4
+"""Rows within which two places are the same disc."""
+
 _SCALES = np.exp(np.linspace(-0.21, 0.21, 7))  # sizes of a body
 _SCALE_SD = 0.10  # of their logarithm
 _STEPS = np.arange(8, 46)  # mm from a disc to the next
-_SAME = 4  # mm within which two places are the same disc
 _NEVER = -1e6
 
 
@@ -156,7 +168,7 @@ def _without(evidence: Floats, path: tuple[tuple[int, int], ...]) -> Floats:
 
 def _around(row: float, rows: int) -> slice:
     middle = round(row)
-    return slice(max(0, middle - _SAME), min(rows, middle + _SAME + 1))
+    return slice(max(0, middle - SAME), min(rows, middle + SAME + 1))
 
 
 def _best(evidence: Floats, visible: NDArray[np.bool_], weights: Weights) -> _Path:

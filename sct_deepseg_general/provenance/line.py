@@ -204,4 +204,4 @@ def as_line(record: Mapping[str, Any]) -> str:
 
 def _warnings(done: Done) -> Sequence[str]:
     answer = done.levels
-    return (*done.sentences, *(answer.warnings if answer else ()))
+    return (*done.sentences, *done.row_remarks, *(answer.warnings if answer else ()))

@@ -69,6 +69,19 @@ def test_the_disc_file_gives_the_same_levels_again(
     np.testing.assert_allclose(again.column("MEAN(area)"), first.column("MEAN(area)"))
 
 
+def test_a_level_that_is_cut_is_no_ok_row(
+    neck: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "-i", neck, "-perlevel", 1) == 0
+    assert "level 7 is open below, as disc 8 is not labelled" in capsys.readouterr().err
+    with (neck.parent / "t2_seg_csa.csv").open(newline="", encoding="utf-8") as stream:
+        rows = {row["VertLevel"]: row for row in csv.DictReader(stream)}
+    assert {level: row["Status"] for level, row in rows.items()} == {
+        "7": "warn", "6": "ok", "5": "ok", "4": "ok", "3": "ok", "2": "ok", "1": "warn",
+    }  # fmt: skip
+    assert rows["1"]["Reasons"].startswith("level 1 is open above, as disc 1 is not labelled")
+
+
 def test_the_disc_file_lies_as_the_image_does(neck: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     turned = neck.parent / "turned.nii.gz"
     nifti.save(nifti.load(neck).reoriented(("S", "P", "R")), turned, np.int16)
@@ -235,10 +248,11 @@ def test_a_batch_finds_levels_and_takes_those_of_the_dataset(
     with (out / "images.tsv").open(newline="", encoding="utf-8") as stream:
         first, second = csv.DictReader(stream, delimiter="\t")
     assert first["levels"] == "found in the image"
-    assert second["levels"] == "from the file given"
+    estimated = "The disc 2 (estimated) is not in the file: it was taken from the image."
+    assert second["levels"] == f"from the file given; {estimated}"
     assert float(first["c2c3_lower"]) < float(first["c2c3_area"]) < float(first["c2c3_upper"])
-    found = [path.name for path in out.rglob("*label-discs*")]
-    assert found == ["sub-01_label-discs_desc-T2w_dseg.nii.gz"]
+    found = sorted(path.name for path in out.rglob("*label-discs*"))
+    assert found == [f"sub-0{n}_label-discs_desc-T2w_dseg.nii.gz" for n in (1, 2)]
     with (out / "csa.tsv").open(newline="", encoding="utf-8") as stream:
         assert {"3", "4"} <= {row["level"] for row in csv.DictReader(stream, delimiter="\t")}
 

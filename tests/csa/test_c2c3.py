@@ -15,10 +15,11 @@ SHAPE = (40, 40, 40)
 GRID = Grid(SHAPE, affine_of("LAS", SPACING, SHAPE))
 
 
-def found(discs: dict[int, int]) -> Measured:
-    """A cord that is thinner below slice 20, with discs at slices."""
+def found(discs: dict[int, int], first: int = 0) -> Measured:
+    """A cord that begins at a slice and is thinner below slice 20, with discs at slices."""
     data = cylinder(SHAPE, SPACING, 6.0).astype(np.uint8)
     data[:, :, :20] = cylinder(SHAPE, SPACING, 4.0).astype(np.uint8)[:, :, :20]
+    data[:, :, :first] = 0
     labels = np.zeros(SHAPE, np.uint8)
     for z, number in discs.items():
         labels[20, 30, z] = number
@@ -39,13 +40,13 @@ def test_the_area_is_the_mean_over_c2_and_c3() -> None:
 
 
 @pytest.mark.parametrize(
-    ("discs", "said"),
-    [({10: 4, 25: 3}, "C2 may be cut"), ({25: 3, 33: 2}, "C3 may be cut")],
+    ("discs", "first", "said"),
+    [({10: 4, 25: 3}, 0, "C2 may be cut"), ({25: 3, 33: 2}, 15, "C3 may be cut")],
 )
 def test_a_level_that_goes_to_the_end_of_the_mask_is_partial(
-    discs: dict[int, int], said: str
+    discs: dict[int, int], first: int, said: str
 ) -> None:
-    one = c2c3_of(found(discs))
+    one = c2c3_of(found(discs, first))
     assert one.status == "partial"
     assert said in one.reasons[0]
     assert one.area is not None
@@ -54,7 +55,21 @@ def test_a_level_that_goes_to_the_end_of_the_mask_is_partial(
 def test_levels_that_are_not_there_have_no_area() -> None:
     one = c2c3_of(found({10: 8, 20: 7}))
     assert (one.status, one.area) == ("withheld", None)
-    assert "C2 and C3" in one.reasons[0]
+    assert "C2 and C3 are not in the mask" in one.reasons[0]
+
+
+def test_a_level_longer_than_a_vertebra_has_no_area() -> None:
+    one = c2c3_of(found({25: 3, 33: 2}))  # C3 would be all of the cord below, 52 mm of it
+    assert (one.status, one.area) == ("withheld", None)
+    (reason,) = one.reasons
+    assert reason.startswith("level 3 is open below, as disc 4 is not labelled")
+    assert reason.endswith("(52 mm)")
+
+
+def test_two_vertebrae_in_one_have_no_area() -> None:
+    one = c2c3_of(found({4: 5, 25: 3, 33: 2}))
+    assert (one.status, one.area) == ("withheld", None)
+    assert one.reasons == ("C3-C4 is one level, as disc 4 is not labelled",)
 
 
 def test_a_reason_to_withhold_is_passed_on() -> None:

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from necks import below, cord, known_discs, labelled, neck
 
 from sct_deepseg_general.image.volume import Segmentation, Volume
-from sct_deepseg_general.levels.answer import Given, LevelAnswer, answered
+from sct_deepseg_general.levels.answer import Given, LevelAnswer, answered, needed_discs
+from sct_deepseg_general.levels.detect import Anchor
 from sct_deepseg_general.levels.responses import embedded_network
 from sct_deepseg_general.levels.slices import from_discs
 
 
 def answer(given: Given) -> LevelAnswer:
     return answered(neck(), cord(), embedded_network(), given)
+
+
+def slice_of(number: int) -> int:
+    """The slice of a disc, from the lowest, from 0."""
+    affine = cord().grid.affine
+    return round(float((known_discs()[number][2] - affine[2, 3]) / affine[2, 2]))
 
 
 def numbers(volume: Volume) -> list[int]:
@@ -60,6 +68,37 @@ def test_missing_discs_are_taken_from_the_image_and_named() -> None:
     assert (found.discs.data[discs.data > 0] == discs.data[discs.data > 0]).all()
     assert "discs 5 (found), 6 (found)" in found.warnings[0]
     assert found.written
+
+
+def test_discs_that_are_needed_are_taken_from_the_image() -> None:
+    only = labelled({3: known_discs()[3]})
+    assert answer(Given(discs=only)).discs is only
+    found = answer(Given(discs=only, needed=needed_discs((), c2c3=True)))
+    assert found.discs is not None
+    assert numbers(found.discs) == [2, 3, 4]
+    assert found.warnings == (
+        "The discs 2 (estimated), 4 (found) are not in the file: they were taken from the image.",
+    )
+    assert found.from_file
+    rows = np.argwhere(found.discs.data == 4)
+    assert np.abs(rows - np.argwhere(labelled(known_discs()).data == 4)).max() <= 3
+
+
+@pytest.mark.parametrize("shift", [-1, 0, 1])
+def test_a_known_disc_that_the_image_contradicts_is_used_with_a_warning(shift: int) -> None:
+    z = slice_of(5)
+    found = answer(Given(anchor=Anchor(z, 5 + shift)))
+    assert found.discs is not None
+    assert int(found.discs.data[:, :, z - 4 : z + 5].max()) == 5 + shift
+    told = f"-disc-at {z},{5 + shift} disagrees with the image, in which the disc at slice {z} is 5"
+    assert [told in one for one in found.warnings] == [True] * abs(shift)
+
+
+def test_a_known_disc_where_no_disc_is_gives_no_levels() -> None:
+    top = int(np.flatnonzero(cord().data.any(axis=(0, 1)))[-1])
+    found = answer(Given(anchor=Anchor(top, 3)))
+    assert found.discs is None
+    assert f"no disc is seen within 4 mm of slice {top}" in found.withheld[0]
 
 
 def test_a_map_of_levels_one_too_low_is_a_warning() -> None:

@@ -28,8 +28,7 @@ __all__ = ["print_change", "print_line", "print_result", "print_warnings", "prog
 
 def print_warnings(done: Done) -> None:
     """What is in doubt of the levels, on standard error."""
-    remarks = [f"{done.region_name}: {one}" for one in done.region.remarks] if done.region else []
-    for sentence in (*done.sentences, *remarks):
+    for sentence in (*done.sentences, *done.row_remarks):
         print(f"Warning: {printable(sentence)}", file=sys.stderr)
     answer = done.levels
     if answer is None:
