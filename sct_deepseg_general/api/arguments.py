@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from sct_deepseg_general.api.image import ResultImage
 from sct_deepseg_general.errors import ArgumentError
 from sct_deepseg_general.image import nifti
+from sct_deepseg_general.image.labels import labels_of, load_labels
 from sct_deepseg_general.image.volume import Grid, Volume
 from sct_deepseg_general.job.mask_table import chosen_label, read_mask
 from sct_deepseg_general.levels.answer import LevelRequest
@@ -104,7 +105,7 @@ def label_argument(value: ImageLike, argument: str, onto: Grid) -> Volume:
         As for `image_argument`; or a value is no label.
     """
     if isinstance(value, (str, os.PathLike)):
-        return nifti.load_labels(Path(value))
+        return load_labels(Path(value))
     if isinstance(value, (ResultImage, Volume)):
         return value.volume if isinstance(value, ResultImage) else value
     if isinstance(value, np.ndarray) and value.shape != onto.shape:
@@ -113,7 +114,7 @@ def label_argument(value: ImageLike, argument: str, onto: Grid) -> Volume:
             "the grid of the image, or a nibabel image."
         )
     read = nifti.map_of(_nibabel(value, argument, onto.affine), argument)
-    return nifti.labels_of(read, argument)
+    return labels_of(read, argument)
 
 
 def points_argument(value: Discs, argument: str, onto: Grid) -> Volume:

@@ -138,7 +138,7 @@ def _request(settings: WorkerSettings, task: Task) -> Request:
 def _levels(settings: WorkerSettings, task: Task) -> tuple[CsaRequest, LevelRequest | None]:
     """The rows of the table, with the dataset's discs where there are some."""
     from sct_deepseg_general.csa.measure import PER_SLICE
-    from sct_deepseg_general.image.nifti import load_labels
+    from sct_deepseg_general.image.labels import load_labels
     from sct_deepseg_general.levels.answer import LevelRequest
 
     if not settings.levels:

@@ -171,10 +171,10 @@ def _scan(path: Path, discs: Path | None) -> tuple[Scan, str | None]:
     from sct_deepseg_general.change.levels import disc_points
     from sct_deepseg_general.change.measure import Scan
     from sct_deepseg_general.cli.requests.dicom import dated_image
-    from sct_deepseg_general.image import nifti
     from sct_deepseg_general.image.companion import check_points
+    from sct_deepseg_general.image.labels import load_labels
 
-    labels = nifti.load_labels(discs) if discs else None
+    labels = load_labels(discs) if discs else None
     points = disc_points(labels) if labels else {}
     image, day = dated_image(path)
     if labels is not None and (told := check_points(labels, image, str(discs), str(path))):

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from sct_deepseg_general.cli._click import PATH, PROGRAM, SctGroup, flag, option, takes
+from sct_deepseg_general.cli.options.models import DiffFlags, ImportFlags, ReleaseFlags
 from sct_deepseg_general.cli.screens.models import (
     place_of,
     print_drifts,
@@ -49,50 +50,6 @@ use of the network.
 @click.group(cls=SctGroup, epilog=_EPILOG)
 def command() -> None:
     """List, fetch, verify, remove, import, release and compare models."""
-
-
-@dataclass(frozen=True)
-class ImportFlags:
-    """The options of `models import`."""
-
-    sources: tuple[Path, ...]
-    key: str
-    output: Path
-    cord: str | None
-    orientation: str | None
-    title: str
-    contrasts: tuple[str, ...]
-    licence: str
-    citation: str
-    as_json: bool
-
-
-@dataclass(frozen=True)
-class ReleaseFlags:
-    """The options of `models release`."""
-
-    trained: Path
-    key: str
-    output: Path
-    previous: str | None
-    urls: tuple[str, ...]
-    accept: str | None
-    embed: bool
-    as_json: bool
-
-
-@dataclass(frozen=True)
-class DiffFlags:
-    """The options of `models diff`."""
-
-    names: tuple[str, ...]
-    bids: tuple[Path, ...]
-    output: Path | None
-    contrast: tuple[str, ...]
-    engine: str
-    device: str
-    offline: bool
-    as_json: bool
 
 
 _JSON = flag("-json", to="as_json", help="Print JSON.")

@@ -23,6 +23,7 @@ from sct_deepseg_general.cohort.sessions import Visit
 from sct_deepseg_general.errors import DeepsegError
 from sct_deepseg_general.files import sha256, stem_of, write_json
 from sct_deepseg_general.image import nifti
+from sct_deepseg_general.image.labels import load_labels
 from sct_deepseg_general.inference.predictor import Predictor
 from sct_deepseg_general.norms.group import write_table
 from sct_deepseg_general.text_files import read_rows
@@ -157,7 +158,7 @@ def _compared(pair: SessionPair, predictor: Predictor) -> dict[str, Any]:
 
 def _scan(visit: Visit) -> Scan:
     discs = visit.item.discs
-    points = disc_points(nifti.load_labels(discs)) if discs is not None else {}
+    points = disc_points(load_labels(discs)) if discs is not None else {}
     return Scan(nifti.load(visit.item.image), points)
 
 

@@ -12,8 +12,8 @@ from sct_deepseg_general.csa.selection import number_list
 from sct_deepseg_general.errors import ImageError
 from sct_deepseg_general.image.companion import Kind, brought_over, check_points, same_grid
 from sct_deepseg_general.image.kinds import check_is_mask
+from sct_deepseg_general.image.labels import labels_in
 from sct_deepseg_general.image.las import AXES, upright
-from sct_deepseg_general.image.nifti import labels_in
 from sct_deepseg_general.image.volume import NEAR_ZERO, Volume
 from sct_deepseg_general.levels.slices import check_levels, from_levels
 from sct_deepseg_general.morphometry.centreline import centres

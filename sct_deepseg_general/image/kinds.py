@@ -60,7 +60,7 @@ def check_is_image(image: Volume, name: str) -> None:
 def check_is_mask(mask: Volume, name: str) -> None:
     """Check that a volume may be a mask or soft mask (x, y, z), and not an image.
 
-    Two values are a mask whatever they are; a map of labels is left to `nifti.labels_in`.
+    Two values are a mask whatever they are; a map of labels is left to `labels.labels_in`.
 
     Raises
     ------

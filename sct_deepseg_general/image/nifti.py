@@ -35,10 +35,7 @@ from sct_deepseg_general.image.volume import Array, Grid, Probability, Segmentat
 
 __all__ = [
     "image_of",
-    "labels_in",
-    "labels_of",
     "load",
-    "load_labels",
     "load_map",
     "load_probability",
     "load_segmentation",
@@ -50,9 +47,7 @@ __all__ = [
 ]
 
 _MOST_BEHIND = 64 << 20  # bytes after the voxels, before it is taken for a bomb
-MOST_LABELS = 64
 _LEVEL = 4
-_ROUNDING = 0.01  # how far a label may be from an integer, where a file scales its values
 
 _Reduction = Callable[[Array, tuple[int, ...], str], tuple[Array, int]]
 
@@ -178,50 +173,6 @@ def map_of(
         return one_volume(data, shape, name, (volume, choose)), 1
 
     return _volume(image, name, chosen)
-
-
-def load_labels(path: Path) -> Volume:
-    """A map of labels or of labelled points (x, y, z), int32; 0 and NaN are no label.
-
-    Values are rounded here and nowhere else: a file that stores scaled integers may give 2.9999.
-
-    Raises
-    ------
-    ImageError
-        As `load_map`; or a value is negative or farther than 0.01 from an integer.
-    """
-    return labels_of(load_map(path, choose=""), str(path))
-
-
-def labels_of(read: Volume, name: str) -> Volume:
-    """The values of a map (x, y, z) as labels, int32; `name` is for messages.
-
-    Raises
-    ------
-    ImageError
-        As `load_labels`.
-    """
-    data = np.nan_to_num(read.data.astype(np.float64), posinf=-1, neginf=-1)
-    labels = np.rint(data)
-    wrong = (np.abs(data - labels) > _ROUNDING) | (labels < 0) | (labels > np.iinfo(np.int32).max)
-    if wrong.any():
-        value = read.data[wrong].flat[0]
-        raise ImageError(
-            f"{name} holds the value {value:.6g}, which is no label: labels are integers from 1 on."
-        )
-    return replace(read, data=labels.astype(np.int32))
-
-
-def labels_in(volume: Volume) -> tuple[int, ...]:
-    """The labels of a map (x, y, z) with two or more of them; () for a mask and for a soft mask.
-
-    Values are labels if all are integers, up to `MOST_LABELS` different ones.
-    """
-    values = np.unique(volume.data[np.isfinite(volume.data) & (volume.data != 0)])
-    integers = (np.abs(values - np.rint(values)) <= _ROUNDING).all()
-    if not integers or not 2 <= values.size <= MOST_LABELS:
-        return ()
-    return tuple(int(value) for value in np.rint(values))
 
 
 def volume_of(image: Any, name: str = "the image") -> Volume:

@@ -15,7 +15,8 @@ from sct_deepseg_general.csa.selection import number_list
 from sct_deepseg_general.errors import ImageError, OutputError
 from sct_deepseg_general.files import stem_of, write_json
 from sct_deepseg_general.image.kinds import check_is_mask
-from sct_deepseg_general.image.nifti import labels_in, load_map
+from sct_deepseg_general.image.labels import labels_in
+from sct_deepseg_general.image.nifti import load_map
 from sct_deepseg_general.image.volume import Volume
 from sct_deepseg_general.job.outputs import PROGRAM
 

@@ -16,6 +16,7 @@ from sct_deepseg_general.errors import ImageError
 from sct_deepseg_general.image import nifti
 from sct_deepseg_general.image.companion import brought_over, described
 from sct_deepseg_general.image.kinds import binary_mask, check_is_image
+from sct_deepseg_general.image.labels import labels_in, load_labels
 from sct_deepseg_general.image.las import AXES
 from sct_deepseg_general.image.volume import Grid, Probability, Segmentation, Volume
 from sct_deepseg_general.job.mask_table import read_mask
@@ -163,7 +164,7 @@ def _chosen(path: Path, files: QcFiles) -> Volume:
     """A mask, with the label and the volume that were chosen where it holds several."""
     if path == files.mask:
         return read_mask(path, files.label, files.volume)
-    label = files.label if nifti.labels_in(nifti.load_map(path)) else None
+    label = files.label if labels_in(nifti.load_map(path)) else None
     return read_mask(path, label)
 
 
@@ -177,8 +178,8 @@ def _levels(
         return None, (), {}
     names = {"level_map": str(files.level_map), "discs": str(files.discs)}
     given = CsaRequest(
-        level_map=None if files.level_map is None else nifti.load_labels(files.level_map),
-        discs=None if files.discs is None else nifti.load_labels(files.discs),
+        level_map=None if files.level_map is None else load_labels(files.level_map),
+        discs=None if files.discs is None else load_labels(files.discs),
     )
     given, sentences = on_grid_of(mask, given, str(files.mask), names)
     if given.discs is None:

@@ -297,20 +297,6 @@ def _saved(path: Path, data: np.ndarray, slope: float | None = None) -> Path:
     return path
 
 
-def test_labels_are_rounded_where_a_file_scales_them_and_refused_where_they_are_none(
-    tmp_path: Path,
-) -> None:
-    data = np.zeros((4, 4, 4), np.float32)
-    data[1, 1, 1], data[2, 2, 2] = 2.9999, 4.0001
-    labels = nifti.load_labels(_saved(tmp_path / "scaled.nii.gz", data))
-    assert labels.data.dtype == np.int32
-    assert sorted(np.unique(labels.data)) == [0, 3, 4]
-    for wrong in (2.5, -3.0, np.inf):
-        data[2, 2, 2] = wrong
-        with pytest.raises(ImageError, match="no label"):
-            nifti.load_labels(_saved(tmp_path / "wrong.nii.gz", data))
-
-
 def test_a_4d_mask_is_never_averaged(tmp_path: Path) -> None:
     data = np.zeros((4, 4, 4, 2), np.uint8)
     data[1, 1, 1, 0] = data[2, 2, 2, 1] = 1

@@ -350,7 +350,7 @@ def companion_names(
 
 
 def _labels(path: Path | None) -> Volume | None:
-    from sct_deepseg_general.image.nifti import load_labels
+    from sct_deepseg_general.image.labels import load_labels
 
     return load_labels(path) if path else None
 
