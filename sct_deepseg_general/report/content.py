@@ -14,9 +14,11 @@ from sct_deepseg_general.change.measure import ALL
 from sct_deepseg_general.change.output import ALL_WORDS, Visits
 from sct_deepseg_general.change.output import rows as change_rows
 from sct_deepseg_general.image.las import AXES
+from sct_deepseg_general.job.levels import c2c3_words
 from sct_deepseg_general.job.values import Done
 from sct_deepseg_general.levels.slices import HIGHEST_LEVEL, level_name
-from sct_deepseg_general.norms.assess import Assessment
+from sct_deepseg_general.morphometry.morphometrics import Morphometrics
+from sct_deepseg_general.norms.assess import Assessment, whole_levels
 from sct_deepseg_general.norms.centile import Place
 
 __all__ = ["COLUMNS", "LIMITS", "Content", "Picture", "TableRow", "change_lines", "content_of"]
@@ -46,6 +48,7 @@ _HALF = 18.0
 _SAGITTAL = 35.0
 """What the sagittal picture shows in front of and behind the cord, mm."""
 _MOST_AXIAL = 6
+_C2C3 = "C2-C3"
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,6 +138,7 @@ def content_of(done: Done, model: str, earlier: Visits | None = None) -> Content
         norms=_whose(done.norms),
         change=() if earlier is None else tuple(change_lines(earlier)),
         facts=(
+            *_c2c3_fact(done),
             ("Mean area", _mean_area(done)),
             ("Voxel size", f"{spacing} mm"),
             ("Model", model),
@@ -142,6 +146,11 @@ def content_of(done: Done, model: str, earlier: Visits | None = None) -> Content
         ),
         done=done,
     )
+
+
+def _c2c3_fact(done: Done) -> tuple[tuple[str, str], ...]:
+    words = c2c3_words(done.c2c3)
+    return ((f"{_C2C3} area", words),) if words else ()
 
 
 def _mean_area(done: Done) -> str:
@@ -183,7 +192,7 @@ def _rows(done: Done) -> tuple[TableRow, ...]:
 
 def _in_order(rows: Mapping[str, TableRow]) -> tuple[TableRow, ...]:
     """C2-C3 first, then the levels from the top down."""
-    order = ["C2-C3", *(level_name(n) for n in range(1, HIGHEST_LEVEL + 1))]
+    order = [_C2C3, *(level_name(n) for n in range(1, HIGHEST_LEVEL + 1))]
     others = [name for name in rows if name not in order]
     return tuple(rows[name] for name in (*order, *others) if name in rows)
 
@@ -200,19 +209,28 @@ def _placed(row: TableRow, place: Place | None, reason: str) -> TableRow:
 
 
 def _plain_rows(done: Done) -> tuple[TableRow, ...]:
+    """C2-C3 and each level: the area with its interval in mm²."""
     levels, table = done.measured.levels, done.table
     if levels is None:
         return ()
-    found = []
-    for number in np.unique(levels[levels > 0]).tolist():
-        part = (levels == number) & np.isfinite(table.area)
-        if part.any():
-            ends = table.mean_interval(np.flatnonzero(part))
-            interval = "" if ends is None else f" ({ends[0]:.1f} to {ends[1]:.1f})"
-            found.append(
-                TableRow(level_name(int(number)), f"{table.area[part].mean():.1f}{interval}")
-            )
-    return tuple(found)
+    held = np.where(np.isfinite(table.area), levels, 0)
+    parts = {
+        level_name(number): np.flatnonzero(held == number)
+        for number in np.unique(held[held > 0]).tolist()
+    }
+    rows = [TableRow(name, _area(table, part)) for name, part in parts.items()]
+    if done.c2c3 is not None and done.c2c3.area is not None:
+        return (TableRow(_C2C3, c2c3_words(done.c2c3).replace(" mm²", "")), *rows)
+    if _C2C3 in (whole := whole_levels(table.area, levels)):
+        return (TableRow(_C2C3, _area(table, whole[_C2C3])), *rows)
+    return tuple(rows)
+
+
+def _area(table: Morphometrics, slices: NDArray[np.int64]) -> str:
+    """The mean area of the slices with its interval, in mm²."""
+    ends = table.mean_interval(slices)
+    interval = "" if ends is None else f" ({ends[0]:.1f} to {ends[1]:.1f})"
+    return f"{table.area[slices].mean():.1f}{interval}"
 
 
 def _with_change(rows: tuple[TableRow, ...], earlier: Visits) -> tuple[TableRow, ...]:

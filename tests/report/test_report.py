@@ -13,6 +13,7 @@ from sct_deepseg_general.change.measure import ALL, Change, Comparison
 from sct_deepseg_general.change.output import Visits
 from sct_deepseg_general.change.repeat import Repeatability
 from sct_deepseg_general.cli.requests.dicom import measured_areas
+from sct_deepseg_general.csa.c2c3 import c2c3_of
 from sct_deepseg_general.csa.measure import CsaRequest
 from sct_deepseg_general.csa.selection import Selection
 from sct_deepseg_general.job.job import run
@@ -58,6 +59,21 @@ def test_the_page_says_what_the_results_say(done):
     assert part.startswith(f"{side} the 5th centile: ")
     assert len(content.pictures) > 3
     assert all(picture.mask.any() for picture in content.pictures)
+
+
+def test_c2c3_has_its_interval_in_the_table_and_stands_first_where_it_was_asked_for(done):
+    count = len(done.table.shapes)
+    levels = np.repeat([4, 3, 2, 1], [count // 4, count // 4, count // 4, count - 3 * (count // 4)])
+    measured = replace(done.measured, levels=levels)
+    both = np.flatnonzero(np.isin(levels, (2, 3)))
+    low, high = done.table.mean_interval(both)
+    figures = f"{done.table.area[both].mean():.1f} ({low:.1f} to {high:.1f})"
+    plain = content_of(replace(done, measured=measured), "toy@1.0")
+    assert plain.rows[0].cells[:2] == ("C2-C3", figures)
+    assert "C2-C3 area" not in dict(plain.facts)
+    asked = content_of(replace(done, measured=measured, c2c3=c2c3_of(measured, ())), "toy@1.0")
+    assert asked.rows[0].cells[:2] == ("C2-C3", figures)
+    assert asked.facts[0] == ("C2-C3 area", figures.replace(" (", " mm² ("))
 
 
 def test_the_area_of_a_region_is_named_as_such_and_not_as_that_of_all_slices(cord, predictor, done):
