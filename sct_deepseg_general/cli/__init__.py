@@ -42,6 +42,9 @@ _PLACES = {
 
 def main() -> None:
     """The console script: exits with 0 (done), 1 (ours) or 2 (usage)."""
+    # OpenBLAS, which numpy and scipy load, waits for ever where its threads get no memory, as under
+    # a limit of the address space (`ulimit -v`, h_vmem). Nothing here needs its threads.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     signal.signal(signal.SIGTERM, _stop)
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(

@@ -10,6 +10,7 @@ import importlib
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -29,6 +30,8 @@ __all__ = [
     "drop_pages",
     "drop_signal_stack",
     "import_openvino",
+    "inferred",
+    "loading",
 ]
 
 SMALL_TILE = 64**3
@@ -189,7 +192,7 @@ def _compiled(
     May be called from `at_once` threads at the same time.
     """
     ov: Any = import_openvino()
-    try:
+    with loading(model_file):
         core = ov.Core()
         network = core.read_model(model_file)
         network.reshape([1, 1, *patch])
@@ -197,9 +200,6 @@ def _compiled(
             sides = (ov.Dimension(a, b) for a, b in zip(least, patch, strict=True))
             network.reshape(ov.PartialShape([1, 1, *sides]))
         compiled = core.compile_model(network, "CPU", _cpu_settings(at_once))
-    except RuntimeError as error:
-        reason = str(error).strip().splitlines()[-1]
-        raise ModelError(f"OpenVINO cannot load {model_file} ({reason}).") from error
     # OpenVINO sets up its use of numpy at the first tensor: from two threads at once, it hangs
     ov.Tensor(np.zeros(1, np.float32)).data  # noqa: B018
     free = deque(compiled.create_infer_request() for _ in range(at_once))
@@ -207,8 +207,7 @@ def _compiled(
     def forward(batch: Float) -> Float:
         request = free.popleft()  # there is one for each thread
         try:
-            request.infer({0: batch})
-            return np.array(request.get_output_tensor(0).data)
+            return inferred(request, batch)
         finally:
             free.append(request)
 
@@ -235,7 +234,7 @@ def compiled_network(
         The IR cannot be loaded.
     """
     ov: Any = import_openvino()
-    try:
+    with loading(model_file):
         core = ov.Core()
         network = core.read_model(model_file)
         network.reshape([1, *shape])
@@ -244,15 +243,52 @@ def compiled_network(
         settings = {**_cpu_settings(1), "INFERENCE_PRECISION_HINT": precision}
         request = core.compile_model(network, "CPU", settings).create_infer_request()
         drop_pages(model_file.with_suffix(".bin"))
-    except RuntimeError as error:
-        reason = str(error).strip().splitlines()[-1]
-        raise ModelError(f"OpenVINO cannot load {model_file} ({reason}).") from error
 
     def forward(batch: Float) -> Float:
-        request.infer({0: batch})
-        return np.array(request.get_output_tensor(0).data)
+        return inferred(request, batch)
 
     return forward
+
+
+@contextmanager
+def loading(model_file: Path) -> Iterator[None]:
+    """Load a network in this block.
+
+    Raises
+    ------
+    ModelError
+        OpenVINO cannot.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        raise ModelError(f"OpenVINO cannot load {model_file} ({_reason(error)}).") from error
+
+
+def inferred(request: Any, batch: Float) -> Float:
+    """The first output of a network for a batch, by an OpenVINO request.
+
+    Raises
+    ------
+    BackendError
+        OpenVINO cannot, most often for lack of memory.
+    """
+    try:
+        request.infer({0: batch})
+        found = np.array(request.get_output_tensor(0).data)
+        if not found.size:  # seen where memory was short: no error, and nothing in the output
+            raise RuntimeError("its output is empty")
+    except RuntimeError as error:
+        raise BackendError(
+            f"OpenVINO could not run the network ({_reason(error)}): this is most often a lack of "
+            "memory; close other programs, raise the limit, or crop the image."
+        ) from error
+    return found
+
+
+def _reason(error: RuntimeError) -> str:
+    """The last line of what OpenVINO says, which names the cause."""
+    return str(error).strip().splitlines()[-1]
 
 
 def _cpu_settings(at_once: int) -> dict[str, Any]:

@@ -11,7 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sct_deepseg_general.errors import ModelError
-from sct_deepseg_general.inference.openvino import drop_signal_stack, import_openvino
+from sct_deepseg_general.inference.openvino import (
+    drop_signal_stack,
+    import_openvino,
+    inferred,
+    loading,
+)
 from sct_deepseg_general.levels.record import DiscModel, embedded_model
 from sct_deepseg_general.levels.strip import Strip, channels, in_view
 
@@ -65,8 +70,7 @@ class DiscNetwork:
             ModelError: the values are not what the record names.
         """
         seen = channels(strip.data)
-        self._request.infer({0: np.ascontiguousarray(seen[None])})
-        values = np.array(self._request.get_output_tensor(0).data, np.float64)
+        values = inferred(self._request, np.ascontiguousarray(seen[None])).astype(np.float64)
         expected = (1, len(self.model.outputs), seen.shape[1])
         if values.shape != expected or not np.isfinite(values).all():
             raise ModelError(
@@ -112,9 +116,6 @@ def _compiled(network: Path) -> Any:
         "ENABLE_CPU_PINNING": False,
         "INFERENCE_NUM_THREADS": 1,
     }
-    try:
+    with loading(network):
         core = ov.Core()
         return core.compile_model(core.read_model(network), "CPU", settings)
-    except RuntimeError as error:
-        reason = str(error).strip().splitlines()[-1]
-        raise ModelError(f"OpenVINO cannot load {network} ({reason}).") from error

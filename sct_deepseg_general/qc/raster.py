@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from sct_deepseg_general.errors import BackendError
 from sct_deepseg_general.image.volume import Array
 
 __all__ = ["Bytes2D", "grey", "heat_png", "resized", "webp", "window"]
@@ -56,11 +57,22 @@ def webp(image: Bytes2D, quality: int = 82) -> bytes:
     """A grey or RGB image (rows, columns[, 3]) as WebP.
 
     Method 1 takes 0.4 of the time of 3 and makes the file 5 % larger.
+
+    Raises
+    ------
+    BackendError
+        Pillow has no WebP, or could not load it for lack of memory.
     """
     from PIL import Image
 
     stream = io.BytesIO()
-    Image.fromarray(image).save(stream, "webp", quality=quality, method=1)
+    try:
+        Image.fromarray(image).save(stream, "webp", quality=quality, method=1)
+    except KeyError as error:  # Pillow leaves out a format whose library cannot be loaded
+        raise BackendError(
+            "The QC page needs WebP images, which Pillow cannot write here: free memory, or "
+            "install Pillow again."
+        ) from error
     return stream.getvalue()
 
 

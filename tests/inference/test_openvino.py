@@ -9,12 +9,13 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import pytest
 from samples import image
 
 from sct_deepseg_general.errors import BackendError, ModelError
 from sct_deepseg_general.inference import pipeline
-from sct_deepseg_general.inference.openvino import OpenVinoEngine, import_openvino
+from sct_deepseg_general.inference.openvino import OpenVinoEngine, import_openvino, inferred
 from sct_deepseg_general.inference.predictor import Predictor
 
 OURS = (
@@ -92,3 +93,34 @@ def test_a_broken_network_file_is_said(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "network.bin").write_bytes(content)
     with pytest.raises(ModelError, match=r"cannot load .*network\.xml"):
         OpenVinoEngine(tmp_path / "network.xml", (16, 16, 16))
+
+
+class FullMemory:
+    """A request of OpenVINO where there is no memory for a layer, or none for the output."""
+
+    def __init__(self, told: str) -> None:
+        self.told = told
+
+    def infer(self, _inputs: object) -> None:
+        if self.told:
+            raise RuntimeError(self.told)
+
+    def get_output_tensor(self, _number: int) -> FullMemory:
+        return self
+
+    data = np.zeros((1, 2, 0))
+
+
+@pytest.mark.parametrize(
+    ("told", "says"),
+    [
+        (
+            "Exception from infer_request.cpp:224:\n[CPU] Convolution 'conv' can't alloc\n\n",
+            "alloc",
+        ),
+        ("", "its output is empty"),
+    ],
+)
+def test_a_network_that_cannot_run_is_one_sentence(told: str, says: str) -> None:
+    with pytest.raises(BackendError, match=rf"^OpenVINO could not run .*{says}\): .*memory;"):
+        inferred(FullMemory(told), np.zeros((1, 1, 8, 8, 8), np.float32))

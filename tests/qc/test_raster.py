@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sct_deepseg_general.errors import BackendError
 from sct_deepseg_general.qc.raster import grey, heat_png, resized, webp, window
 
 
@@ -48,3 +49,10 @@ def test_the_heat_is_clear_where_improbable_and_rises_in_lightness():
     light = decoded[2:, :3].astype(float) @ [0.299, 0.587, 0.114]
     assert (np.diff(light) > 0).all()
     assert (np.diff(decoded[2:, 3].astype(int)) > 0).all()
+
+
+def test_a_pillow_without_webp_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    Image.init()
+    monkeypatch.delitem(Image.SAVE, "WEBP")
+    with pytest.raises(BackendError, match="needs WebP images"):
+        webp(np.zeros((4, 4), np.uint8))

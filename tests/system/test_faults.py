@@ -54,7 +54,12 @@ def started(image: Path, *words: object, before: tuple[str, ...] = ()) -> subpro
 
 def finished(image: Path, *words: object, before: tuple[str, ...] = ()) -> tuple[int, str]:
     process = started(image, *words, before=before)
-    _, err = process.communicate(timeout=LONGEST)
+    try:
+        _, err = process.communicate(timeout=LONGEST)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        raise
     return process.returncode, err
 
 
