@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from phantoms import affine_of, cylinder
-from sct_reference import CORD, LEVEL_MAP, mask
+from sct_reference import CORD, LEVEL_MAP, NO_DISCS, mask
 
 from sct_deepseg_general.errors import ImageError
 from sct_deepseg_general.image.volume import Box, Grid, Volume
@@ -52,9 +52,9 @@ def test_discs_are_upper_borders() -> None:
 
 
 def test_discs_may_lie_in_any_orientation() -> None:
-    expected = levels.from_discs(mask("labels"), mask(CORD))
+    expected = levels.from_discs(mask(NO_DISCS), mask(CORD))
     turned = levels.from_discs(
-        mask("labels").reoriented(("R", "A", "I")), mask(CORD).reoriented(("S", "P", "L"))
+        mask(NO_DISCS).reoriented(("R", "A", "I")), mask(CORD).reoriented(("S", "P", "L"))
     )
     assert (found := np.flatnonzero(turned != expected)).size <= 2, found
 
