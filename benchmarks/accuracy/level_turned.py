@@ -114,11 +114,9 @@ def sessions(path: Path) -> dict[Session, dict[int, float]]:
 
 
 def grown(levels: dict[int, float]) -> float | None:
-    """The largest growth from C2, and from C3, to a lower level; None with fewer than two."""
-    found = []
-    for first in HIGHEST:
-        run = list(takewhile(levels.__contains__, range(first, 30)))
-        found += [growth([levels[first], levels[last]]) for last in run[1:]]
+    """The larger growth from C2 or from C3 on; None with fewer than two levels."""
+    runs = [list(takewhile(levels.__contains__, range(first, 30))) for first in HIGHEST]
+    found = [growth([levels[level] for level in run]) for run in runs if len(run) > 1]
     return max(found, default=None)
 
 

@@ -149,8 +149,10 @@ def levels_record(answer: LevelAnswer | None, c2c3: C2C3 | None) -> dict[str, An
     if answer is not None and answer.found is not None:
         found = answer.found
         record["Levels"] = {
-            "Status": found.status,
-            "Reasons": list(found.reasons),
+            "Status": "withheld" if answer.withheld else "ok",
+            "Reasons": list(answer.withheld),
+            "Source": "file" if answer.from_file else "image",
+            "NotCompared": list(answer.not_compared),
             "Warnings": list(answer.warnings),
             "Model": found.model,
             "Evidence": dict(found.evidence),
@@ -211,6 +213,9 @@ def levels_words(answer: LevelAnswer | None) -> str:
     if answer.withheld:
         return f"withheld: {'; '.join(answer.withheld)}"
     words = "from the file given" if answer.from_file else "found in the image"
+    if answer.not_compared:
+        why = "; ".join(reason.split(":")[0] for reason in answer.not_compared)
+        words += f", not compared with the image ({why})"
     return "; ".join([words, *answer.warnings])
 
 

@@ -68,6 +68,11 @@ class LevelAnswer:
         used = self.discs is not None or self.from_file
         return found.reasons if found is not None and not used else ()
 
+    @property
+    def not_compared(self) -> tuple[str, ...]:
+        """Why a file given could not be compared with the image, which gives no sure levels."""
+        return self.found.reasons if self.from_file and self.found is not None else ()
+
 
 def needed_discs(levels: Sequence[int], *, c2c3: bool) -> tuple[int, ...]:
     """The discs that bound the levels asked for by number, and C2 and C3 where they are summed up.

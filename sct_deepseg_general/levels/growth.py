@@ -21,8 +21,8 @@ __all__ = ["LARGEST_GROWTH", "PEOPLE", "areas_along", "growth", "growth_of", "gr
 Floats = NDArray[np.float64]
 
 LARGEST_GROWTH = 0.4
-"""Largest growth that is plausible: that of every published session is smaller, wherever the view
-ends (`benchmarks/accuracy/level_turned.py`, on areas per level of doi 10.1162/imag_a_00075).
+"""Largest growth that is plausible: that of every published session is smaller, at most 0.398
+(`benchmarks/accuracy/level_turned.py`, on the areas per level of doi 10.1162/imag_a_00075).
 """
 
 PEOPLE = 2177
@@ -30,14 +30,15 @@ PEOPLE = 2177
 
 
 def growth(means: Sequence[float]) -> float:
-    """The logarithm of the lowest level's mean area over the uppermost's; 0 with fewer than two.
+    """The logarithm of the largest mean area of a lower level over that of the uppermost level.
 
-    `means` are the mean areas (mm²) of whole levels, from the uppermost down.
+    `means` are the mean areas (mm²) of whole levels, from the uppermost down; 0 with fewer than
+    two.
 
-    >>> round(growth([70.0, 75.0, 50.0]), 2)
-    -0.34
+    >>> round(growth([50.0, 75.0, 70.0]), 2)
+    0.41
     """
-    return float(np.log(means[-1] / means[0])) if len(means) > 1 else 0.0
+    return float(np.log(max(means[1:]) / means[0])) if len(means) > 1 else 0.0
 
 
 def growth_words(grown: float) -> str:
@@ -45,8 +46,8 @@ def growth_words(grown: float) -> str:
     if grown <= LARGEST_GROWTH:
         return ""
     return (
-        f"the cord grows thicker towards the feet than in any of {PEOPLE} people (the lowest "
-        f"level's area is {np.exp(grown):.1f} times the uppermost's): the image's header may "
+        f"the cord grows thicker towards the feet than in any of {PEOPLE} people (to "
+        f"{np.exp(grown):.1f} times the area of the uppermost level): the image's header may "
         "exchange head and feet"
     )
 

@@ -42,21 +42,26 @@ def test_the_areas_along_the_course_are_those_of_the_slices() -> None:
     assert np.isnan(areas[~course.inside]).mean() > 0.9
 
 
-def test_growth_is_the_ratio_of_the_lowest_to_the_uppermost_whole_level() -> None:
+def test_growth_is_the_ratio_of_the_largest_lower_to_the_uppermost_level() -> None:
     levels = from_discs(labelled(known_discs()), cord())
     areas = measured(cord(), PER_SLICE).morphometrics.area
-    low, high = (float(np.nanmean(areas[levels == n])) for n in (6, 3))
+    first, *lower = (float(np.nanmean(areas[levels == n])) for n in (3, 4, 5, 6))
     rows = rows_known(cord())
     found = growth_of(areas_along(cord(), course_of(cord())), [rows[n] for n in sorted(rows)])
-    assert found == pytest.approx(np.log(low / high), abs=0.03)
+    assert found == pytest.approx(np.log(max(lower) / first), abs=0.03)
 
 
-def test_turning_head_to_foot_turns_the_growth() -> None:
+def test_turning_head_to_foot_turns_the_growth_of_two_levels() -> None:
     course = course_of(cord())
     areas = areas_along(cord(), course)
-    rows = [rows_known(cord())[n] for n in (3, 4, 5, 6)]
+    rows = [rows_known(cord())[n] for n in (3, 4, 5)]
     turned = sorted((len(areas) - 1 - row for row in rows), reverse=True)
     assert growth_of(areas[::-1], turned) == pytest.approx(-growth_of(areas, rows), abs=0.02)
+
+
+def test_growth_is_that_of_the_thickest_lower_level() -> None:
+    assert growth([50.0, 75.0, 40.0]) == pytest.approx(np.log(1.5))
+    assert growth([80.0, 60.0, 70.0]) == pytest.approx(np.log(70 / 80))
 
 
 def test_a_level_that_the_mask_does_not_hold_wholly_does_not_count() -> None:
@@ -85,7 +90,7 @@ def test_levels_of_a_cord_that_grows_are_withheld_for_that_reason_alone() -> Non
     (reason,) = found.reasons
     times = np.exp(found.evidence["growth"])
     assert reason.startswith("the cord grows thicker towards the feet than in any of 2177 people")
-    assert f"area is {times:.1f} times the uppermost's" in reason
+    assert f"people (to {times:.1f} times the area of the uppermost level)" in reason
     assert "give -disc-at" in reason
 
 
