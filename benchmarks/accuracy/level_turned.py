@@ -23,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.accuracy.level_windows import Seen, Window, seen_of, windows_of
+from benchmarks.accuracy.level_windows import Seen, Window, all_right, seen_of, windows_of
 from benchmarks.accuracy.levels import LEFT_OUT, images, left_out, mask_of
 from benchmarks.support.labelled import asking, shared
 from sct_deepseg_general.image import nifti
@@ -53,10 +53,12 @@ Session = tuple[str, str, str, str, str]
 
 @dataclass(frozen=True)
 class Outcome:
-    """Whether a view is given numbers without the check of growth, and its growth."""
+    """Whether a view is given numbers without the check of growth, its growth, and whether the
+    numbers are right."""
 
     given: bool
     growth: float
+    right: bool
 
 
 def main() -> None:
@@ -69,8 +71,11 @@ def main() -> None:
     tell_published(data / "published" / "pam50_levels.tsv.gz")
     networks = left_out(options.models, data, options.model)
     seen = list(people(data, options.model))
-    print("\n| view | views | numbered without the check | of these withheld by it |")
-    print("|---|---|---|---|")
+    print(
+        "\n| view | views | numbered without the check | of these withheld by it | "
+        "left with right numbers | left with wrong numbers |"
+    )
+    print("|---|---|---|---|---|---|")
     for name, (feet, back) in TURNS.items():
         views = [
             upside_down(view) if feet else view
@@ -144,14 +149,17 @@ def upside_down(view: Window) -> Window:
     """A view as a header shows it that exchanges head and feet."""
     course = view.strip.course
     turned = Course(course.points, course.up, course.front, course.inside[::-1])
-    return replace(view, strip=Strip(view.strip.data[::-1], turned), area=view.area[::-1])
+    rows = {number: len(view.area) - 1 - row for number, row in view.rows.items()}
+    strip = Strip(view.strip.data[::-1], turned)
+    return replace(view, strip=strip, area=view.area[::-1], rows=rows)
 
 
 def judged(view: Window, network: DiscNetwork) -> Outcome:
     responses = network.responses(view.strip)
     found = numbered(responses)
     evidence = evidence_of(view.strip, view.thickness, responses, found, view.area)
-    return Outcome(not reasons(replace(evidence, growth=0.0), network), evidence.growth)
+    given = not reasons(replace(evidence, growth=0.0), network)
+    return Outcome(given, evidence.growth, all_right(found, view))
 
 
 def reasons(evidence: Evidence, network: DiscNetwork) -> tuple[str, ...]:
@@ -163,8 +171,10 @@ def reasons(evidence: Evidence, network: DiscNetwork) -> tuple[str, ...]:
 def line(name: str, found: Iterable[Outcome]) -> str:
     outcomes = list(found)
     given = [one for one in outcomes if one.given]
-    withheld = sum(one.growth > LARGEST_GROWTH for one in given)
-    return f"| {name} | {len(outcomes)} | {len(given)} | {withheld} |"
+    left = [one for one in given if one.growth <= LARGEST_GROWTH]
+    right = sum(one.right for one in left)
+    figures = (len(outcomes), len(given), len(given) - len(left), right, len(left) - right)
+    return f"| {name} | " + " | ".join(map(str, figures)) + " |"
 
 
 if __name__ == "__main__":
