@@ -132,7 +132,7 @@ def outcomes(
         found = numbered(responses, None, weights)
         if not found.places:
             continue
-        evidence = evidence_of(window.strip, window.thickness, responses, found)
+        evidence = evidence_of(window.strip, window.thickness, responses, found, window.area)
         if weights.c2c3 == 0:
             evidence = replace(evidence, c2c3=0.5)
         allowed = not number_reasons(evidence, limits, model.certainty, anchored=False)

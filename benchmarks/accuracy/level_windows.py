@@ -134,13 +134,15 @@ def _cut(
     part = Course(
         course.points[rows_kept], course.up[rows_kept], course.front[rows_kept], inside[rows_kept]
     )
-    kept = data[first:last].astype(np.float32)
+    kept, area = data[first:last].astype(np.float32), seen.area[first:last]
     neck = bool(rng.random() >= _SPOILED)
-    if not neck:
-        kept = kept[::-1].copy() if rng.random() < 0.5 else kept[:, ::-1].copy()
+    if not neck and rng.random() < 0.5:
+        kept, area = kept[::-1].copy(), area[::-1].copy()
+    elif not neck:
+        kept = kept[:, ::-1].copy()
     rows = {number: row - first for number, row in seen.rows.items()}
     strip = Strip(kept, part)
-    return Window(seen.person, strip, rows, seen.area[first:last], thickness, neck)
+    return Window(seen.person, strip, rows, area, thickness, neck)
 
 
 def all_right(found: Numbering, window: Window) -> bool:

@@ -23,6 +23,8 @@ COMMAND = Path(sys.executable).with_name("sct_deepseg_sc_general")
 
 MASK = "data/sct/t2_seg-manual.nii.gz"
 LEVELS = "data/sct/t2_seg-manual_labeled.nii.gz"
+NO_DISCS = "data/sct/labels.nii.gz"
+"""Points in the middle of vertebrae, used as discs here: outputs are compared, not judged."""
 CORD = "data/sct/PAM50_small_cord.nii.gz"
 PMJ = "data/sct/PAM50_small_t2_pmj_manual.nii.gz"
 T2W = "data/sub-sct/anat/sub-sct_T2w.nii.gz"
@@ -31,11 +33,11 @@ T2W_LABEL = "data/derivatives/labels/sub-sct/anat/sub-sct_T2w_seg-manual.nii.gz"
 COMMANDS = [
     "-i data/sub-sct/anat/*.nii.gz -o segment -qc segment/qc -soft -v 0",
     f"-i {T2W} -o views -uncertainty -plot views/csa.png -v 0",
-    f"-i {T2W} -o levels -discfile data/sct/labels.nii.gz -perlevel 1 -qc levels/qc -v 0",
+    f"-i {T2W} -o levels -discfile {NO_DISCS} -perlevel 1 -qc levels/qc -v 0",
     f"csa -i {MASK} -o csa/slices.csv -perslice 1 -plot csa/slices.png -v 0",
     f"csa -i {MASK} -o csa/anat.csv -perslice 1 -anat {T2W} -v 0",
     f"csa -i {MASK} -o csa/levels.csv -perlevel 1 -vertfile {LEVELS} -v 0",
-    f"csa -i {MASK} -o csa/discs.csv -vert 2:4 -discfile data/sct/labels.nii.gz -perlevel 1 -v 0",
+    f"csa -i {MASK} -o csa/discs.csv -vert 2:4 -discfile {NO_DISCS} -perlevel 1 -v 0",
     f"csa -i {MASK} -o csa/pam50.csv -perslice 1 -vertfile {LEVELS} -normalize-PAM50 1 -v 0",
     f"csa -i {MASK} -o csa/nurbs.csv -perslice 1 -centerline-algo nurbs -v 0",
     f"csa -i {MASK} -o csa/normal.csv -normalize sex 0 brain-volume 960606 -v 0",

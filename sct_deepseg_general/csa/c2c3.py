@@ -52,7 +52,7 @@ def c2c3_of(measured: Measured, reasons: tuple[str, ...] = ()) -> C2C3:
     if levels is None or reasons:
         return C2C3("withheld", reasons=reasons or ("the levels are not known",))
     held = levels[measured.morphometrics.slices]
-    lacking = _doubled(measured) or _missing(held) or _long(measured, held)
+    lacking = _doubled(measured) or _missing(measured, held) or _long(measured, held)
     if lacking:
         return C2C3("withheld", reasons=lacking)
     row = aggregated(profiles(measured.morphometrics), Selection(levels=LEVELS), levels)
@@ -76,10 +76,18 @@ def _doubled(measured: Measured) -> tuple[str, ...]:
     )
 
 
-def _missing(held: NDArray[np.int64]) -> tuple[str, ...]:
-    missing = [name for number, name in ((2, "C2"), (3, "C3")) if number not in held]
+def _missing(measured: Measured, held: NDArray[np.int64]) -> tuple[str, ...]:
+    """C2 or C3 not in the mask, or part of a level without a border, as a disc is not labelled."""
+    missing = [number for number in LEVELS if number not in held]
+    if not missing:
+        return ()
     verb = "are" if len(missing) > 1 else "is"
-    return (f"{' and '.join(missing)} {verb} not in the mask",) if missing else ()
+    names = f"{' and '.join(f'C{number}' for number in missing)} {verb} not"
+    top = min(held[held > 0].tolist(), default=0)
+    remark = measured.open_levels.get(top, "")
+    if missing[0] < top and "open above" in remark:
+        return (f"{names} known: {remark.split(':')[0]}",)
+    return (f"{names} in the mask",)
 
 
 def _long(measured: Measured, held: NDArray[np.int64]) -> tuple[str, ...]:

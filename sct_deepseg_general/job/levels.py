@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from nibabel.affines import apply_affine
+from numpy.typing import ArrayLike, NDArray
 
 from sct_deepseg_general.csa.c2c3 import C2C3, c2c3_of
 from sct_deepseg_general.csa.measure import PER_SLICE, CsaRequest, Measured
@@ -38,6 +40,9 @@ __all__ = [
     "levels_words",
     "with_levels",
 ]
+
+
+_SAME_PLACE = 2.0  # mm
 
 
 def level_answer(
@@ -149,8 +154,10 @@ def levels_record(answer: LevelAnswer | None, c2c3: C2C3 | None) -> dict[str, An
     if answer is not None and answer.found is not None:
         found = answer.found
         record["Levels"] = {
-            "Status": found.status,
-            "Reasons": list(found.reasons),
+            "Status": "withheld" if answer.withheld else "ok",
+            "Reasons": list(answer.withheld),
+            "Source": "file" if answer.from_file else "image",
+            "NotCompared": list(answer.not_compared),
             "Warnings": list(answer.warnings),
             "Model": found.model,
             "Evidence": dict(found.evidence),
@@ -195,13 +202,30 @@ def disc_labels(answer: LevelAnswer | None, image: Volume) -> Volume:
 
 
 def discs_shown(answer: LevelAnswer | None) -> tuple[DiscMark, ...]:
-    """The discs that the QC page shows; empty if their numbers are not known."""
+    """The discs that were used, for the QC page: those of a file, or found in the image.
+
+    Empty if their numbers are not known, or if a map of levels was used.
+    """
     found = answer.found if answer is not None else None
-    if found is None or found.status != "ok":
+    if answer is None or answer.discs is None or found is None:
         return ()
+    known = {disc.number: disc for disc in found.discs}
+    if not answer.from_file:
+        return tuple(_mark(disc.number, disc.point, known) for disc in found.discs)
+    data, affine = answer.discs.data, answer.discs.grid.affine
+    voxels = np.argwhere((data > 0) & (data <= slice_levels.HIGHEST_LEVEL))
     return tuple(
-        DiscMark(disc.number, disc.point, disc.origin in ("found", "given")) for disc in found.discs
+        _mark(int(data[tuple(voxel)]), apply_affine(affine, voxel), known) for voxel in voxels
     )
+
+
+def _mark(number: int, place: ArrayLike, known: Mapping[int, Disc]) -> DiscMark:
+    """A disc to draw at a place (mm, RAS); not as detected where it is only estimated there."""
+    x, y, z = (float(value) for value in np.asarray(place))
+    disc = known.get(number)
+    guessed = disc is not None and disc.origin in ("interpolated", "estimated")
+    here = disc is not None and np.linalg.norm(np.subtract(disc.point, (x, y, z))) < _SAME_PLACE
+    return DiscMark(number, (x, y, z), detected=not (guessed and here))
 
 
 def levels_words(answer: LevelAnswer | None) -> str:
@@ -211,13 +235,22 @@ def levels_words(answer: LevelAnswer | None) -> str:
     if answer.withheld:
         return f"withheld: {'; '.join(answer.withheld)}"
     words = "from the file given" if answer.from_file else "found in the image"
+    if answer.not_compared:
+        why = "; ".join(reason.split(":")[0] for reason in answer.not_compared)
+        words += f", not compared with the image ({why})"
     return "; ".join([words, *answer.warnings])
 
 
-def c2c3_words(found: C2C3 | None) -> str:
-    """The area of C2-C3 with its interval in mm² as text; "" if it was not requested."""
-    if found is None or found.area is None:
-        return "" if found is None else "withheld"
+def c2c3_words(found: C2C3 | None, answer: LevelAnswer | None = None) -> str:
+    """The area of C2-C3 with its interval in mm² as text; "" if it was not requested.
+
+    Why it is withheld is told where it is not for the reason why all levels are (`levels_words`).
+    """
+    if found is None:
+        return ""
+    if found.area is None:
+        own = () if answer is not None and answer.withheld else found.reasons
+        return f"withheld: {'; '.join(own)}" if own else "withheld"
     known = found.lower is not None and found.upper is not None
     interval = f" ({found.lower:.1f} to {found.upper:.1f})" if known else ""
     return f"{found.area:.1f} mm²{interval}{', partial' if found.status == 'partial' else ''}"

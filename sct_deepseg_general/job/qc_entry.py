@@ -56,7 +56,7 @@ def show(done: Done, predictor: Predictor, request: Request, place: QcPlace) -> 
         version=__version__,
         discs=job_levels.discs_shown(done.levels),
         levels=job_levels.levels_words(done.levels),
-        c2c3=job_levels.c2c3_words(done.c2c3),
+        c2c3=job_levels.c2c3_words(done.c2c3, done.levels),
         norms=done.norms.words if done.norms else "",
         region=done.region_name,
         region_slices=() if done.region is None else done.region.slices,

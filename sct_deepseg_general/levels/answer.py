@@ -14,6 +14,7 @@ from sct_deepseg_general.image.volume import Volume
 from sct_deepseg_general.levels.course import Course, course_of
 from sct_deepseg_general.levels.detect import Anchor, FoundLevels, find_levels
 from sct_deepseg_general.levels.discs import as_volume, disagreeing, rows_given
+from sct_deepseg_general.levels.growth import growth_words
 from sct_deepseg_general.levels.responses import DiscNetwork
 from sct_deepseg_general.levels.slices import from_levels, missing_discs
 
@@ -39,6 +40,11 @@ class Given:
     anchor: Anchor | None = None
     needed: tuple[int, ...] = ()
 
+    @property
+    def from_file(self) -> bool:
+        """Whether there is a file of discs or a map of levels."""
+        return self.discs is not None or self.level_map is not None
+
 
 @dataclass(frozen=True, eq=False)
 class LevelAnswer:
@@ -59,7 +65,13 @@ class LevelAnswer:
     def withheld(self) -> tuple[str, ...]:
         """Why there are no levels, where there are none."""
         found = self.found
-        return found.reasons if self.discs is None and found is not None else ()
+        used = self.discs is not None or self.from_file
+        return found.reasons if found is not None and not used else ()
+
+    @property
+    def not_compared(self) -> tuple[str, ...]:
+        """Why a file given could not be compared with the image, which gives no sure levels."""
+        return self.found.reasons if self.from_file and self.found is not None else ()
 
 
 def needed_discs(levels: Sequence[int], *, c2c3: bool) -> tuple[int, ...]:
@@ -78,7 +90,7 @@ def answered(image: Volume, mask: Volume, network: DiscNetwork, given: Given) ->
     Without a file they are found, or withheld (`FoundLevels.reasons`). A user's discs stay as they
     are; those missing between them, and those that are needed, are found. Where what the user
     gives and the detector's own answer differ by half a level or more, that is a warning: the
-    user's word is used.
+    user's word is used. So it is where a known disc is given and the cord grows towards the feet.
 
     Raises:
         ImageError: the known disc is not in the cord.
@@ -86,12 +98,13 @@ def answered(image: Volume, mask: Volume, network: DiscNetwork, given: Given) ->
     try:
         course = course_of(mask)
     except ImageError as error:
-        return LevelAnswer(given.discs, FoundLevels((), "withheld", (str(error),)))
-    if given.discs is None and given.level_map is None:
+        found = FoundLevels((), "withheld", (str(error),))
+        return LevelAnswer(given.discs, found, from_file=given.from_file)
+    if not given.from_file:
         found = find_levels(image, mask, network, given.anchor)
         usable = found.status == "ok"
         discs = as_volume(found.discs, image.grid) if usable else None
-        told = _against(given.anchor, found, image, mask, network) if usable else ()
+        told = _doubted(given.anchor, found, image, mask, network) if usable else ()
         return LevelAnswer(discs, found, told, written=usable)
     own = find_levels(image, mask, network)
     warnings = _disagreement(own, _rows(given, course, mask))
@@ -107,6 +120,17 @@ def _lacking(discs: Volume, needed: Sequence[int]) -> tuple[int, ...]:
     if not labelled:
         return ()
     return tuple(sorted({*missing_discs(discs), *needed} - labelled - {0}))
+
+
+def _doubted(
+    anchor: Anchor | None, found: FoundLevels, image: Volume, mask: Volume, network: DiscNetwork
+) -> tuple[str, ...]:
+    """What speaks against a known disc: the image's own numbers, and a cord that grows."""
+    told = _against(anchor, found, image, mask, network)
+    grown = growth_words(found.evidence["growth"])
+    if not grown:
+        return told
+    return (*told, f"{grown[0].upper()}{grown[1:]}. The disc given is used; check the header.")
 
 
 def _against(

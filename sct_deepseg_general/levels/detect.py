@@ -21,7 +21,9 @@ from sct_deepseg_general.image.las import AXES
 from sct_deepseg_general.image.volume import Volume
 from sct_deepseg_general.levels import doubt
 from sct_deepseg_general.levels.course import STEP, Course, course_of
+from sct_deepseg_general.levels.direction import direction_reasons
 from sct_deepseg_general.levels.discs import Disc, Origin, rows_given
+from sct_deepseg_general.levels.growth import areas_along, growth_of
 from sct_deepseg_general.levels.numbering import FIRST, LAST, SAME, SEEN, Numbering, numbered
 from sct_deepseg_general.levels.responses import DiscNetwork, Responses
 from sct_deepseg_general.levels.strip import Strip, strip_of, tissue
@@ -117,12 +119,16 @@ def find_levels(
     [3, 4, 5, 6]
     """
     course = course_of(mask)
+    across = direction_reasons(mask)
+    if across:
+        return FoundLevels((), "withheld", across, course=course, model=network.model.key)
     strip = strip_of(image, course)
     responses = network.responses(strip)
     known = _known_rows(course, mask, anchor, given)
     numbering = numbered(responses, {n: row for n, row in known.items() if FIRST <= n <= LAST})
     thickness = image.grid.reoriented(AXES).spacing[2]
-    evidence = evidence_of(strip, thickness, responses, numbering)
+    areas = areas_along(mask, course)
+    evidence = evidence_of(strip, thickness, responses, numbering, areas)
     limits, certainty = network.model.limits, network.model.certainty
     reasons = (
         doubt.contrast_reasons(evidence, limits)
@@ -176,9 +182,11 @@ def _beside(anchor: Anchor | None, numbering: Numbering) -> tuple[str, ...]:
 
 
 def evidence_of(
-    strip: Strip, thickness: float, responses: Responses, numbering: Numbering
+    strip: Strip, thickness: float, responses: Responses, numbering: Numbering, areas: Floats
 ) -> doubt.Evidence:
-    """What is judged of a numbering; `thickness` is the distance of slices in mm."""
+    """What is judged of a numbering; `thickness` is the distance of slices in mm, and `areas` the
+    cord's area in mm² at each row of the strip, NaN beyond the mask.
+    """
     places = numbering.places
     rows = np.array([round(place.row) for place in places], np.int64)
     numbers = np.array([place.number for place in places], np.int64)
@@ -191,9 +199,21 @@ def evidence_of(
         c2c3=_near(responses.c2c3, top.row) if top else 0.0,
         above=float(np.flatnonzero(responses.visible)[-1] - top.row) * STEP if top else 0.0,
         margin=numbering.margin,
+        growth=growth_of(areas, _borders(numbering)),
         spread=_spread(responses, rows[numbers <= _LOWEST_READ]),
         offset=float(np.median(responses.level[rows] - numbers)) if places else 0.0,
     )
+
+
+def _borders(numbering: Numbering) -> tuple[float, ...]:
+    """The rows of the levels' borders from C2's upper one down; none where C2/C3 was not found.
+
+    Further down no growth is told: the cord grows from the middle of the back to its lower end.
+    """
+    rows = tuple(place.row for place in numbering.places)
+    if not rows or numbering.places[0].number != FIRST:
+        return ()
+    return (rows[0] + _C2 * numbering.scale / STEP, *rows)
 
 
 def _spread(responses: Responses, rows: NDArray[np.int64]) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, dataclass
 
+from sct_deepseg_general.levels.growth import growth_words
 from sct_deepseg_general.levels.record import Certainty, Limits
 from sct_deepseg_general.levels.strip import Tissue
 
@@ -30,9 +31,10 @@ class Evidence:
 
     `discs` is how many were seen; `response` their mean response; `c2c3` the response at C2/C3, 0
     where it is not among them, and `above` how many mm of spine are in view above it; `margin`
-    that of the numbering; `spread` the median spread of the level read at the discs down to T1/T2;
-    `offset` the median difference of that level from their numbers; `thickness` the distance of
-    slices in mm. `spread` and `offset` are told, not judged: they add nothing to the others.
+    that of the numbering; `growth` that of the cord towards the feet (`growth.growth`); `spread`
+    the median spread of the level read at the discs down to T1/T2; `offset` the median difference
+    of that level from their numbers; `thickness` the distance of slices in mm. `spread` and
+    `offset` are told, not judged: they add nothing to the others.
     """
 
     tissue: Tissue
@@ -42,6 +44,7 @@ class Evidence:
     c2c3: float
     above: float
     margin: float
+    growth: float
     spread: float
     offset: float
 
@@ -93,7 +96,8 @@ def _identity_reasons(evidence: Evidence, limits: Limits, certainty: Certainty) 
         return (_no_c2(limits),)
     chance = probability(evidence, certainty)
     if chance >= limits.certain:
-        return ()
+        grown = growth_words(evidence.growth)
+        return (f"{grown}; check it, or give -disc-at",) if grown else ()
     shown = f"right with a probability of {chance:.2f}, asked are {limits.certain:g}"
     return (f"the numbers are in doubt ({shown}): look at the discs, give -disc-at",)
 

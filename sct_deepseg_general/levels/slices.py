@@ -187,6 +187,7 @@ def from_discs(discs: Volume, segmentation: Volume, centreline: Volume | None = 
     points, values = _labels(discs)
     first = _traced(centreline or segmentation)
     own = first if centreline is None else _traced(segmentation)
+    points, values = _without_far(points, values, own, segmentation.grid)
     seen = first.points[_nearest(first.points, points)]
     seen = _at_voxels(seen, (centreline or segmentation).grid)
     nearest = _nearest(own.voxels, seen)
@@ -202,6 +203,16 @@ def from_discs(discs: Volume, segmentation: Volume, centreline: Volume | None = 
     levels = np.zeros(segmentation.grid.reoriented(AXES).shape[2], dtype=np.int64)
     levels[own.slices] = below[np.searchsorted(nearest, np.arange(own.slices.size))]
     return levels
+
+
+def _without_far(points: Floats, values: Levels, own: _Traced, grid: Grid) -> tuple[Floats, Levels]:
+    """The discs (n, 3; mm) without those beyond another disc that lies beyond the mask's end."""
+    heights = apply_affine(np.linalg.inv(grid.reoriented(AXES).affine), points)[:, 2]
+    bottom, top = float(own.slices[0]), float(own.slices[-1])
+    lowest = heights[heights < bottom].max(initial=-np.inf)
+    highest = heights[heights > top].min(initial=np.inf)
+    kept = (heights >= lowest) & (heights <= highest)
+    return points[kept], values[kept]
 
 
 def _check_apart(points: Floats, values: Levels) -> None:

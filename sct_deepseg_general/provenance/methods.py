@@ -173,14 +173,24 @@ def _levels(sidecars: Any) -> Iterator[str]:
     if not asked:
         return
     found = sum(one["Levels"]["Status"] == "ok" for one in asked)
-    given = sum(any(disc["Origin"] == "given" for disc in one["Levels"]["Discs"]) for one in asked)
+    given = sum(_by_hand(one["Levels"]) for one in asked)
+    files = sum(one["Levels"].get("Source") == "file" for one in asked)
     source = "from the intervertebral discs, which were located in each image automatically"
-    if given:
-        source += f" (in {given} of {len(asked)} images with discs that were marked by hand)"
+    if files == len(asked):
+        source = "from discs or levels that were marked by hand"
+    elif given:
+        source += f" (in {given} of {len(asked)} images with discs or levels marked by hand)"
     known = f"; they were known in {found} of {len(asked)} images and withheld in the others"
     yield f"Vertebral levels were taken {source}{known if found < len(asked) else ''}."
     if any("C2C3" in one for one in sidecars):
         yield "The CSA of C2-C3 is the mean over the slices of the vertebral levels C2 and C3."
+
+
+def _by_hand(levels: Any) -> bool:
+    """Whether a user gave discs or levels, as a file or one known disc."""
+    return levels.get("Source") == "file" or any(
+        disc["Origin"] == "given" for disc in levels["Discs"]
+    )
 
 
 def _norms(number: int) -> str:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from sct_reference import CORD, SCT, assert_equal, reference
+from sct_reference import CORD, NO_DISCS, SCT, assert_equal, reference
 
 from sct_deepseg_general.cli import main
 from sct_deepseg_general.csa import table as csa_table
@@ -38,8 +38,7 @@ def test_levels_from_discs_and_a_plot(
     seg: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out, plot = tmp_path / "out.csv", tmp_path / "out.png"
-    # what SCT's reference was made with, though these points lie in the middle of vertebrae
-    words = ("-discfile", SCT / "labels.nii.gz", "-vert", "2:4", "-perlevel", "1")
+    words = ("-discfile", SCT / f"{NO_DISCS}.nii.gz", "-vert", "2:4", "-perlevel", "1")
     assert csa(monkeypatch, "-i", seg, "-o", out, "-plot", plot, *words) == 0
     assert_equal(csa_table.read(out), reference("t2_disc_perlevel", tmp_path))
     assert plot.stat().st_size > 5000

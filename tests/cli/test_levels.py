@@ -6,6 +6,7 @@ import csv
 import json
 import shutil
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from sct_deepseg_general import cli
 from sct_deepseg_general.cli._click import PROGRAM
 from sct_deepseg_general.csa import table as csa_table
 from sct_deepseg_general.image import nifti
+from sct_deepseg_general.image.volume import Volume
 from sct_deepseg_general.levels.record import embedded_model, load_model
 
 
@@ -108,6 +110,27 @@ def test_levels_in_doubt_are_withheld_with_a_reason(
     assert {disc["Number"] for disc in record["Levels"]["Discs"]} == {None}
     assert record["C2C3"]["Area"] is None
     assert run(monkeypatch, "-i", low, "-c2c3", "-overwrite", "-strict") == 1
+
+
+def test_a_map_that_cannot_be_compared_is_used_and_named(
+    low: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = nifti.load(low)
+    levels = np.zeros(image.grid.shape, np.uint8)
+    las = Volume(levels, image.grid).reoriented(("L", "A", "S"))
+    heights = [0, 20, 35, 50, las.grid.shape[2]]
+    for number, (bottom, top) in zip((5, 4, 3, 2), pairwise(heights), strict=True):
+        las.data[:, :, bottom:top] = number
+    path = low.parent / "levels.nii.gz"
+    nifti.save(las.reoriented(image.grid.axcodes), path, np.uint8)
+    assert run(monkeypatch, "-i", low, "-c2c3", "-vertfile", path, "-qc", low.parent / "qc") == 0
+    assert "levels partial, from the file given" in capsys.readouterr().out
+    record = json.loads((low.parent / "low_seg.json").read_text(encoding="utf-8"))["Levels"]
+    assert (record["Status"], record["Reasons"], record["Source"]) == ("ok", [], "file")
+    assert record["NotCompared"][0].startswith("C2/C3 is not in the field of view")
+    page = "".join(path.read_text() for path in (low.parent / "qc").rglob("view.js"))
+    told = "from the file given, not compared with the image (C2/C3 is not in the field of view)"
+    assert told in page
 
 
 @pytest.mark.parametrize("more", [("-perslice", 0), ()])

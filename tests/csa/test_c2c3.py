@@ -52,10 +52,24 @@ def test_a_level_that_goes_to_the_end_of_the_mask_is_partial(
     assert one.area is not None
 
 
-def test_levels_that_are_not_there_have_no_area() -> None:
-    one = c2c3_of(found({10: 8, 20: 7}))
+@pytest.mark.parametrize(
+    ("discs", "first", "reason"),
+    [
+        (
+            {10: 8, 20: 7},
+            0,
+            "C2 and C3 are not known: level 6 is open above, as disc 6 is not labelled",
+        ),
+        ({10: 6, 25: 4}, 0, "C2 is not known: level 3 is open above, as disc 3 is not labelled"),
+        ({12: 2, 20: 1}, 14, "C3 is not in the mask"),
+    ],
+)
+def test_levels_that_are_not_there_have_no_area(
+    discs: dict[int, int], first: int, reason: str
+) -> None:
+    one = c2c3_of(found(discs, first))
     assert (one.status, one.area) == ("withheld", None)
-    assert "C2 and C3 are not in the mask" in one.reasons[0]
+    assert one.reasons == (reason,)
 
 
 def test_a_level_longer_than_a_vertebra_has_no_area() -> None:

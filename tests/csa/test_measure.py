@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from samples import image
-from sct_reference import CORD, LEVEL_MAP, assert_equal, mask, reference
+from sct_reference import CORD, LEVEL_MAP, NO_DISCS, assert_equal, mask, reference
 
 from sct_deepseg_general.csa.measure import CsaRequest, measured
 from sct_deepseg_general.csa.person import Covariates
@@ -47,7 +47,7 @@ def cases() -> dict[str, tuple[str, CsaRequest]]:
         ),
         "t2_disc_perlevel": (
             CORD,
-            request(Selection(levels=(2, 3, 4), per_level=True), discs=mask("labels")),
+            request(Selection(levels=(2, 3, 4), per_level=True), discs=mask(NO_DISCS)),
         ),
         "t2_PAM50": (CORD, request(PER_SLICE, to_pam50=True, **levels)),
         "t2_norm": (CORD, request(WHOLE, person=Covariates(0, 960606.0, 13942.0))),
@@ -100,7 +100,7 @@ def test_soft_area_comes_after_scts_columns() -> None:
 
 
 def test_two_sources_of_levels_are_refused() -> None:
-    both = request(PER_SLICE, level_map=mask(LEVEL_MAP), discs=mask("labels"))
+    both = request(PER_SLICE, level_map=mask(LEVEL_MAP), discs=mask(NO_DISCS))
     with pytest.raises(ImageError, match="one of them"):
         measured(mask(CORD), both)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from samples import image
-from sct_reference import CORD, LEVEL_MAP, assert_equal, mask, reference
+from sct_reference import CORD, LEVEL_MAP, NO_DISCS, assert_equal, mask, reference
 
 from sct_deepseg_general.csa import measure, sct
 from sct_deepseg_general.csa import table as csa_table
@@ -29,7 +29,7 @@ INSTALLED = command_path(COMMAND) is not None
 def test_measuring(tmp_path: Path) -> None:
     whole = CsaRequest()
     assert_equal(sct.measured(mask(CORD), whole), reference("t2_agg", tmp_path))
-    levels = CsaRequest(selection=Selection(levels=(2, 3, 4), per_level=True), discs=mask("labels"))
+    levels = CsaRequest(selection=Selection(levels=(2, 3, 4), per_level=True), discs=mask(NO_DISCS))
     assert_equal(sct.measured(mask(CORD), levels), reference("t2_disc_perlevel", tmp_path))
 
 

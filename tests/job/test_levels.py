@@ -5,13 +5,23 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from necks import cord, known_discs, labelled, neck
 
+from sct_deepseg_general.csa.c2c3 import C2C3
 from sct_deepseg_general.csa.measure import PER_SLICE
 from sct_deepseg_general.image.volume import Grid, Probability, Segmentation, Volume
 from sct_deepseg_general.inference.locate import Location
 from sct_deepseg_general.inference.pipeline import InferenceResult
-from sct_deepseg_general.job.levels import levels_of_labels
-from sct_deepseg_general.levels.answer import LevelRequest
+from sct_deepseg_general.job.levels import c2c3_words, discs_shown, levels_of_labels
+from sct_deepseg_general.levels.answer import (
+    Given,
+    LevelAnswer,
+    LevelRequest,
+    answered,
+    needed_discs,
+)
+from sct_deepseg_general.levels.detect import FoundLevels
+from sct_deepseg_general.levels.responses import embedded_network
 
 GRID = Grid((20, 20, 40), np.diag([-1.0, 1.0, 1.0, 1.0]))  # LAS
 COARSE = Grid((10, 10, 20), np.diag([-2.0, 2.0, 2.0, 1.0]))
@@ -62,3 +72,35 @@ def test_what_was_not_used_is_said() -> None:
     assert levels is None
     assert "give discs or a level map" in sentence
     assert levels_of_labels(result(cord=True), PER_SLICE, None) == (None, "")
+
+
+def test_the_discs_shown_are_those_of_the_file() -> None:
+    off = {number - 1: point for number, point in known_discs().items()}
+    shown = discs_shown(answered(neck(), cord(), embedded_network(), Given(discs=labelled(off))))
+    assert {mark.number for mark in shown} == set(off)
+    for mark in shown:
+        assert np.linalg.norm(np.subtract(mark.place, off[mark.number])) < 1
+        assert mark.detected
+
+
+def test_a_disc_that_is_only_estimated_is_shown_so() -> None:
+    given = Given(labelled({3: known_discs()[3]}), needed=needed_discs((), c2c3=True))
+    shown = discs_shown(answered(neck(), cord(), embedded_network(), given))
+    assert {mark.number: mark.detected for mark in shown} == {2: False, 3: True, 4: True}
+    alone = discs_shown(answered(neck(), cord(), embedded_network(), Given()))
+    assert [mark.number for mark in alone if not mark.detected] == [1, 2]
+
+
+def test_no_disc_is_shown_where_numbers_are_withheld() -> None:
+    assert discs_shown(None) == ()
+    withheld = FoundLevels((), "withheld", ("contrast not proven",))
+    assert discs_shown(LevelAnswer(None, withheld)) == ()
+
+
+def test_why_c2c3_is_withheld_is_told_once() -> None:
+    alone = C2C3("withheld", reasons=("C3-C4 is one level",))
+    assert c2c3_words(alone, LevelAnswer(None, None)) == "withheld: C3-C4 is one level"
+    withheld = LevelAnswer(None, FoundLevels((), "withheld", ("contrast not proven",)))
+    assert c2c3_words(C2C3("withheld", reasons=withheld.withheld), withheld) == "withheld"
+    assert c2c3_words(None) == ""
+    assert c2c3_words(C2C3("ok", 70.0, 65.0, 75.0)) == "70.0 mm² (65.0 to 75.0)"

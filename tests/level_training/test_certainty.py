@@ -11,7 +11,7 @@ from sct_deepseg_general.level_training.certainty import fitted
 from sct_deepseg_general.levels.doubt import Evidence, probability
 from sct_deepseg_general.levels.strip import Tissue
 
-ONE = Evidence(Tissue(3.0, 0.2), 1.0, 6, 0.9, 0.9, 20.0, 8.0, 0.4, 0.1)
+ONE = Evidence(Tissue(3.0, 0.2), 1.0, 6, 0.9, 0.9, 20.0, 8.0, 0.0, 0.4, 0.1)
 
 
 def drawn(count: int = 400) -> tuple[list[Evidence], list[bool]]:

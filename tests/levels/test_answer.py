@@ -116,3 +116,25 @@ def test_a_mask_without_a_course_has_no_levels() -> None:
     single = Segmentation(data, cord().grid)
     found = answered(neck(), single, embedded_network(), Given())
     assert "single slice" in found.withheld[0]
+
+
+def test_a_map_of_levels_is_used_where_the_image_has_none() -> None:
+    image, mask = below(known_discs()[3][2] - 6)
+    levels = from_discs(labelled(known_discs()), cord())[: mask.grid.shape[2]]
+    data = np.where(mask.data > 0, levels[None, None], 0).astype(np.int16)
+    found = answered(image, mask, embedded_network(), Given(level_map=Volume(data, mask.grid)))
+    assert found.found is not None
+    assert found.found.status == "withheld"
+    assert found.withheld == ()
+    assert found.from_file
+
+
+def test_discs_of_a_mask_without_a_course_are_from_the_file() -> None:
+    data = np.zeros_like(cord().data)
+    data[:, :, 50] = cord().data[:, :, 50]
+    discs = labelled(known_discs())
+    single = Segmentation(data, cord().grid)
+    found = answered(neck(), single, embedded_network(), Given(discs=discs))
+    assert found.discs is discs
+    assert found.from_file
+    assert found.withheld == ()

@@ -24,6 +24,7 @@ GOOD = Evidence(
     c2c3=0.95,
     above=25.0,
     margin=12.0,
+    growth=-0.2,
     spread=0.3,
     offset=0.1,
 )

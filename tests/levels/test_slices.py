@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from phantoms import affine_of, cylinder
-from sct_reference import CORD, LEVEL_MAP, mask
+from sct_reference import CORD, LEVEL_MAP, NO_DISCS, mask
 
 from sct_deepseg_general.errors import ImageError
 from sct_deepseg_general.image.volume import Box, Grid, Volume
@@ -52,11 +52,24 @@ def test_discs_are_upper_borders() -> None:
 
 
 def test_discs_may_lie_in_any_orientation() -> None:
-    expected = levels.from_discs(mask("labels"), mask(CORD))
+    expected = levels.from_discs(mask(NO_DISCS), mask(CORD))
     turned = levels.from_discs(
-        mask("labels").reoriented(("R", "A", "I")), mask(CORD).reoriented(("S", "P", "L"))
+        mask(NO_DISCS).reoriented(("R", "A", "I")), mask(CORD).reoriented(("S", "P", "L"))
     )
     assert (found := np.flatnonzero(turned != expected)).size <= 2, found
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_discs_beyond_the_mask_change_nothing(turned: bool) -> None:
+    part = cord().data.copy()
+    part[:, :, :18] = part[:, :, 35:] = 0
+    codes = ("P", "I", "R") if turned else ("L", "A", "S")
+    mask = volume(part).reoriented(codes)
+    near = {14: 6, 20: 5, 28: 4, 38: 3}
+    far = {2: 8, 8: 7, **near, 45: 2, 49: 1}
+    expected = levels.from_discs(labels(near), mask)
+    assert levels.from_discs(labels(far), mask).tolist() == expected.tolist()
+    assert expected[19:35].tolist() == [5] * 2 + [4] * 8 + [3] * 6
 
 
 def test_slices_without_cord_have_no_level() -> None:

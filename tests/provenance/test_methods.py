@@ -81,6 +81,15 @@ def test_several_masks_are_counted_by_status(sidecar: dict[str, Any]) -> None:
     assert "they were known in 2 of 3 images" in text
 
 
+def test_levels_from_files_are_not_said_to_be_located(sidecar: dict[str, Any]) -> None:
+    by_hand = {**sidecar, "Levels": {**sidecar["Levels"], "Source": "file"}}
+    text = methods_text({"a": by_hand}).text
+    assert "levels were taken from discs or levels that were marked by hand." in text
+    assert "automatically." not in text.split("Vertebral levels")[1].split("The CSA")[0]
+    both = methods_text({"a": sidecar, "b": by_hand}).text
+    assert "automatically (in 1 of 2 images with discs or levels marked by hand)." in both
+
+
 def test_norms_are_cited_where_they_were_used(sidecar: dict[str, Any]) -> None:
     made = methods_text({"a": {**sidecar, "AmongNorms": {}}})
     assert made.references[3] is NORMS

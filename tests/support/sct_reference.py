@@ -16,8 +16,10 @@ from sct_deepseg_general.image.volume import Volume
 SCT = DATA / "sct"
 CORD = "t2_seg-manual"
 LEVEL_MAP = "t2_seg-manual_labeled"
-"""For equality with SCT only: its numbers are one too low, and the points of "labels" lie in the
-middle of vertebrae, not at discs."""
+"""For equality with SCT only: its numbers are one too low."""
+NO_DISCS = "labels"
+"""For equality with SCT only, which was given them as discs: these points lie in the middle of
+vertebrae."""
 EXACT = ("area", "angle_", "length")
 """Held to 1e-6, the other measures to 1e-3; both relative, or absolute below 1."""
 

@@ -316,7 +316,7 @@ def c2c3_line(name: str, found: C2C3, mask: str, answer: LevelAnswer | None) -> 
             area += "; a second scan {:.1f} to {:.1f}".format(*found.repeat)
         area += ")"
     source: str = "as given" if answer is None or answer.found is None else found.status
-    if answer is not None and answer.discs is not None and answer.from_file:
+    if answer is not None and answer.from_file:
         source = f"{found.status}, from the file given"
     words = [f"{name}: C2-C3 area {area}", *([f"mask {mask}"] if mask else []), f"levels {source}"]
     reasons = "; ".join(found.reasons)
