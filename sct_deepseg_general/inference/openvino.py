@@ -39,6 +39,9 @@ SMALL_TILE = 64**3
 MOST_AT_ONCE = 8
 """Tiles run at the same time; each takes 30 MB with the embedded model."""
 
+LEAST_ADDRESS_SPACE = 1000 << 20
+"""Bytes of address space below which a small image cannot be segmented, nor be sure to end."""
+
 _CONVERTER = "openvino.tools.ovc"
 
 
@@ -100,8 +103,9 @@ def import_openvino() -> ModuleType:
     Raises
     ------
     BackendError
-        OpenVINO is not installed or does not start.
+        OpenVINO is not installed or does not start, or this process may not have the memory.
     """
+    _check_address_space()
     _forbid("openvino_telemetry")
     waits = _CONVERTER not in sys.modules
     if waits:
@@ -120,6 +124,21 @@ def import_openvino() -> ModuleType:
     if "convert_model" not in vars(module):
         vars(module).setdefault("__getattr__", _converter)
     return module
+
+
+def _check_address_space() -> None:
+    """Refuse a limit of memory with which OpenVINO crashes or OpenBLAS waits for ever."""
+    try:
+        import resource
+    except ImportError:  # not on Windows, which has no such limit
+        return
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit != resource.RLIM_INFINITY and limit < LEAST_ADDRESS_SPACE:
+        raise BackendError(
+            f"The address space of this process is limited to {limit >> 20} MB, and at least "
+            f"{LEAST_ADDRESS_SPACE >> 20} MB are needed: raise the limit (ulimit -v, or h_vmem of "
+            "the scheduler)."
+        )
 
 
 def _forbid(name: str) -> None:

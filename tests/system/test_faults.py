@@ -252,16 +252,26 @@ def test_a_clock_that_goes_backwards_changes_nothing(cord: Path, tmp_path: Path)
     )
 
 
-@pytest.mark.parametrize(
-    "megabytes",
-    [300, *(pytest.param(size, marks=pytest.mark.slow) for size in range(350, 1000, 50))],
-)
+@pytest.mark.parametrize("megabytes", [300, 700, 999])
+def test_a_limit_of_memory_that_cannot_do_is_refused(megabytes: int, cord: Path) -> None:
+    """OpenVINO crashed and OpenBLAS waited for ever under such a limit."""
+    if shutil.which("prlimit") is None:
+        pytest.skip("there is no prlimit")
+    code, err = finished(cord, before=("prlimit", f"--as={megabytes << 20}"))
+    assert code == 1
+    assert is_one_sentence(err), err
+    assert f"limited to {megabytes} MB" in err
+    assert names(cord.parent) == [cord.name]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("megabytes", range(1000, 1400, 50))
 def test_too_little_memory_is_one_sentence(megabytes: int, cord: Path) -> None:
     """Whether it is Python, numpy or OpenVINO that gets none."""
     if shutil.which("prlimit") is None:
         pytest.skip("there is no prlimit")
     code, err = finished(cord, before=("prlimit", f"--as={megabytes << 20}"))
-    if code == 0 and megabytes > 300:
+    if code == 0:
         check_whole(cord.parent)
         return
     assert code == 1
