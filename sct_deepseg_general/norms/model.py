@@ -40,6 +40,7 @@ __all__ = [
     "embedded",
     "level_key",
     "scaled_age",
+    "sex_of",
 ]
 
 Floats = NDArray[np.float64]
@@ -54,6 +55,19 @@ KNOTS = (8.0, 22.0, 40.0, 60.0, 80.0)
 """Ages (years) of the spline's knots."""
 SEXES = ("F", "M")
 _FORMAT = 1
+_WORDS = {"f": "F", "female": "F", "m": "M", "male": "M"}
+
+
+def sex_of(text: str) -> str:
+    """The sex that a text names in upper or lower case: "F" for F and female, "M" for M and male;
+    any other text as it is.
+
+    Examples
+    --------
+    >>> [sex_of(text) for text in ("f", "Female", "M", "x")]
+    ['F', 'F', 'M', 'x']
+    """
+    return _WORDS.get(text.strip().lower(), text)
 
 
 @dataclass(frozen=True)
