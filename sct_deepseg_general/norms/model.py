@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sct_deepseg_general.errors import NormsError
+from sct_deepseg_general.errors import NormsError, PersonError
 from sct_deepseg_general.norms.spline import columns
 
 __all__ = [
@@ -79,9 +79,9 @@ class Subject:
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.age) and 0 < self.age <= 120):
-            raise NormsError(f"{self.age:g} is not an age in years: give a number from 0 to 120.")
+            raise PersonError(f"{self.age:g} is not an age in years: give a number from 0 to 120.")
         if self.sex not in SEXES:
-            raise NormsError(f"'{self.sex}' is not a sex that the norms know: give F or M.")
+            raise PersonError(f"'{self.sex}' is not a sex that the norms know: give F or M.")
 
 
 @dataclass(frozen=True)

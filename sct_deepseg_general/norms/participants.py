@@ -74,7 +74,7 @@ def _participant(row: Mapping[str, str], group: str | None) -> Participant:
     sex = row["sex"].strip()
     try:
         return Participant(Subject(float(row["age"]), sex_of(sex)), of)
-    except ValueError:
-        return Participant(None, of, f"'{row['age']}' is not an age in years")
     except NormsError as error:
         return Participant(None, of, str(error))
+    except ValueError:
+        return Participant(None, of, f"'{row['age']}' is not an age in years")
