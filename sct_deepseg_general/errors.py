@@ -16,6 +16,7 @@ __all__ = [
     "ModelError",
     "NormsError",
     "OutputError",
+    "PersonError",
     "SchemaError",
     "library_error",
     "required",
@@ -66,6 +67,10 @@ class BackendError(DeepsegError):
 
 class NormsError(DeepsegError):
     """Norms cannot be read, fitted or applied to this person."""
+
+
+class PersonError(NormsError, ArgumentError):
+    """No person has such an age or sex."""
 
 
 class OutputError(DeepsegError):

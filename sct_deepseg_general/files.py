@@ -19,6 +19,7 @@ from sct_deepseg_general.locks import try_lock
 __all__ = [
     "FileStamp",
     "clear_abandoned",
+    "new_folder",
     "sha256",
     "stem_of",
     "write_json",
@@ -154,6 +155,30 @@ def written_together(paths: Sequence[Path]) -> Iterator[Mapping[Path, Path]]:
     """
     with ExitStack() as stack:
         yield {path: stack.enter_context(write_whole(path)) for path in reversed(paths)}
+
+
+@contextmanager
+def new_folder(folder: Path) -> Iterator[None]:
+    """A folder that exists during the block. If the block raises, the folders that were made for it
+    are removed again, unless they hold something.
+
+    Raises
+    ------
+    OutputError
+        The folder cannot be made.
+    """
+    missing = [one for one in (folder, *folder.absolute().parents) if not one.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"Cannot make the folder {folder}: {error.strerror}.") from error
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            for one in missing:
+                one.rmdir()
+        raise
 
 
 def sha256(path: Path) -> str:

@@ -25,6 +25,7 @@ __all__ = [
     "Discs",
     "ImageLike",
     "image_argument",
+    "is_array",
     "is_file",
     "label_argument",
     "level_map",
@@ -51,6 +52,11 @@ def is_file(value: object) -> bool:
     return isinstance(value, (str, os.PathLike))
 
 
+def is_array(value: object) -> bool:
+    """Whether an argument is an array, which has no place in space of its own."""
+    return isinstance(value, np.ndarray)
+
+
 def named(value: object, argument: str) -> str:
     """How messages call an argument: by its path, or else by its name."""
     return os.fspath(value) if isinstance(value, (str, os.PathLike)) else argument
@@ -64,8 +70,9 @@ def image_argument(value: ImageLike, argument: str, affine: ArrayLike | None = N
     ImageError
         The image cannot be used.
     ArgumentError
-        The argument is no image, or an array without `affine`.
+        The argument is no image, an array without `affine`, or anything else with one.
     """
+    _check_affine(value, argument, affine)
     if isinstance(value, (str, os.PathLike)):
         return nifti.load(Path(value))
     if isinstance(value, (ResultImage, Volume)):
@@ -87,6 +94,7 @@ def mask_argument(
     ImageError, ArgumentError
         As for `image_argument`; or the mask holds several labels or volumes.
     """
+    _check_affine(value, argument, affine)
     if isinstance(value, (str, os.PathLike)):
         return read_mask(Path(value), label, volume)
     if isinstance(value, (ResultImage, Volume)):
@@ -127,9 +135,13 @@ def points_argument(value: Discs, argument: str, onto: Grid) -> Volume:
     """
     if not isinstance(value, Mapping):
         return label_argument(value, argument, onto)
+    if not value:
+        raise ArgumentError(f"{argument} holds no disc: give their voxels, or leave it out.")
     data = np.zeros(onto.shape, np.int32)
     for number, voxel in value.items():
-        place = tuple(int(v) for v in voxel)
+        if len(numbers(number, f"the number of a disc in {argument}")) != 1:
+            raise ArgumentError(f"{argument} has {number!r} for a number: give one of a disc.")
+        place = numbers(voxel, f"{argument}: disc {number}")
         inside = len(place) == 3 and all(0 <= v < n for v, n in zip(place, onto.shape, strict=True))
         if not inside or int(number) < 1:
             raise ArgumentError(
@@ -202,11 +214,32 @@ def _nibabel(value: Any, argument: str, affine: ArrayLike | None) -> Any:
             raise ArgumentError(
                 f"{argument} is an array, which has no place in space: give its affine."
             )
-        return nib.Nifti1Image(_storable(value), np.asarray(affine, np.float64))
+        return nib.Nifti1Image(_storable(value), _matrix(affine))
     if not hasattr(value, "affine") or not hasattr(value, "dataobj"):
         kind = type(value).__name__
         raise ArgumentError(f"{argument} is of the type {kind}: give a path, an image or an array.")
     return value
+
+
+def _check_affine(value: object, argument: str, affine: ArrayLike | None) -> None:
+    """Refuse the place in space of what has one already."""
+    if affine is not None and not is_array(value):
+        own = "the file" if is_file(value) else "an image"
+        raise ArgumentError(f"affine belongs to an array, and {argument} has that of {own}.")
+
+
+def _matrix(affine: ArrayLike) -> NDArray[np.float64]:
+    """An affine as a matrix that places voxels in space."""
+    try:
+        matrix = np.asarray(affine, np.float64)
+    except (TypeError, ValueError):
+        matrix = np.zeros(0)
+    whole = matrix.shape == (4, 4) and bool(np.isfinite(matrix).all())
+    if not whole or np.linalg.det(matrix[:3, :3]) == 0:
+        raise ArgumentError(
+            "affine does not place voxels in space: give a (4, 4) matrix from voxel indices to mm."
+        )
+    return matrix
 
 
 def _storable(array: NDArray[Any]) -> NDArray[Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from numbers import Real
 from typing import Any
 
 from sct_deepseg_general.errors import ArgumentError
@@ -30,9 +29,7 @@ def norm_argument(
     Raises
     ------
     ArgumentError
-        One of age and sex without the other, or of another type.
-    NormsError
-        No possible age or sex.
+        One of age and sex without the other, or no person has them.
     """
     if age is None and sex is None:
         if contrast is not None:
@@ -40,11 +37,13 @@ def norm_argument(
         return None
     if age is None or sex is None:
         raise ArgumentError("Centiles need both age and sex.")
-    if isinstance(age, bool) or not isinstance(age, Real):
-        raise ArgumentError(f"age={age!r}: give a number of years.")
-    if not isinstance(sex, str):
-        raise ArgumentError(f'sex={sex!r}: give "F" or "M".')
-    return NormRequest.of_person(float(age), sex, contrast, name)
+    if contrast == "":
+        raise ArgumentError('contrast is empty: give "T1w" or "T2w", or leave it out.')
+    try:
+        years = float(age)
+    except OverflowError as error:
+        raise ArgumentError("age is not an age in years: give a number from 0 to 120.") from error
+    return NormRequest.of_person(years, sex, contrast, name)
 
 
 def centile_rows(found: Assessment | None) -> list[dict[str, Any]]:

@@ -22,6 +22,7 @@ from sct_deepseg_general.api.arguments import (
 )
 from sct_deepseg_general.api.centiles import norm_argument, norm_sentences
 from sct_deepseg_general.api.result import CordResult, Parts, SavePlace
+from sct_deepseg_general.api.typed import typed
 from sct_deepseg_general.api.words import python_words
 from sct_deepseg_general.csa.companions import centreline_aside, on_grid_of
 from sct_deepseg_general.csa.measure import CsaRequest, Measured, measured
@@ -43,6 +44,13 @@ from sct_deepseg_general.quality.assess import assess_mask
 __all__ = ["measure"]
 
 
+@typed(
+    label="a whole number",
+    volume="a whole number from 0",
+    age="a number of years",
+    sex='"F" or "M"',
+    contrast='"T1w" or "T2w"',
+)
 def measure(  # noqa: PLR0913 - the keywords of the public function
     mask: ImageLike,
     *,
@@ -101,9 +109,9 @@ def measure(  # noqa: PLR0913 - the keywords of the public function
     ImageError
         The mask, or a file that goes with it, cannot be used.
     ArgumentError
-        An argument has a value that it cannot have.
+        An argument has a value that it cannot have. It is a `ValueError` too.
     NormsError
-        There is no such age or sex, or it is not known which model made the mask.
+        It is not known which model made the mask.
 
     Examples
     --------

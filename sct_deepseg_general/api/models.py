@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from functools import lru_cache
+from typing import Literal
 
+from sct_deepseg_general.api.typed import typed
 from sct_deepseg_general.api.words import python_words
 from sct_deepseg_general.errors import ArgumentError
 from sct_deepseg_general.inference.predictor import Predictor, load_predictor
@@ -56,13 +59,14 @@ class LoadedModel:
         return f"<Model {self.name}, {self.engine} on {self.device}>"
 
 
+@typed(model="a name, name@version, folder or https address")
 def load(
-    model: str | None = None,
+    model: str | os.PathLike[str] | None = None,
     *,
     task: str | None = None,
     device: str = "auto",
     engine: str = "auto",
-    precision: str = "f32",
+    precision: Literal["f32", "bf16", "int8"] = "f32",
     offline: bool = False,
     trust: bool = False,
 ) -> LoadedModel:
@@ -70,7 +74,7 @@ def load(
 
     Parameters
     ----------
-    model : str, optional
+    model : str or path, optional
         A model's name, name@version, folder or https address; by default the embedded model.
     task : str, optional
         SCT's name of a task, such as "lesion_ms", in place of `model`.
@@ -78,8 +82,8 @@ def load(
         "auto", "cpu", "cuda", "cuda:N" or "mps"; "auto" takes a GPU if torch can use one.
     engine : str
         "auto" (OpenVINO on a CPU, torch on a GPU), "openvino", "torch" or "nnunet".
-    precision : str
-        "f32", "bf16" or "int8": how OpenVINO computes a model that was published elsewhere.
+    precision : {"f32", "bf16", "int8"}
+        How OpenVINO computes a model that was published elsewhere.
     offline : bool
         Never use the network. Otherwise a model that is listed but not installed is fetched.
     trust : bool
@@ -109,7 +113,8 @@ def load(
     if model is not None and task is not None:
         raise ArgumentError("model and task name two models: give one of them.")
     with python_words():
-        name = model if task is None else task_key(task)
+        name = os.fspath(model) if model is not None else None
+        name = name if task is None else task_key(task)
         found = resolve(name, offline=offline, options=FetchOptions(offline=offline, trust=trust))
         return LoadedModel(_kept(found, engine, device, precision))
 

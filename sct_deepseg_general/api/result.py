@@ -15,6 +15,7 @@ from sct_deepseg_general.api.centiles import centile_rows
 from sct_deepseg_general.api.image import ResultImage
 from sct_deepseg_general.api.picture import as_html, outlined, plotted
 from sct_deepseg_general.api.rows import By, Rows, as_rows, framed
+from sct_deepseg_general.api.typed import typed
 from sct_deepseg_general.api.words import in_python, python_words
 from sct_deepseg_general.csa.measure import CsaRequest, Measured, tabulated
 from sct_deepseg_general.csa.plot import PlotOptions, draw
@@ -241,6 +242,7 @@ class CordResult:
         """
         return framed(centile_rows(self._parts.norms))
 
+    @typed(ax="an axis of matplotlib")
     def plot(self, ax: Axes | None = None, title: str | None = None) -> Axes:
         """Draw the area along the cord, with its interval, its levels and the norm.
 
@@ -270,6 +272,12 @@ class CordResult:
         draw(ax, measured.morphometrics, measured.levels, self._plot_options(title))
         return ax
 
+    @typed(
+        folder="the path of a folder",
+        name="a file name without folders",
+        by='"slice", "level" or "region"',
+        overwrite="True, False, or the names of masks",
+    )
     def save(
         self,
         folder: str | os.PathLike[str],

@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from numbers import Real
 from pathlib import Path
-from types import NoneType
 from typing import Literal
 
 from numpy.typing import ArrayLike
@@ -16,6 +14,7 @@ from sct_deepseg_general.api.arguments import (
     Discs,
     ImageLike,
     image_argument,
+    is_array,
     label_argument,
     level_map,
     level_request,
@@ -25,6 +24,7 @@ from sct_deepseg_general.api.arguments import (
 from sct_deepseg_general.api.centiles import norm_argument, norm_sentences
 from sct_deepseg_general.api.models import LoadedModel, load
 from sct_deepseg_general.api.result import CordResult, Parts, SavePlace
+from sct_deepseg_general.api.typed import typed
 from sct_deepseg_general.api.words import python_words
 from sct_deepseg_general.csa.measure import CsaRequest, Measured
 from sct_deepseg_general.csa.selection import Selection
@@ -55,11 +55,18 @@ class _Companions:
     pmj: ImageLike | None
 
 
+@typed(
+    threshold="a number above 0, up to 1",
+    age="a number of years",
+    sex='"F" or "M"',
+    contrast='"T1w" or "T2w"',
+    model="a name, or the result of load",
+)
 def segment(  # noqa: PLR0913 - the keywords of the public function
     image: ImageLike,
     *,
     affine: ArrayLike | None = None,
-    model: str | LoadedModel | None = None,
+    model: str | os.PathLike[str] | LoadedModel | None = None,
     device: str = "auto",
     engine: str = "auto",
     label: str | None = None,
@@ -89,8 +96,8 @@ def segment(  # noqa: PLR0913 - the keywords of the public function
         The image, with axes (x, y, z) in any order; a 4D series is averaged.
     affine : array_like, optional
         Of an array: the (4, 4) matrix from voxel indices to mm (RAS+).
-    model : str or LoadedModel, optional
-        A model's name, or the result of `load`; by default the embedded model.
+    model : str, path or LoadedModel, optional
+        A model's name or folder, or the result of `load`; by default the embedded model.
     device : str
         "auto", "cpu", "cuda", "cuda:N" or "mps", where `model` is not loaded yet.
     engine : str
@@ -140,9 +147,7 @@ def segment(  # noqa: PLR0913 - the keywords of the public function
     ModelError, BackendError
         The model is missing or damaged, or cannot be run.
     ArgumentError
-        An argument has a value that it cannot have.
-    NormsError
-        There is no such age or sex.
+        An argument has a value that it cannot have. It is a `ValueError` too.
 
     Examples
     --------
@@ -157,13 +162,20 @@ def segment(  # noqa: PLR0913 - the keywords of the public function
         model, device=device, engine=engine, offline=offline
     )  # fmt: skip
     with python_words():
-        if isinstance(threshold, bool) or not isinstance(threshold, (Real, NoneType)):
-            raise ArgumentError(f"threshold={threshold!r}: give a number above 0, up to 1.")
-        options = Options(threshold, largest, fill_holes, exact, uncertainty, label)
+        options = Options(
+            None if threshold is None else float(threshold),
+            bool(largest),
+            bool(fill_holes),
+            bool(exact),
+            bool(uncertainty),
+            label,
+        )
         if label is not None:
             loaded.predictor.model.scheme.label(label)
         read = _read(image, affine)
-        others = [image_argument(one, "channels", affine) for one in channels]
+        others = [
+            image_argument(one, "channels", affine if is_array(one) else None) for one in channels
+        ]
         norms = norm_argument(age, sex, contrast, named(image, ""))
         request = _request(read, options, _Companions(levels, discs, disc_at, pmj), norms)
         done = analysed(read, _job(image), loaded.predictor, request, progress, others)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -20,7 +21,7 @@ from sct_deepseg_general.change.levels import (
     levels_of,
 )
 from sct_deepseg_general.change.rigid import ImagePair, found_motion, likeness
-from sct_deepseg_general.change.steady import steady_probability
+from sct_deepseg_general.change.steady import PLACEMENTS, steady_probability
 from sct_deepseg_general.change.straight import CordCourse, course_of, sampler_of
 from sct_deepseg_general.errors import ImageError
 from sct_deepseg_general.image.volume import Probability, Segmentation, Volume
@@ -32,7 +33,7 @@ __all__ = ["ALL", "LEAST_LIKENESS", "Change", "Comparison", "Scan", "Slices", "c
 
 Floats = NDArray[np.float64]
 Levels = NDArray[np.int64]
-Progress = Callable[[str], None]
+Progress = Callable[[int, int], None]
 
 LEAST_LIKENESS = 0.8
 """Correlation of the aligned images below which they are not taken for one person's."""
@@ -42,6 +43,8 @@ ALL = "shared"
 """The name of the row over all slices that both images share."""
 EDGE = 3.0
 """How far (mm) beyond the mask the probability counts towards the area."""
+_STEPS = 2 + 1 + 2 * 2 * len(PLACEMENTS) + 1
+"""The cord in each image, the alignment, the runs of `steady_probability`, and the levels."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +130,7 @@ def compared(
     predictor
         The model that segments both.
     progress
-        Called with a few words at each step.
+        Called with (steps done, steps in all).
 
     Returns
     -------
@@ -140,9 +143,10 @@ def compared(
         No cord, too little cord in common, no level in common, or images that are too different
         to be one person's in one contrast.
     """
+    step = _counted(progress)
     if _digest(first) <= _digest(second):
-        return _compared(first, second, predictor, progress or _silent)
-    turned = _compared(second, first, predictor, progress or _silent)
+        return _compared(first, second, predictor, step)
+    turned = _compared(second, first, predictor, step)
     return replace(
         turned,
         slices=turned.slices.reversed(),
@@ -150,14 +154,17 @@ def compared(
     )
 
 
-def _compared(first: Scan, second: Scan, predictor: Predictor, progress: Progress) -> Comparison:
-    progress("finding the cord")
-    masks = [segment(scan.image, predictor).segmentation for scan in (first, second)]
+def _compared(
+    first: Scan, second: Scan, predictor: Predictor, step: Callable[[], None]
+) -> Comparison:
+    masks = []
+    for scan in (first, second):
+        masks.append(segment(scan.image, predictor).segmentation)
+        step()
     courses = [course_of(mask) for mask in masks]
     pair = ImagePair(
         *(sampler_of(s.image, c) for s, c in zip((first, second), courses, strict=True))
     )
-    progress("aligning the images")
     motion = found_motion(pair, _known_shift(first, second, courses))
     alike = likeness(pair, motion)
     if alike < LEAST_LIKENESS:
@@ -166,10 +173,11 @@ def _compared(first: Scan, second: Scan, predictor: Predictor, progress: Progres
             f"{LEAST_LIKENESS}): they must show the same person in the same contrast."
         )
     between = halfway(pair, motion)
-    progress("segmenting both half-way")
-    seen = [steady_probability(image, predictor) for image in (between.first, between.second)]
+    step()
+    seen = [steady_probability(one, predictor, step) for one in (between.first, between.second)]
     discs = _discs(between, (first, second), masks)
     slices = _slices(between, (seen[0], seen[1]), discs)
+    step()
     return Comparison(slices, _changes(slices, between.first.grid.spacing[2]), alike, between)
 
 
@@ -295,5 +303,7 @@ def _digest(scan: Scan) -> bytes:
     return hashlib.sha256(data.tobytes() + scan.image.grid.affine.tobytes()).digest()
 
 
-def _silent(_: str) -> None:
-    pass
+def _counted(progress: Progress | None) -> Callable[[], None]:
+    """A function to call after each of the `_STEPS`, which tells `progress` how many are done."""
+    done = itertools.count(1)
+    return lambda: None if progress is None else progress(next(done), _STEPS)

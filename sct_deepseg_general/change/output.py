@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sct_deepseg_general import __version__, files
-from sct_deepseg_general.change.measure import Change, Comparison, Scan, Slices, compared
+from sct_deepseg_general.change.measure import (
+    Change,
+    Comparison,
+    Progress,
+    Scan,
+    Slices,
+    compared,
+)
 from sct_deepseg_general.change.repeat import LEVEL, Repeatability, per_year
 from sct_deepseg_general.files import write_whole
 from sct_deepseg_general.inference.predictor import Predictor
@@ -60,16 +67,22 @@ class Visits:
 
 
 def compared_visits(
-    first: tuple[Path, Scan], second: tuple[Path, Scan], years: float | None, predictor: Predictor
+    first: tuple[Path, Scan],
+    second: tuple[Path, Scan],
+    years: float | None,
+    predictor: Predictor,
+    progress: Progress | None = None,
 ) -> Visits:
     """Compare a baseline with a follow-up, each with the name it has in tables, `years` apart.
+
+    `progress` is called with (steps done, steps in all).
 
     Raises
     ------
     ImageError
         As `measure.compared`.
     """
-    comparison = compared(first[1], second[1], predictor)
+    comparison = compared(first[1], second[1], predictor, progress)
     repeat = Repeatability.from_record(predictor.model.change)
     return Visits(first[0], second[0], years, comparison, repeat, predictor.model.key)
 

@@ -1,22 +1,20 @@
-"""What a change must exceed: the repeat error of scan and rescan, and change over time."""
+"""What a change must exceed: the repeat error of scan and rescan, and change per year."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
 from sct_deepseg_general.errors import ImageError, ModelError
 
-__all__ = ["LEVEL", "Repeatability", "per_year", "years_between"]
+__all__ = ["LEVEL", "Repeatability", "per_year"]
 
 LEVEL = 0.9
 """How often the interval is meant to hold the true change."""
 LONG = 28.0
 """Length (mm) from which a stretch of cord counts as several levels: C2 and C3 have about 33."""
-_DAYS = 365.25
 
 
 @dataclass(frozen=True)
@@ -81,27 +79,6 @@ class Repeatability:
         error explains.
         """
         return abs(percent) > self.reach(length)
-
-
-def years_between(first: str, second: str) -> float:
-    """Years from one date to another, both as YYYY-MM-DD; negative if the second is earlier.
-
-    Raises
-    ------
-    ImageError
-        A text is no such date, or both are the same day.
-    """
-    days = (_day(second) - _day(first)).days
-    if days == 0:
-        raise ImageError(f"Both images are of {first}: a change per year needs two dates.")
-    return days / _DAYS
-
-
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise ImageError(f"'{text}' is not a date: write it as YYYY-MM-DD.") from error
 
 
 def per_year(percent: float, years: float) -> float:

@@ -26,6 +26,8 @@ from sct_deepseg_general.cli.options.batch import (
     batch_flags,
     people_flags,
 )
+from sct_deepseg_general.cli.options.one_image import ONE_IMAGE_FLAGS
+from sct_deepseg_general.cli.options.sct import taken_over
 from sct_deepseg_general.errors import ModelError
 
 if TYPE_CHECKING:
@@ -62,6 +64,10 @@ class _BatchCommand(SctCommand):
     def commands(self) -> dict[str, click.Command]:
         """The subcommands, for the completion of a shell."""
         return {"merge": _merge}
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """The words; a flag of the main command that `batch` does not take is refused."""
+        return super().parse_args(ctx, taken_over(args, ONE_IMAGE_FLAGS)[0])
 
     def main(self, args: Any = None, **settings: Any) -> Any:  # type: ignore[override]
         words = list(args or [])

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,10 +22,12 @@ from sct_deepseg_general.cli._click import (
     takes,
 )
 from sct_deepseg_general.cli.options.segment import verbosity
+from sct_deepseg_general.errors import ImageError
 
 if TYPE_CHECKING:
-    from sct_deepseg_general.change.measure import Scan
+    from sct_deepseg_general.change.measure import Progress
     from sct_deepseg_general.change.output import Visits
+    from sct_deepseg_general.cli.requests.change import DatedScan
     from sct_deepseg_general.inference.predictor import Predictor
 
 __all__ = ["command"]
@@ -93,29 +97,93 @@ class ChangeOptions:
 @takes(ChangeOptions)
 def command(options: ChangeOptions) -> int:
     """Measure the change of the cord's area between images of one person."""
-    from sct_deepseg_general.change.output import compared_visits
-
-    baseline, followups = options.baseline, options.followups
     _check(options)
-    scans = [_scan(baseline, options.discfile1)]
-    discfiles = options.discfiles or [None] * len(followups)
-    scans.extend(_scan(one, discs) for one, discs in zip(followups, discfiles, strict=True))
-    years = _years(options.dates or [day for _, day in scans])
-    predictor = _predictor(options)
-    found = [
-        compared_visits((baseline, scans[0][0]), (followup, scan), apart, predictor)
-        for followup, (scan, _), apart in zip(followups, scans[1:], years, strict=True)
-    ]
+    given = _given(options)
+    scans = _scans(options)
+    years: Sequence[float | None] = given or [_header_years(scans[0], later) for later in scans[1:]]
+    _warn(scans)
+    found, failed = _all(scans, years, _predictor(options), options)
+    if not found:
+        return 1
     _write(found, options)
     if options.as_json:
         for one in found:
             print(_line(one, options))
     elif options.verbose:
         for one in found:
-            _print_result(one)
+            _print_result(one, options.verbose)
         for path in _written(options).values():
             print(f"  {printable(path)}")
-    return 0
+    return int(failed)
+
+
+def _given(options: ChangeOptions) -> list[float]:
+    """The years between the images that -dates gives; empty without."""
+    from sct_deepseg_general.cli.requests.change import years_given
+
+    return years_given(options.dates, options.followups) if options.dates else []
+
+
+def _scans(options: ChangeOptions) -> list[DatedScan]:
+    """The baseline and the follow-ups, read and checked."""
+    from sct_deepseg_general.change.pairing import check_names
+    from sct_deepseg_general.cli.requests.change import dated_scan
+
+    for followup in options.followups:
+        check_names(options.baseline, followup)
+    discfiles = options.discfiles or [None] * len(options.followups)
+    later = zip(options.followups, discfiles, strict=True)
+    images = [(options.baseline, options.discfile1), *later]
+    return [dated_scan(path, discs) for path, discs in images]
+
+
+def _header_years(baseline: DatedScan, followup: DatedScan) -> float | None:
+    """Years between the days of two DICOM headers; None where one says none, or for one day."""
+    from sct_deepseg_general.cli.requests.change import header_years
+
+    try:
+        return header_years(baseline.day, followup.day)
+    except ImageError as error:
+        raise ImageError(f"{followup.path}: {error}") from error
+
+
+def _warn(scans: list[DatedScan]) -> None:
+    """Say what was done to each image, and what is odd about two together."""
+    from sct_deepseg_general.cli.requests.change import pair_remarks
+
+    first, *later = scans
+    odd = (pair_remarks(first.scan.image, one.scan.image, (first.path, one.path)) for one in later)
+    for sentence in chain(*(one.remarks for one in scans), *odd):
+        print(f"Warning: {printable(sentence)}", file=sys.stderr)
+
+
+def _all(
+    scans: list[DatedScan],
+    years: Sequence[float | None],
+    predictor: Predictor,
+    options: ChangeOptions,
+) -> tuple[list[Visits], bool]:
+    """The comparison of each follow-up, and whether one failed; that one is told."""
+    from sct_deepseg_general.change.output import compared_visits
+    from sct_deepseg_general.cli.screens.segment import progress_bar
+
+    first, *later = ((one.path, one.scan) for one in scans)
+    found, told = [], []
+    with progress_bar(0 if options.as_json else options.verbose, "Comparing") as progress:
+        for number, (followup, apart) in enumerate(zip(later, years, strict=True)):
+            steps = None if progress is None else _part(progress, number, len(later))
+            try:
+                found.append(compared_visits(first, followup, apart, predictor, steps))
+            except ImageError as error:
+                told.append(f"{followup[0]}: {error}" if len(later) > 1 else str(error))
+    for sentence in told:
+        print(f"Error: {printable(sentence)}", file=sys.stderr)
+    return found, bool(told)
+
+
+def _part(progress: Progress, number: int, count: int) -> Progress:
+    """The progress of one of several comparisons as that of all."""
+    return lambda done, total: progress(number * total + done, count * total)
 
 
 def _line(one: Visits, options: ChangeOptions) -> str:
@@ -129,14 +197,18 @@ def _line(one: Visits, options: ChangeOptions) -> str:
 
 def _written(options: ChangeOptions) -> dict[str, Path]:
     """The files that are written, by what they are."""
+    from sct_deepseg_general.cli.requests.change import halfway_files
+
     files = {"Table": options.table, "Record": options.table.with_suffix(".json")}
-    return files | ({"Plot": options.plot} if options.plot else {})
+    files |= {"Plot": options.plot} if options.plot else {}
+    images = zip(("Half-way 1", "Half-way 2"), halfway_files(options.halfway), strict=False)
+    return files | dict(images)
 
 
 def _check(options: ChangeOptions) -> None:
-    from sct_deepseg_general.job.outputs import check_no_image, check_writable
+    from sct_deepseg_general.cli.requests.change import check_places
 
-    followups, path = len(options.followups), options.table
+    followups = len(options.followups)
     if options.discfiles and len(options.discfiles) != followups:
         raise click.UsageError("-discfile2 needs as many files as -i2.")
     for name, value in (("plot", options.plot), ("halfway", options.halfway)):
@@ -144,19 +216,14 @@ def _check(options: ChangeOptions) -> None:
             raise click.UsageError(f"-{name} works with one follow-up: give one with -i2.")
     if options.dates and len(options.dates) != followups + 1:
         raise click.UsageError("-dates needs one date for the baseline and one for each follow-up.")
-    plots = (options.plot,) if options.plot else ()
-    check_no_image((path, *plots))
-    check_writable((path, path.with_suffix(".json"), *plots), overwrite=options.overwrite)
-
-
-def _years(dates: Sequence[str | None]) -> list[float | None]:
-    from sct_deepseg_general.change.repeat import years_between
-
-    first = dates[0]
-    return [
-        None if first is None or later is None else years_between(first, later)
-        for later in dates[1:]
-    ]
+    discs = (options.discfile1, *options.discfiles)
+    check_places(
+        options.table,
+        options.plot,
+        options.halfway,
+        (options.baseline, *options.followups, *(one for one in discs if one is not None)),
+        overwrite=options.overwrite,
+    )
 
 
 def _predictor(options: ChangeOptions) -> Predictor:
@@ -166,45 +233,40 @@ def _predictor(options: ChangeOptions) -> Predictor:
     return load_predictor(resolve(options.model, offline=options.offline))
 
 
-def _scan(path: Path, discs: Path | None) -> tuple[Scan, str | None]:
-    """An image with its discs, and the day that a DICOM header says."""
-    from sct_deepseg_general.change.levels import disc_points
-    from sct_deepseg_general.change.measure import Scan
-    from sct_deepseg_general.cli.requests.dicom import dated_image
-    from sct_deepseg_general.image.companion import check_points
-    from sct_deepseg_general.image.labels import load_labels
-
-    labels = load_labels(discs) if discs else None
-    points = disc_points(labels) if labels else {}
-    image, day = dated_image(path)
-    if labels is not None and (told := check_points(labels, image, str(discs), str(path))):
-        print(f"Warning: {printable(told)}", file=sys.stderr)
-    return Scan(image, points), day.isoformat() if day else None
-
-
 def _write(found: list[Visits], options: ChangeOptions) -> None:
+    """Write all files, or none of them."""
     from sct_deepseg_general.change.output import save_plot, write_csv, write_json
+    from sct_deepseg_general.cli.requests.change import halfway_files
+    from sct_deepseg_general.files import new_folder, written_together
     from sct_deepseg_general.image import nifti
 
-    write_csv(options.table, found)
-    write_json(options.table.with_suffix(".json"), found)
-    if options.plot:
-        save_plot(options.plot, found[0])
-    if options.halfway:
-        options.halfway.mkdir(parents=True, exist_ok=True)
+    files = _written(options)
+    place = nullcontext() if options.halfway is None else new_folder(options.halfway)
+    with place, written_together(tuple(files.values())) as temporary:
+        write_csv(temporary[files["Table"]], found)
+        write_json(temporary[files["Record"]], found)
+        if options.plot:
+            save_plot(temporary[options.plot], found[0])
         between = found[0].comparison.halfway
-        for image, name in ((between.first, "first"), (between.second, "second")):
-            nifti.save(image, options.halfway / f"{name}.nii.gz")
+        images = (between.first, between.second)
+        for image, path in zip(images, halfway_files(options.halfway), strict=False):
+            nifti.save(image, temporary[path])
 
 
-def _print_result(one: Visits) -> None:
+def _print_result(one: Visits, verbose: int) -> None:
+    from sct_deepseg_general.change.measure import ALL
     from sct_deepseg_general.change.output import rows
 
     print(f"{printable(one.baseline)} to {printable(one.followup)}:")
     for row in rows(one):
         print("  " + _sentence(row))
+    if verbose > 1:
+        alike = one.comparison.likeness
+        print(f"  model {one.model}, correlation of the images half-way {alike:.3f}")
     if one.repeat is None:
         print(f"  The repeat error of {one.model} was not measured: no interval.")
+    if all(change.name == ALL for change in one.comparison.changes):
+        print("  No level is known in them: mark discs, and give the files with -discfile1 and 2.")
 
 
 def _sentence(row: Mapping[str, Any]) -> str:

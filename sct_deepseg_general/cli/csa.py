@@ -22,6 +22,7 @@ from sct_deepseg_general.cli.options.csa import (
     level_request,
     measuring,
 )
+from sct_deepseg_general.cli.options.endings import PICTURE, check_ending, check_table
 from sct_deepseg_general.cli.options.norms import NormOptions, among_norms, norm_lines, norm_request
 from sct_deepseg_general.cli.options.sct import CSA_FLAGS, taken_over
 from sct_deepseg_general.job.outputs import PRODUCER
@@ -239,6 +240,8 @@ def _check(path: Path, given: CsaOptions) -> None:
     for name, value in (("plot", given.plot), ("age", given.among.age)):
         if value and given.backend == "sct":
             raise click.UsageError(f"-{name} needs -backend native.")
+    check_table("-o", path)
+    check_ending("-plot", given.plot, PICTURE)
     outputs = (path, status_path(path))
     check_no_image((path, *((given.plot,) if given.plot else ())))
     check_writable(outputs, overwrite=given.overwrite or given.append)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sct_deepseg_general.cli._click import PATH, PROGRAM, SctGroup, flag, option, printable
+from sct_deepseg_general.cli.options.norms import YEARS
 
 if TYPE_CHECKING:
     from sct_deepseg_general.norms.model import Norms, Subject
@@ -33,7 +34,7 @@ def command() -> None:
 
 
 @command.command(help="Median and 5th and 95th centile at each level for an age and sex.")
-@option("-age", type=float, required=True, help="Age in years.")
+@option("-age", type=YEARS, required=True, help="Age in years.")
 @option("-sex", required=True, help="F or M.")
 @option(
     "-contrast", default="T2w", type=click.Choice(["T1w", "T2w"]), help="Contrast of the image."
@@ -41,10 +42,10 @@ def command() -> None:
 @option("-norms", to="path", type=PATH, help="A file made by norms build.  [default: embedded]")
 @_JSON
 def show(age: float, sex: str, contrast: str, path: Path | None, as_json: bool) -> None:
-    from sct_deepseg_general.norms.model import LEVELS, MEASURES, Norms, Subject, embedded
+    from sct_deepseg_general.norms.model import LEVELS, MEASURES, Norms, Subject, embedded, sex_of
 
     norms = Norms.load(path) if path else embedded()
-    subject = Subject(age, sex.upper())
+    subject = Subject(age, sex_of(sex))
     cells = [(measure, level) for measure in MEASURES for level in LEVELS]
     if as_json:
         from sct_deepseg_general.provenance.line import as_line, norm_record

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,14 +33,24 @@ from sct_deepseg_general.cli.options.segment import (
 from sct_deepseg_general.errors import DeepsegError
 
 if TYPE_CHECKING:
-    from datetime import date
-
     from sct_deepseg_general.change.output import Visits
+    from sct_deepseg_general.cli.requests.change import DatedScan
     from sct_deepseg_general.dicom.series import Series
     from sct_deepseg_general.inference.predictor import Predictor
     from sct_deepseg_general.job.values import Done, Job, Request
 
 __all__ = ["command"]
+
+
+@dataclass(frozen=True, eq=False)
+class _Sources:
+    """What the images come with: the DICOM series that one was converted from, and the earlier
+    image that it is compared with, so many years before.
+    """
+
+    series: Series | None
+    earlier: DatedScan | None
+    years: float | None
 
 
 def _from_file(ctx: click.Context, parameter: click.Parameter, path: Path | None) -> None:
@@ -155,12 +166,15 @@ def command(given: SegmentOptions) -> int:
     Writes T2_seg.nii.gz, T2_seg.json and T2_seg_csa.csv beside T2.nii.gz.
     """
     from sct_deepseg_general.cli.requests import segment as requests
+    from sct_deepseg_general.cli.requests.change import earlier_of, header_years_of
     from sct_deepseg_general.job.outputs import check_no_image, check_writable
 
     if given.install:
         return _installed(given)
     if not given.images:
         raise click.UsageError("There is no image: give one, or several, with -i.")
+    requests.check_flags(given)
+    earlier = earlier_of(given)
     images, series = requests.images_and_series(given)
     request = requests.request_of(images, given, series)
     chosen = requests.model_of(given)
@@ -168,9 +182,11 @@ def command(given: SegmentOptions) -> int:
     if given.plot:
         check_no_image((given.plot,))
         check_writable((given.plot,), overwrite=bool(given.overwrite))
-    requests.check_reports(images, given)
+    check_writable(given.reports, overwrite=bool(given.overwrite))
+    years = header_years_of(given, earlier, series)
     predictor = requests.predictor_of(chosen, given)
-    done, failed = _all(jobs, predictor, request, given, series)
+    sources = _Sources(series, earlier, years)
+    done, failed = _all(jobs, predictor, request, given, sources)
     if done:
         from sct_deepseg_general.cli.requests.settings import settings_path, write_settings
 
@@ -200,15 +216,13 @@ def _all(
     predictor: Predictor,
     request: Request,
     given: SegmentOptions,
-    series: Series | None,
+    sources: _Sources,
 ) -> tuple[list[Done], list[Job]]:
-    """The results of all images, and the jobs that failed, each of which was told; `series` is the
-    DICOM series that the image was converted from.
-    """
+    """The results of all images, and the jobs that failed, each of which was told."""
     done, failed = [], []
     for job in jobs:
         try:
-            done.append(_one(job, predictor, request, given, series))
+            done.append(_one(job, predictor, request, given, sources))
         except DeepsegError as error:
             failed.append(job)
             print(f"Error: {printable(error)}", file=sys.stderr)
@@ -230,7 +244,7 @@ def _one(
     predictor: Predictor,
     request: Request,
     given: SegmentOptions,
-    series: Series | None = None,
+    sources: _Sources,
 ) -> Done:
     from sct_deepseg_general.cli.requests.dicom import write_objects
     from sct_deepseg_general.cli.requests.segment import written_besides
@@ -249,8 +263,8 @@ def _one(
         _draw(done, given.plot)
     earlier = None
     if given.reports:
-        earlier = _report(done, predictor, given, series)
-    write_objects(done, series, predictor.model.key, given)
+        earlier = _report(done, predictor, given, sources)
+    write_objects(done, sources.series, predictor.model.key, given)
     print_warnings(done)
     besides = written_besides(done, given)
     if given.as_json:
@@ -266,7 +280,7 @@ def _one(
 
 
 def _report(
-    done: Done, predictor: Predictor, given: SegmentOptions, series: Series | None
+    done: Done, predictor: Predictor, given: SegmentOptions, sources: _Sources
 ) -> Visits | None:
     """Write the page; returns the comparison with an earlier image, where there is one."""
     from sct_deepseg_general.report.content import content_of
@@ -274,28 +288,31 @@ def _report(
     from sct_deepseg_general.report.pdf import write_pdf
 
     earlier = None
-    if given.earlier:
-        earlier = _since(given.earlier, done, predictor, series.day if series else None)
+    if sources.earlier is not None:
+        earlier = _since(sources.earlier, done, predictor, sources.years, given.verbose)
     content = content_of(done, predictor.model.key, earlier)
     for path in given.reports:
-        write = write_pdf if path.suffix == ".pdf" else write_html
+        write = write_pdf if path.suffix.lower() == ".pdf" else write_html
         write(path, content)
     return earlier
 
 
-def _since(earlier: Path, done: Done, predictor: Predictor, day: date | None) -> Visits:
-    """The change since an earlier image, per year where headers say the days of both."""
+def _since(
+    earlier: DatedScan, done: Done, predictor: Predictor, years: float | None, verbose: int
+) -> Visits:
+    """The change since an earlier image, `years` before."""
     from sct_deepseg_general.change.measure import Scan
     from sct_deepseg_general.change.output import compared_visits
-    from sct_deepseg_general.change.repeat import years_between
-    from sct_deepseg_general.cli.requests.dicom import dated_image
+    from sct_deepseg_general.cli.requests.change import pair_remarks
+    from sct_deepseg_general.cli.screens.segment import progress_bar
 
-    image, before = dated_image(earlier)
-    years = None
-    if before is not None and day is not None and before != day:
-        years = years_between(before.isoformat(), day.isoformat())
-    first, second = Scan(image, {}), Scan(done.result.image, {})
-    return compared_visits((earlier, first), (done.job.image, second), years, predictor)
+    image, path = done.result.image, done.job.image
+    odd = pair_remarks(earlier.scan.image, image, (earlier.path, path))
+    for sentence in (*earlier.remarks, *odd):
+        print(f"Warning: {printable(sentence)}", file=sys.stderr)
+    first, second = (earlier.path, earlier.scan), (path, Scan(image, {}))
+    with progress_bar(verbose, "Comparing") as progress:
+        return compared_visits(first, second, years, predictor, progress)
 
 
 def _draw(done: Done, path: Path) -> None:

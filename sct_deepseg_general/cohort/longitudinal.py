@@ -14,13 +14,13 @@ from typing import Any
 
 from sct_deepseg_general import __version__
 from sct_deepseg_general.batch.summary import IMAGES
+from sct_deepseg_general.change.dates import years_between
 from sct_deepseg_general.change.levels import disc_points
 from sct_deepseg_general.change.measure import Scan
 from sct_deepseg_general.change.output import COLUMNS, as_record, compared_visits
-from sct_deepseg_general.change.repeat import years_between
 from sct_deepseg_general.cohort.change_plot import courses_of, save_change_plot
 from sct_deepseg_general.cohort.sessions import Visit
-from sct_deepseg_general.errors import DeepsegError
+from sct_deepseg_general.errors import DeepsegError, ImageError
 from sct_deepseg_general.files import sha256, stem_of, write_json
 from sct_deepseg_general.image import nifti
 from sct_deepseg_general.image.labels import load_labels
@@ -45,19 +45,24 @@ class SessionPair:
 
     @property
     def years(self) -> float | None:
-        """Years between them; None where a date is missing or both are of one day."""
-        if self.first.day is None or self.later.day is None or self.first.day == self.later.day:
+        """Years between them; None where `no_years` says why."""
+        first, later = self.first.day, self.later.day
+        if self.no_years or first is None or later is None:
             return None
-        return years_between(self.first.day.isoformat(), self.later.day.isoformat())
+        return years_between(first, later)
 
     @property
     def no_years(self) -> str:
         """Why there is no change per year; "" where there is one."""
-        if self.years is not None:
-            return ""
-        if self.first.day is None or self.later.day is None:
+        first, later = self.first.day, self.later.day
+        if first is None or later is None:
             return "no acq_time of both sessions in scans.tsv or sessions.tsv: no change per year"
-        return "both sessions are of one day: no change per year"
+        try:
+            years_between(first, later)
+        except ImageError as error:
+            sentence = str(error).partition(":")[0]
+            return f"{sentence[0].lower()}{sentence[1:]}: no change per year"
+        return ""
 
 
 def pairs_of(series: Sequence[Sequence[Visit]]) -> list[SessionPair]:

@@ -9,7 +9,8 @@ from datetime import date
 from pathlib import Path
 
 from sct_deepseg_general.batch.worklist import Item
-from sct_deepseg_general.errors import DatasetError, MissingContentError
+from sct_deepseg_general.change.dates import day_of
+from sct_deepseg_general.errors import DatasetError, ImageError, MissingContentError
 from sct_deepseg_general.text_files import read_rows
 
 __all__ = ["Visit", "scan_day", "series_of"]
@@ -80,6 +81,6 @@ def _day(table: Path, column: str, name: str) -> date | None:
         return None
     text = next((row["acq_time"] for row in rows if row[column] == name), "")
     try:
-        return date.fromisoformat(text[:10])
-    except ValueError:
+        return day_of(text[:10])
+    except ImageError:
         return None

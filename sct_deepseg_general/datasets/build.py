@@ -17,8 +17,10 @@ same files as a run from nothing.
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +35,7 @@ from sct_deepseg_general.datasets.shape_labels import write_shapes
 from sct_deepseg_general.datasets.sources import index_datasets
 from sct_deepseg_general.datasets.split import Split, split_people
 from sct_deepseg_general.errors import DatasetError, OutputError
-from sct_deepseg_general.files import write_whole
+from sct_deepseg_general.files import new_folder, write_whole
 
 __all__ = ["RAW", "RECIPE", "Built", "Exclusion", "build", "check_output", "with_stored_split"]
 
@@ -76,6 +78,8 @@ def build(
     progress: Progress = lambda done, total: None,
 ) -> Built:
     """Make all raw datasets of a recipe in `output`, or bring them up to date.
+
+    Where nothing was in `output` before and the datasets are refused, nothing is left there.
 
     Parameters
     ----------
@@ -127,11 +131,12 @@ def build(
     split = split_people(recipe, found)
     recipe = recipe.with_split({**recipe.split.assigned, **split.parts})
     todo = _jobs(recipe, split, found, output)
-    _prepare(output, {job.receipt for job, _ in todo})
-    receipts = _converted([job for job, _ in todo], jobs, progress)
-    entries, left = _entries(recipe, split, found, todo, [one for one, _ in receipts])
-    _check_entries(recipe, entries)
-    absent = write_shapes(recipe.shapes, data, output / SHAPES)
+    with new_folder(output), _nothing_left(output):
+        _prepare(output, {job.receipt for job, _ in todo})
+        receipts = _converted([job for job, _ in todo], jobs, progress)
+        entries, left = _entries(recipe, split, found, todo, [one for one, _ in receipts])
+        _check_entries(recipe, entries)
+        absent = write_shapes(recipe.shapes, data, output / SHAPES)
     left = (*left, *(Exclusion(name, "", reason) for name, reason in absent.items()))
     converted = sum(now and not receipt.reason for receipt, now in receipts)
     built = Built(output, recipe, entries, left, converted)
@@ -140,6 +145,21 @@ def build(
         write_raw(built.raw(model), built.raw("general"), chosen, recipe.split.folds)
     _write_account(built)
     return built
+
+
+@contextmanager
+def _nothing_left(output: Path) -> Iterator[None]:
+    """Where the block refuses the datasets, remove what it made, unless something was there before;
+    what an interrupted run has converted is kept for the next.
+    """
+    fresh = not any((output / name).exists() for name in (RAW, _RECEIPTS, SHAPES))
+    try:
+        yield
+    except DatasetError:
+        if fresh:
+            for name in (RAW, _RECEIPTS, SHAPES):
+                shutil.rmtree(output / name, ignore_errors=True)
+        raise
 
 
 def check_output(output: Path, indexes: Iterable[DatasetIndex]) -> None:
@@ -318,7 +338,7 @@ def _report(built: Built) -> str:
     untested = [one.name for one in built.recipe.seen if one.name not in tested]
     if untested:
         lines += ["", f"Without a person to test on: {', '.join(untested)}."]
-    lines += ["", "## Exclusion out", "", "| dataset | reason | files |", "|---|---|---|"]
+    lines += ["", "## Left out", "", "| dataset | reason | files |", "|---|---|---|"]
     reasons = Counter((one.dataset, one.reason) for one in built.excluded)
     lines += [f"| {name} | {reason} | {n} |" for (name, reason), n in sorted(reasons.items())]
     return "\n".join(lines) + "\n"

@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from sct_deepseg_general.errors import DeepsegError, ImageError, ModelError
+from sct_deepseg_general.errors import ArgumentError, ImageError, ModelError
 from sct_deepseg_general.image.blank import blank_planes
 from sct_deepseg_general.image.kinds import check_is_image
 from sct_deepseg_general.image.volume import (
@@ -57,7 +57,7 @@ class Options:
 
     def __post_init__(self) -> None:
         if self.threshold is not None and not 0 < self.threshold <= 1:
-            raise DeepsegError(
+            raise ArgumentError(
                 f"A threshold of {self.threshold:g} makes no mask: give a number above 0, up to 1."
             )
 

@@ -29,6 +29,7 @@ from sct_deepseg_general.norms.model import (
     Subject,
     embedded,
     level_key,
+    sex_of,
 )
 
 __all__ = ["Assessment", "Band", "LevelPlace", "NormRequest", "assessed", "whole_levels"]
@@ -61,7 +62,7 @@ class NormRequest:
 
     @classmethod
     def of_person(cls, age: float, sex: str, contrast: str | None, name: str) -> NormRequest:
-        """For a person's age in years and sex ("F" or "M", in either case).
+        """For a person's age in years and sex ("F", "M" or the whole word, in either case).
 
         Without `contrast` it is the last word of `name`, the file name of an image or of its mask;
         upper and lower case are the same.
@@ -73,7 +74,7 @@ class NormRequest:
         """
         word = contrast or stem_of(name).removesuffix("_seg").rpartition("_")[2]
         known = {family.lower(): family for family in FAMILIES}
-        return cls(Subject(age, sex.upper()), known.get(word.lower(), word))
+        return cls(Subject(age, sex_of(sex)), known.get(word.lower(), word))
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sct_deepseg_general.errors import NormsError
+from sct_deepseg_general.errors import NormsError, PersonError
 from sct_deepseg_general.norms.spline import columns
 
 __all__ = [
@@ -40,6 +40,7 @@ __all__ = [
     "embedded",
     "level_key",
     "scaled_age",
+    "sex_of",
 ]
 
 Floats = NDArray[np.float64]
@@ -54,6 +55,19 @@ KNOTS = (8.0, 22.0, 40.0, 60.0, 80.0)
 """Ages (years) of the spline's knots."""
 SEXES = ("F", "M")
 _FORMAT = 1
+_WORDS = {"f": "F", "female": "F", "m": "M", "male": "M"}
+
+
+def sex_of(text: str) -> str:
+    """The sex that a text names in upper or lower case: "F" for F and female, "M" for M and male;
+    any other text as it is.
+
+    Examples
+    --------
+    >>> [sex_of(text) for text in ("f", "Female", "M", "x")]
+    ['F', 'F', 'M', 'x']
+    """
+    return _WORDS.get(text.strip().lower(), text)
 
 
 @dataclass(frozen=True)
@@ -65,9 +79,9 @@ class Subject:
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.age) and 0 < self.age <= 120):
-            raise NormsError(f"{self.age:g} is not an age in years: give a number from 0 to 120.")
+            raise PersonError(f"{self.age:g} is not an age in years: give a number from 0 to 120.")
         if self.sex not in SEXES:
-            raise NormsError(f"'{self.sex}' is not a sex that the norms know: give F or M.")
+            raise PersonError(f"'{self.sex}' is not a sex that the norms know: give F or M.")
 
 
 @dataclass(frozen=True)

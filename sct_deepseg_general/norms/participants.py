@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sct_deepseg_general.errors import DatasetError, MissingContentError, NormsError
-from sct_deepseg_general.norms.model import Subject
+from sct_deepseg_general.norms.model import Subject, sex_of
 from sct_deepseg_general.text_files import composed, read_rows, read_text
 
 __all__ = ["Participant", "read_participants"]
 
 _MISSING = {"", "n/a", "nan", "na"}
-_SEXES = {"f": "F", "female": "F", "m": "M", "male": "M"}
 
 
 @dataclass(frozen=True)
@@ -74,8 +73,8 @@ def _participant(row: Mapping[str, str], group: str | None) -> Participant:
         return Participant(None, of, f"no {' and no '.join(absent)} in participants.tsv")
     sex = row["sex"].strip()
     try:
-        return Participant(Subject(float(row["age"]), _SEXES.get(sex.lower(), sex)), of)
-    except ValueError:
-        return Participant(None, of, f"'{row['age']}' is not an age in years")
+        return Participant(Subject(float(row["age"]), sex_of(sex)), of)
     except NormsError as error:
         return Participant(None, of, str(error))
+    except ValueError:
+        return Participant(None, of, f"'{row['age']}' is not an age in years")

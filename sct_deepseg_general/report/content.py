@@ -274,7 +274,7 @@ def change_lines(earlier: Visits) -> list[str]:
         where = " and ".join(places) or "nowhere"
         lines.append(f"The change exceeds the repeat error {where}.")
     if earlier.years is None:
-        lines.append("The dates are not known: no change per year.")
+        lines.append("The dates are not known, or are the same: no change per year.")
     return lines
 
 

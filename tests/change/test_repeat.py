@@ -1,7 +1,7 @@
 import pytest
 
-from sct_deepseg_general.change.repeat import Repeatability, per_year, years_between
-from sct_deepseg_general.errors import ImageError, ModelError
+from sct_deepseg_general.change.repeat import Repeatability, per_year
+from sct_deepseg_general.errors import ModelError
 
 RECORD = {"area_sd": 0.8, "level_sd": 1.2, "boundary_sd": 2.0, "pairs": 8, "people": 3}
 T = 2.3534
@@ -34,13 +34,5 @@ def test_wrong_records_are_refused(record):
         Repeatability.from_record(record)
 
 
-def test_years():
-    assert years_between("2023-01-01", "2025-01-01") == pytest.approx(2, abs=0.01)
-    assert years_between("2025-01-01", "2024-01-01") < 0
+def test_a_change_per_year():
     assert per_year(-1.0, 2.0) == -0.5
-
-
-@pytest.mark.parametrize("second", ["2023-13-01", "yesterday", "", "2023-01-01"])
-def test_wrong_or_equal_dates_are_refused(second):
-    with pytest.raises(ImageError):
-        years_between("2023-01-01", second)

@@ -31,7 +31,12 @@ def visit(session: str, day: date | None) -> Visit:
     [
         ((date(2020, 1, 1), date(2022, 1, 1)), 2.0, ""),
         ((date(2020, 1, 1), None), None, "no acq_time of both sessions"),
-        ((date(2020, 1, 1), date(2020, 1, 1)), None, "both sessions are of one day"),
+        ((date(2020, 1, 1), date(2020, 1, 1)), None, "both images are of one day"),
+        (
+            (date(2022, 1, 1), date(2020, 1, 1)),
+            None,
+            "the follow-up is of an earlier day than the baseline: no change per year",
+        ),
     ],
 )
 def test_years_or_the_reason_why_there_are_none(

@@ -312,6 +312,42 @@ def test_one_image_under_two_names_on_both_sides_is_an_error(data: Path, tmp_pat
         made(data, tmp_path / "out")
 
 
+def _without_usable_labels(dataset: Path) -> None:
+    for label in dataset.glob("derivatives/**/*.nii.gz"):
+        image = nib.load(label)
+        nib.save(nib.Nifti1Image(np.full(image.shape, 7, np.uint8), image.affine), label)
+
+
+@pytest.mark.parametrize("before", [(), ("new",), ("new", "deeper")])
+def test_refused_datasets_leave_no_folder(
+    data: Path, tmp_path: Path, before: tuple[str, ...]
+) -> None:
+    _without_usable_labels(data / "plain")
+    with pytest.raises(DatasetError, match="No usable training case is left of 'plain'"):
+        made(data, (tmp_path / "out").joinpath(*before))
+    assert not (tmp_path / "out").exists()
+
+
+def test_refused_datasets_leave_what_was_there(data: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    output.mkdir()
+    (output / "notes.txt").write_text("mine")
+    source = (data / "plain/sub-01/anat/sub-01_T2w.nii.gz").read_bytes()
+    other = data / "plain/sub-02/anat/sub-02_T2w.nii.gz"
+    own = other.read_bytes()
+    other.write_bytes(source)
+    with pytest.raises(DatasetError, match="same_person"):
+        made(data, output)
+    assert [path.name for path in output.iterdir()] == ["notes.txt"]
+    other.write_bytes(own)
+    made(data, output)
+    kept = {name for name in snapshot(output) if name.startswith("nnUNet_raw/Dataset101")}
+    other.write_bytes(source)
+    with pytest.raises(DatasetError, match="same_person"):
+        made(data, output)
+    assert kept <= set(snapshot(output))
+
+
 def test_the_output_may_not_lie_in_a_dataset(data: Path) -> None:
     with pytest.raises(OutputError, match="inside the dataset"):
         made(data, data / "plain" / "derivatives" / "nnunet")

@@ -149,7 +149,7 @@ def test_the_change_since_an_earlier_image_is_in_the_table(done):
 @pytest.mark.parametrize(
     ("visits", "says"),
     [
-        (earlier(years=None), "The dates are not known: no change per year."),
+        (earlier(years=None), "The dates are not known, or are the same: no change per year."),
         (earlier(repeat=None), "The repeat error of this model was not measured"),
     ],
 )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sct_deepseg_general.norms.assess import Assessment, NormRequest
     from sct_deepseg_general.norms.centile import Place
 
-__all__ = ["NormOptions", "among_norms", "norm_lines", "norm_request"]
+__all__ = ["YEARS", "NormOptions", "among_norms", "norm_lines", "norm_request"]
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,25 @@ class NormOptions:
 
 
 _F = TypeVar("_F", bound=Callable[..., Any])
+
+
+class _Years(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic from 8.2
+    """An age in years as a number."""
+
+    name = "years"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        try:
+            return float(value)
+        except ValueError:
+            self.fail(f"'{value}' is not an age in years: give a number such as 54.", param, ctx)
+
+
+YEARS = _Years()
 _OPTIONS: tuple[Callable[[Any], Any], ...] = (
-    option("-age", type=float, help="Age in years: adds centiles among healthy people."),
+    option("-age", type=YEARS, help="Age in years: adds centiles among healthy people."),
     option("-sex", help="F or M, for the centiles."),
     option("-contrast", help="T1w or T2w, for the centiles.  [default: from the file's name]"),
 )

@@ -18,6 +18,7 @@ from sct_deepseg_general.cli.options.csa import (
     csa_request,
     level_request,
 )
+from sct_deepseg_general.cli.options.endings import PICTURE, check_ending
 from sct_deepseg_general.cli.options.norms import norm_request
 from sct_deepseg_general.cli.requests.dicom import check_objects, header_of, is_folder
 from sct_deepseg_general.cli.requests.settings import settings_path
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from sct_deepseg_general.zoo.model import Model
 
 __all__ = [
-    "check_reports",
+    "check_flags",
     "images_and_series",
     "jobs_of",
     "model_of",
@@ -118,18 +119,21 @@ def _smallest(size: str | None) -> Smallest | None:
     return Smallest(float(size[:-3]), unit)
 
 
-def check_reports(images: tuple[Path, ...], given: SegmentOptions) -> None:
-    """Check before work starts that the reports of `-report` and `-earlier` can be written."""
+def check_flags(given: SegmentOptions) -> None:
+    """Check the flags for a plot and a page before anything is read.
+
+    Raises
+    ------
+    click.UsageError
+        A name has another kind's ending, or a flag lacks the one that it belongs to.
+    """
+    check_ending("-plot", given.plot, PICTURE)
     if given.earlier and not given.reports:
         raise click.UsageError("-earlier needs -report.")
-    if not given.reports:
-        return
-    if len(images) > 1:
+    if given.reports and len(given.images) > 1:
         raise click.UsageError("-report belongs to one image: give one with -i.")
     for path in given.reports:
-        if path.suffix not in {".pdf", ".html"}:
-            raise click.UsageError(f"-report {path}: name a .pdf or .html file.")
-    check_writable(given.reports, overwrite=bool(given.overwrite))
+        check_ending("-report", path, (".pdf", ".html"))
 
 
 def _measures(images: tuple[Path, ...], given: SegmentOptions) -> CsaRequest:

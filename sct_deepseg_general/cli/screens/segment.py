@@ -45,12 +45,14 @@ def print_warnings(done: Done) -> None:
 
 
 @contextmanager
-def progress_bar(verbose: int) -> Iterator[Callable[[int, int], None] | None]:
+def progress_bar(
+    verbose: int, label: str = "Segmenting"
+) -> Iterator[Callable[[int, int], None] | None]:
     """A progress bar on a terminal; nothing in a log file."""
     if not verbose or not sys.stderr.isatty():
         yield None
         return
-    with click.progressbar(length=1, label="Segmenting", file=sys.stderr) as bar:
+    with click.progressbar(length=1, label=label, file=sys.stderr) as bar:
 
         def progress(done: int, total: int) -> None:
             bar.length = total
