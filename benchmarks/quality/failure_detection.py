@@ -28,8 +28,8 @@ from sct_deepseg_general.image import nifti
 from sct_deepseg_general.image.las import AXES
 from sct_deepseg_general.image.volume import Box, Segmentation, Volume
 from sct_deepseg_general.inference.pipeline import InferenceResult, segment
-from sct_deepseg_general.job.analysis import judged
 from sct_deepseg_general.morphometry.morphometrics import measure
+from sct_deepseg_general.quality.assess import assess_result
 from sct_deepseg_general.quality.findings import Quality
 from sct_deepseg_general.quality.uncertainty import Doubt
 
@@ -163,7 +163,7 @@ def judgement(model: str | None, result: InferenceResult) -> Quality:
     loaded = predictor(model).model
     table = measure(result.segmentation)
     nothing = Doubt(np.full(len(table.shapes), np.nan), None)
-    return judged(result, table, nothing, loaded, loaded.threshold)
+    return assess_result(result, table, nothing, loaded, loaded.threshold)
 
 
 def verdict(quality: Quality) -> tuple[str, tuple[str, ...]]:

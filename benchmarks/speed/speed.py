@@ -132,7 +132,7 @@ def _steps(runs: list[Run]) -> None:
         "load": "read",
         "segment": "inference",
         "_measured": "area",
-        "judged": "quality",
+        "assess_result": "quality",
         "write": "write",
         "show": "QC entry",
         "all else": "all else",

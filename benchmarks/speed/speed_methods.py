@@ -20,7 +20,7 @@ STEPS = {
     "load": "image.nifti",
     "segment": "job.analysis",
     "_measured": "job.analysis",
-    "judged": "job.analysis",
+    "assess_result": "job.analysis",
     "write": "job.job",
     "show": "job.job",
 }

@@ -24,10 +24,14 @@ from sct_deepseg_general.change.rigid import ImagePair, found_motion, likeness
 from sct_deepseg_general.change.steady import PLACEMENTS, steady_probability
 from sct_deepseg_general.change.straight import CordCourse, course_of, sampler_of
 from sct_deepseg_general.errors import ImageError
+from sct_deepseg_general.image.las import InLas
 from sct_deepseg_general.image.volume import Probability, Segmentation, Volume
 from sct_deepseg_general.inference.pipeline import segment
 from sct_deepseg_general.inference.predictor import Predictor
 from sct_deepseg_general.levels.slices import level_name
+from sct_deepseg_general.morphometry.morphometrics import measure
+from sct_deepseg_general.quality.assess import assess_result
+from sct_deepseg_general.quality.uncertainty import Doubt
 
 __all__ = ["ALL", "LEAST_LIKENESS", "Change", "Comparison", "Scan", "Slices", "compared"]
 
@@ -53,6 +57,8 @@ class Scan:
 
     image: Volume
     discs: Discs
+    name: str = "one of the images"
+    """For messages."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,8 +146,8 @@ def compared(
     Raises
     ------
     ImageError
-        No cord, too little cord in common, no level in common, or images that are too different
-        to be one person's in one contrast.
+        No cord, a segmentation that fails the quality check, too little cord in common, no level
+        in common, or images that are too different to be one person's in one contrast.
     """
     step = _counted(progress)
     if _digest(first) <= _digest(second):
@@ -159,7 +165,7 @@ def _compared(
 ) -> Comparison:
     masks = []
     for scan in (first, second):
-        masks.append(segment(scan.image, predictor).segmentation)
+        masks.append(_cord(scan, predictor))
         step()
     courses = [course_of(mask) for mask in masks]
     pair = ImagePair(
@@ -179,6 +185,28 @@ def _compared(
     slices = _slices(between, (seen[0], seen[1]), discs)
     step()
     return Comparison(slices, _changes(slices, between.first.grid.spacing[2]), alike, between)
+
+
+def _cord(scan: Scan, predictor: Predictor) -> Segmentation:
+    """The cord in an image.
+
+    Raises
+    ------
+    ImageError
+        The segmentation fails the quality check: its area says nothing.
+    """
+    result = segment(scan.image, predictor)
+    body = InLas.of(result.image, result.segmentation, result.probability)
+    table = measure(body.segmentation)
+    nothing = Doubt(np.full(len(table.shapes), np.nan), None)
+    model = predictor.model
+    quality = assess_result(result, table, nothing, model, model.threshold, body)
+    if quality.status == "fail":
+        raise ImageError(
+            f"The segmentation of {scan.name} fails the quality check "
+            f"({'; '.join(quality.reasons)}): no change is given."
+        )
+    return result.segmentation
 
 
 def _known_shift(first: Scan, second: Scan, courses: list[CordCourse]) -> tuple[float, ...] | None:

@@ -310,7 +310,7 @@ def _since(
     odd = pair_remarks(earlier.scan.image, image, (earlier.path, path))
     for sentence in (*earlier.remarks, *odd):
         print(f"Warning: {printable(sentence)}", file=sys.stderr)
-    first, second = (earlier.path, earlier.scan), (path, Scan(image, {}))
+    first, second = (earlier.path, earlier.scan), (path, Scan(image, {}, str(path)))
     with progress_bar(verbose, "Comparing") as progress:
         return compared_visits(first, second, years, predictor, progress)
 

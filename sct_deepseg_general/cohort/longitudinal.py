@@ -164,7 +164,7 @@ def _compared(pair: SessionPair, predictor: Predictor) -> dict[str, Any]:
 def _scan(visit: Visit) -> Scan:
     discs = visit.item.discs
     points = disc_points(load_labels(discs)) if discs is not None else {}
-    return Scan(nifti.load(visit.item.image), points)
+    return Scan(nifti.load(visit.item.image), points, visit.item.key)
 
 
 def _inputs(pair: SessionPair, predictor: Predictor) -> dict[str, Any]:

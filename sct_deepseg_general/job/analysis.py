@@ -10,7 +10,6 @@ import numpy as np
 from sct_deepseg_general.csa.companions import centreline_aside, on_grid_of
 from sct_deepseg_general.csa.measure import PER_SLICE, Measured, region_of, shapes, tabulated
 from sct_deepseg_general.csa.selection import number_list
-from sct_deepseg_general.image.companion import has_position
 from sct_deepseg_general.image.kinds import check_is_image
 from sct_deepseg_general.image.las import InLas
 from sct_deepseg_general.image.volume import Volume
@@ -19,18 +18,17 @@ from sct_deepseg_general.inference.predictor import Predictor
 from sct_deepseg_general.job import levels as job_levels
 from sct_deepseg_general.job.labels import has_no_cord, unchecked
 from sct_deepseg_general.job.values import Done, Job, Request
-from sct_deepseg_general.morphometry.morphometrics import Morphometrics
 from sct_deepseg_general.morphometry.soft_area import areas_around, surroundings
 from sct_deepseg_general.norms.assess import NormRequest, assessed
 from sct_deepseg_general.norms.centile import Calibrations
 from sct_deepseg_general.norms.columns import with_norms
-from sct_deepseg_general.quality.assess import QualityEvidence, assess
+from sct_deepseg_general.quality.assess import assess_result
 from sct_deepseg_general.quality.border_scale import border_places
 from sct_deepseg_general.quality.findings import Quality
 from sct_deepseg_general.quality.uncertainty import Doubt, IntervalFactors, doubt, with_interval
 from sct_deepseg_general.zoo.model import Model
 
-__all__ = ["analysed", "in_las", "judged"]
+__all__ = ["analysed", "in_las"]
 
 
 def analysed(
@@ -79,7 +77,7 @@ def analysed(
         request, measures=job_levels.with_levels(body.segmentation, request.measures, answer)
     )
     measured, doubted = _measured(result, body, request, (model, threshold))
-    quality = judged(result, measured.morphometrics, doubted, model, threshold, body)
+    quality = assess_result(result, measured.morphometrics, doubted, model, threshold, body)
     region = region_of(measured, request.measures)
     if measured.absent and region is None:
         absent = number_list(measured.absent)
@@ -147,51 +145,6 @@ def _measured(
         doubted = replace(doubted, border=places)
     table = with_interval(table, doubted, factors)
     return tabulated(result.segmentation, table, wanted), doubted
-
-
-def judged(
-    result: InferenceResult,
-    table: Morphometrics,
-    doubted: Doubt,
-    model: Model,
-    threshold: float,
-    body: InLas | None = None,
-) -> Quality:
-    """Check the quality of a result.
-
-    Parameters
-    ----------
-    result
-        The segmentation, and how the cord was found.
-    table
-        The area (mm²) and shape of every slice.
-    doubted
-        How far the area depends on the threshold and on altered copies of the image.
-    model
-        The model; its typical images are compared with this one.
-    threshold
-        Probability from 0 to 1 above which a voxel is cord.
-    body
-        The result `in_las`, where it is at hand.
-    """
-    body = body or in_las(result)
-    return assess(
-        QualityEvidence(
-            segmentation=body.segmentation,
-            probability=body.probability,
-            table=table,
-            threshold=threshold,
-            found=result.location.found,
-            box=result.location.box,
-            oriented=result.oriented,
-            image=body.image,
-            coarse=result.location.coarse,
-            coarse_confidence=result.location.confidence,
-            agreement=doubted.agreement,
-            placed=has_position(result.image),
-            typical=model.typical,
-        )
-    )
 
 
 def _among_norms(done: Done, norms: NormRequest, model: Model) -> Done:

@@ -27,7 +27,7 @@ def direction_reasons(mask: Volume) -> tuple[str, ...]:
     told = (
         f"the cord runs at {angle:.0f} degrees to the image's inferior-superior axis: the header "
         "may exchange axes; convert the image from DICOM again, or set its orientation "
-        "with `sct_image -setorient`"
+        "with SCT's sct_image"
     )
     return (told,)
 

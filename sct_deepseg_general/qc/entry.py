@@ -37,6 +37,7 @@ __all__ = ["PAGE", "QcEntry", "ShownLabel", "SliceArea", "Status", "add_entry"]
 
 Status = Literal["ok", "warn", "fail"]
 
+_DIGITS = 6  # of means: the page rounds to one, as the terminal does; from two, 64.749 became 64.8
 _MOST_BYTES = 290_000  # of an entry without its volume
 
 
@@ -190,8 +191,8 @@ def _row(entry: QcEntry, name: str) -> QcRow:
         input=entry.input_name,
         status=entry.status,
         reasons=entry.reasons,
-        csa=_rounded(float(np.mean(areas))) if areas else None,
-        csa_sd=_rounded(float(np.std(areas))) if areas else None,
+        csa=_rounded(float(np.mean(areas)), _DIGITS) if areas else None,
+        csa_sd=_rounded(float(np.std(areas)), _DIGITS) if areas else None,
         confidence=_confidence(entry),
         dice=_dice(entry),
         levels=_level_means(csa),
@@ -228,7 +229,7 @@ def _dice(entry: QcEntry) -> float | None:
 def _level_means(csa: Sequence[SliceArea]) -> tuple[tuple[str, float], ...]:
     names = dict.fromkeys(a.level for a in csa if a.level and math.isfinite(a.area))
     means = [(name, [a.area for a in csa if a.level == name]) for name in names]
-    return tuple((name, round(float(np.nanmean(areas)), 2)) for name, areas in means)
+    return tuple((name, round(float(np.nanmean(areas)), _DIGITS)) for name, areas in means)
 
 
 def _views(entry: QcEntry, name: str, volume: bool) -> tuple[Attachment, ...]:
@@ -303,7 +304,7 @@ def _view(
         "volume": volume,
         "labels": [label.name for label in entry.labels],
         "region": list(entry.region_slices) if entry.region else None,
-        "interval": None if entry.interval is None else [_rounded(end) for end in entry.interval],
+        "interval": entry.interval and [_rounded(end, _DIGITS) for end in entry.interval],
     }
 
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sct_deepseg_general.image.blank import blank_ends, blank_planes
-from sct_deepseg_general.image.las import AXES
+from sct_deepseg_general.image.companion import has_position
+from sct_deepseg_general.image.las import AXES, InLas
 from sct_deepseg_general.image.volume import (
     NEAR_ZERO,
     Array,
@@ -23,6 +24,7 @@ from sct_deepseg_general.image.volume import (
     Segmentation,
     Volume,
 )
+from sct_deepseg_general.inference.pipeline import InferenceResult
 from sct_deepseg_general.morphometry.morphometrics import Morphometrics
 from sct_deepseg_general.quality.appearance import (
     Appearance,
@@ -40,8 +42,10 @@ from sct_deepseg_general.quality.findings import (
     summed_up,
 )
 from sct_deepseg_general.quality.mask_checks import mask_findings, on_fragments
+from sct_deepseg_general.quality.uncertainty import Doubt
+from sct_deepseg_general.zoo.model import Model
 
-__all__ = ["QualityEvidence", "assess", "assess_mask"]
+__all__ = ["QualityEvidence", "assess", "assess_mask", "assess_result"]
 
 _WORDS = {
     "confidence": "mean probability",
@@ -130,6 +134,51 @@ def assess(evidence: QualityEvidence, limits: QualityLimits | None = None) -> Qu
         _confidence(evidence),
     )
     return replace(quality, reasons=(*quality.reasons, *_cause(evidence, quality.status)))
+
+
+def assess_result(
+    result: InferenceResult,
+    table: Morphometrics,
+    doubted: Doubt,
+    model: Model,
+    threshold: float,
+    body: InLas | None = None,
+) -> Quality:
+    """Check the quality of a result.
+
+    Parameters
+    ----------
+    result
+        The segmentation, and how the cord was found.
+    table
+        The area (mm²) and shape of every slice.
+    doubted
+        How far the area depends on the threshold and on altered copies of the image.
+    model
+        The model; its typical images are compared with this one.
+    threshold
+        Probability from 0 to 1 above which a voxel is cord.
+    body
+        The result in LAS, where it is at hand.
+    """
+    body = body or InLas.of(result.image, result.segmentation, result.probability)
+    return assess(
+        QualityEvidence(
+            segmentation=body.segmentation,
+            probability=body.probability,
+            table=table,
+            threshold=threshold,
+            found=result.location.found,
+            box=result.location.box,
+            oriented=result.oriented,
+            image=body.image,
+            coarse=result.location.coarse,
+            coarse_confidence=result.location.confidence,
+            agreement=doubted.agreement,
+            placed=has_position(result.image),
+            typical=model.typical,
+        )
+    )
 
 
 def assess_mask(

@@ -57,6 +57,14 @@ def test_another_anatomy_is_refused(scan, predictor):
         compared(scan, Scan(Volume(other.astype(np.float32), scan.image.grid), {}), predictor)
 
 
+def test_an_image_whose_segmentation_fails_the_quality_check_is_refused(scan, predictor):
+    data = np.random.default_rng(2).normal(100, 20, scan.image.data.shape).astype(np.float32)
+    noise = Scan(Volume(data, scan.image.grid), {}, "noise.nii.gz")
+    for pair in ((scan, noise), (noise, scan)):
+        with pytest.raises(ImageError, match=r"^The segmentation of noise.nii.gz fails .* \(.+\):"):
+            compared(*pair, predictor)
+
+
 @pytest.mark.slow
 def test_images_with_different_levels_are_refused(scan, predictor):
     data = np.zeros(scan.image.grid.shape, np.int16)

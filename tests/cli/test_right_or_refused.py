@@ -415,10 +415,15 @@ def test_levels_asked_for_and_not_there_are_named(folder: Folder) -> None:
     assert [row["VertLevel"] for row in folder.rows()] == ["6", "5", "4"]
 
 
-@pytest.mark.parametrize("flag", ["-o", "-plot"])
-def test_a_table_or_plot_does_not_take_the_place_of_an_image(folder: Folder, flag: str) -> None:
+@pytest.mark.parametrize(
+    ("flag", "code", "says"),
+    [("-o", 1, "{} is the name of an image"), ("-plot", 2, "-plot {}: name a .png file")],
+)
+def test_a_table_or_plot_does_not_take_the_place_of_an_image(
+    folder: Folder, flag: str, code: int, says: str
+) -> None:
     before = folder.mask.read_bytes()
     ended = folder.csa(flag, folder.mask)
-    assert ended.code == 1
-    assert f"{folder.mask} is the name of an image" in ended.err
+    assert ended.code == code
+    assert says.format(folder.mask) in ended.err
     assert folder.mask.read_bytes() == before

@@ -90,6 +90,17 @@ def test_the_list_gives_the_region_that_was_asked_for(tmp_path):
     assert found["levels"] == [["C3", 55.0]]
 
 
+def test_means_are_rounded_once_where_they_are_shown(tmp_path):
+    image, mask, _ = cord()
+    csa = (SliceArea(4, 8.0, 64.748, level="C3"), SliceArea(5, 10.0, 64.749, level="C3"))
+    made = entry(image=image, segmentation=mask, csa=csa, interval=(56.5449, 72.9451))
+    add_entry(tmp_path, made)
+    found = listed(tmp_path)
+    assert found["csa"] == 64.7485
+    assert found["levels"] == [["C3", 64.7485]]
+    assert view(tmp_path)["interval"] == [56.5449, 72.9451]
+
+
 def test_a_given_confidence_counts_and_two_masks_have_a_dice(tmp_path):
     image, mask, _ = cord()
     half = mask.data.copy()

@@ -40,7 +40,12 @@ class SctFlag:
 _CROP = SctFlag(
     refused="There are no -box flags: the cord is found by itself; -exact segments the whole image."
 )
+_SOFT = (
+    "-thr 0 is taken as -soft: the probability is written to a file of its own (_softseg), and the "
+    "mask has the model's threshold."
+)
 SEGMENT_FLAGS: Mapping[str, SctFlag] = {
+    "-thr": SctFlag(("-soft",), note=_SOFT, only=("0", "0.0", "0.", ".0", "0.00")),
     "-r": SctFlag(),
     "-qc-plane": SctFlag(),
     "-qc-seg": SctFlag(),
@@ -131,10 +136,6 @@ _ANY = {
         refused="There is no -trace-memory: '/usr/bin/time -v' before the command measures memory."
     ),
 }
-_SOFT = (
-    "-thr 0 is taken as -soft: the probability is written to a file of its own (_softseg), and the "
-    "mask has the model's threshold."
-)
 OWN_TASKS = ("spinalcord", "sc", "seg_sc_contrast_agnostic")
 """SCT's names of the task that this program's own model is for."""
 
@@ -160,11 +161,6 @@ def taken_over(
     left, made, notes = list(words), [], []
     while left:
         word = left.pop(0)
-        if word == "-thr" and left and _is_zero(left[0]):
-            left.pop(0)
-            made.append("-soft")
-            notes.append(_SOFT)
-            continue
         given = list(takewhile(lambda one: not one.startswith("-"), left))
         flag = _applying(known.get(word), given, own_model=not {"-task", "-m"} & set(words))
         if flag is None:
@@ -196,10 +192,3 @@ def of_task(task: str, words: Sequence[str]) -> tuple[list[str], tuple[str, ...]
         return ["-task", task, *words], ()
     note = f"'{task}' is segmented with this program's own model; SCT's is '-task spinalcord'."
     return list(words), (note,)
-
-
-def _is_zero(text: str) -> bool:
-    try:
-        return float(text) == 0
-    except ValueError:
-        return False

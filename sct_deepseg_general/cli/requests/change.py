@@ -66,7 +66,7 @@ def dated_scan(path: Path, discs: Path | None = None) -> DatedScan:
     check_is_image(image, str(path))
     told = check_points(labels, image, str(discs), str(path)) if labels is not None else None
     remarks = (*remarks_of(image, path), *([told] if told else []))
-    return DatedScan(path, Scan(image, points), day, remarks)
+    return DatedScan(path, Scan(image, points, str(path)), day, remarks)
 
 
 def earlier_of(given: SegmentOptions) -> DatedScan | None:
