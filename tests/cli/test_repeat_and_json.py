@@ -39,7 +39,7 @@ SETTINGS = [
     "-perlevel 1 -vert 2:4 -excel 1",
     "-z 20:40,50 -perslice 1 -centerline-algo linear -centerline-smooth 20",
     "-disc-at 81,3 -perlevel 1 -remove-small 10mm3",
-    "-uncertainty -exact -angle-corr 0",
+    pytest.param("-uncertainty -exact -angle-corr 0", marks=pytest.mark.slow),
 ]
 
 

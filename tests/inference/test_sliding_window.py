@@ -156,7 +156,9 @@ def stock(tmp_path_factory: pytest.TempPathFactory):
     return predictor
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(
+    "shape", [SHAPES[0], pytest.param(SHAPES[1], marks=pytest.mark.slow), *SHAPES[2:]]
+)
 def test_blending_is_nnunets(stock, shape: tuple[int, ...]) -> None:
     import torch
 

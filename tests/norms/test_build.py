@@ -10,7 +10,7 @@ from sct_deepseg_general.norms.model import Norms
 
 
 def test_the_same_table_gives_the_same_norms_and_they_are_read_back(tmp_path):
-    table = published.write_table(tmp_path / "table.tsv", people=40)
+    table = published.write_table(tmp_path / "table.tsv", people=20)
     norms = build_norms(table)
     write_norms(norms, tmp_path / "norms.json")
     again = tmp_path / "again.json"

@@ -57,7 +57,8 @@ def test_a_release_is_whole_or_not_there(tmp_path: Path, every: int) -> None:
 
 
 @pytest.mark.filterwarnings("ignore")  # nnU-Net's own
-@pytest.mark.parametrize("every", [16, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("every", [16, 1])
 def test_an_import_is_whole_or_not_there(tmp_path: Path, every: int) -> None:
     folder = results(tmp_path / "results")
     with zipfile.ZipFile(tmp_path / "results.zip", "w") as archive:

@@ -20,7 +20,9 @@ from sct_deepseg_general.zoo.labels import label_scheme
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
-@pytest.mark.parametrize("task", ["lesion_sci_t2", "lesion_ms_axial_t2", "spine"])
+@pytest.mark.parametrize(
+    "task", ["lesion_sci_t2", "lesion_ms_axial_t2", pytest.param("spine", marks=pytest.mark.slow)]
+)
 def test_the_engines_agree(tmp_path: Path, task: str) -> None:
     release = BY_TASK[task]
     _, model = imported(release, tmp_path)
