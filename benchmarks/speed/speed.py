@@ -22,7 +22,7 @@ from statistics import median
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent
+ROOT = HERE.parents[1]
 COMMAND, OURS = "command", ("command", "command with -qc", "command with -exact")
 UNMIRRORED, IN_CROP, DEFAULTS = "nnU-Net, no mirroring", "nnU-Net in our crop", "nnU-Net, defaults"
 PEERS = (IN_CROP, UNMIRRORED, DEFAULTS, "SCT", "SCT, box given")
