@@ -31,7 +31,6 @@ from sct_deepseg_general.inference.pipeline import InferenceResult, segment
 from sct_deepseg_general.morphometry.morphometrics import measure
 from sct_deepseg_general.quality.assess import assess_result
 from sct_deepseg_general.quality.findings import Quality
-from sct_deepseg_general.quality.uncertainty import Doubt
 
 GOOD = 0.85
 """Dice from which a result is good."""
@@ -161,9 +160,7 @@ def case_of(
 
 def judgement(model: str | None, result: InferenceResult) -> Quality:
     loaded = predictor(model).model
-    table = measure(result.segmentation)
-    nothing = Doubt(np.full(len(table.shapes), np.nan), None)
-    return assess_result(result, table, nothing, loaded, loaded.threshold)
+    return assess_result(result, measure(result.segmentation), loaded, loaded.threshold)
 
 
 def verdict(quality: Quality) -> tuple[str, tuple[str, ...]]:

@@ -24,14 +24,12 @@ from sct_deepseg_general.change.rigid import ImagePair, found_motion, likeness
 from sct_deepseg_general.change.steady import PLACEMENTS, steady_probability
 from sct_deepseg_general.change.straight import CordCourse, course_of, sampler_of
 from sct_deepseg_general.errors import ImageError
-from sct_deepseg_general.image.las import InLas
 from sct_deepseg_general.image.volume import Probability, Segmentation, Volume
 from sct_deepseg_general.inference.pipeline import segment
 from sct_deepseg_general.inference.predictor import Predictor
 from sct_deepseg_general.levels.slices import level_name
 from sct_deepseg_general.morphometry.morphometrics import measure
 from sct_deepseg_general.quality.assess import assess_result
-from sct_deepseg_general.quality.uncertainty import Doubt
 
 __all__ = ["ALL", "LEAST_LIKENESS", "Change", "Comparison", "Scan", "Slices", "compared"]
 
@@ -196,11 +194,8 @@ def _cord(scan: Scan, predictor: Predictor) -> Segmentation:
         The segmentation fails the quality check: its area says nothing.
     """
     result = segment(scan.image, predictor)
-    body = InLas.of(result.image, result.segmentation, result.probability)
-    table = measure(body.segmentation)
-    nothing = Doubt(np.full(len(table.shapes), np.nan), None)
-    model = predictor.model
-    quality = assess_result(result, table, nothing, model, model.threshold, body)
+    body, model = result.in_las(), predictor.model
+    quality = assess_result(result, measure(body.segmentation), model, model.threshold, body=body)
     if quality.status == "fail":
         raise ImageError(
             f"The segmentation of {scan.name} fails the quality check "

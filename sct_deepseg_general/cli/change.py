@@ -97,10 +97,15 @@ class ChangeOptions:
 @takes(ChangeOptions)
 def command(options: ChangeOptions) -> int:
     """Measure the change of the cord's area between images of one person."""
+    from sct_deepseg_general.cli.requests.change import header_years
+
     _check(options)
     given = _given(options)
     scans = _scans(options)
-    years: Sequence[float | None] = given or [_header_years(scans[0], later) for later in scans[1:]]
+    first, *later = scans
+    years: Sequence[float | None] = given or [
+        header_years(first.day, one.day, str(one.path)) for one in later
+    ]
     _warn(scans)
     found, failed = _all(scans, years, _predictor(options), options)
     if not found:
@@ -135,16 +140,6 @@ def _scans(options: ChangeOptions) -> list[DatedScan]:
     later = zip(options.followups, discfiles, strict=True)
     images = [(options.baseline, options.discfile1), *later]
     return [dated_scan(path, discs) for path, discs in images]
-
-
-def _header_years(baseline: DatedScan, followup: DatedScan) -> float | None:
-    """Years between the days of two DICOM headers; None where one says none, or for one day."""
-    from sct_deepseg_general.cli.requests.change import header_years
-
-    try:
-        return header_years(baseline.day, followup.day)
-    except ImageError as error:
-        raise ImageError(f"{followup.path}: {error}") from error
 
 
 def _warn(scans: list[DatedScan]) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sct_deepseg_general.errors import ArgumentError, ImageError, ModelError
 from sct_deepseg_general.image.blank import blank_planes
 from sct_deepseg_general.image.kinds import check_is_image
+from sct_deepseg_general.image.las import InLas
 from sct_deepseg_general.image.volume import (
     Array,
     Grid,
@@ -91,6 +92,10 @@ class InferenceResult:
     """Of an imported model: the label that `segmentation` and `probability` are of."""
     least_voxels: float = 0.0
     """Of an imported model: the voxels of the smallest object that a mask holds."""
+
+    def in_las(self) -> InLas:
+        """The image, its segmentation and its probability in LAS."""
+        return InLas.of(self.image, self.segmentation, self.probability)
 
     def mask(self, label: Label) -> Segmentation:
         """One label of an imported model as a mask (x, y, z), 0 or 1, on the image's grid."""

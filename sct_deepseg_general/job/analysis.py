@@ -28,7 +28,7 @@ from sct_deepseg_general.quality.findings import Quality
 from sct_deepseg_general.quality.uncertainty import Doubt, IntervalFactors, doubt, with_interval
 from sct_deepseg_general.zoo.model import Model
 
-__all__ = ["analysed", "in_las"]
+__all__ = ["analysed"]
 
 
 def analysed(
@@ -69,7 +69,7 @@ def analysed(
     if has_no_cord(model, request.options.label):
         return _without_cord(job, result, predictor, request, sentences)
     threshold = request.options.cleaning(model.threshold).threshold
-    body = in_las(result)
+    body = result.in_las()
     answer = job_levels.level_answer(
         body.image, body.segmentation, request.measures, request.levels
     )
@@ -77,7 +77,9 @@ def analysed(
         request, measures=job_levels.with_levels(body.segmentation, request.measures, answer)
     )
     measured, doubted = _measured(result, body, request, (model, threshold))
-    quality = assess_result(result, measured.morphometrics, doubted, model, threshold, body)
+    quality = assess_result(
+        result, measured.morphometrics, model, threshold, doubted.agreement, body
+    )
     region = region_of(measured, request.measures)
     if measured.absent and region is None:
         absent = number_list(measured.absent)
@@ -113,18 +115,13 @@ def _without_cord(
     levels, sentence = job_levels.levels_of_labels(result, request.measures, request.levels)
     sentences = (*sentences, sentence) if sentence else sentences
     request = replace(request, measures=PER_SLICE, levels=None, norms=None)
-    measured, doubted = _measured(nothing, in_las(nothing), request, (model, model.threshold))
+    measured, doubted = _measured(nothing, nothing.in_las(), request, (model, model.threshold))
     measured = replace(measured, levels=levels)
     inside = result.probability.data[result.segmentation.data > 0]
     quality = Quality("warn", unchecked(result), float(inside.mean()) if inside.size else 0.0)
     return Done(
-        job, result, measured, doubted, quality, 0.0, sentences=sentences, body=in_las(result)
+        job, result, measured, doubted, quality, 0.0, sentences=sentences, body=result.in_las()
     )
-
-
-def in_las(result: InferenceResult) -> InLas:
-    """A result's image, mask and probability in LAS."""
-    return InLas.of(result.image, result.segmentation, result.probability)
 
 
 def _measured(

@@ -241,7 +241,7 @@ def levels_words(answer: LevelAnswer | None) -> str:
     return "; ".join([words, *answer.warnings])
 
 
-def c2c3_words(found: C2C3 | None, answer: LevelAnswer | None = None) -> str:
+def c2c3_words(found: C2C3 | None, answer: LevelAnswer | None = None, unit: str = " mm²") -> str:
     """The area of C2-C3 with its interval in mm² as text; "" if it was not requested.
 
     Why it is withheld is told where it is not for the reason why all levels are (`levels_words`).
@@ -253,4 +253,4 @@ def c2c3_words(found: C2C3 | None, answer: LevelAnswer | None = None) -> str:
         return f"withheld: {'; '.join(own)}" if own else "withheld"
     known = found.lower is not None and found.upper is not None
     interval = f" ({found.lower:.1f} to {found.upper:.1f})" if known else ""
-    return f"{found.area:.1f} mm²{interval}{', partial' if found.status == 'partial' else ''}"
+    return f"{found.area:.1f}{unit}{interval}{', partial' if found.status == 'partial' else ''}"

@@ -7,7 +7,7 @@ first.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -42,7 +42,6 @@ from sct_deepseg_general.quality.findings import (
     summed_up,
 )
 from sct_deepseg_general.quality.mask_checks import mask_findings, on_fragments
-from sct_deepseg_general.quality.uncertainty import Doubt
 from sct_deepseg_general.zoo.model import Model
 
 __all__ = ["QualityEvidence", "assess", "assess_mask", "assess_result"]
@@ -139,9 +138,9 @@ def assess(evidence: QualityEvidence, limits: QualityLimits | None = None) -> Qu
 def assess_result(
     result: InferenceResult,
     table: Morphometrics,
-    doubted: Doubt,
     model: Model,
     threshold: float,
+    agreement: Sequence[float] = (),
     body: InLas | None = None,
 ) -> Quality:
     """Check the quality of a result.
@@ -152,16 +151,16 @@ def assess_result(
         The segmentation, and how the cord was found.
     table
         The area (mm²) and shape of every slice.
-    doubted
-        How far the area depends on the threshold and on altered copies of the image.
     model
         The model; its typical images are compared with this one.
     threshold
         Probability from 0 to 1 above which a voxel is cord.
+    agreement
+        Dice of the mask and the mask of each altered copy of the image, if there are some.
     body
         The result in LAS, where it is at hand.
     """
-    body = body or InLas.of(result.image, result.segmentation, result.probability)
+    body = body or result.in_las()
     return assess(
         QualityEvidence(
             segmentation=body.segmentation,
@@ -174,7 +173,7 @@ def assess_result(
             image=body.image,
             coarse=result.location.coarse,
             coarse_confidence=result.location.confidence,
-            agreement=doubted.agreement,
+            agreement=tuple(agreement),
             placed=has_position(result.image),
             typical=model.typical,
         )

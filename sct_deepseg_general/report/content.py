@@ -220,7 +220,7 @@ def _plain_rows(done: Done) -> tuple[TableRow, ...]:
     }
     rows = [TableRow(name, _area(table, part)) for name, part in parts.items()]
     if done.c2c3 is not None and done.c2c3.area is not None:
-        return (TableRow(_C2C3, c2c3_words(done.c2c3).replace(" mm²", "")), *rows)
+        return (TableRow(_C2C3, c2c3_words(done.c2c3, unit="")), *rows)
     if _C2C3 in (whole := whole_levels(table.area, levels)):
         return (TableRow(_C2C3, _area(table, whole[_C2C3])), *rows)
     return tuple(rows)

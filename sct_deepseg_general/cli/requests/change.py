@@ -94,19 +94,22 @@ def pair_remarks(first: Volume, second: Volume, paths: tuple[Path, Path]) -> lis
     return [f"{paths[0]} and {paths[1]} are the same image: a change of 0 says nothing."]
 
 
-def header_years(first: date | None, later: date | None) -> float | None:
+def header_years(first: date | None, later: date | None, name: str) -> float | None:
     """Years between the days that two DICOM headers say; None without both, or for one day.
 
     Raises
     ------
     ImageError
-        The later image is of an earlier day.
+        The later image is of an earlier day; `name` begins the message.
     """
     from sct_deepseg_general.change.dates import years_between
 
     if first is None or later is None or first == later:
         return None
-    return years_between(first, later)
+    try:
+        return years_between(first, later)
+    except ImageError as error:
+        raise ImageError(f"{name}: {error}") from error
 
 
 def header_years_of(
@@ -115,10 +118,7 @@ def header_years_of(
     """Years between -earlier and the image, where DICOM headers say both days."""
     if earlier is None or series is None:
         return None
-    try:
-        return header_years(earlier.day, series.day)
-    except ImageError as error:
-        raise ImageError(f"-earlier {given.earlier}: {error}") from error
+    return header_years(earlier.day, series.day, f"-earlier {given.earlier}")
 
 
 def years_given(dates: Sequence[str], followups: Sequence[Path]) -> list[float]:
