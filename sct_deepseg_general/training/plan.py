@@ -19,13 +19,18 @@ from nnunetv2.experiment_planning.dataset_fingerprint.fingerprint_extractor impo
 from nnunetv2.experiment_planning.experiment_planners.default_experiment_planner import (
     ExperimentPlanner,
 )
+from nnunetv2.experiment_planning.experiment_planners.network_topology import (
+    get_pool_and_conv_props,
+)
 
 from sct_deepseg_general.datasets.recipe import Training
 
-__all__ = ["PLANS", "PREPROCESSED", "nnunet_folders", "planned"]
+__all__ = ["PLANS", "PREPROCESSED", "nnunet_folders", "planned", "strides"]
 
 PLANS = "nnUNetPlans"
 PREPROCESSED = "nnUNet_preprocessed"
+_SMALLEST_SIDE = 4
+"""Voxels below which nnU-Net's planner halves no side of a stage's patch further."""
 _VARIABLES = ("nnUNet_raw", PREPROCESSED, "nnUNet_results")
 
 
@@ -57,6 +62,19 @@ def planned(dataset: str, training: Training, processes: int = 1) -> dict[str, A
     planner = _Planner(dataset, training)
     plans: dict[str, Any] = planner.plan_experiment()
     return plans
+
+
+def strides(training: Training) -> list[list[int]] | None:
+    """The strides of each stage, along z, y, x, that nnU-Net plans for the recipe's spacing and
+    patch; None where it plans these too.
+    """
+    if training.spacing is None or training.patch is None:
+        return None
+    unlimited = 999
+    _, found, *_ = get_pool_and_conv_props(
+        training.spacing[::-1], training.patch[::-1], _SMALLEST_SIDE, unlimited
+    )
+    return [[int(side) for side in stage] for stage in found]
 
 
 class _Planner(ExperimentPlanner):  # type: ignore[misc]  # nnU-Net's types are not read

@@ -10,6 +10,7 @@ from sct_deepseg_general.datasets import recipe as recipes
 from sct_deepseg_general.datasets.recipe import Training
 from sct_deepseg_general.errors import ModelError
 from sct_deepseg_general.inference.nnunet import load_network
+from sct_deepseg_general.training.plan import strides
 from sct_deepseg_general.training.widen import widened
 from sct_deepseg_general.zoo.model import Model
 
@@ -50,17 +51,22 @@ class Start:
         Raises
         ------
         ModelError
-            The model has no recipe, or the settings give another number of stages, fewer channels
-            or another voxel size.
+            The model has no recipe, or the settings give another voxel size, a patch with other
+            stages, another number of stages or fewer channels.
         """
         own = self._recipe.training
-        for name in ("spacing", "patch"):
-            mine, theirs = getattr(own, name), getattr(settings, name)
-            if mine != theirs:
-                raise ModelError(
-                    f"Training cannot start from {self.model.key}: its recipe has {name} {mine}, "
-                    f"this one has {theirs}; make them alike ('recipe init -from' does)."
-                )
+        if own.spacing != settings.spacing:
+            raise ModelError(
+                f"Training cannot start from {self.model.key}: its recipe has spacing "
+                f"{own.spacing}, this one has {settings.spacing}; make them alike "
+                "('recipe init -from' does)."
+            )
+        if strides(own) != strides(settings):
+            raise ModelError(
+                f"Training cannot start from {self.model.key}: nnU-Net plans other stages for a "
+                f"patch of {settings.patch} voxels than for its patch of {own.patch}; give a patch "
+                "whose sides can be halved as often."
+            )
         fewer = any(a > b for a, b in zip(own.features, settings.features, strict=False))
         if len(own.features) != len(settings.features) or fewer:
             raise ModelError(

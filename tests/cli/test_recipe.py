@@ -139,13 +139,23 @@ def test_train_checks_model_and_device_before_it_converts(
     assert not (folder / "out").exists()
 
 
-def test_fine_tuning_needs_a_network_of_the_same_kind(ended: Ended, folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("setting", "other", "message"),
+    [
+        ("patch: [32, 32, 32]", "patch: [64, 64, 32]", "nnU-Net plans other stages for a patch"),
+        ("spacing: [1.0, 1.0, 2.0]", "spacing: [1.0, 1.0, 1.0]", "its recipe has spacing"),
+    ],
+)
+def test_fine_tuning_needs_a_network_of_the_same_kind(
+    ended: Ended, folder: Path, setting: str, other: str, message: str
+) -> None:
     pytest.importorskip("nnunetv2", reason="the train extra is not installed")
     path = folder / "recipe.yaml"
     ended("recipe", "init", "-bids", folder / "a", "-from", "sc-general", "-o", path)
-    recipe = path.read_text().replace("patch: [32, 32, 32]", "patch: [64, 32, 32]", 1)
-    path.write_text(recipe)
+    recipe = path.read_text()
+    assert setting in recipe
+    path.write_text(recipe.replace(setting, other, 1))
     code, _, err = ended("train", "-recipe", path, "-from", "sc-general", "-o", folder / "out")
     assert code == 1
-    assert "has patch (32, 32, 32), this one has (64, 32, 32)" in err
+    assert message in err
     assert not (folder / "out").exists()
