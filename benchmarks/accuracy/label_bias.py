@@ -12,6 +12,7 @@ two tables.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -91,11 +92,8 @@ def print_bias(images: list[Labelled], found: list[Agreement]) -> None:
         print(f"| {image.part} | {dataset} | {name} | {figures} |")
 
 
-def print_reliability(part: str, found: list[Agreement]) -> None:
-    given, cord, voxels = (
-        np.sum([getattr(one, name) for one in found], axis=0)
-        for name in ("given", "cord", "voxels")
-    )
+def print_reliability(part: str, found: Sequence[Agreement]) -> None:
+    given, cord, voxels = added(found)
     p, truth, count = (sums.reshape(BINS, FINE).sum(1) for sums in (given, cord, voxels))
     error = float(np.abs(p - truth).sum() / count.sum())
     print(f"\n{part}: expected calibration error {error:.3f} over {int(count.sum())} voxels\n")
@@ -106,6 +104,15 @@ def print_reliability(part: str, found: list[Agreement]) -> None:
             print(f"| {bin_ / BINS:.1f} to {(bin_ + 1) / BINS:.1f} | {int(number)} | {shares} |")
     times, shift = truer(given, cord, voxels)
     print(f"\nThe logits are best multiplied by {times:.2f}, then {shift:+.2f} added.")
+
+
+def added(found: Sequence[Agreement]) -> tuple[Floats, Floats, Floats]:
+    """`given`, `cord` and `voxels` of all images together."""
+    given, cord, voxels = (
+        np.sum([getattr(one, name) for one in found], axis=0)
+        for name in ("given", "cord", "voxels")
+    )
+    return given, cord, voxels
 
 
 def truer(given: Floats, cord: Floats, voxels: Floats) -> tuple[float, float]:

@@ -4,8 +4,8 @@ The network of the embedded model's recipe is trained four times, each time with
 seven datasets, and twice without two of the four people of `montreal`; each is measured on what
 was left out. A training is shorter than the embedded model's. The cord's place is given (the
 label's box and the model's margin), so that the locator is not judged; only slices that the
-label has count. Appends to a table with a row for each image; what is in it already is not done
-again.
+label has count, and only images whose label a person drew. Appends to a table with a row for each
+image; what is in it already is not done again.
 
     python benchmarks/accuracy/leave_one_out.py -o FOLDER -table TABLE.csv
         [-epochs 48] [-recipe FILE] [-only FOLD ...]
@@ -16,8 +16,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from statistics import fmean, stdev
 
+from benchmarks.support.labelled import labelled
 from benchmarks.training.recipe_experiments import (
     agreements,
     append_rows,
@@ -89,7 +91,10 @@ def measured(fold: Fold, options: argparse.Namespace) -> Iterator[Row]:
     held = without(everybody, fold.datasets, training, dict.fromkeys(fold.people, "test"))
     left_out = "dataset" if fold.datasets else "person"
     places = options.output / "datasets" / fold.name, options.output / fold.name
+    drawn = {one.image.name for one in labelled()}
     for entry, dice, volume in agreements(held, options.data, *places):
+        if Path(entry.image).name not in drawn:
+            continue
         figures = round(dice, 4), round(volume, 2)
         yield Row(fold.name, left_out, entry.dataset, entry.name, entry.contrast, *figures)
 

@@ -106,19 +106,25 @@ def main() -> None:
     parser.add_argument("-without", nargs="+", default=[], metavar="PERSON")
     parser.add_argument("-dev", action="store_true")
     options = parser.parse_args()
-    part = "dev" if options.dev else "train"
-    found = labellings(shared() / part, options.model, unlabelled=not options.dev)
-    every = [one for one in found if one.person not in options.without]
+    harmonise(options.output, options.model, options.without, dev=options.dev)
+
+
+def harmonise(
+    output: Path, model: str | None, without: Sequence[str] = (), *, dev: bool = False
+) -> None:
+    """Write the harmonised datasets and shapes, and print the table."""
+    found = labellings(shared() / ("dev" if dev else "train"), model, unlabelled=not dev)
+    every = [one for one in found if one.person not in without]
     borders = {one.name: half_way(one.contour, nifti.load(one.image)) for one in every}
-    edge = EDGE if options.dev else calibrated(every, borders)
+    edge = EDGE if dev else calibrated(every, borders)
     print(f"The edge lies {edge:.3f} mm inside the half-way point.\n")
     print("| image | by | offset mm | half-way mm | area |\n|---|---|---|---|---|")
     for one in every:
         moved = moved_by(one, nearest(one, every, borders), edge)
-        write(one, moved, options.output)
+        write(one, moved, output)
         print(row(one, moved))
-    if not options.dev:
-        write_shapes(options.output, every, borders, edge)
+    if not dev:
+        write_shapes(output, every, borders, edge)
 
 
 def labellings(root: Path, model: str | None, *, unlabelled: bool) -> Iterator[Labelling]:
