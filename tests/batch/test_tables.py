@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from batches import batch_plan, people, phantom_dataset, run, table
 
+from sct_deepseg_general.batch.messages import WorkerSettings
+from sct_deepseg_general.batch.worklist import Filters
 from sct_deepseg_general.errors import OutputError
 
 
@@ -55,3 +57,15 @@ def test_areas_that_cannot_be_read_are_no_empty_rows(
     areas(out).write_text(areas(out).read_text().replace(*change))
     with pytest.raises(OutputError, match=said):
         again(out)
+
+
+def test_each_region_has_the_levels_it_is_of(tmp_path: Path) -> None:
+    """Two runs with another -vert are one table; their areas are of other levels."""
+    dataset = phantom_dataset(tmp_path / "data", {"sub-01_T1w": "ok", "sub-01_T2w": "ok"})
+    phantom_dataset(dataset, {"sub-02_T2w": "refuse"})
+    for contrast, region in (("T1w", (2, 3, 4)), ("T2w", (7, 8, 10))):
+        settings = WorkerSettings(levels=True, region=region)
+        filters = Filters(contrasts=(contrast,))
+        run(batch_plan(dataset, tmp_path / "out", filters=filters, settings=settings))
+    rows = table(tmp_path / "out/images.tsv")
+    assert [row["region"] for row in rows] == ["C2:C4", "C7:T1;T3", "n/a"]
