@@ -17,6 +17,7 @@ from sct_deepseg_general.cluster.progress import PROGRESS, Meter, State, write_p
 from sct_deepseg_general.errors import OutputError
 from sct_deepseg_general.files import FileStamp, digest_of, write_whole
 from sct_deepseg_general.job.outputs import Outputs
+from sct_deepseg_general.job.overwrite import EDITED
 
 __all__ = ["BatchRunner"]
 
@@ -116,6 +117,8 @@ class BatchRunner:
             raise OutputError(f"{result.sentence} Make room, then give the same command again.")
         self._write_log(key, result)
         record = self._record(key, result)
+        if isinstance(result, Outcome):
+            self._remove_outdated(self.records.get(key), record)
         self._note(record)
         self.records[key] = record
         self._listener.on_image(self._items[key], record, self._meter.count(record.status))
@@ -170,6 +173,18 @@ class BatchRunner:
     def _discs(self, key: str) -> str:
         """The hash of an image's labelled discs, with which it failed."""
         return digest_of(self._items[key].discs) if self._plan.settings.levels else ""
+
+    def _remove_outdated(self, before: Record | None, now: Record) -> None:
+        """Remove what an earlier run wrote with the same mask file, and this one not, such as the
+        areas of the mask that was there before; files that were edited stay.
+        """
+        if before is None or next(iter(before.outputs), "") not in now.outputs:
+            return
+        for name in set(before.outputs) - set(now.outputs):
+            path = self._plan.folder / name
+            ours = digest_of(path) == before.outputs[name]
+            if ours and (now.status != EDITED or name.endswith("_csa.csv")):
+                path.unlink(missing_ok=True)
 
     def _write_log(self, key: str, result: Outcome | Failure) -> None:
         """Write the log of a failure; remove that of an image which has succeeded now."""

@@ -115,7 +115,8 @@ def close(
     summary
         The numbers for `summary.json`.
     csa
-        Whether the table of areas is written.
+        Whether the table of areas is written also where no image has areas; without any, an
+        earlier table is removed, whose areas are those of masks that are no more.
 
     Returns
     -------
@@ -128,7 +129,12 @@ def close(
         A table cannot be written, or the areas of an image cannot be read.
     """
     write_images(place / IMAGES, results)
-    rows = write_csa(place / CSA, results, folder) if csa else 0
+    rows = 0
+    if csa or any(one.csa for one in results):
+        rows = write_csa(place / CSA, results, folder)
+    else:
+        for path in (place / CSA, (place / CSA).with_suffix(".json")):
+            path.unlink(missing_ok=True)
     write_json(place / SUMMARY, asdict(summary))
     _write_failed(place / FAILED, [one.item.image for one in results if one.record.has_no_result])
     return rows
