@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -215,8 +215,7 @@ def merge(places: Sequence[Path], folder: Path, expected: Sequence[str] = ()) ->
         kept = {key: order[place] for key, place in winners.items() if place in order}
         rows = joined(folder / CSA, [place / CSA for place in with_csa], kept)
     _copy_descriptions(here[-1], folder)
-    lists = [(place / FAILED).read_text("utf-8") for place in here if (place / FAILED).exists()]
-    _write_failed(folder / FAILED, sorted({Path(x) for text in lists for x in text.splitlines()}))
+    _write_failed(folder / FAILED, _failed_of(here, winners))
     missing = sorted(set(expected) - {place.name for place in here})
     return MergedTables(len(winners), rows, tuple(missing), failed)
 
@@ -233,6 +232,23 @@ def _winners(places: Sequence[Path]) -> tuple[dict[str, int], int]:
                 best[key] = max(candidate, best.get(key, candidate))
     statuses = Counter(status for _, _, status in best.values())
     return {key: at for key, (_, at, _) in best.items()}, statuses["error"] + statuses["missing"]
+
+
+def _failed_of(places: Sequence[Path], winners: Mapping[str, int]) -> list[Path]:
+    """The images that failed in their latest run, from the lists in the places."""
+    failed: set[Path] = set()
+    for at, place in enumerate(places):
+        if (place / FAILED).exists():
+            keys = {key for key, winner in winners.items() if winner == at}
+            listed = map(Path, (place / FAILED).read_text("utf-8").splitlines())
+            failed |= {one for one in listed if _ends_as_one(one, keys)}
+    return sorted(failed)
+
+
+def _ends_as_one(path: Path, keys: Set[str]) -> bool:
+    """Whether one of the keys is the end of a path."""
+    parts = path.parts
+    return any("/".join(parts[at:]) in keys for at in range(len(parts)))
 
 
 def _copy_descriptions(place: Path, folder: Path) -> None:
