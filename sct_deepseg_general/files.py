@@ -19,6 +19,7 @@ from sct_deepseg_general.locks import try_lock
 __all__ = [
     "FileStamp",
     "clear_abandoned",
+    "digest_of",
     "new_folder",
     "sha256",
     "stem_of",
@@ -188,6 +189,14 @@ def sha256(path: Path) -> str:
         while chunk := stream.read(1 << 20):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def digest_of(path: Path | None) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal; "" without a file, or if it cannot be read."""
+    try:
+        return "" if path is None else sha256(path)
+    except OSError:
+        return ""
 
 
 def _temporary_beside(path: Path) -> tuple[Path, int]:

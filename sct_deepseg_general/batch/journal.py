@@ -57,6 +57,8 @@ class Record:
     """Modification time of the image file in nanoseconds since 1970."""
     sha256: str = ""
     """SHA-256 of the image file."""
+    discs: str = ""
+    """SHA-256 of the dataset's labelled discs, where levels were asked for and there are some."""
     seconds: float = 0.0
     mean_area: float | None = None
     """Mm²."""

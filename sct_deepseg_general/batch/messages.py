@@ -11,12 +11,25 @@ from typing import Any, Literal
 from sct_deepseg_general.files import FileStamp
 from sct_deepseg_general.job.outputs import Outputs
 
-__all__ = ["Failure", "FailureKind", "Outcome", "Task", "WorkerSettings", "decoded", "encoded"]
+__all__ = [
+    "MEASURING",
+    "Failure",
+    "FailureKind",
+    "Outcome",
+    "Task",
+    "WorkerSettings",
+    "decoded",
+    "encoded",
+]
 
 FailureKind = Literal["missing", "image", "memory", "space", "output", "machine", "time", "program"]
 """What failed: the image's content is not on this machine ("missing"); the image cannot be used;
 there was too little memory; the disk is full; one output could not be written; the worker process
 was killed ("machine"); the image took longer than allowed; or the program has a fault."""
+
+
+MEASURING = ("levels", "region")
+"""The parameters that change what is measured of a mask, and not the mask."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +62,9 @@ class WorkerSettings:
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """The settings that change the mask: if one differs, earlier results are out of date."""
+        """The settings that change the mask, and those of `MEASURING`: if one differs, earlier
+        results are out of date.
+        """
         names = ("threshold", "largest", "fill_holes", "exact", "uncertainty")
         wanted = {"levels": True} if self.levels else {}
         region = {"region": list(self.region)} if self.region else {}
@@ -101,6 +116,8 @@ class Outcome:
     """The image file when it was read."""
     sha256: str = ""
     """SHA-256 of the image file."""
+    discs: str = ""
+    """SHA-256 of the dataset's labelled discs, where they were taken; "" where not."""
     outputs: Mapping[str, str] = field(default_factory=dict)
     """SHA-256 of each file written, by its path."""
     qc: str = ""

@@ -15,13 +15,13 @@ from typing import Literal
 
 from sct_deepseg_general import __version__
 from sct_deepseg_general.batch.journal import History, Record
-from sct_deepseg_general.batch.messages import WorkerSettings
+from sct_deepseg_general.batch.messages import MEASURING, WorkerSettings
 from sct_deepseg_general.batch.naming import Naming
 from sct_deepseg_general.batch.worklist import Item, Worklist
 from sct_deepseg_general.cluster.progress import Progress
 from sct_deepseg_general.cluster.shards import Part, Shard
 from sct_deepseg_general.errors import OutputError
-from sct_deepseg_general.files import FileStamp, sha256
+from sct_deepseg_general.files import FileStamp, digest_of, sha256
 from sct_deepseg_general.job.outputs import Outputs
 from sct_deepseg_general.job.overwrite import EDITED, Overwrite, mask_origin
 
@@ -180,8 +180,11 @@ def _decided_edited(item: Item, outputs: Outputs, record: Record, plan: BatchPla
     if plan.settings.csa and not outputs.csa.exists():
         return Decision(item, "measure", f"{outputs.csa.name} is missing")
     reason = _requested(record, plan) or _changed_image(item, record)
-    reason = reason or _changed_settings(record, plan)
+    reason = reason or _changed_settings(record, plan, made=True)
     if not reason:
+        again = _changed_discs(item, record, plan) or _changed_settings(record, plan)
+        if again:
+            return Decision(item, "measure", again)
         return Decision(item, "keep", "its mask was edited, and measured before")
     return Decision(item, "blocked", f"{outputs.segmentation.name} was edited since ({reason})")
 
@@ -198,7 +201,8 @@ def _decided_failed(item: Item, outputs: Outputs, record: Record, plan: BatchPla
     why = _requested(record, plan)
     if not why and record.kind not in _LASTING:
         why = f"failed before ({record.kind})"
-    why = why or _changed_image(item, record) or _changed_settings(record, plan)
+    why = why or _changed_image(item, record) or _changed_discs(item, record, plan)
+    why = why or _changed_settings(record, plan)
     if not why:
         return Decision(item, "keep", f"failed before: {reason}")
     return _unless_protected(Decision(item, "do", why), outputs, plan)
@@ -227,7 +231,8 @@ def _reason_to_repeat(item: Item, outputs: Outputs, record: Record, plan: BatchP
             return f"{path.name} is missing"
     if plan.settings.qc and not record.qc:
         return "it has no QC entry"
-    return _changed_image(item, record) or _changed_settings(record, plan)
+    changed = _changed_image(item, record) or _changed_discs(item, record, plan)
+    return changed or _changed_settings(record, plan)
 
 
 def _requested(record: Record, plan: BatchPlan) -> str:
@@ -247,12 +252,25 @@ def _changed_image(item: Item, record: Record) -> str:
         return "the image cannot be read any more" if record.sha256 else ""
 
 
-def _changed_settings(record: Record, plan: BatchPlan) -> str:
+def _changed_discs(item: Item, record: Record, plan: BatchPlan) -> str:
+    """Whether the labelled discs of the dataset are others than those that gave the levels."""
+    if not plan.settings.levels:
+        return ""
+    now = digest_of(item.discs)
+    if now == record.discs:
+        return ""
+    if not record.discs:
+        return "its discs were labelled"
+    return "the labelled discs changed" if now else "the labelled discs were removed"
+
+
+def _changed_settings(record: Record, plan: BatchPlan, *, made: bool = False) -> str:
+    """Which setting is another one; with `made` only of those that change the mask itself."""
     if record.model != plan.digest:
         return f"another model ({record.model[:8]}, now {plan.digest[:8]})"
     for name, value in plan.settings.parameters.items():
         before = record.parameters.get(name)
-        if before != value:
+        if before != value and not (made and name in MEASURING):
             return f"{name} was {before}, is {value}"
     if record.version != __version__:
         return f"made by version {record.version}, this is {__version__}"

@@ -15,8 +15,9 @@ from sct_deepseg_general.batch.plan import BatchPlan, Decision, Listener
 from sct_deepseg_general.batch.pool import PoolOptions, TaskResult, WorkerPool
 from sct_deepseg_general.cluster.progress import PROGRESS, Meter, State, write_progress
 from sct_deepseg_general.errors import OutputError
-from sct_deepseg_general.files import FileStamp, write_whole
+from sct_deepseg_general.files import FileStamp, digest_of, write_whole
 from sct_deepseg_general.job.outputs import Outputs
+from sct_deepseg_general.job.overwrite import EDITED
 
 __all__ = ["BatchRunner"]
 
@@ -72,7 +73,8 @@ class BatchRunner:
         """
         self._meter = Meter(len(decisions), len(self._items) - len(decisions))
         raw = "bids:raw:" if self._plan.naming == "bids" else ""
-        tasks = [_task(one, outputs[one.item.key], raw) for one in decisions]
+        levels = self._plan.settings.levels
+        tasks = [_task(one, outputs[one.item.key], raw, levels=levels) for one in decisions]
         try:
             self.write_progress("running")
             with ExitStack() as stack:
@@ -115,6 +117,8 @@ class BatchRunner:
             raise OutputError(f"{result.sentence} Make room, then give the same command again.")
         self._write_log(key, result)
         record = self._record(key, result)
+        if isinstance(result, Outcome):
+            self._remove_outdated(self.records.get(key), record)
         self._note(record)
         self.records[key] = record
         self._listener.on_image(self._items[key], record, self._meter.count(record.status))
@@ -140,7 +144,8 @@ class BatchRunner:
             stamp = FileStamp.if_present(self._items[key].image)
             status = "missing" if result.kind == "missing" else "error"
             reasons = (result.sentence,)
-            return replace(base, status=status, reasons=reasons, kind=result.kind, **asdict(stamp))
+            failed = replace(base, status=status, reasons=reasons, discs=self._discs(key))
+            return replace(failed, kind=result.kind, **asdict(stamp))
         return replace(
             base,
             event="done",
@@ -161,8 +166,25 @@ class BatchRunner:
             outputs=_below(plan.folder, result.outputs),
             qc=result.qc,
             sha256=result.sha256,
+            discs=result.discs,
             **asdict(result.image),
         )
+
+    def _discs(self, key: str) -> str:
+        """The hash of an image's labelled discs, with which it failed."""
+        return digest_of(self._items[key].discs) if self._plan.settings.levels else ""
+
+    def _remove_outdated(self, before: Record | None, now: Record) -> None:
+        """Remove what an earlier run wrote with the same mask file, and this one not, such as the
+        areas of the mask that was there before; files that were edited stay.
+        """
+        if before is None or next(iter(before.outputs), "") not in now.outputs:
+            return
+        for name in set(before.outputs) - set(now.outputs):
+            path = self._plan.folder / name
+            ours = digest_of(path) == before.outputs[name]
+            if ours and (now.status != EDITED or name.endswith("_csa.csv")):
+                path.unlink(missing_ok=True)
 
     def _write_log(self, key: str, result: Outcome | Failure) -> None:
         """Write the log of a failure; remove that of an image which has succeeded now."""
@@ -182,7 +204,7 @@ def _may_succeed_alone(ended: TaskResult) -> bool:
     return isinstance(ended.result, Failure) and ended.result.kind in _RETRIED
 
 
-def _task(decision: Decision, outputs: Outputs, raw: str) -> Task:
+def _task(decision: Decision, outputs: Outputs, raw: str, *, levels: bool) -> Task:
     item = decision.item
     return Task(
         key=item.key,
@@ -192,7 +214,7 @@ def _task(decision: Decision, outputs: Outputs, raw: str) -> Task:
         csa=str(outputs.csa),
         soft=str(outputs.soft),
         discs=str(outputs.discs or ""),
-        given_discs=str(item.discs or ""),
+        given_discs=str(item.discs or "") if levels else "",
         participant=item.participant,
         session=item.session,
         contrast=item.contrast,

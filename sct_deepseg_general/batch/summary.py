@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -115,7 +115,8 @@ def close(
     summary
         The numbers for `summary.json`.
     csa
-        Whether the table of areas is written.
+        Whether the table of areas is written also where no image has areas; without any, an
+        earlier table is removed, whose areas are those of masks that are no more.
 
     Returns
     -------
@@ -128,7 +129,12 @@ def close(
         A table cannot be written, or the areas of an image cannot be read.
     """
     write_images(place / IMAGES, results)
-    rows = write_csa(place / CSA, results, folder) if csa else 0
+    rows = 0
+    if csa or any(one.csa for one in results):
+        rows = write_csa(place / CSA, results, folder)
+    else:
+        for path in (place / CSA, (place / CSA).with_suffix(".json")):
+            path.unlink(missing_ok=True)
     write_json(place / SUMMARY, asdict(summary))
     _write_failed(place / FAILED, [one.item.image for one in results if one.record.has_no_result])
     return rows
@@ -209,8 +215,7 @@ def merge(places: Sequence[Path], folder: Path, expected: Sequence[str] = ()) ->
         kept = {key: order[place] for key, place in winners.items() if place in order}
         rows = joined(folder / CSA, [place / CSA for place in with_csa], kept)
     _copy_descriptions(here[-1], folder)
-    lists = [(place / FAILED).read_text("utf-8") for place in here if (place / FAILED).exists()]
-    _write_failed(folder / FAILED, sorted({Path(x) for text in lists for x in text.splitlines()}))
+    _write_failed(folder / FAILED, _failed_of(here, winners))
     missing = sorted(set(expected) - {place.name for place in here})
     return MergedTables(len(winners), rows, tuple(missing), failed)
 
@@ -227,6 +232,23 @@ def _winners(places: Sequence[Path]) -> tuple[dict[str, int], int]:
                 best[key] = max(candidate, best.get(key, candidate))
     statuses = Counter(status for _, _, status in best.values())
     return {key: at for key, (_, at, _) in best.items()}, statuses["error"] + statuses["missing"]
+
+
+def _failed_of(places: Sequence[Path], winners: Mapping[str, int]) -> list[Path]:
+    """The images that failed in their latest run, from the lists in the places."""
+    failed: set[Path] = set()
+    for at, place in enumerate(places):
+        if (place / FAILED).exists():
+            keys = {key for key, winner in winners.items() if winner == at}
+            listed = map(Path, (place / FAILED).read_text("utf-8").splitlines())
+            failed |= {one for one in listed if _ends_as_one(one, keys)}
+    return sorted(failed)
+
+
+def _ends_as_one(path: Path, keys: Set[str]) -> bool:
+    """Whether one of the keys is the end of a path."""
+    parts = path.parts
+    return any("/".join(parts[at:]) in keys for at in range(len(parts)))
 
 
 def _copy_descriptions(place: Path, folder: Path) -> None:

@@ -10,6 +10,7 @@ import csv
 import hashlib
 import io
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -42,8 +43,9 @@ IMAGE_COLUMNS = {
     "c2c3_area": "Mean cross-sectional area of the levels C2 and C3, mm2.",
     "c2c3_lower": "Lower end of the interval of that area, mm2.",
     "c2c3_upper": "Upper end of the interval of that area, mm2.",
-    "region_area": "Mean cross-sectional area of the levels given with -vert, mm2; n/a where one "
-    "of them is not there.",
+    "region": "The levels given with -vert when the image was measured, as C2:C4.",
+    "region_area": "Mean cross-sectional area of these levels, mm2; n/a where one of them is not "
+    "there.",
     "region_lower": "Lower end of the interval of that area, mm2.",
     "region_upper": "Upper end of the interval of that area, mm2.",
     "levels": "How the vertebral levels are known, or why they were withheld.",
@@ -199,6 +201,7 @@ def _image_row(result: ImageResult) -> list[object]:
         record.c2c3_area,
         record.c2c3_lower,
         record.c2c3_upper,
+        _region(record),
         record.region_area,
         record.region_lower,
         record.region_upper,
@@ -209,6 +212,17 @@ def _image_row(result: ImageResult) -> list[object]:
         record.version,
         record.turn,
     ]
+
+
+def _region(record: Record) -> str:
+    """The levels of the area of the region: earlier runs may have had others."""
+    numbers = record.parameters.get("region", ()) if record.event == "done" else ()
+    if not numbers:
+        return ""
+    from sct_deepseg_general.csa.selection import number_list
+    from sct_deepseg_general.levels.slices import level_name
+
+    return re.sub(r"\d+", lambda found: level_name(int(found[0])), number_list(numbers))
 
 
 def _identity(item: Item) -> list[object]:

@@ -40,7 +40,7 @@ from sct_deepseg_general.errors import (
     ModelError,
     OutputError,
 )
-from sct_deepseg_general.files import FileStamp, sha256
+from sct_deepseg_general.files import FileStamp, digest_of, sha256
 from sct_deepseg_general.job.outputs import Outputs
 
 if TYPE_CHECKING:
@@ -227,11 +227,14 @@ def main() -> None:
 
 @dataclass(frozen=True)
 class _TaskAhead:
-    """A task whose image has been read once: the state of the file, and its hash."""
+    """A task whose image has been read once: the state of the file, and its hash; and the hash of
+    its labelled discs.
+    """
 
     task: Task
     stamp: FileStamp
     sha256: str
+    discs: str = ""
 
 
 def _read_tasks(tasks: queue.Queue[_TaskAhead | None]) -> None:
@@ -250,7 +253,8 @@ def _read_ahead(task: Task) -> _TaskAhead:
     """Hash the image, which also brings it into the file system's cache."""
     image = Path(task.image)
     try:
-        return _TaskAhead(task, FileStamp.of(image), sha256(image))
+        discs = digest_of(Path(task.given_discs)) if task.given_discs else ""
+        return _TaskAhead(task, FileStamp.of(image), sha256(image), discs)
     except OSError:
         return _TaskAhead(task, FileStamp(), "")
 
@@ -264,7 +268,7 @@ def _result(work: Work, ahead: _TaskAhead) -> Outcome | Failure:
         if FileStamp.if_present(Path(task.image)) != ahead.stamp:
             _remove(task.outputs)
             raise ImageError(f"{task.image} changed while it was read: run again.")
-        return replace(outcome, image=ahead.stamp, sha256=ahead.sha256)
+        return replace(outcome, image=ahead.stamp, sha256=ahead.sha256, discs=ahead.discs)
     except MemoryError as error:
         return _failure("memory", "There was not enough memory for this image.", error)
     except (DeepsegError, OSError) as error:

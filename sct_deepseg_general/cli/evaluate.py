@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -148,7 +149,17 @@ def _candidates(options: EvaluateOptions, cases: Sequence[EvaluationCase]) -> li
     from sct_deepseg_general.evaluation.masks import existing_masks
 
     masks = [existing_masks(folder, cases) for folder in options.masks]
-    return [*masks, *(_model(name, options) for name in options.model_names)]
+    candidates = [*masks, *(_model(name, options) for name in options.model_names)]
+    return _told_apart(candidates, [*map(str, options.masks), *options.model_names])
+
+
+def _told_apart(candidates: Sequence[Candidate], given: Sequence[str]) -> list[Candidate]:
+    """The candidates; those of one name are named by what was given for them too."""
+    count = Counter(one.name for one in candidates)
+    return [
+        replace(one, name=f"{one.name} ({words})") if count[one.name] > 1 else one
+        for one, words in zip(candidates, given, strict=True)
+    ]
 
 
 def _model(name: str, options: EvaluateOptions) -> Candidate:

@@ -9,6 +9,7 @@ from pathlib import Path
 from sct_deepseg_general.bids.cases import Case, DatasetIndex
 from sct_deepseg_general.datasets import recipe as recipes
 from sct_deepseg_general.datasets.manifest import FILE, ManifestRow, read_manifest
+from sct_deepseg_general.errors import DatasetError
 from sct_deepseg_general.files import sha256
 
 __all__ = [
@@ -56,7 +57,23 @@ class TrainingData:
 
 
 def cases_of_indexes(indexes: Iterable[DatasetIndex]) -> tuple[EvaluationCase, ...]:
-    """The labelled cases of BIDS datasets."""
+    """The labelled cases of BIDS datasets.
+
+    Raises
+    ------
+    DatasetError
+        Two datasets have one name, so that their people would count as the same.
+    """
+    indexes = tuple(indexes)
+    places: dict[str, Path] = {}
+    for one in indexes:
+        if one.dataset in places:
+            raise DatasetError(
+                f"Two datasets are named {one.dataset} ({places[one.dataset]} and {one.root}), "
+                "and their people would count as the same: rename a folder, or evaluate them one "
+                "after the other."
+            )
+        places[one.dataset] = one.root
     cases = (case for one in indexes for case in one.labelled)
     return tuple(_test_case(case) for case in cases)
 

@@ -8,6 +8,7 @@ that a model was trained on is refused.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -88,8 +89,8 @@ def evaluate_models(
     Raises
     ------
     DatasetError
-        Before anything is measured: a model was trained on a case, or a reference does not fit
-        its image.
+        Before anything is measured: two candidates have one name, a model was trained on a case,
+        or a reference does not fit its image.
 
     Examples
     --------
@@ -102,6 +103,7 @@ def evaluate_models(
     >>> [(row.dice, row.csa_error) for row in evaluate_models([masks], [case])]
     [(1.0, 0.0)]
     """
+    _refuse_one_name(candidates)
     _refuse_training_cases(candidates, cases)
     _check_references(cases)
     done = {(one.model, one.name, one.image_sha256, one.label_sha256): one for one in known}
@@ -130,6 +132,16 @@ def reference_of(image: Volume, label: Volume, where: str) -> Segmentation:
     _check_reference(image.grid, label, where)
     data = label.reoriented(image.grid.axcodes).data > THRESHOLD
     return Segmentation(data.astype(np.uint8), image.grid)
+
+
+def _refuse_one_name(candidates: Iterable[Candidate]) -> None:
+    """Refuse candidates whose rows a table, and its means, could not tell apart."""
+    for name, count in Counter(one.name for one in candidates).items():
+        if count > 1:
+            raise DatasetError(
+                f"{name} is given {count} times, and its rows would be counted together: give "
+                "each model and each folder of masks once."
+            )
 
 
 def _refuse_training_cases(

@@ -38,7 +38,7 @@ def existing_masks(folder: Path, cases: Sequence[EvaluationCase]) -> Candidate:
     Raises
     ------
     DatasetError
-        An image has no mask there, or several.
+        An image has no mask there, or several, or two images of one file name have the same.
     ContentMissingError
         The content of a mask is not on this machine.
     """
@@ -57,6 +57,14 @@ def existing_masks(folder: Path, cases: Sequence[EvaluationCase]) -> Candidate:
         if len(paths) > 1:
             raise DatasetError(f"{folder} has several masks of {name}: {paths[0]}, {paths[1]}.")
         check_content(paths[0])
+    owners: dict[Path, str] = {}
+    for name, (path,) in found.items():
+        if path in owners:
+            raise DatasetError(
+                f"{path} would be the mask of {owners[path]} and of {name}: evaluate datasets "
+                "whose images have the same names one after the other."
+            )
+        owners[path] = name
     return Candidate(folder.resolve().name, masks={name: one[0] for name, one in found.items()})
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +28,8 @@ class Participant:
 def read_participants(path: Path, group: str | None = None) -> Mapping[str, Participant]:
     """The people of a `participants.tsv`, by `participant_id` with its letters composed (NFC).
 
+    A person with several rows, such as one for each session, has what all of them agree on.
+
     Parameters
     ----------
     path
@@ -47,7 +49,23 @@ def read_participants(path: Path, group: str | None = None) -> Mapping[str, Part
     except (DatasetError, MissingContentError) as error:
         raise NormsError(str(error)) from error
     _check_units(path.with_suffix(".json"))
-    return {composed(row["participant_id"]): _participant(row, group) for row in rows}
+    people: dict[str, list[Participant]] = {}
+    for row in rows:
+        people.setdefault(composed(row["participant_id"]), []).append(_participant(row, group))
+    return {name: _agreed(own) for name, own in people.items()}
+
+
+def _agreed(rows: Sequence[Participant]) -> Participant:
+    """One person from all rows of that person: what differs among them is not known."""
+    first = rows[0]
+    if all(row == first for row in rows):
+        return first
+    group = first.group if all(row.group == first.group for row in rows) else ""
+    known = [row.subject for row in rows]
+    if all(subject == known[0] for subject in known) and known[0] is not None:
+        return Participant(known[0], group)
+    differ = f"{len(rows)} rows of participants.tsv differ in age or sex"
+    return Participant(None, group, differ)
 
 
 def _check_units(path: Path) -> None:

@@ -68,6 +68,58 @@ class TestASecondRun:
         assert run(stricter)[0].done == 5
         assert {row["turn"] for row in table(out / "images.tsv")} == {"2"}
 
+    def test_takes_an_image_whose_discs_are_labelled_changed_or_removed(self, dataset, out):
+        """The levels, and the areas of C2-C3 and of a region, come from them."""
+        with_levels = WorkerSettings(threshold=0.5, levels=True)
+        discs = dataset / "derivatives/labels/sub-02/anat/sub-02_T2w_label-discs.nii.gz"
+        discs.parent.mkdir(parents=True)
+
+        def decided(settings=with_levels):
+            return reasons(batch_plan(dataset, out, settings=settings))
+
+        run(batch_plan(dataset, out, settings=with_levels))
+        for text, why in (
+            ("three discs, as an image", "its discs were labelled"),
+            ("four discs, as an image", "the labelled discs changed"),
+            ("", "the labelled discs were removed"),
+        ):
+            assert set(decided().values()) == {("keep", "done before")}
+            if text:
+                discs.write_text(text)
+            else:
+                discs.unlink()
+            found = decided()
+            assert found.pop("sub-02_T2w") == ("do", why)
+            assert set(found.values()) == {("keep", "done before")}
+            without = decided(WorkerSettings(threshold=0.5))
+            assert set(without.values()) == {("keep", "done before")}
+            assert run(batch_plan(dataset, out, settings=with_levels))[0].done == 1
+
+    def test_takes_a_failed_image_whose_discs_were_mended(self, dataset, out):
+        with_levels = WorkerSettings(threshold=0.5, levels=True)
+        discs = dataset / "derivatives/labels/sub-02/anat/sub-02_T2w_label-discs.nii.gz"
+        discs.parent.mkdir(parents=True)
+        discs.write_text("discs out of order")
+        (dataset / KEY.format(2)).write_text("refuse")
+        run(batch_plan(dataset, out, settings=with_levels))
+        plan = batch_plan(dataset, out, settings=with_levels)
+        assert reasons(plan)["sub-02_T2w"][0] == "keep"
+        discs.write_text("discs in order")
+        assert reasons(plan)["sub-02_T2w"] == ("do", "the labelled discs changed")
+
+    def test_measures_an_edited_mask_again_with_other_levels(self, done, dataset, out):
+        """Else its area would be of the levels that an earlier run asked for."""
+        mask = next(out.rglob("sub-03*_mask.nii.gz"))
+        mask.write_text("corrected by hand")
+        run(batch_plan(dataset, out))
+        for region in ((), (2, 3), (4, 5)):
+            settings = WorkerSettings(threshold=0.5, levels=True, region=region)
+            plan = batch_plan(dataset, out, settings=settings)
+            assert reasons(plan)["sub-03_T2w"][0] == "measure"
+            run(plan)
+            assert reasons(plan)["sub-03_T2w"][0] == "keep"
+        assert mask.read_text() == "corrected by hand"
+
     def test_measures_a_mask_that_was_edited_and_keeps_it(self, done, dataset, out):
         mask = next(out.rglob("sub-03*_mask.nii.gz"))
         mask.write_text("corrected by hand")

@@ -47,6 +47,14 @@ def test_what_is_run_again_takes_the_place_of_what_was(dataset: Path, out: Path)
     assert (out / "csa.tsv").read_bytes().startswith(before[: before.index(b"sub-07")])
 
 
+def test_a_failure_that_another_division_mended_is_in_no_list(dataset: Path, out: Path) -> None:
+    (dataset / KEY.format(7)).write_text("ok")
+    for index in (1, 2, 3):
+        run(batch_plan(dataset, out, Shard(index, 3)))
+    assert batch.join(out).failed == 0
+    assert not (out / "failed.txt").exists()
+
+
 def test_rerun_all_gives_the_same_tables(dataset: Path, out: Path) -> None:
     batch.join(out)
     before = table(out / "csa.tsv")

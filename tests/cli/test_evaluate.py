@@ -88,3 +88,20 @@ def test_what_cannot_be_done_is_one_sentence(
 ) -> None:
     ending, _, err = ended(*words)
     assert (ending, message in err, "Traceback" in err) == (code, True, False)
+
+
+def test_mask_folders_of_one_name_have_a_table_each(ended: Ended, tmp_path: Path) -> None:
+    root = phantom_bids(tmp_path / "data", Convention(people=("01",)))
+    label = nib.load(root / "derivatives/labels/sub-01/anat/sub-01_T2w_seg-manual.nii.gz")
+    data = np.asarray(label.dataobj)
+    folders = [tmp_path / rater / "labels" for rater in ("a", "b")]
+    for folder, mask in zip(folders, (data, np.roll(data, 3, axis=0)), strict=True):
+        folder.mkdir(parents=True)
+        nib.save(nib.Nifti1Image(mask, label.affine), folder / "sub-01_T2w_seg.nii.gz")
+    code, out, _ = ended("-bids", root, "-masks", *folders)
+    means = [line.split()[5] for line in out.splitlines() if line.startswith("all: ")]
+    assert (code, len(means), means[0]) == (0, 2, "1.000")
+    assert float(means[1]) < 1
+    assert all(f"labels ({folder})" in out for folder in folders)
+    code, _, err = ended("-bids", root, "-masks", folders[0], folders[0])
+    assert (code, "is given 2 times" in err) == (1, True)

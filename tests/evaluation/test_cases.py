@@ -2,11 +2,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from phantoms import Convention, phantom_bids
 
 from sct_deepseg_general.bids.dataset import index
 from sct_deepseg_general.datasets.build import build
 from sct_deepseg_general.datasets.recipe import Dataset, Recipe, SplitRule
+from sct_deepseg_general.errors import DatasetError
 from sct_deepseg_general.evaluation.cases import (
     cases_of_indexes,
     cases_of_manifest,
@@ -26,3 +28,10 @@ def test_what_a_model_has_seen_is_read_from_its_folder(tmp_path: Path) -> None:
     assert case == cases_of_indexes([index(root)])[1]
     assert not seen.has(case)
     assert not training_data_of(root).known
+
+
+def test_datasets_of_one_name_are_refused(tmp_path: Path) -> None:
+    """Their people sub-01 would count as one person."""
+    roots = [phantom_bids(tmp_path / site / "bids", Convention()) for site in ("a", "b")]
+    with pytest.raises(DatasetError, match="Two datasets are named bids"):
+        cases_of_indexes([index(root) for root in roots])

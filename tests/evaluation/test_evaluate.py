@@ -185,3 +185,10 @@ def test_the_labels_of_the_published_images_score_perfectly() -> None:
     for row in rows_of(root, from_labels(root)):
         assert (row.dice, row.csa_error, row.hausdorff) == (1, 0, 0)
         assert 30 < row.csa < 130
+
+
+def test_candidates_of_one_name_are_refused(root: Path) -> None:
+    """Their rows would be one mean in every table."""
+    twice = [Candidate("m", from_labels(root)), Candidate("m", nothing)]
+    with pytest.raises(DatasetError, match="m is given 2 times"):
+        list(evaluate_models(twice, cases_of(root)))

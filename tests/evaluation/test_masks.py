@@ -86,3 +86,13 @@ def test_a_bad_reference_is_refused_before_anything_is_measured(
     measured = evaluate_models([existing_masks(folder, cases)], cases)
     with pytest.raises(DatasetError, match="cannot be used with its image"):
         next(iter(measured))
+
+
+def test_a_mask_that_two_datasets_would_share_is_refused(
+    cases: tuple[EvaluationCase, ...], tmp_path: Path
+) -> None:
+    folder = copied(cases, tmp_path / "ours")
+    other = phantom_bids(tmp_path / "other", Convention(people=("01", "02"), shape=(16, 16, 4)))
+    both = (*cases, *cases_of_indexes([index(other)]))
+    with pytest.raises(DatasetError, match="mask of data_sub-01_T2w and of other_sub-01_T2w"):
+        existing_masks(folder, both)

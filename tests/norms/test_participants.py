@@ -60,3 +60,24 @@ def test_ages_in_months_are_refused(tmp_path: Path) -> None:
     (tmp_path / "participants.json").write_text('{"age": {"Units": "months"}}')
     with pytest.raises(NormsError, match="in months: give them in years"):
         read_participants(tmp_path / "participants.tsv")
+
+
+@pytest.mark.parametrize(
+    ("rows", "subject", "group", "reason"),
+    [
+        ("sub-1\t30\tF\ta\nsub-1\t30\tF\ta\n", Subject(30, "F"), "a", ""),
+        ("sub-1\t30\tF\ta\nsub-1\t42\tF\ta\n", None, "a", "2 rows of participants.tsv"),
+        ("sub-1\t30\tF\ta\nsub-1\tn/a\tF\ta\n", None, "a", "2 rows of participants.tsv"),
+        ("sub-1\t30\tF\ta\nsub-1\t30\tF\tb\n", Subject(30, "F"), "", ""),
+    ],
+)
+def test_a_person_of_several_rows_has_what_they_agree_on(
+    rows: str, subject: Subject | None, group: str, reason: str, tmp_path: Path
+) -> None:
+    """A row for each session is common; the last one's age was taken for all sessions."""
+    path = tmp_path / "participants.tsv"
+    path.write_text(f"participant_id\tage\tsex\tgroup\n{rows}")
+    (person,) = read_participants(path, "group").values()
+    assert (person.subject, person.group) == (subject, group)
+    assert person.reason.startswith(reason)
+    assert bool(person.reason) == bool(reason)
