@@ -54,8 +54,13 @@ class DatasetOptions:
 @click.command(cls=SctCommand, epilog=_EPILOG)
 @option("-bids", type=PATH, multiple=True, help="BIDS datasets to train on.")
 @option("-unseen", type=PATH, multiple=True, help="BIDS datasets only to test on.")
-@option("-recipe", type=PATH, help="Recipe (JSON) in place of -bids.")
-@option("-data", type=PATH, multiple=True, help="Folders that contain the recipe's datasets.")
+@option("-recipe", type=PATH, help="Recipe (YAML or JSON), instead of -bids.")
+@option(
+    "-data",
+    type=PATH,
+    multiple=True,
+    help="Folders in which the recipe's datasets lie.  [default: the recipe's folder]",
+)
 @option("-o", to="output", type=PATH, required=True, help="Folder to write to.")
 @option("-contrast", multiple=True, help="Contrasts to take (T2w, MTon, bold).  [default: all]")
 @option(
@@ -80,7 +85,7 @@ class DatasetOptions:
     "-jobs",
     default=os.cpu_count() or 1,
     type=click.IntRange(1),
-    help="Processes.",
+    help="Processes.  [default: all cores]",
     show_default=False,
 )
 @takes(DatasetOptions)

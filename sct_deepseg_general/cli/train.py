@@ -31,8 +31,9 @@ Examples:
   {PROGRAM} train -recipe model_zoo/sc-general/recipe.json -data datasets/ labels/ -o trained/
   {PROGRAM} train -what levels -recipe model_zoo/vertebral-discs/recipe.json -data data/ -o discs/
 
-'recipe init' writes a recipe of your datasets. Stopped at any moment, the same command goes on
-from the last finished epoch. Segment with the model: -m trained/general/model, or by its -name.
+'recipe init' writes a recipe of your datasets. If the training was stopped, the same
+command continues from the last finished epoch. Segment with -m trained/general/model, or with the
+model's -name.
 """
 
 

@@ -99,6 +99,18 @@ def test_a_command_takes_its_options_as_one_value() -> None:
     assert command.help == "Do nothing."
 
 
+def test_the_help_gives_the_range_of_a_number_but_not_of_a_switch() -> None:
+    @click.command(cls=SctCommand)
+    @option("-csa", default=1, type=click.IntRange(0, 1), help="Write areas.")
+    @option("-jobs", type=click.IntRange(1), help="Processes.")
+    def command(csa: int, jobs: int) -> None: ...
+
+    shown = command.get_help(click.Context(command))
+    assert "-csa 0|1" in shown
+    assert "Write areas.  [default: 1]" in shown
+    assert "Processes.  [x>=1]" in shown
+
+
 @pytest.mark.parametrize("kind", [SctCommand, SctGroup])
 def test_the_lines_of_the_examples_are_kept(kind: type[click.Command]) -> None:
     examples = "Examples:\n  program -i t2.nii.gz\n  program -i t1.nii.gz\n"

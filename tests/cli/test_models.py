@@ -114,7 +114,7 @@ def test_embedded_models_are_pinned(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_the_same_in_json(tmp_path: Path) -> None:
     place = json.loads(said("fetch", "-m", "toy", "-json"))
     assert place["id"] == "toy@0.1.0"
-    lines = {line["key"]: line for line in json.loads(said("list", "-json"))}
+    lines = {line["key"]: line for line in json.loads(said("list", "--json"))}
     assert lines["toy@0.1.0"]["folder"] == str(tmp_path / "models" / "toy@0.1.0")
     assert lines["loose@0.1.0"]["check"] == "not pinned"
     assert json.loads(said("path", "-m", "toy", "-json")) == place
