@@ -212,7 +212,7 @@ def run(command: click.Command, name: str, words: Sequence[str]) -> NoReturn:
     try:
         result = command.main(list(words), prog_name=program, standalone_mode=False)
     except click.UsageError as error:
-        fail(f"{error.format_message()} See {program} -h.")
+        fail(f"{error.format_message().rstrip('.')}. See {program} -h.")
     except click.Abort:
         fail("Interrupted: nothing was left half-written.", code=1)
     except click.exceptions.Exit as end:

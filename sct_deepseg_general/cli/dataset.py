@@ -155,11 +155,14 @@ def _with_split(recipe: Recipe, path: Path) -> Recipe:
 def _print_built(built: Built) -> None:
     from collections import Counter
 
+    from sct_deepseg_general.words import counted
+
     parts = Counter(one.part for one in built.entries)
     people = {one.person: one.part for one in built.entries}
     print(f"{built.converted} converted, {len(built.entries) - built.converted} were up to date")
     for part, images in sorted(parts.items()):
-        print(f"{part}: {images} images of {list(people.values()).count(part)} people")
+        number = list(people.values()).count(part)
+        print(f"{part}: {counted(images, 'image')} of {counted(number, 'person', 'people')}")
     for (dataset, reason), count in sorted(
         Counter((o.dataset, o.reason) for o in built.excluded).items()
     ):

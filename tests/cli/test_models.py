@@ -216,6 +216,7 @@ def test_a_model_does_not_drift_from_itself(tmp_path: Path) -> None:
     assert drifts[0]["bias"] == 0
     assert drifts[0]["scale"] == 1
     assert drifts[0]["scale_low"] is None
+    assert "nan" not in said("diff", *words, "-contrast", "T2star")
     assert {path.name for path in (tmp_path / "drift").iterdir()} == {
         "drift.csv", "bland_altman.png"
     }  # fmt: skip
