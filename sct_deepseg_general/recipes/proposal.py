@@ -92,7 +92,7 @@ def propose(
     >>> proposal.recipe.datasets[0].contrasts
     ('T2w',)
     >>> proposal.doubts
-    ('ours: only 1 labelled people; results will depend on single people.',)
+    ('ours: only 1 labelled person; results will depend on single people.',)
     """
     places = [path.resolve() for path in (*bids, *unseen)]
     names = _names(places)
