@@ -100,7 +100,7 @@ def read_rows(path: Path, columns: Sequence[str] = ()) -> list[dict[str, str]]:
     lacking = [name for name in columns if name not in names]
     if lacking:
         raise DatasetError(
-            f"{path} has no column {' and '.join(lacking)}: its columns are {', '.join(names)}."
+            f"{path} has no column {' or '.join(lacking)}: its columns are {', '.join(names)}."
         )
     odd = next((row for row in rows if len(row) != len(names)), None)
     if odd is not None:

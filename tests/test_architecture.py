@@ -32,7 +32,7 @@ LAYERS = [
     "image",
     "bids schema dicom",
     "files text_files",
-    "locks content",
+    "locks content words",
     "errors",
 ]
 """The folders and the root's modules from the top down: imports go from a layer to those below."""

@@ -130,7 +130,8 @@ def join(
 ) -> MergedTables:
     """Join the tables of all parts of an output folder, or those in the folders `sources`.
 
-    Where participants were run by name, the tables are made from the journals of all runs.
+    Where participants were run by name, or all images in one part, the tables are made from the
+    journals of all runs.
 
     Parameters
     ----------
@@ -154,10 +155,12 @@ def join(
     given = list(sources)
     if given:
         return merge(given, folder)
-    if worklist is not None or any((folder / STATE).glob(f"sub-*/{JOURNAL}")):
-        return gathered(folder, worklist)
     alone = Shard().label
-    parts = [path.parent for path in journals(folder / STATE) if path.parent.name != alone]
+    found = [path.parent for path in journals(folder / STATE)]
+    parts = [part for part in found if part.name != alone]
+    by_name = any((folder / STATE).glob(f"sub-*/{JOURNAL}"))
+    if worklist is not None or by_name or (found and not parts):
+        return gathered(folder, worklist)
     counts = {int(part.name.rpartition("-")[2]) for part in parts}
     expected: list[str] = []
     if len(counts) == 1:

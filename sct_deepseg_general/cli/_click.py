@@ -52,6 +52,7 @@ class _GivenPath(click.Path):
 PATH = _GivenPath(path_type=Path)
 SETTINGS = {"help_option_names": ["-h", "-help", "--help"], "max_content_width": 100}
 
+_RANGE = re.compile(r"; 0<=x<=\d+")
 _NUMBER = re.compile(r"-\d*\.?\d+([eE][-+]?\d+)?$")
 _F = TypeVar("_F", bound=Callable[..., Any])
 _O = TypeVar("_O")
@@ -66,6 +67,7 @@ def option(name: str, *further: str, **settings: Any) -> Callable[[_F], _F]:
         settings.setdefault("metavar", "NUMBER")
     if isinstance(kind, click.IntRange) and kind.max is not None and kind.max <= 2:
         settings.setdefault("metavar", "|".join(map(str, range((kind.min or 0), kind.max + 1))))
+    settings.setdefault("cls", ShownOption)
     return click.option(name, *further, parameter, **settings)
 
 
@@ -153,7 +155,16 @@ def _fits(value: Any, hint: Any) -> bool:
     return hint is Any or (isinstance(value, hint) and (hint is bool) == isinstance(value, bool))
 
 
-class OptionalValues(click.Option):
+class ShownOption(click.Option):
+    """An option whose help leaves out the range that its metavar (0|1) tells."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """The names and the help, for one row of the page."""
+        row = super().get_help_record(ctx)
+        return None if row is None else (row[0], _RANGE.sub("", row[1]))
+
+
+class OptionalValues(ShownOption):
     """An option that may stand alone, or be followed by values.
 
     Alone, and with SCT's 1, its value is an empty word; with 0 it is as if it were not given.
@@ -201,7 +212,7 @@ def run(command: click.Command, name: str, words: Sequence[str]) -> NoReturn:
     try:
         result = command.main(list(words), prog_name=program, standalone_mode=False)
     except click.UsageError as error:
-        fail(f"{error.format_message()} See {program} -h.")
+        fail(f"{error.format_message().rstrip('.')}. See {program} -h.")
     except click.Abort:
         fail("Interrupted: nothing was left half-written.", code=1)
     except click.exceptions.Exit as end:

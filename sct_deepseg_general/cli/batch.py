@@ -222,8 +222,11 @@ def _draw(folder: Path, verbose: int = 1) -> None:
 
 def _print_merged(folder: Path, merged: MergedTables) -> int:
     """Print what the joined tables hold; returns the exit code."""
+    from sct_deepseg_general.words import counted
+
     _draw(folder)
-    print(f"{printable(folder)}: {merged.images} images, {merged.rows} rows in csa.tsv")
+    images, rows = counted(merged.images, "image"), counted(merged.rows, "row")
+    print(f"{printable(folder)}: {images}, {rows} in csa.tsv")
     if merged.failed:
         print(f"Failed: {merged.failed}, see {printable(folder / 'failed.txt')}", file=sys.stderr)
     if merged.missing:

@@ -49,6 +49,45 @@ def arguments() -> argparse.ArgumentParser:
         choices=("participant", "group"),
         help="participant: process images; group: join the tables of all participants",
     )
+    _add_selection(parser)
+    parser.add_argument(
+        "--n-cpus",
+        "--n_cpus",
+        "--nprocs",
+        type=_count,
+        metavar="N",
+        help="worker processes; default: from cores and memory",
+    )
+    parser.add_argument(
+        "--skip-bids-validator",
+        "--skip_bids_validation",
+        action="store_true",
+        help="accepted: the dataset is never validated, only the names of its files are read",
+    )
+    parser.add_argument(
+        "-w",
+        "--work-dir",
+        type=Path,
+        metavar="FOLDER",
+        help="accepted: there are no intermediate files to keep",
+    )
+    parser.add_argument("--model", metavar="NAME", help="model; default: the embedded one")
+    parser.add_argument(
+        "--levels",
+        action="store_true",
+        help="find the vertebral levels, or take the discs of derivatives/labels",
+    )
+    parser.add_argument(
+        "--uncertainty",
+        action="store_true",
+        help="segment altered copies too, for the quality check",
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    return parser
+
+
+def _add_selection(parser: argparse.ArgumentParser) -> None:
+    """The flags that choose images of the dataset."""
     parser.add_argument(
         "--participant-label",
         "--participant_label",
@@ -72,31 +111,6 @@ def arguments() -> argparse.ArgumentParser:
         metavar="FILE",
         help='JSON file that selects images, such as {"t2w": {"suffix": "T2w", "session": "1"}}',
     )
-    parser.add_argument(
-        "--n-cpus", "--n_cpus", "--nprocs", type=_count, metavar="N", help="worker processes"
-    )
-    parser.add_argument(
-        "--skip-bids-validator",
-        "--skip_bids_validation",
-        action="store_true",
-        help="accepted: the dataset is never validated, only the names of its files are read",
-    )
-    parser.add_argument(
-        "-w",
-        "--work-dir",
-        type=Path,
-        metavar="FOLDER",
-        help="accepted: there are no intermediate files to keep",
-    )
-    parser.add_argument("--model", metavar="NAME", help="model; default: the embedded one")
-    parser.add_argument(
-        "--levels",
-        action="store_true",
-        help="find the vertebral levels, or take the discs of derivatives/labels",
-    )
-    parser.add_argument("--uncertainty", action="store_true", help="as the flag of batch")
-    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    return parser
 
 
 def words_for_batch(given: argparse.Namespace) -> Iterator[str]:

@@ -40,7 +40,7 @@ Examples:
 
 The images must be of one person and one contrast. Each follow-up is compared with the baseline:
 both are straightened along the cord, brought half-way to each other and segmented there. For
-research: a change is no diagnosis.
+research: a change is not a diagnosis.
 """
 
 

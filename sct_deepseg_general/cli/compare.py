@@ -28,8 +28,8 @@ Examples:
   {PROGRAM} compare -recipe results/recipe.json -data datasets/ -o study/ -leave-one-out
   {PROGRAM} compare -o study/ -report
 
-'recipe init' writes a recipe of your datasets. Stopped at any moment, the same command goes on
-where it was.
+'recipe init' writes a recipe of your datasets. If the study was stopped, the same
+command continues it.
 """
 
 
@@ -71,7 +71,7 @@ class CompareOptions:
     "-jobs",
     default=os.cpu_count() or 1,
     type=click.IntRange(1),
-    help="Processes.",
+    help="Processes.  [default: all cores]",
     show_default=False,
 )
 @takes(CompareOptions)

@@ -54,8 +54,13 @@ class DatasetOptions:
 @click.command(cls=SctCommand, epilog=_EPILOG)
 @option("-bids", type=PATH, multiple=True, help="BIDS datasets to train on.")
 @option("-unseen", type=PATH, multiple=True, help="BIDS datasets only to test on.")
-@option("-recipe", type=PATH, help="Recipe (JSON) in place of -bids.")
-@option("-data", type=PATH, multiple=True, help="Folders that contain the recipe's datasets.")
+@option("-recipe", type=PATH, help="Recipe (YAML or JSON), instead of -bids.")
+@option(
+    "-data",
+    type=PATH,
+    multiple=True,
+    help="Folders in which the recipe's datasets lie.  [default: the recipe's folder]",
+)
 @option("-o", to="output", type=PATH, required=True, help="Folder to write to.")
 @option("-contrast", multiple=True, help="Contrasts to take (T2w, MTon, bold).  [default: all]")
 @option(
@@ -80,7 +85,7 @@ class DatasetOptions:
     "-jobs",
     default=os.cpu_count() or 1,
     type=click.IntRange(1),
-    help="Processes.",
+    help="Processes.  [default: all cores]",
     show_default=False,
 )
 @takes(DatasetOptions)
@@ -150,11 +155,14 @@ def _with_split(recipe: Recipe, path: Path) -> Recipe:
 def _print_built(built: Built) -> None:
     from collections import Counter
 
+    from sct_deepseg_general.words import counted
+
     parts = Counter(one.part for one in built.entries)
     people = {one.person: one.part for one in built.entries}
     print(f"{built.converted} converted, {len(built.entries) - built.converted} were up to date")
     for part, images in sorted(parts.items()):
-        print(f"{part}: {images} images of {list(people.values()).count(part)} people")
+        number = list(people.values()).count(part)
+        print(f"{part}: {counted(images, 'image')} of {counted(number, 'person', 'people')}")
     for (dataset, reason), count in sorted(
         Counter((o.dataset, o.reason) for o in built.excluded).items()
     ):

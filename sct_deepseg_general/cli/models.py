@@ -52,9 +52,12 @@ def command() -> None:
     """List, fetch, verify, remove, import, release and compare models."""
 
 
-_JSON = flag("-json", to="as_json", help="Print JSON.")
-_NAME = option("-m", to="name", help="Model: id (its newest version) or id@version.")
-_ONE = option("-m", to="name", required=True, help="Model: id (its newest version) or id@version.")
+_JSON = flag("-json", "--json", to="as_json", help="Print JSON.")
+_MODEL = "Model: id (its newest version) or id@version."
+_NAME = option("-m", to="name", help=_MODEL)
+_ONE = option("-m", to="name", required=True, help=_MODEL)
+_OR_EMBEDDED = option("-m", to="name", help=f"{_MODEL}  [default: the embedded]")
+_OR_ALL = option("-m", to="name", help=f"{_MODEL}  [default: all]")
 _OFFLINE = flag("-offline", help="Never use the network.")
 
 
@@ -68,7 +71,7 @@ def list_models(as_json: bool) -> None:
 
 
 @command.command(help="Show the record and the card of a model.")
-@_NAME
+@_OR_EMBEDDED
 @_JSON
 def info(name: str | None, as_json: bool) -> None:
     if _is_levels(name):
@@ -123,7 +126,7 @@ def fetch(
 
 
 @command.command(help="Check the installed models against their checksums.")
-@_NAME
+@_OR_ALL
 @_JSON
 def verify(name: str | None, as_json: bool) -> int:
     from sct_deepseg_general.levels.record import embedded_status
@@ -143,7 +146,7 @@ def remove(name: str, as_json: bool) -> None:
 
 
 @command.command("path", help="Print the folder of an installed model.")
-@_NAME
+@_OR_EMBEDDED
 @_JSON
 def path_of(name: str | None, as_json: bool) -> None:
     from sct_deepseg_general.levels.record import embedded_model

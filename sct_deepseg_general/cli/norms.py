@@ -22,7 +22,7 @@ Examples:
   {PROGRAM} norms build -i pam50_levels.tsv.gz -o norms.json
 
 The norms are of areas as the Spinal Cord Toolbox measures them on T1w and T2w images of healthy
-people. For research: a centile is no diagnosis.
+people. For research: a centile is not a diagnosis.
 """
 
 _JSON = flag("-json", "--json", to="as_json", help="Print one line of JSON for each, no text.")

@@ -13,6 +13,7 @@ import click
 from sct_deepseg_general.cli._click import PATH, PROGRAM, SctCommand, option, takes
 from sct_deepseg_general.cli.screens.training import TrainingScreen, described
 from sct_deepseg_general.errors import required
+from sct_deepseg_general.words import counted
 
 if TYPE_CHECKING:
     from sct_deepseg_general.datasets.build import Built
@@ -31,8 +32,9 @@ Examples:
   {PROGRAM} train -recipe model_zoo/sc-general/recipe.json -data datasets/ labels/ -o trained/
   {PROGRAM} train -what levels -recipe model_zoo/vertebral-discs/recipe.json -data data/ -o discs/
 
-'recipe init' writes a recipe of your datasets. Stopped at any moment, the same command goes on
-from the last finished epoch. Segment with the model: -m trained/general/model, or by its -name.
+'recipe init' writes a recipe of your datasets. If the training was stopped, the same
+command continues from the last finished epoch. Segment with -m trained/general/model, or with the
+model's -name.
 """
 
 
@@ -188,7 +190,8 @@ def _train_levels(recipe: Path, data: tuple[Path, ...], output: Path) -> None:
     with required("Training", "train"):
         from sct_deepseg_general.level_training import assemble, fit
     drawn = fit.subjects_of(wanted, data, _curves(wanted, recipe.parent))
-    print(f"{len(drawn)} images, {len({one.person for one in drawn})} people")
+    people = len({one.person for one in drawn})
+    print(f"{counted(len(drawn), 'image')}, {counted(people, 'person', 'people')}")
     steps: list[fit.Step] = []
 
     def report(step: fit.Step) -> None:

@@ -87,13 +87,18 @@ class Measured:
         return np.where(np.isin(self.levels, list(self.covers)), 0, self.levels)
 
 
-def region_of(measured: Measured, request: CsaRequest) -> Row | None:
-    """The row of the one region that was asked for; None for the whole cord or for many rows."""
+def region_of(segmentation: Volume, found: Measured, request: CsaRequest) -> Row | None:
+    """The region that was asked for as one row, also where `found` has a row for each slice or
+    level of it; None for the whole cord, and for slices of the template.
+    """
     selection = request.selection
     bounded = selection.slices or selection.levels or request.pmj_distance is not None
-    if selection.per_slice or selection.per_level or not bounded or len(measured.table.rows) != 1:
+    if not bounded or request.to_pam50:
         return None
-    return measured.table.rows[0]
+    if selection.per_slice or selection.per_level:
+        one = replace(request, selection=replace(selection, per_slice=False, per_level=False))
+        found = tabulated(segmentation, found.morphometrics, one)
+    return found.table.rows[0] if len(found.table.rows) == 1 else None
 
 
 def measured(segmentation: Volume, request: CsaRequest) -> Measured:

@@ -17,6 +17,7 @@ from sct_deepseg_general.errors import DatasetError
 from sct_deepseg_general.evaluation.measurement import METRICS, Measurement
 from sct_deepseg_general.evaluation.statistics import ContrastBias, Summary, summary
 from sct_deepseg_general.schema import as_json, from_json
+from sct_deepseg_general.words import counted
 
 __all__ = [
     "SHOWN",
@@ -70,7 +71,10 @@ def read_csv(path: Path) -> tuple[Measurement, ...]:
                 Measurement(**{k: float(v) if k in numbers else v for k, v in row.items()})  # type: ignore[arg-type]
                 for row in csv.DictReader(stream)
             )
-    except (OSError, TypeError, ValueError) as error:
+    except OSError as error:
+        why = error.strerror or error
+        raise DatasetError(f"Cannot read the table of measurements {path}: {why}.") from error
+    except (TypeError, ValueError) as error:
         raise DatasetError(f"{path} is not a table of measurements: {error}.") from error
 
 
@@ -184,7 +188,7 @@ def _spreads(rows: Sequence[Measurement]) -> list[str]:
 
 def _count(rows: Sequence[Measurement]) -> str:
     people, images = len({row.person for row in rows}), len(rows)
-    return f"{images} image{'s' * (images > 1)}, {people} {'people' if people > 1 else 'person'}"
+    return f"{counted(images, 'image')}, {counted(people, 'person', 'people')}"
 
 
 def _remark(row: Measurement) -> str:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sct_deepseg_general.image.volume import Array, Box, Grid, Probability, Volume
 from sct_deepseg_general.inference.preprocess import margin_box, prepared
 
-__all__ = ["Location", "body_box", "box_on_grid", "locate"]
+__all__ = ["Location", "body_box", "box_on_grid", "everywhere", "locate"]
 
 Coarse = Callable[[Volume], Probability]
 AIR = 0.1
@@ -28,7 +28,12 @@ class Location:
     coarse: Volume | None
     found: bool
     confidence: float
-    """Mean coarse probability inside the cord, 0 to 1; 1 where the model has no locator."""
+    """Mean coarse probability inside the cord, 0 to 1; NaN where the cord was not looked for."""
+
+
+def everywhere(oriented: Volume) -> Location:
+    """The whole image, in which the cord was not looked for (`-exact`, or no locator)."""
+    return Location(oriented.grid.box, None, found=True, confidence=float("nan"))
 
 
 def locate(

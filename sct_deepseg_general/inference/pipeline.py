@@ -22,7 +22,7 @@ from sct_deepseg_general.image.volume import (
     from_sct_letters,
 )
 from sct_deepseg_general.inference.imported.region import crop_box, labelled, only_largest
-from sct_deepseg_general.inference.locate import Location, locate
+from sct_deepseg_general.inference.locate import Location, everywhere, locate
 from sct_deepseg_general.inference.postprocess import Cleaning, Smallest, segmented, without_small
 from sct_deepseg_general.inference.predictor import Predictor
 from sct_deepseg_general.inference.preprocess import cut_out, prepared, restored
@@ -239,7 +239,7 @@ def _surroundings(oriented: Volume, predictor: Predictor, options: Options) -> L
     """Where an imported model looks: around the cord that the embedded locator finds."""
     model, by = predictor.model, predictor.located_by
     if by is None or by.locator is None or options.exact:
-        return Location(oriented.grid.box, None, found=True, confidence=1.0)
+        return everywhere(oriented)
     axes = from_sct_letters(by.orientation)
     upright = oriented.reoriented(axes)
     location = locate(
@@ -268,7 +268,7 @@ def _other(
 def _location(oriented: Volume, predictor: Predictor, options: Options) -> Location:
     locator = predictor.model.locator
     if locator is None or options.exact:
-        return Location(oriented.grid.box, None, found=True, confidence=1.0)
+        return everywhere(oriented)
     return locate(
         oriented,
         predictor.coarse_probability,

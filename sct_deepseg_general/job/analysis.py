@@ -80,8 +80,9 @@ def analysed(
     quality = assess_result(
         result, measured.morphometrics, model, threshold, doubted.agreement, body
     )
-    region = region_of(measured, request.measures)
-    if measured.absent and region is None:
+    region = region_of(result.segmentation, measured, request.measures)
+    selection = request.measures.selection
+    if measured.absent and (selection.per_slice or selection.per_level):
         absent = number_list(measured.absent)
         sentences = (*sentences, f"level {absent} was asked for and is not there")
     if request.measures.centreline is not None:

@@ -121,9 +121,10 @@ class Done:
         """Mean cross-sectional area in mm², of the region that was asked for or of all slices with
         cord; NaN without cord.
         """
-        if self.region is not None:
-            return self._of_region("MEAN(area)")
-        return self.whole_area
+        if self.region is None:
+            return self.whole_area
+        value = self.region.values[self.measured.table.columns.index("MEAN(area)")]
+        return float("nan") if value is None else float(value)
 
     @property
     def whole_area(self) -> float:
@@ -159,6 +160,3 @@ class Done:
             return ()
         rows = self.measured.table.rows
         return tuple(f"{row.name}: {remark}" for row in rows for remark in row.remarks)
-
-    def _of_region(self, column: str) -> float:
-        return float(self.measured.table.column(column)[0])

@@ -13,6 +13,7 @@ from nibabel.filebasedimages import ImageFileError
 from sct_deepseg_general.bids.cases import Case, DatasetIndex
 from sct_deepseg_general.datasets.recipe import Recipe
 from sct_deepseg_general.files import sha256
+from sct_deepseg_general.words import counted
 
 __all__ = ["doubts", "identical_images"]
 
@@ -66,9 +67,10 @@ def _of_one(found: DatasetIndex, *, trained: bool) -> Iterator[str]:
     if not people:
         yield f"{name}: no image has a label; check derivatives and label_suffixes."
     elif trained and len(people) < _FEW:
-        yield f"{name}: only {len(people)} labelled people; results will depend on single people."
+        few = counted(len(people), "labelled person", "labelled people")
+        yield f"{name}: only {few}; results will depend on single people."
     for reason, count in sorted(found.reasons.items()):
-        yield f"{name}: {count} files are left out ({reason})."
+        yield f"{name}: {counted(count, 'file is', 'files are')} left out ({reason})."
     other = [case.stem for case in found.labelled if not _same_grid(case)]
     if other:
         yield (

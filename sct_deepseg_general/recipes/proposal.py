@@ -20,6 +20,7 @@ from sct_deepseg_general.datasets.sources import index_datasets
 from sct_deepseg_general.datasets.split import part_of, split_people
 from sct_deepseg_general.errors import DatasetError
 from sct_deepseg_general.recipes.doubts import doubts, identical_images
+from sct_deepseg_general.words import counted
 
 __all__ = ["Proposal", "RecipeSettings", "propose", "summary"]
 
@@ -91,7 +92,7 @@ def propose(
     >>> proposal.recipe.datasets[0].contrasts
     ('T2w',)
     >>> proposal.doubts
-    ('ours: only 1 labelled people; results will depend on single people.',)
+    ('ours: only 1 labelled person; results will depend on single people.',)
     """
     places = [path.resolve() for path in (*bids, *unseen)]
     names = _names(places)
@@ -115,7 +116,8 @@ def summary(index: DatasetIndex) -> str:
     contrasts = Counter(case.contrast for case in labelled)
     counts = ", ".join(f"{name} {count}" for name, count in sorted(contrasts.items()))
     return (
-        f"{len(labelled)} of {len(index.cases)} images are labelled, {len(people)} people: "
+        f"{len(labelled)} of {counted(len(index.cases), 'image is', 'images are')} labelled, "
+        f"{counted(len(people), 'person', 'people')}: "
         f"{counts}; voxels {_voxel_sizes(index)}"
     )
 

@@ -12,6 +12,7 @@ from sct_deepseg_general.evaluation.statistics import ContrastBias, Summary, poo
 from sct_deepseg_general.study import published
 from sct_deepseg_general.study.figures import Curve, curves, in_domain, ranking, svg
 from sct_deepseg_general.study.results import METRICS, Metric, StudyResults
+from sct_deepseg_general.words import counted
 
 __all__ = [
     "ComparisonPicture",
@@ -207,13 +208,9 @@ def _picture(picture: ComparisonPicture) -> str:
 def _heading(results: StudyResults, cell: Summary, test_set: str) -> str:
     kind = "unseen" if test_set in results.unseen_sets else "in-domain"
     counts = (
-        f"{_counted(cell.people, 'person', 'people')}, {_counted(cell.images, 'image', 'images')}"
+        f"{counted(cell.people, 'person', 'people')}, {counted(cell.images, 'image', 'images')}"
     )
     return f"{escape(test_set)}<small>{kind}, {counts}</small>"
-
-
-def _counted(count: int, one: str, several: str) -> str:
-    return f"{count} {one if count == 1 else several}"
 
 
 def _best(cells: Sequence[Summary], metric: Metric) -> float:

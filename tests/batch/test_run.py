@@ -311,6 +311,13 @@ class TestShards:
         assert batch.join(out).images == 6
         assert set(begun(tmp_path / "log").values()) == {1}
 
+    def test_of_one_part_has_the_tables_of_that_part(self, dataset, out, tmp_path):
+        run(batch_plan(dataset, out), pool_options(2, tmp_path / "log"))
+        before = (out / "images.tsv").read_bytes()
+        merged = batch.join(out)
+        assert (merged.images, merged.missing) == (5, ())
+        assert (out / "images.tsv").read_bytes() == before
+
     def test_nothing_to_join_is_said(self, out):
         out.mkdir()
         with pytest.raises(OutputError, match="no table to join"):

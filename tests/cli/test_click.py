@@ -16,6 +16,7 @@ from sct_deepseg_general.cli._click import (
     flag,
     option,
     options_of,
+    run,
     takes,
 )
 
@@ -97,6 +98,31 @@ def test_a_command_takes_its_options_as_one_value() -> None:
     assert command.main(["-i", "a.nii", "-overwrite"], standalone_mode=False) == 3
     assert received == [OfCommand(Path("a.nii"), True)]
     assert command.help == "Do nothing."
+
+
+def test_the_help_gives_the_range_of_a_number_but_not_of_a_switch() -> None:
+    @click.command(cls=SctCommand)
+    @option("-csa", default=1, type=click.IntRange(0, 1), help="Write areas.")
+    @option("-jobs", type=click.IntRange(1), help="Processes.")
+    def command(csa: int, jobs: int) -> None: ...
+
+    shown = command.get_help(click.Context(command))
+    assert "-csa 0|1" in shown
+    assert "Write areas.  [default: 1]" in shown
+    assert "Processes.  [x>=1]" in shown
+
+
+@pytest.mark.parametrize("sentence", ["write 2:9", "write 2:9."])
+def test_a_sentence_on_wrong_usage_ends_before_the_next(
+    sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @click.command(cls=SctCommand)
+    def command() -> None:
+        raise click.UsageError(sentence)
+
+    with pytest.raises(SystemExit):
+        run(command, "csa", [])
+    assert "Error: write 2:9. See" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("kind", [SctCommand, SctGroup])

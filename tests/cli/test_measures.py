@@ -74,6 +74,26 @@ def test_the_region_asked_for_is_what_terminal_json_and_page_give(
     assert (shown["csa"], shown["region"]) == (pytest.approx(area, abs=0.01), "slices 10:30")
 
 
+@pytest.mark.parametrize("rows", [("-perslice", 1), ("-perlevel", 1)])
+def test_the_mean_is_of_the_region_whatever_rows_the_table_has(
+    rows: tuple[str, int],
+    t2: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = ("-discfile", DISCS, "-vert", "4:5", "-overwrite")
+    assert run(monkeypatch, "-i", t2, *words, "-perslice", 0) == 0
+    (row,) = csa_table.read(tmp_path / "t2_seg_csa.csv").rows
+    area = row.values[0]
+    one = json.loads((tmp_path / "t2_seg.json").read_text(encoding="utf-8"))["Area"]
+    capsys.readouterr()
+    assert run(monkeypatch, "-i", t2, *words, *rows) == 0
+    assert len(csa_table.read(tmp_path / "t2_seg_csa.csv").rows) > 1
+    assert json.loads((tmp_path / "t2_seg.json").read_text(encoding="utf-8"))["Area"] == one
+    assert f"mean CSA of {one['Region']}: {area:.1f} mm²" in capsys.readouterr().out
+
+
 def test_discs_on_another_grid_give_the_same_levels_with_the_segmentation(
     t2: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

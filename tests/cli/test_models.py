@@ -114,7 +114,7 @@ def test_embedded_models_are_pinned(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_the_same_in_json(tmp_path: Path) -> None:
     place = json.loads(said("fetch", "-m", "toy", "-json"))
     assert place["id"] == "toy@0.1.0"
-    lines = {line["key"]: line for line in json.loads(said("list", "-json"))}
+    lines = {line["key"]: line for line in json.loads(said("list", "--json"))}
     assert lines["toy@0.1.0"]["folder"] == str(tmp_path / "models" / "toy@0.1.0")
     assert lines["loose@0.1.0"]["check"] == "not pinned"
     assert json.loads(said("path", "-m", "toy", "-json")) == place
@@ -216,6 +216,7 @@ def test_a_model_does_not_drift_from_itself(tmp_path: Path) -> None:
     assert drifts[0]["bias"] == 0
     assert drifts[0]["scale"] == 1
     assert drifts[0]["scale_low"] is None
+    assert "nan" not in said("diff", *words, "-contrast", "T2star")
     assert {path.name for path in (tmp_path / "drift").iterdir()} == {
         "drift.csv", "bland_altman.png"
     }  # fmt: skip

@@ -303,6 +303,11 @@ def test_a_window_is_whole_beside_the_end_of_a_mask_that_does_not_cut_it(folder:
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [
+        (
+            ("-pmj-distance", 60, "-centerline-smooth", -5),
+            2,
+            "-centerline-smooth -5: give a number of at least 0",
+        ),
         (("-pmj-distance", 60, "-pmj-extent", 0), 2, "-pmj-extent 0: give a length"),
         (("-pmj-distance", 60, "-pmj-extent", -5), 2, "-pmj-extent -5: give a length"),
         (("-pmj-distance", "nan"), 2, "-pmj-distance nan: give a length"),

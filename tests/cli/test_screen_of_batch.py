@@ -150,7 +150,7 @@ def test_a_bar_begins_only_where_there_is_work(
 ) -> None:
     Screen(1).listener.on_plan((decision("a.nii", act, "new"),))
     assert ("0/1, started" in terminal.getvalue()) is shown
-    assert capsys.readouterr().out.startswith("1 images\n")
+    assert capsys.readouterr().out.startswith("1 image\n")
 
 
 @pytest.mark.parametrize(

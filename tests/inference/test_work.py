@@ -158,6 +158,7 @@ def test_exact_leaves_nothing_out(predictor: Predictor, monkeypatch: pytest.Monk
     plain = work(image("acq-MTon_MTS"), predictor, monkeypatch, exact=True)
     shape = plain.result.oriented.resampled(predictor.model.spacing).shape
     assert plain.coarse.tiles == []
+    assert np.isnan(plain.result.location.confidence)  # no cord was looked for
     assert plain.close.tiles == [lattice(shape, predictor.model.patch)]
 
 

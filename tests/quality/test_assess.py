@@ -215,6 +215,11 @@ def test_a_true_cord_has_no_witness_against_it() -> None:
     assert assess(right).reasons == ()
 
 
+def test_without_a_first_detection_its_probability_is_not_judged() -> None:
+    typical = {"coarse": (0.7, 0.9)}
+    assert assess(seen(cord(), coarse_confidence=float("nan"), typical=typical)).reasons == ()
+
+
 def test_the_slices_that_a_reason_names_are_flagged() -> None:
     found = assess(evidence(with_slices(cord(), cord(8), 6)))
     assert 6 in found.flagged

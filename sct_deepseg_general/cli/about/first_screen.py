@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 
 import click
@@ -48,10 +47,6 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 """The flags of the main command under the headings of -help-all."""
 
 
-_RANGE = re.compile(r"; 0<=x<=\d+")
-"""The range of a flag with the values 0 and 1, which its name tells."""
-
-
 class FirstScreenCommand(SctCommand):
     """A command whose -h fits one screen and whose -help-all lists every flag by group."""
 
@@ -81,8 +76,7 @@ def _row(option: click.Parameter, ctx: click.Context) -> tuple[str, str] | None:
     shown = getattr(option, "hidden", False)
     if shown:
         option.hidden = False  # type: ignore[attr-defined]
-    row = option.get_help_record(ctx)
-    return None if row is None else (row[0], _RANGE.sub("", row[1]))
+    return option.get_help_record(ctx)
 
 
 def _first_screen() -> str:

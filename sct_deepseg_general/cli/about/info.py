@@ -17,7 +17,7 @@ Examples:
   {PROGRAM} info
   {PROGRAM} info --json
 
-Put this into a report of a fault.
+Include this output in a bug report.
 """
 
 

@@ -241,6 +241,10 @@ def check_measures(given: MeasureOptions, *, image: bool) -> None:
         raise click.UsageError("-pmj needs -pmj-distance or -perslice 1.")
     if given.pmj_distance is not None and not math.isfinite(given.pmj_distance):
         raise click.UsageError(f"-pmj-distance {given.pmj_distance:g}: give a length in mm.")
+    if not 0 <= given.centerline_smooth < math.inf:
+        raise click.UsageError(
+            f"-centerline-smooth {given.centerline_smooth:g}: give a number of at least 0."
+        )
     if not 0 < given.pmj_extent < math.inf:
         raise click.UsageError(f"-pmj-extent {given.pmj_extent:g}: give a length in mm above 0.")
 

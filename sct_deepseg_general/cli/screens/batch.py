@@ -14,6 +14,7 @@ from sct_deepseg_general.batch.summary import CSA, FAILED, IMAGES, BatchSummary
 from sct_deepseg_general.batch.worklist import Item, Worklist
 from sct_deepseg_general.cli._click import printable
 from sct_deepseg_general.cluster.progress import Progress, spelled
+from sct_deepseg_general.words import counted
 
 __all__ = ["Bar", "Screen", "print_left_out", "print_summary", "workers_text"]
 
@@ -62,7 +63,7 @@ class Screen:
         if not self._verbose:
             return
         counts = Counter(f"{_VERBS[one.act]}: {_kind(one.reason)}" for one in decisions)
-        print(f"{len(decisions)} images", flush=True)
+        print(counted(len(decisions), "image"), flush=True)
         for text, count in counts.most_common():
             print(f"  {count} {printable(text)}", flush=True)
         if self._verbose > 1:
@@ -93,7 +94,7 @@ def print_summary(summary: BatchSummary, folder: Path, qc: str, verbose: int) ->
         missing = f", {summary.missing} without content" if summary.missing else ""
         edited = f", {summary.edited} edited" if summary.edited else ""
         print(
-            f"{summary.images} images: {summary.ok} ok, {summary.warn} warn, "
+            f"{counted(summary.images, 'image')}: {summary.ok} ok, {summary.warn} warn, "
             f"{summary.fail} fail{edited}, {summary.error} could not be segmented{missing} "
             f"({summary.done} done now in {spelled(summary.seconds)}, {summary.kept} before)"
         )

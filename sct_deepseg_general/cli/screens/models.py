@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -133,8 +134,10 @@ def print_drifts(drifts: Iterable[Drift], keys: tuple[str, str], *, as_json: boo
         f"{'CONTRAST':12} {'N':>4} {'DICE':>6} {'CSA mm²':>8} {'%':>6}  {'95 % OF IMAGES':16} SCALE"
     )
     for one in drifts:
-        limits = f"{one.low:+.2f} to {one.high:+.2f}"
-        scale = f"{one.scale:.4f} [{one.scale_low:.4f}, {one.scale_high:.4f}]"
+        limits = "-" if isnan(one.low) else f"{one.low:+.2f} to {one.high:+.2f}"
+        scale = f"{one.scale:.4f}"
+        if not isnan(one.scale_low):
+            scale += f" [{one.scale_low:.4f}, {one.scale_high:.4f}]"
         print(
             f"{one.contrast:12} {one.images:4} {one.dice:6.3f} {one.bias:+8.2f} "
             f"{one.bias_percent:+6.2f}  {limits:16} {scale}"
