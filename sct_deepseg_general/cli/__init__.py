@@ -56,7 +56,9 @@ def main() -> None:
     from sct_deepseg_general.cli import _click
 
     if name not in SUBCOMMANDS:
-        _click.fail(f"There is no subcommand '{name}': {', '.join(SUBCOMMANDS)}.")
+        near = _near(name)
+        hint = f". Did you mean '{near}'?" if near else f": {', '.join(SUBCOMMANDS)}."
+        _click.fail(f"There is no subcommand '{name}'{hint}")
     try:
         module = importlib.import_module(module_of(name))
     except ModuleNotFoundError as error:
@@ -73,8 +75,8 @@ def understood(words: Sequence[str]) -> tuple[str, list[str]]:
     """The name of the command that the words of a command line mean, and the words for it.
 
     No word means help. `help NAME` is `NAME -h`. Images may stand without -i. The first word may
-    be SCT's name of a task, as for `sct_deepseg`; a word that is none of these is given back as
-    the name.
+    be SCT's name of a task, as for `sct_deepseg`; a word that is none of these, or that resembles
+    a name, is given back as the name.
     """
     first, *rest = words or ["-h"]
     if first in SUBCOMMANDS:
@@ -86,13 +88,20 @@ def understood(words: Sequence[str]) -> tuple[str, list[str]]:
         return "segment", [first, *rest]
     if _is_image(first):
         return "segment", ["-i", first, *rest]
-    if {"-i", "-install", "-h", "-help", "--help"} & set(rest):
+    if not _near(first) and {"-i", "-install", "-h", "-help", "--help"} & set(rest):
         return "segment", [TASK, first, *rest]
     return first, rest
 
 
 TASK = "--sct-task"
 """Stands before the first word where it is SCT's name of a task."""
+
+
+def _near(word: str) -> str | None:
+    """The subcommand whose name a mistyped word resembles most."""
+    from difflib import get_close_matches
+
+    return next(iter(get_close_matches(word, SUBCOMMANDS, 1, 0.75)), None)
 
 
 def _is_image(word: str) -> bool:

@@ -166,6 +166,7 @@ USAGE = {
     "double dash": (["--overwrit", "-i", "a.nii"], "There is no flag '--overwrit'"),
     "positional": (["-v", "1", "a.nii"], "'a.nii' belongs to no flag"),
     "word first": (["spinal"], "There is no subcommand 'spinal'"),
+    "mistyped": (["segmnt", "-i", "a.nii"], "no subcommand 'segmnt'. Did you mean 'segment'?"),
     "positional after a switch": (["-i", "a.nii", "-soft", "b"], "'b' belongs to no flag"),
     "two values": (["-i", "a.nii", "-o", "b", "c"], "'c' belongs to no flag"),
     "nothing to segment": (["-soft"], "There is no image: give one"),

@@ -118,6 +118,17 @@ def test_what_is_no_sidecar_is_refused(wrong: dict[str, Any]) -> None:
         methods_text(wrong)
 
 
+def test_a_mask_that_does_not_exist_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    missing = tmp_path / "t2_seg.nii.gz"
+    monkeypatch.setattr("sys.argv", ["x", "methods", "-i", str(missing)])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert end.value.code == 1
+    assert capsys.readouterr().err == f"Error: {missing} does not exist.\n"
+
+
 def test_bibtex_has_balanced_braces_and_unique_keys() -> None:
     text = bibtex([NETWORK, CSA, NORMS])
     assert text.count("{") == text.count("}")

@@ -53,9 +53,12 @@ def command(sources: tuple[Path, ...], bibtex: Path | None, overwrite: bool, as_
 
 def _sidecars(source: Path) -> Iterator[Path]:
     """The sidecar that a path names: itself, that of a mask, or those below a folder."""
+    from sct_deepseg_general.errors import ImageError
     from sct_deepseg_general.files import stem_of
     from sct_deepseg_general.job.outputs import MASK_HASH, read_sidecar
 
+    if not source.exists():
+        raise ImageError(f"{source} does not exist.")
     if source.is_dir():
         yield from (one for one in sorted(source.rglob("*.json")) if MASK_HASH in read_sidecar(one))
     elif source.name.endswith((".nii", ".nii.gz")):

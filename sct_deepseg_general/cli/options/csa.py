@@ -148,7 +148,8 @@ MEASURING: dict[str, dict[str, Any]] = {
     "-c2c3": {
         "is_flag": True,
         "show_default": False,
-        "help": "Print one line: the mean area of C2 and C3, its interval, and any doubts.",
+        "help": "Print one line: the mean area of C2 and C3, its interval where one is known, and "
+        "any doubts.",
     },
     "-pmj": {"type": PATH, "help": "File with one voxel at the pontomedullary junction (PMJ)."},
     "-pmj-distance": {
