@@ -23,7 +23,13 @@ from sct_deepseg_general.cli.options.csa import (
     measuring,
 )
 from sct_deepseg_general.cli.options.endings import PICTURE, check_ending, check_table
-from sct_deepseg_general.cli.options.norms import NormOptions, among_norms, norm_lines, norm_request
+from sct_deepseg_general.cli.options.norms import (
+    NormOptions,
+    among_norms,
+    check_own_area,
+    norm_lines,
+    norm_request,
+)
 from sct_deepseg_general.cli.options.sct import CSA_FLAGS, taken_over
 from sct_deepseg_general.job.outputs import PRODUCER
 
@@ -231,6 +237,7 @@ def _check(path: Path, given: CsaOptions) -> None:
     from sct_deepseg_general.job.outputs import check_no_image, check_writable
 
     check_measures(given.measures, image=bool(given.anat))
+    check_own_area(given.among, given.measures.normalize)
     if given.qc and not (given.qc_image or given.anat):
         raise click.UsageError("-qc needs the image to show: give -qc-image or -anat.")
     if given.backend == "sct" and (

@@ -39,7 +39,7 @@ class CsaRequest:
     `centreline` is a mask to take the angles from, and with `only_on_centreline` the slices that
     it does not cover are left out; `soft` adds the area from a probability; `cut_levels` are
     remarks on levels that the level map may not hold whole;
-    `person` brings MEAN(area) to the average person. All volumes are on the mask's grid.
+    `person` brings the areas to the average person. All volumes are on the mask's grid.
     """
 
     selection: Selection = field(default_factory=Selection)
@@ -67,7 +67,9 @@ PER_SLICE = CsaRequest(Selection(per_slice=True))
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """The shape of every slice, the level of each (0: none) where known, and the rows."""
+    """The shape of every slice, with the areas that were asked for (`CsaRequest.person`), the level
+    of each (0: none) where known, and the rows.
+    """
 
     morphometrics: Morphometrics
     levels: Levels | None
@@ -133,6 +135,8 @@ def tabulated(segmentation: Volume, table: Morphometrics, request: CsaRequest) -
     Raises:
         ImageError: as `measured`.
     """
+    if request.person is not None:
+        table = to_average_person(table, request.person)
     of_slices = _levels(segmentation, request)
     covers = slice_levels.covers_of(request.discs) if request.discs is not None else {}
     distances = pmj.distances(segmentation, request.pmj) if request.pmj else None
@@ -153,8 +157,6 @@ def tabulated(segmentation: Volume, table: Morphometrics, request: CsaRequest) -
         rows = _open_remarks(rows, request, ends)
     if distances is not None:
         rows = _window_remarks(rows, table, request, distances)
-    if request.person is not None:
-        rows = to_average_person(rows, request.person)
     absent: tuple[int, ...] = ()
     if of_slices is not None:
         absent = absent_levels(request.selection, set(of_slices[of_slices > 0].tolist()), covers)

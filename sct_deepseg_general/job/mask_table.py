@@ -79,7 +79,8 @@ class MaskNorms:
         """Where the measured levels lie among the norms."""
         from sct_deepseg_general.norms.assess import assessed
 
-        return assessed(found.morphometrics, found.single_levels, self.request, self.calibrations)
+        table = found.morphometrics.as_measured
+        return assessed(table, found.single_levels, self.request, self.calibrations)
 
 
 def read_mask(path: Path, label: int | None = None, volume: int | None = None) -> Volume:

@@ -140,6 +140,7 @@ def content_of(done: Done, model: str, earlier: Visits | None = None) -> Content
         facts=(
             *_c2c3_fact(done),
             ("Mean area", _mean_area(done)),
+            *_average_fact(done),
             ("Voxel size", f"{spacing} mm"),
             ("Model", model),
             ("Version", __version__),
@@ -151,6 +152,12 @@ def content_of(done: Done, model: str, earlier: Visits | None = None) -> Content
 def _c2c3_fact(done: Done) -> tuple[tuple[str, str], ...]:
     words = c2c3_words(done.c2c3)
     return ((f"{_C2C3} area", words),) if words else ()
+
+
+def _average_fact(done: Done) -> tuple[tuple[str, str], ...]:
+    """That the areas are those of the average person, where they are."""
+    shift = done.table.shift
+    return (("All areas", f"as in the average person ({shift:+.1f} mm²)"),) if shift else ()
 
 
 def _mean_area(done: Done) -> str:

@@ -191,8 +191,8 @@ MEASURING: dict[str, dict[str, Any]] = {
     },
     "-normalize": {
         "multiple": True,
-        "help": "Normalise the area by sex and brain volume: sex 0 brain-volume 960606 "
-        "[thalamus-volume 13942] (mm³).",
+        "help": "Areas as in the average person, by sex and brain volume: sex 0 brain-volume "
+        "960606 [thalamus-volume 13942] (mm³).",
     },
     "-excel": {
         "default": 0,
