@@ -141,16 +141,19 @@ def tabulated(segmentation: Volume, table: Morphometrics, request: CsaRequest) -
     covers = slice_levels.covers_of(request.discs) if request.discs is not None else {}
     distances = pmj.distances(segmentation, request.pmj) if request.pmj else None
     selection = _selection(table, request, distances)
-    measures, grouped = profiles(table), of_slices
+    measured_in, grouped = table, of_slices
     if request.to_pam50:
         if of_slices is None:
             raise ImageError("PAM50 needs to know the levels: give a level map or discs.")
+        if request.pmj_distance is not None:
+            raise ImageError("A distance from the PMJ is no place in PAM50: give one of them.")
         if covers:
             missing = number_list(n for numbers in covers.values() for n in numbers[1:])
             raise ImageError(f"PAM50 needs every level by itself: label disc {missing} too.")
-        measures, grouped = pam50.normalised(measures, of_slices), pam50.template_levels()
+        measured_in, grouped = pam50.normalised(table, of_slices), pam50.template_levels()
         selection = _on_template(selection, of_slices)
         distances = None
+    measures = profiles(measured_in, lengths=not request.to_pam50)
     rows = aggregated(measures, selection, grouped, distances, covers, request.to_pam50)
     ends = _ends(request, table, of_slices)
     if not request.to_pam50:  # which expects levels that are cut, at both ends

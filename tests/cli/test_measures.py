@@ -142,6 +142,7 @@ def test_the_other_views_are_asked_for_by_name(
     [
         (("-vertfile", DISCS, "-discfile", DISCS), "give one of them"),
         (("-pmj-distance", 60), "-pmj-distance needs -pmj"),
+        (("-pmj", DISCS, "-pmj-distance", 60, "-normalize-PAM50", 1), "slices of the template"),
         (("-i", "other.nii.gz", "-discfile", DISCS), "belongs to one image"),
         (("-centerline-exclude-missing", 1), "needs -centerline"),
         ((*PERSON, "-age", 30, "-sex", "F"), "of the person's own: give one of them"),
