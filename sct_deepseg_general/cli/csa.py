@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
     from sct_deepseg_general.csa.measure import CsaRequest, Measured
     from sct_deepseg_general.image.volume import Volume
     from sct_deepseg_general.job.mask_table import MaskStatus
+    from sct_deepseg_general.job.qc_files import QcAreas
     from sct_deepseg_general.levels.answer import LevelAnswer, LevelRequest
     from sct_deepseg_general.norms.assess import Assessment
 
@@ -159,9 +159,9 @@ def command(given: CsaOptions) -> int:
     if given.backend == "sct":
         from sct_deepseg_general.csa import sct
 
-        table, c2c3, norms = sct.measured(segmentation, request), None, None
+        table, c2c3, norms, areas = sct.measured(segmentation, request), None, None, None
     else:
-        table, c2c3, norms = _native(segmentation, request, mask, given)
+        table, c2c3, norms, areas = _native(segmentation, request, mask, given)
     table = replace(table, spelled=given.measures.excel)
     status = _status(mask, segmentation, request, given).also(aside)
     write(
@@ -169,7 +169,7 @@ def command(given: CsaOptions) -> int:
         status=status.status, reasons=status.reasons,
     )  # fmt: skip
     write_status(status_path(path), mask, table, status, append=given.append)
-    page = _show(given) if given.qc else None
+    page = _show(given, areas) if given.qc else None
     if given.as_json:
         files = {"Table": path, "Status": status_path(path), "Plot": given.plot, "QC": page}
         from sct_deepseg_general.provenance.line import area_line, as_line
@@ -180,12 +180,10 @@ def command(given: CsaOptions) -> int:
     return 0
 
 
-def _show(given: CsaOptions) -> Path:
-    """Add the mask to a QC page."""
-    from sct_deepseg_general.job.qc_entry import filed
-    from sct_deepseg_general.job.qc_files import QcFiles, QcNames, entry_of
-    from sct_deepseg_general.qc.entry import add_entry
-    from sct_deepseg_general.qc.folder import own_folder
+def _show(given: CsaOptions, areas: QcAreas | None) -> Path:
+    """Add the mask to a QC page, with the areas that the table has."""
+    from sct_deepseg_general.cli.requests.mask_page import show_mask
+    from sct_deepseg_general.job.qc_files import QcFiles
 
     image, measures = given.qc_image or given.anat, given.measures
     assert image is not None  # noqa: S101 - checked before work began
@@ -194,13 +192,7 @@ def _show(given: CsaOptions) -> Path:
         image, given.mask, soft=given.soft, level_map=measures.vertfile, discs=measures.discfile,
         label=given.mask_label, volume=given.mask_volume,
     )  # fmt: skip
-    dataset, subject, contrast = filed(image)
-    command = shlex.join([PROGRAM, *sys.argv[1:]])
-    names = QcNames(
-        given.qc_dataset or dataset, given.qc_subject or subject, contrast, command=command
-    )
-    entry, _ = entry_of(files, names)
-    page = add_entry(own_folder(given.qc), entry)
+    page = show_mask(given.qc, files, (given.qc_dataset, given.qc_subject), areas)
     if given.prints:
         print(f"QC page: {printable(page)}")
     return page
@@ -259,11 +251,15 @@ def _check(path: Path, given: CsaOptions) -> None:
 
 def _native(
     segmentation: Volume, request: CsaRequest, mask: Path, given: CsaOptions
-) -> tuple[Table, C2C3 | None, Assessment | None]:
-    """The table, and the area of C2-C3 and the place among the norms where they were asked for."""
+) -> tuple[Table, C2C3 | None, Assessment | None, QcAreas]:
+    """The table, the area of C2-C3 and the place among the norms where they were asked for, and
+    the areas for a QC page.
+    """
     from sct_deepseg_general.csa.c2c3 import c2c3_of
-    from sct_deepseg_general.csa.measure import measured
+    from sct_deepseg_general.csa.measure import measured, region_of
     from sct_deepseg_general.job.correction import with_kept_interval
+    from sct_deepseg_general.job.levels import c2c3_words
+    from sct_deepseg_general.job.qc_files import QcAreas
 
     wanted = level_request(given.measures, also=_among(given))
     answer = None
@@ -281,11 +277,12 @@ def _native(
     c2c3 = c2c3_of(found) if given.measures.c2c3 else None
     if c2c3 is not None and not given.as_json:
         print(c2c3_line(mask.name, c2c3, "", answer))
+    areas = QcAreas(found, segmentation.grid, region_of(found, request), c2c3_words(c2c3))
     if norms is None or not norms.places or request.selection.each_slice:
-        return found.table, c2c3, norms
+        return found.table, c2c3, norms, areas
     from sct_deepseg_general.norms.columns import with_norms
 
-    return with_norms(found.table, norms), c2c3, norms
+    return with_norms(found.table, norms), c2c3, norms, areas
 
 
 def _of_c2c3(request: CsaRequest) -> CsaRequest:
