@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -355,16 +355,10 @@ def _warn(found: Measured, request: CsaRequest, mask: Path) -> None:
     rows = found.table.rows
     remarks = [f"{row.name}: {remark}." for row in rows for remark in row.remarks]
     if request.selection.each_slice:
-        remarks = [*_doubled(found), *(f"{remark}." for remark in found.open_levels.values())]
+        remarks = [*found.doubled, *(f"{remark}." for remark in found.open_levels.values())]
     if found.absent and (request.selection.per_slice or request.selection.per_level):
         remarks.append(f"level {_listed(found.absent)} was asked for and is not there.")
     _warnings(remarks)
-
-
-def _doubled(found: Measured) -> Iterator[str]:
-    for level, numbers in found.covers.items():
-        discs = _listed(numbers[1:])
-        yield f"level {level} holds the levels {_listed(numbers)}: disc {discs} is not labelled."
 
 
 def _listed(numbers: Any) -> str:

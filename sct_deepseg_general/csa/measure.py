@@ -82,6 +82,15 @@ class Measured:
     """Levels that were asked for and have no row."""
 
     @property
+    def doubled(self) -> tuple[str, ...]:
+        """A sentence for each level that holds more than one vertebra."""
+        return tuple(
+            f"level {level} holds the levels {number_list(numbers)}: disc "
+            f"{number_list(numbers[1:])} is not labelled."
+            for level, numbers in self.covers.items()
+        )
+
+    @property
     def single_levels(self) -> Levels | None:
         """The level of each slice, 0 too where a level holds more than one vertebra."""
         if self.levels is None or not self.covers:
