@@ -113,7 +113,7 @@ class CordResult:
         """What else to know: of files on another grid, and of the vertebral levels."""
         withheld = self._parts.withheld
         told = [f"the levels are withheld: {'; '.join(withheld)}"] if withheld else []
-        return in_python([*self._parts.warnings, *told])
+        return in_python([*self._parts.warnings, *told, *self._parts.measured.doubled])
 
     @property
     def confidence(self) -> float:

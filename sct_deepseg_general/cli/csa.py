@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -23,7 +22,13 @@ from sct_deepseg_general.cli.options.csa import (
     measuring,
 )
 from sct_deepseg_general.cli.options.endings import PICTURE, check_ending, check_table
-from sct_deepseg_general.cli.options.norms import NormOptions, among_norms, norm_lines, norm_request
+from sct_deepseg_general.cli.options.norms import (
+    NormOptions,
+    among_norms,
+    check_own_area,
+    norm_lines,
+    norm_request,
+)
 from sct_deepseg_general.cli.options.sct import CSA_FLAGS, taken_over
 from sct_deepseg_general.job.outputs import PRODUCER
 
@@ -33,6 +38,7 @@ if TYPE_CHECKING:
     from sct_deepseg_general.csa.measure import CsaRequest, Measured
     from sct_deepseg_general.image.volume import Volume
     from sct_deepseg_general.job.mask_table import MaskStatus
+    from sct_deepseg_general.job.qc_files import QcAreas
     from sct_deepseg_general.levels.answer import LevelAnswer, LevelRequest
     from sct_deepseg_general.norms.assess import Assessment
 
@@ -153,9 +159,9 @@ def command(given: CsaOptions) -> int:
     if given.backend == "sct":
         from sct_deepseg_general.csa import sct
 
-        table, c2c3, norms = sct.measured(segmentation, request), None, None
+        table, c2c3, norms, areas = sct.measured(segmentation, request), None, None, None
     else:
-        table, c2c3, norms = _native(segmentation, request, mask, given)
+        table, c2c3, norms, areas = _native(segmentation, request, mask, given)
     table = replace(table, spelled=given.measures.excel)
     status = _status(mask, segmentation, request, given).also(aside)
     write(
@@ -163,7 +169,7 @@ def command(given: CsaOptions) -> int:
         status=status.status, reasons=status.reasons,
     )  # fmt: skip
     write_status(status_path(path), mask, table, status, append=given.append)
-    page = _show(given) if given.qc else None
+    page = _show(given, areas) if given.qc else None
     if given.as_json:
         files = {"Table": path, "Status": status_path(path), "Plot": given.plot, "QC": page}
         from sct_deepseg_general.provenance.line import area_line, as_line
@@ -174,12 +180,10 @@ def command(given: CsaOptions) -> int:
     return 0
 
 
-def _show(given: CsaOptions) -> Path:
-    """Add the mask to a QC page."""
-    from sct_deepseg_general.job.qc_entry import filed
-    from sct_deepseg_general.job.qc_files import QcFiles, QcNames, entry_of
-    from sct_deepseg_general.qc.entry import add_entry
-    from sct_deepseg_general.qc.folder import own_folder
+def _show(given: CsaOptions, areas: QcAreas | None) -> Path:
+    """Add the mask to a QC page, with the areas that the table has."""
+    from sct_deepseg_general.cli.requests.mask_page import show_mask
+    from sct_deepseg_general.job.qc_files import QcFiles
 
     image, measures = given.qc_image or given.anat, given.measures
     assert image is not None  # noqa: S101 - checked before work began
@@ -188,13 +192,7 @@ def _show(given: CsaOptions) -> Path:
         image, given.mask, soft=given.soft, level_map=measures.vertfile, discs=measures.discfile,
         label=given.mask_label, volume=given.mask_volume,
     )  # fmt: skip
-    dataset, subject, contrast = filed(image)
-    command = shlex.join([PROGRAM, *sys.argv[1:]])
-    names = QcNames(
-        given.qc_dataset or dataset, given.qc_subject or subject, contrast, command=command
-    )
-    entry, _ = entry_of(files, names)
-    page = add_entry(own_folder(given.qc), entry)
+    page = show_mask(given.qc, files, (given.qc_dataset, given.qc_subject), areas)
     if given.prints:
         print(f"QC page: {printable(page)}")
     return page
@@ -231,6 +229,7 @@ def _check(path: Path, given: CsaOptions) -> None:
     from sct_deepseg_general.job.outputs import check_no_image, check_writable
 
     check_measures(given.measures, image=bool(given.anat))
+    check_own_area(given.among, given.measures.normalize)
     if given.qc and not (given.qc_image or given.anat):
         raise click.UsageError("-qc needs the image to show: give -qc-image or -anat.")
     if given.backend == "sct" and (
@@ -252,11 +251,15 @@ def _check(path: Path, given: CsaOptions) -> None:
 
 def _native(
     segmentation: Volume, request: CsaRequest, mask: Path, given: CsaOptions
-) -> tuple[Table, C2C3 | None, Assessment | None]:
-    """The table, and the area of C2-C3 and the place among the norms where they were asked for."""
+) -> tuple[Table, C2C3 | None, Assessment | None, QcAreas]:
+    """The table, the area of C2-C3 and the place among the norms where they were asked for, and
+    the areas for a QC page.
+    """
     from sct_deepseg_general.csa.c2c3 import c2c3_of
-    from sct_deepseg_general.csa.measure import measured
+    from sct_deepseg_general.csa.measure import measured, region_of
     from sct_deepseg_general.job.correction import with_kept_interval
+    from sct_deepseg_general.job.levels import c2c3_words
+    from sct_deepseg_general.job.qc_files import QcAreas
 
     wanted = level_request(given.measures, also=_among(given))
     answer = None
@@ -274,11 +277,13 @@ def _native(
     c2c3 = c2c3_of(found) if given.measures.c2c3 else None
     if c2c3 is not None and not given.as_json:
         print(c2c3_line(mask.name, c2c3, "", answer))
+    region = region_of(segmentation, found, request)
+    areas = QcAreas(found, segmentation.grid, region, c2c3_words(c2c3))
     if norms is None or not norms.places or request.selection.each_slice:
-        return found.table, c2c3, norms
+        return found.table, c2c3, norms, areas
     from sct_deepseg_general.norms.columns import with_norms
 
-    return with_norms(found.table, norms), c2c3, norms
+    return with_norms(found.table, norms), c2c3, norms, areas
 
 
 def _of_c2c3(request: CsaRequest) -> CsaRequest:
@@ -351,16 +356,10 @@ def _warn(found: Measured, request: CsaRequest, mask: Path) -> None:
     rows = found.table.rows
     remarks = [f"{row.name}: {remark}." for row in rows for remark in row.remarks]
     if request.selection.each_slice:
-        remarks = [*_doubled(found), *(f"{remark}." for remark in found.open_levels.values())]
+        remarks = [*found.doubled, *(f"{remark}." for remark in found.open_levels.values())]
     if found.absent and (request.selection.per_slice or request.selection.per_level):
         remarks.append(f"level {_listed(found.absent)} was asked for and is not there.")
     _warnings(remarks)
-
-
-def _doubled(found: Measured) -> Iterator[str]:
-    for level, numbers in found.covers.items():
-        discs = _listed(numbers[1:])
-        yield f"level {level} holds the levels {_listed(numbers)}: disc {discs} is not labelled."
 
 
 def _listed(numbers: Any) -> str:

@@ -95,15 +95,19 @@ class Table:
         return replace(self, columns=(*self.columns, name), rows=rows)
 
 
-def profiles(morphometrics: Morphometrics) -> tuple[Profile, ...]:
-    """The table's measures in the order of SCT's columns, and ours after them."""
+def profiles(morphometrics: Morphometrics, *, lengths: bool = True) -> tuple[Profile, ...]:
+    """The table's measures in the order of SCT's columns, and ours after them; the column of the
+    lengths is empty where they do not carry over, as on a template.
+    """
     measures = [
         Profile(_sct_name(field.name), morphometrics.column(field.name))
         for field in fields(SliceShape)
         if field.name != "length"
     ]
     measures.extend(_anatomical(morphometrics))
-    measures.append(Profile("length", morphometrics.column("length"), ("SUM",)))
+    length = morphometrics.column("length")
+    length = length if lengths else np.full(length.shape, np.nan)
+    measures.append(Profile("length", length, ("SUM",)))
     if morphometrics.soft_area is not None:
         measures.append(Profile("area_soft", morphometrics.soft_area))
     if morphometrics.area_lower is not None and morphometrics.area_upper is not None:

@@ -11,7 +11,7 @@ from sct_deepseg_general.csa.measure import CsaRequest
 from sct_deepseg_general.csa.selection import number_list
 from sct_deepseg_general.errors import ImageError
 from sct_deepseg_general.image.companion import Kind, brought_over, check_points, same_grid
-from sct_deepseg_general.image.kinds import check_is_mask
+from sct_deepseg_general.image.kinds import check_background, check_is_mask
 from sct_deepseg_general.image.labels import labels_in
 from sct_deepseg_general.image.las import AXES, upright
 from sct_deepseg_general.image.volume import NEAR_ZERO, Volume
@@ -131,6 +131,7 @@ def _check_centreline(guide: Volume, name: str) -> None:
             "mask of the cord."
         )
     check_is_mask(guide, name)
+    check_background(guide, name)
 
 
 def centreline_aside(guide: Volume, mask: Volume, name: str) -> str:

@@ -39,7 +39,7 @@ class CsaRequest:
     `centreline` is a mask to take the angles from, and with `only_on_centreline` the slices that
     it does not cover are left out; `soft` adds the area from a probability; `cut_levels` are
     remarks on levels that the level map may not hold whole;
-    `person` brings MEAN(area) to the average person. All volumes are on the mask's grid.
+    `person` brings the areas to the average person. All volumes are on the mask's grid.
     """
 
     selection: Selection = field(default_factory=Selection)
@@ -67,7 +67,9 @@ PER_SLICE = CsaRequest(Selection(per_slice=True))
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """The shape of every slice, the level of each (0: none) where known, and the rows."""
+    """The shape of every slice, with the areas that were asked for (`CsaRequest.person`), the level
+    of each (0: none) where known, and the rows.
+    """
 
     morphometrics: Morphometrics
     levels: Levels | None
@@ -78,6 +80,15 @@ class Measured:
     """Levels of which a border is not known, each with a remark."""
     absent: tuple[int, ...] = ()
     """Levels that were asked for and have no row."""
+
+    @property
+    def doubled(self) -> tuple[str, ...]:
+        """A sentence for each level that holds more than one vertebra."""
+        return tuple(
+            f"level {level} holds the levels {number_list(numbers)}: disc "
+            f"{number_list(numbers[1:])} is not labelled."
+            for level, numbers in self.covers.items()
+        )
 
     @property
     def single_levels(self) -> Levels | None:
@@ -97,7 +108,7 @@ def region_of(segmentation: Volume, found: Measured, request: CsaRequest) -> Row
         return None
     if selection.per_slice or selection.per_level:
         one = replace(request, selection=replace(selection, per_slice=False, per_level=False))
-        found = tabulated(segmentation, found.morphometrics, one)
+        found = tabulated(segmentation, found.morphometrics.as_measured, one)
     return found.table.rows[0] if len(found.table.rows) == 1 else None
 
 
@@ -138,28 +149,31 @@ def tabulated(segmentation: Volume, table: Morphometrics, request: CsaRequest) -
     Raises:
         ImageError: as `measured`.
     """
+    if request.person is not None:
+        table = to_average_person(table, request.person)
     of_slices = _levels(segmentation, request)
     covers = slice_levels.covers_of(request.discs) if request.discs is not None else {}
     distances = pmj.distances(segmentation, request.pmj) if request.pmj else None
     selection = _selection(table, request, distances)
-    measures, grouped = profiles(table), of_slices
+    measured_in, grouped = table, of_slices
     if request.to_pam50:
         if of_slices is None:
             raise ImageError("PAM50 needs to know the levels: give a level map or discs.")
+        if request.pmj_distance is not None:
+            raise ImageError("A distance from the PMJ is no place in PAM50: give one of them.")
         if covers:
             missing = number_list(n for numbers in covers.values() for n in numbers[1:])
             raise ImageError(f"PAM50 needs every level by itself: label disc {missing} too.")
-        measures, grouped = pam50.normalised(measures, of_slices), pam50.template_levels()
+        measured_in, grouped = pam50.normalised(table, of_slices), pam50.template_levels()
         selection = _on_template(selection, of_slices)
         distances = None
+    measures = profiles(measured_in, lengths=not request.to_pam50)
     rows = aggregated(measures, selection, grouped, distances, covers, request.to_pam50)
     ends = _ends(request, table, of_slices)
     if not request.to_pam50:  # which expects levels that are cut, at both ends
         rows = _open_remarks(rows, request, ends)
     if distances is not None:
         rows = _window_remarks(rows, table, request, distances)
-    if request.person is not None:
-        rows = to_average_person(rows, request.person)
     absent: tuple[int, ...] = ()
     if of_slices is not None:
         absent = absent_levels(request.selection, set(of_slices[of_slices > 0].tolist()), covers)

@@ -7,15 +7,17 @@ field of view, are stretched by the mean of the others and anchored at their inn
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sct_deepseg_general.csa.aggregate import Profile
 from sct_deepseg_general.errors import ImageError
+from sct_deepseg_general.morphometry.morphometrics import Morphometrics
+from sct_deepseg_general.morphometry.slice_shape import SliceShape
+from sct_deepseg_general.morphometry.slice_symmetry import SliceSymmetry
 
 __all__ = ["SLICES", "normalised", "template_levels"]
 
@@ -31,6 +33,8 @@ _BORDERS = (
 Floats = NDArray[np.float64]
 Levels = NDArray[np.int64]
 
+_MEASURES = fields(SliceShape)
+
 
 def template_levels() -> Levels:
     """The vertebral level of each slice of the template, 0 where there is none."""
@@ -40,10 +44,11 @@ def template_levels() -> Levels:
     return levels
 
 
-def normalised(measures: Sequence[Profile], levels: Levels) -> tuple[Profile, ...]:
-    """The measures on the template's slices; NaN outside, and for lengths, which do not carry.
+def normalised(table: Morphometrics, levels: Levels) -> Morphometrics:
+    """The measures on the template's slices, and the intervals of their areas; none outside.
 
-    `levels` is the vertebral level of each slice of the image (0: none).
+    `levels` is the vertebral level of each slice of the image (0: none). The `length` of a slice of
+    the template is that of the cord (mm) in the image which it stands for.
 
     Raises
     ------
@@ -53,20 +58,35 @@ def normalised(measures: Sequence[Profile], levels: Levels) -> tuple[Profile, ..
     present = [int(level) for level in np.unique(levels) if level > 0]
     _check(present)
     placements = _placements(levels, present)
-    return tuple(replace(m, values=_placed(m, placements)) for m in measures)
+
+    def placed(values: Floats | None) -> Floats | None:
+        return None if values is None else _placed(values, placements)
+
+    columns = {field.name: _placed(table.column(field.name), placements) for field in _MEASURES}
+    columns["length"] = _placed_lengths(table.column("length"), placements)
+    return replace(
+        table,
+        shapes=tuple(_shapes(columns)),
+        symmetry=None if table.symmetry is None else _symmetries(table.symmetry, placements),
+        soft_area=placed(table.soft_area),
+        area_lower=placed(table.area_lower),
+        area_upper=placed(table.area_upper),
+    )
 
 
 @dataclass(frozen=True, eq=False)
 class _Placement:
     """One level: its slices in the image, in the template, and where the template samples it.
 
-    `at` are positions of the template's slices and `known` those of the image's.
+    `at` are positions of the template's slices and `known` those of the image's. Stretched, the
+    whole level is `size` slices of the template long.
     """
 
     source: Levels
     target: Levels
     at: Floats
     known: Floats
+    size: int
 
 
 def _check(present: list[int]) -> None:
@@ -93,7 +113,8 @@ def _placements(levels: Levels, present: list[int]) -> list[_Placement]:
 
 def _inner(source: Levels, target: Levels) -> _Placement:
     at = np.arange(target.size, dtype=np.float64)
-    return _Placement(source, target, at, np.linspace(0, target.size - 1, source.size))
+    known = np.linspace(0, target.size - 1, source.size)
+    return _Placement(source, target, at, known, target.size)
 
 
 def _outer(source: Levels, target: Levels, scale: float, *, upper: bool) -> _Placement:
@@ -103,15 +124,41 @@ def _outer(source: Levels, target: Levels, scale: float, *, upper: bool) -> _Pla
     kept = min(at.size, target.size)
     known = np.linspace(0, length, source.size)
     if upper:
-        return _Placement(source, target[:kept], at[:kept], known)
-    return _Placement(source, target[target.size - kept :], at[at.size - kept :], known)
+        return _Placement(source, target[:kept], at[:kept], known, at.size)
+    end = at.size - kept
+    return _Placement(source, target[target.size - kept :], at[end:], known, at.size)
 
 
-def _placed(measure: Profile, placements: list[_Placement]) -> Floats:
-    values = np.full(SLICES, np.nan)
-    if "SUM" in measure.statistics:
-        return values
+def _placed(values: Floats, placements: list[_Placement]) -> Floats:
+    found = np.full(SLICES, np.nan)
     for placement in placements:
-        source = measure.values[placement.source]
-        values[placement.target] = np.interp(placement.at, placement.known, source)
-    return values
+        source = values[placement.source]
+        found[placement.target] = np.interp(placement.at, placement.known, source)
+    return found
+
+
+def _placed_lengths(lengths: Floats, placements: list[_Placement]) -> Floats:
+    """The length of cord (mm) that each slice of the template stands for."""
+    found = np.full(SLICES, np.nan)
+    for placement in placements:
+        found[placement.target] = np.nansum(lengths[placement.source]) / max(placement.size, 1)
+    return found
+
+
+def _shapes(columns: Mapping[str, Floats]) -> Iterator[SliceShape | None]:
+    for z in range(SLICES):
+        held = bool(np.isfinite(columns["area"][z]))
+        values = {name: float(column[z]) for name, column in columns.items()}
+        yield SliceShape(**values) if held else None
+
+
+def _symmetries(
+    found: Sequence[SliceSymmetry | None], placements: list[_Placement]
+) -> tuple[SliceSymmetry | None, ...]:
+    names = [field.name for field in fields(SliceSymmetry)]
+    columns = [
+        _placed(np.array([getattr(one, name) if one else np.nan for one in found]), placements)
+        for name in names
+    ]
+    values = (dict(zip(names, map(float, row), strict=True)) for row in np.stack(columns, axis=1))
+    return tuple(SliceSymmetry(**one) for one in values)

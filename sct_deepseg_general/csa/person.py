@@ -7,10 +7,10 @@ UK Biobank; SCT offers them as `-normalize`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from sct_deepseg_general.csa.aggregate import Row, Table
 from sct_deepseg_general.errors import ImageError
+from sct_deepseg_general.morphometry.morphometrics import Morphometrics
 
 __all__ = ["PREDICTORS", "Covariates", "covariates_of", "to_average_person"]
 
@@ -77,15 +77,9 @@ def difference(covariates: Covariates) -> float:
     )
 
 
-def to_average_person(table: Table, covariates: Covariates) -> Table:
-    """The table with MEAN(area) as it would be in the average person; nothing else changes."""
-    index = table.columns.index("MEAN(area)")
-    shift = difference(covariates)
-    return replace(table, rows=tuple(_shifted(row, index, shift) for row in table.rows))
+def to_average_person(table: Morphometrics, covariates: Covariates) -> Morphometrics:
+    """The table with every area, and its interval, as in the average person; nothing else changes.
 
-
-def _shifted(row: Row, index: int, shift: float) -> Row:
-    area = row.values[index]
-    if not isinstance(area, float):
-        return row
-    return replace(row, values=(*row.values[:index], area + shift, *row.values[index + 1 :]))
+    `table` holds the areas (mm²) of the person that `covariates` are of.
+    """
+    return table.shifted(difference(covariates))

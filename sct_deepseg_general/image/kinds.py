@@ -9,7 +9,14 @@ import numpy as np
 from sct_deepseg_general.errors import ImageError
 from sct_deepseg_general.image.volume import NEAR_ZERO, Array, Segmentation, Volume
 
-__all__ = ["binary_mask", "check_is_image", "check_is_mask", "check_is_probability", "few_values"]
+__all__ = [
+    "binary_mask",
+    "check_background",
+    "check_is_image",
+    "check_is_mask",
+    "check_is_probability",
+    "few_values",
+]
 
 MOST_VALUES = 64
 """A map of labels has no more values."""
@@ -80,6 +87,24 @@ def check_is_mask(mask: Volume, name: str) -> None:
         raise ImageError(
             f"{name} is an image, not a mask (values from {low:.4g} to {high:.4g}, {zeros:.0%} of "
             f"them 0): {_MASKS}."
+        )
+
+
+def check_background(mask: Volume, name: str) -> None:
+    """Check that a mask (x, y, z) that is measured by its values is 0 outside of the cord.
+
+    Where no voxel is 0, all of a slice would count as cord, for the centreline and its angles.
+
+    Raises
+    ------
+    ImageError
+        The lowest of several values is above 0.
+    """
+    low, high = float(np.nanmin(mask.data)), float(np.nanmax(mask.data))
+    if NEAR_ZERO < low < high:
+        raise ImageError(
+            f"{name} is 0 in no voxel (values from {low:.3g} to {high:.3g}), and outside of the "
+            "cord a mask is 0: set its background to 0."
         )
 
 

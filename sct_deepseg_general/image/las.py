@@ -32,8 +32,8 @@ Shape = tuple[int, int, int]
 class Upright:
     """The smallest part of an image that holds what is not background, in LAS.
 
-    `data` begins at voxel `start` of the whole image in LAS, whose geometry is `grid`;
-    `spacing` is its voxel size in mm.
+    `data`, in which the background is 0, begins at voxel `start` of the whole image in LAS, whose
+    geometry is `grid`; `spacing` is its voxel size in mm.
     """
 
     data: Array
@@ -100,7 +100,16 @@ def upright(volume: Volume) -> Upright | None:
     part = volume.cropped(box).reoriented(AXES)
     origin = apply_affine(np.linalg.inv(grid.affine), part.grid.affine[:3, 3])
     x, y, z = (int(v) for v in np.rint(origin))
-    return Upright(part.data, (x, y, z), grid, decimal_spacing(grid.spacing))
+    return Upright(_without_background(part.data), (x, y, z), grid, decimal_spacing(grid.spacing))
+
+
+def _without_background(data: Array) -> Array:
+    """The values with 0 for what is background: of a soft mask that was interpolated, values below
+    0 are.
+    """
+    if data.dtype.kind not in "fi" or data.min() >= 0:
+        return data
+    return np.where(data > NEAR_ZERO, data, 0).astype(data.dtype)
 
 
 def support(volume: Volume) -> Box | None:

@@ -77,9 +77,8 @@ def analysed(
         request, measures=job_levels.with_levels(body.segmentation, request.measures, answer)
     )
     measured, doubted = _measured(result, body, request, (model, threshold))
-    quality = assess_result(
-        result, measured.morphometrics, model, threshold, doubted.agreement, body
-    )
+    table = measured.morphometrics.as_measured
+    quality = assess_result(result, table, model, threshold, doubted.agreement, body)
     region = region_of(result.segmentation, measured, request.measures)
     selection = request.measures.selection
     if measured.absent and (selection.per_slice or selection.per_level):
@@ -149,7 +148,10 @@ def _among_norms(done: Done, norms: NormRequest, model: Model) -> Done:
     """The result with each level's place among the norms, and its columns in a table of levels."""
     norms = replace(norms, repeat=done.table.repeat)
     found = assessed(
-        done.table, done.measured.single_levels, norms, Calibrations.from_record(model.norms)
+        done.table.as_measured,
+        done.measured.single_levels,
+        norms,
+        Calibrations.from_record(model.norms),
     )
     rows = done.measured.table
     if found.places and any(len(row.slices) > 1 for row in rows.rows):

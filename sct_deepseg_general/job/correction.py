@@ -266,8 +266,8 @@ def _with_interval(
     if factors is None:
         return found
     factors[:, list(changed)] = np.nan
-    area = found.morphometrics.area
-    table = found.morphometrics.with_interval(area * factors[0], area * factors[1])
+    table = found.morphometrics.as_measured
+    table = table.with_interval(table.area * factors[0], table.area * factors[1])
     return tabulated(segmentation, table, request)
 
 

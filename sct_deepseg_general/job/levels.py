@@ -110,7 +110,8 @@ def levels_of_labels(
 
 
 def with_levels(mask: Segmentation, measures: CsaRequest, answer: LevelAnswer | None) -> CsaRequest:
-    """The rows to measure: every slice if there is no cord or its levels were withheld.
+    """The rows to measure: every slice if there is no cord, or in place of each level if its levels
+    were withheld. A region that is asked for without levels stays.
 
     Raises
     ------
@@ -130,8 +131,9 @@ def with_levels(mask: Segmentation, measures: CsaRequest, answer: LevelAnswer | 
             f"{named}, and the levels are withheld: {'; '.join(answer.withheld)}. To "
             "measure without levels, leave this option out."
         )
-    kept = replace(measures.selection, levels=(), per_level=False, per_slice=True)
-    return replace(measures, selection=kept)
+    if not measures.selection.per_level:
+        return measures
+    return replace(measures, selection=replace(measures.selection, per_level=False, per_slice=True))
 
 
 def _named_by_level(measures: CsaRequest) -> str:

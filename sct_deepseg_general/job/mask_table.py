@@ -14,7 +14,7 @@ from sct_deepseg_general.csa.aggregate import Row, Table
 from sct_deepseg_general.csa.selection import number_list
 from sct_deepseg_general.errors import ImageError, OutputError
 from sct_deepseg_general.files import stem_of, write_json
-from sct_deepseg_general.image.kinds import check_is_mask
+from sct_deepseg_general.image.kinds import check_background, check_is_mask
 from sct_deepseg_general.image.labels import labels_in
 from sct_deepseg_general.image.nifti import load_map
 from sct_deepseg_general.image.volume import Volume
@@ -79,7 +79,8 @@ class MaskNorms:
         """Where the measured levels lie among the norms."""
         from sct_deepseg_general.norms.assess import assessed
 
-        return assessed(found.morphometrics, found.single_levels, self.request, self.calibrations)
+        table = found.morphometrics.as_measured
+        return assessed(table, found.single_levels, self.request, self.calibrations)
 
 
 def read_mask(path: Path, label: int | None = None, volume: int | None = None) -> Volume:
@@ -120,6 +121,7 @@ def chosen_label(read: Volume, name: str, label: int | None = None) -> Volume:
                 "cord's label with -mask-label."
             )
         check_is_mask(read, name)
+        check_background(read, name)
         return _without_nan(read)
     chosen = np.abs(read.data - label) <= 0.01
     if not label or not chosen.any():

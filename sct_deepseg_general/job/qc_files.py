@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from nibabel.affines import apply_affine
 from numpy.typing import NDArray
 
 from sct_deepseg_general import __version__
+from sct_deepseg_general.csa.aggregate import Row
 from sct_deepseg_general.csa.companions import on_grid_of
-from sct_deepseg_general.csa.measure import CsaRequest
+from sct_deepseg_general.csa.measure import CsaRequest, Measured
 from sct_deepseg_general.errors import ImageError
 from sct_deepseg_general.image import nifti
 from sct_deepseg_general.image.companion import brought_over, described
@@ -31,7 +33,7 @@ from sct_deepseg_general.morphometry.morphometrics import Morphometrics, measure
 from sct_deepseg_general.qc.entry import QcEntry, SliceArea
 from sct_deepseg_general.quality.assess import assess_mask
 
-__all__ = ["QcFiles", "QcNames", "areas_shown", "entry_of"]
+__all__ = ["QcAreas", "QcFiles", "QcNames", "areas_shown", "entry_of"]
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,18 @@ class QcNames:
 
 
 @dataclass(frozen=True, eq=False)
+class QcAreas:
+    """The areas of a mask as they were measured on its own `grid`, and what was asked for: the
+    `region`, None for all slices, and the area of C2-C3 in words.
+    """
+
+    found: Measured
+    grid: Grid
+    region: Row | None = None
+    c2c3: str = ""
+
+
+@dataclass(frozen=True, eq=False)
 class _Read:
     """The files' contents on the grid of the image, and sentences about those on another."""
 
@@ -73,7 +87,9 @@ class _Read:
     sentences: tuple[str, ...]
 
 
-def entry_of(files: QcFiles, names: QcNames) -> tuple[QcEntry, tuple[str, ...]]:
+def entry_of(
+    files: QcFiles, names: QcNames, areas: QcAreas | None = None
+) -> tuple[QcEntry, tuple[str, ...]]:
     """Read and measure the files of a QC entry.
 
     Parameters
@@ -82,6 +98,8 @@ def entry_of(files: QcFiles, names: QcNames) -> tuple[QcEntry, tuple[str, ...]]:
         The image, its mask, and what goes with them.
     names : QcNames
         Dataset, subject, contrast and site of the entry.
+    areas : QcAreas, optional
+        The areas to show; by default the mask is measured perpendicular to its own centreline.
 
     Returns
     -------
@@ -122,7 +140,33 @@ def entry_of(files: QcFiles, names: QcNames) -> tuple[QcEntry, tuple[str, ...]]:
         site=names.site,
         version=__version__,
     )
+    if areas is not None:
+        entry = _with_areas(entry, areas, quality.flagged)
     return entry, (*read.sentences, *sentence)
+
+
+def _with_areas(entry: QcEntry, areas: QcAreas, flagged: tuple[int, ...]) -> QcEntry:
+    """The entry with areas that were measured on the mask's grid, in the image's slices."""
+    found, image = areas.found, entry.image.grid.reoriented(AXES)
+    first = apply_affine(np.linalg.inv(image.affine), areas.grid.reoriented(AXES).affine[:3, 3])
+    above = round(float(first[2]))
+    shown = areas_shown(areas.grid, found.morphometrics, found.levels, covers=found.covers)
+    moved = (replace(one, slice=one.slice + above) for one in shown)
+    csa = tuple(
+        replace(one, flagged=one.slice in flagged)
+        for one in moved
+        if 0 <= one.slice < image.shape[2]
+    )
+    region = areas.region
+    slices = () if region is None else region.slices
+    return replace(
+        entry,
+        csa=csa,
+        region="" if region is None else region.name,
+        region_slices=tuple(z + above for z in slices),
+        interval=found.morphometrics.mean_interval(np.array(slices) if slices else None),
+        c2c3=areas.c2c3,
+    )
 
 
 def _read(files: QcFiles) -> _Read:

@@ -92,6 +92,7 @@ def area_record(done: Done, factors: IntervalFactors) -> dict[str, Any]:
     repeated = done.repeated
     again = {} if repeated is None else {"Repeat": [round(end, 3) for end in repeated]}
     named = {"Region": done.region_name} if done.region is not None else {}
+    moved = {"AveragePerson": round(done.table.shift, 3)} if done.table.shift else {}
     return {
         "Mean": round(done.mean_area, 3),
         "Lower": round(interval[0], 3),
@@ -101,4 +102,5 @@ def area_record(done: Done, factors: IntervalFactors) -> dict[str, Any]:
         "From": done.doubt.source,
         **again,
         **named,
+        **moved,
     }

@@ -38,7 +38,8 @@ class Morphometrics:
     mm² from the probability (see `soft_area.soft_areas`), and `area_lower`, `area_upper` an
     interval for the area; NaN where there is no cord. `regions` says how the interval of the mean
     of several slices follows, and `repeat` how far, as a share of a region's mean area, that of a
-    second scan of the same person would lie off.
+    second scan of the same person would lie off. `shift` is what was added to the areas (mm²) where
+    those of another person stand for them (see `csa.person`).
     """
 
     shapes: tuple[SliceShape | None, ...]
@@ -49,6 +50,7 @@ class Morphometrics:
     area_upper: Floats | None = None
     regions: RegionInterval = SLICES
     repeat: float | None = None
+    shift: float = 0.0
 
     @property
     def slices(self) -> NDArray[np.int64]:
@@ -92,7 +94,31 @@ class Morphometrics:
         """Where the mean area (mm²) of a second scan would lie; None where that is not known."""
         if self.repeat is None:
             return None
-        return area * (1 - self.repeat), area * (1 + self.repeat)
+        reach = (area - self.shift) * self.repeat
+        return area - reach, area + reach
+
+    @property
+    def as_measured(self) -> Morphometrics:
+        """The table with the areas of the person who was measured."""
+        return self.shifted(-self.shift) if self.shift else self
+
+    def shifted(self, by: float) -> Morphometrics:
+        """The table with `by` mm² added to the area of every slice, the ends of its interval and
+        the soft area.
+        """
+
+        def moved(values: Floats | None) -> Floats | None:
+            return None if values is None else values + by
+
+        shapes = (shape and replace(shape, area=shape.area + by) for shape in self.shapes)
+        return replace(
+            self,
+            shapes=tuple(shapes),
+            soft_area=moved(self.soft_area),
+            area_lower=moved(self.area_lower),
+            area_upper=moved(self.area_upper),
+            shift=self.shift + by,
+        )
 
     def with_interval(self, lower: Floats, upper: Floats) -> Morphometrics:
         """The same table with an interval (mm²) for the area of every slice of the image."""

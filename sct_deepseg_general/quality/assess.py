@@ -41,7 +41,7 @@ from sct_deepseg_general.quality.findings import (
     spelled,
     summed_up,
 )
-from sct_deepseg_general.quality.mask_checks import mask_findings, on_fragments
+from sct_deepseg_general.quality.mask_checks import mask_findings, on_faint, on_fragments
 from sct_deepseg_general.zoo.model import Model
 
 __all__ = ["QualityEvidence", "assess", "assess_mask", "assess_result"]
@@ -229,6 +229,7 @@ def assess_mask(
     found = [
         *mask_findings(upright, table, limits, blank),
         *on_fragments(np.delete(upright.data, list(blank), axis=2), limits),
+        *on_faint(mask.data),
         *_on_ends(image, upright),
     ]
     return summed_up(found, nothing)

@@ -8,14 +8,17 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from sct_deepseg_general.image.volume import Array, Box, Segmentation
+from sct_deepseg_general.image.volume import NEAR_ZERO, Array, Box, Segmentation
 from sct_deepseg_general.morphometry.morphometrics import Morphometrics
 from sct_deepseg_general.quality.findings import Finding, QualityLimits, Status, numbers, spelled
 
-__all__ = ["mask_findings", "on_fragments", "second_object"]
+__all__ = ["mask_findings", "on_faint", "on_fragments", "second_object"]
 
 ACROSS = 45.0
 """Angle in degrees between cord and slice axis from which the orientation must be wrong."""
+FAINT, MUCH = 0.05, 10.0
+"""Values of a soft mask up to this share of its maximum are faint; more voxels of them than this
+many times the cord's are not the cord's edge. Blurred over three voxels, it has three times."""
 LONG = 2.0
 """How many times longer than wide a mask must be to have a direction."""
 
@@ -54,6 +57,18 @@ def on_fragments(mask: Array, limits: QualityLimits) -> Iterator[Finding]:
     if share >= some:
         status: Status = "fail" if share >= much else "warn"
         yield Finding(status, f"fragments: a second object has {share:.0%} of the cord's volume")
+
+
+def on_faint(mask: Array) -> Iterator[Finding]:
+    """Whether a soft mask (x, y, z) has faint values far beyond the cord, as a probability that a
+    network gives may: they count for the centreline as much as the cord does.
+    """
+    highest = float(mask.max())
+    faint = int(((mask > NEAR_ZERO) & (mask < FAINT * highest)).sum())
+    times = faint / max(1, int((mask >= highest / 2).sum()))
+    if times > MUCH:
+        text = f"values below {FAINT:.0%} of the highest fill {times:.0f} times the cord's volume"
+        yield Finding("warn", f"{text}: the centreline, and its angles, may be wrong")
 
 
 def _on_whole(mask: Segmentation) -> Iterator[Finding]:

@@ -13,12 +13,13 @@ from sct_deepseg_general import __version__
 from sct_deepseg_general.change.measure import ALL
 from sct_deepseg_general.change.output import ALL_WORDS, Visits
 from sct_deepseg_general.change.output import rows as change_rows
+from sct_deepseg_general.csa.c2c3 import c2c3_of
 from sct_deepseg_general.image.las import AXES
 from sct_deepseg_general.job.levels import c2c3_words
 from sct_deepseg_general.job.values import Done
-from sct_deepseg_general.levels.slices import HIGHEST_LEVEL, level_name
+from sct_deepseg_general.levels.slices import HIGHEST_LEVEL, covered_name, level_name
 from sct_deepseg_general.morphometry.morphometrics import Morphometrics
-from sct_deepseg_general.norms.assess import Assessment, whole_levels
+from sct_deepseg_general.norms.assess import Assessment
 from sct_deepseg_general.norms.centile import Place
 
 __all__ = ["COLUMNS", "LIMITS", "Content", "Picture", "TableRow", "change_lines", "content_of"]
@@ -140,6 +141,7 @@ def content_of(done: Done, model: str, earlier: Visits | None = None) -> Content
         facts=(
             *_c2c3_fact(done),
             ("Mean area", _mean_area(done)),
+            *_average_fact(done),
             ("Voxel size", f"{spacing} mm"),
             ("Model", model),
             ("Version", __version__),
@@ -151,6 +153,12 @@ def content_of(done: Done, model: str, earlier: Visits | None = None) -> Content
 def _c2c3_fact(done: Done) -> tuple[tuple[str, str], ...]:
     words = c2c3_words(done.c2c3)
     return ((f"{_C2C3} area", words),) if words else ()
+
+
+def _average_fact(done: Done) -> tuple[tuple[str, str], ...]:
+    """That the areas are those of the average person, where they are."""
+    shift = done.table.shift
+    return (("All areas", f"as in the average person ({shift:+.1f} mm²)"),) if shift else ()
 
 
 def _mean_area(done: Done) -> str:
@@ -191,10 +199,14 @@ def _rows(done: Done) -> tuple[TableRow, ...]:
 
 
 def _in_order(rows: Mapping[str, TableRow]) -> tuple[TableRow, ...]:
-    """C2-C3 first, then the levels from the top down."""
-    order = [_C2C3, *(level_name(n) for n in range(1, HIGHEST_LEVEL + 1))]
-    others = [name for name in rows if name not in order]
-    return tuple(rows[name] for name in (*order, *others) if name in rows)
+    """C2-C3 first, then the levels, of which one may hold several vertebrae, from the top down."""
+    order = ["", *(level_name(n) for n in range(1, HIGHEST_LEVEL + 1))]
+
+    def place(name: str) -> int:
+        first = "" if name == _C2C3 else name.partition("-")[0]
+        return order.index(first) if first in order else len(order)
+
+    return tuple(rows[name] for name in sorted(rows, key=place))
 
 
 def _placed(row: TableRow, place: Place | None, reason: str) -> TableRow:
@@ -215,15 +227,14 @@ def _plain_rows(done: Done) -> tuple[TableRow, ...]:
         return ()
     held = np.where(np.isfinite(table.area), levels, 0)
     parts = {
-        level_name(number): np.flatnonzero(held == number)
+        covered_name(number, done.measured.covers): np.flatnonzero(held == number)
         for number in np.unique(held[held > 0]).tolist()
     }
     rows = [TableRow(name, _area(table, part)) for name, part in parts.items()]
-    if done.c2c3 is not None and done.c2c3.area is not None:
-        return (TableRow(_C2C3, c2c3_words(done.c2c3, unit="")), *rows)
-    if _C2C3 in (whole := whole_levels(table.area, levels)):
-        return (TableRow(_C2C3, _area(table, whole[_C2C3])), *rows)
-    return tuple(rows)
+    both = done.c2c3 or c2c3_of(done.measured)
+    if both.area is None:
+        return tuple(rows)
+    return (TableRow(_C2C3, c2c3_words(both, unit="")), *rows)
 
 
 def _area(table: Morphometrics, slices: NDArray[np.int64]) -> str:
@@ -304,7 +315,9 @@ def _pictures(done: Done) -> tuple[Picture, ...]:
 
 def _label(done: Done, z: int) -> str:
     levels = done.measured.levels
-    level = level_name(int(levels[z])) if levels is not None and levels[z] else f"slice {z}"
+    level = f"slice {z}"
+    if levels is not None and levels[z]:
+        level = covered_name(int(levels[z]), done.measured.covers)
     return f"{level}, {done.table.area[z]:.0f} mm²"
 
 

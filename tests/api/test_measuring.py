@@ -71,6 +71,20 @@ def test_a_label_of_several_is_chosen() -> None:
     assert one.mean_area() == measure(MASK).mean_area()
 
 
+def test_a_level_of_two_vertebrae_is_named_in_the_warnings() -> None:
+    mask = nib.load(label_path("T2w"))
+    points = np.argwhere(np.asarray(mask.dataobj) > 0)
+    heights = nib.affines.apply_affine(mask.affine, points)[:, 2]
+    voxels = [
+        tuple(map(int, points[np.abs(heights - at).argmin()]))
+        for at in (heights.max() - 6, heights.max() - 36)
+    ]
+    result = measure(label_path("T2w"), discs=dict(zip((3, 5), voxels, strict=True)))
+    assert result.mean_area(level=3) > 0
+    (told,) = result.warnings
+    assert told == "level 3 holds the levels 3:4: disc 4 is not labelled."
+
+
 def test_an_empty_mask_has_no_area() -> None:
     result = measure(np.zeros((20, 20, 20), np.uint8), affine=np.eye(4))
     assert np.isnan(result.mean_area())

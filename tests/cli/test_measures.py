@@ -19,6 +19,7 @@ from sct_deepseg_general.cli.options.csa import MEASURING
 from sct_deepseg_general.csa import table as csa_table
 from sct_deepseg_general.qc.folder import QcRow
 
+PERSON = ("-normalize", "sex", 0, "brain-volume", 960606)
 DISCS = LABELS / "sub-sct_T2w_label-discs.nii.gz"
 
 
@@ -74,15 +75,17 @@ def test_the_region_asked_for_is_what_terminal_json_and_page_give(
     assert (shown["csa"], shown["region"]) == (pytest.approx(area, abs=0.01), "slices 10:30")
 
 
+@pytest.mark.parametrize("person", [(), PERSON], ids=["own", "average"])
 @pytest.mark.parametrize("rows", [("-perslice", 1), ("-perlevel", 1)])
 def test_the_mean_is_of_the_region_whatever_rows_the_table_has(
     rows: tuple[str, int],
+    person: tuple[object, ...],
     t2: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    words = ("-discfile", DISCS, "-vert", "4:5", "-overwrite")
+    words = ("-discfile", DISCS, "-vert", "4:5", *person, "-overwrite")
     assert run(monkeypatch, "-i", t2, *words, "-perslice", 0) == 0
     (row,) = csa_table.read(tmp_path / "t2_seg_csa.csv").rows
     area = row.values[0]
@@ -91,7 +94,38 @@ def test_the_mean_is_of_the_region_whatever_rows_the_table_has(
     assert run(monkeypatch, "-i", t2, *words, *rows) == 0
     assert len(csa_table.read(tmp_path / "t2_seg_csa.csv").rows) > 1
     assert json.loads((tmp_path / "t2_seg.json").read_text(encoding="utf-8"))["Area"] == one
-    assert f"mean CSA of {one['Region']}: {area:.1f} mm²" in capsys.readouterr().out
+    assert f" of {one['Region']}: {area:.1f} mm²" in capsys.readouterr().out
+
+
+def test_the_average_persons_area_is_the_same_in_every_output(
+    t2: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    region, page = ("-z", "10:30", "-perslice", 0), tmp_path / "page.html"
+    assert run(monkeypatch, "-i", t2, *region) == 0
+    sidecar, table = tmp_path / "t2_seg.json", tmp_path / "t2_seg_csa.csv"
+    plain = json.loads(sidecar.read_text(encoding="utf-8"))["Area"]
+    words = (*region, *PERSON, "-overwrite")
+    assert run(monkeypatch, "-i", t2, *words, "-qc", tmp_path / "qc", "-report", page) == 0
+    moved = json.loads(sidecar.read_text(encoding="utf-8"))["Area"]
+    shift = moved["AveragePerson"]
+    assert shift == pytest.approx(4.662, abs=1e-3)
+    for end in ("Mean", "Lower", "Upper"):
+        assert moved[end] == pytest.approx(plain[end] + shift, abs=2e-3)
+    assert moved["Repeat"] == pytest.approx([one + shift for one in plain["Repeat"]], abs=2e-3)
+    (row,) = csa_table.read(table).rows
+    columns = csa_table.read(table).columns
+    for name, end in (("area", "Mean"), ("area_lower", "Lower"), ("area_upper", "Upper")):
+        assert row.values[columns.index(f"MEAN({name})")] == pytest.approx(moved[end], abs=1e-3)
+    ends = f"({moved['Lower']:.1f} to {moved['Upper']:.1f}"
+    said = capsys.readouterr().out
+    assert (
+        f"in the average person (+4.7 mm²) of slices 10:30: {moved['Mean']:.1f} mm² {ends}" in said
+    )
+    assert f"{moved['Mean']:.1f} mm² {ends})" in page.read_text(encoding="utf-8")
+    (entry,) = (tmp_path / "qc").rglob("entry.json")
+    names = [field.name for field in fields(QcRow)]
+    shown = dict(zip(names, json.loads(entry.read_text(encoding="utf-8")), strict=True))
+    assert shown["csa"] == pytest.approx(moved["Mean"], abs=1e-3)
 
 
 def test_discs_on_another_grid_give_the_same_levels_with_the_segmentation(
@@ -130,8 +164,10 @@ def test_the_other_views_are_asked_for_by_name(
     [
         (("-vertfile", DISCS, "-discfile", DISCS), "give one of them"),
         (("-pmj-distance", 60), "-pmj-distance needs -pmj"),
+        (("-pmj", DISCS, "-pmj-distance", 60, "-normalize-PAM50", 1), "slices of the template"),
         (("-i", "other.nii.gz", "-discfile", DISCS), "belongs to one image"),
         (("-centerline-exclude-missing", 1), "needs -centerline"),
+        ((*PERSON, "-age", 30, "-sex", "F"), "of the person's own: give one of them"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_at_once(

@@ -13,10 +13,26 @@ from sct_deepseg_general.csa.aggregate import Profile, Table, aggregated
 from sct_deepseg_general.csa.person import Covariates, covariates_of, to_average_person
 from sct_deepseg_general.csa.selection import Selection, number_list, parse_number_list
 from sct_deepseg_general.errors import ImageError, OutputError
+from sct_deepseg_general.morphometry.morphometrics import Morphometrics
+from sct_deepseg_general.morphometry.slice_shape import SliceShape
 
 AREA = Profile("area", np.array([np.nan, 70.0, 72.0, 80.0, np.nan]))
 LENGTH = Profile("length", np.array([np.nan, 1.0, 1.5, 1.0, np.nan]), ("SUM",))
 LEVELS = np.array([0, 4, 4, 3, 3])
+
+
+def shape(area: float, length: float) -> SliceShape:
+    return SliceShape(area, *[0.0] * 10, length)
+
+
+TABLE = Morphometrics(
+    (None, shape(70, 1), shape(72, 1.5), shape(80, 1), None),
+    (1.0, 1.0, 1.0),
+    soft_area=np.array([np.nan, 69.0, 71.0, 79.0, np.nan]),
+    area_lower=np.array([np.nan, 63.0, 65.0, 73.0, np.nan]),
+    area_upper=np.array([np.nan, 77.0, 79.0, 87.0, np.nan]),
+    repeat=0.01,
+)
 
 
 def rows(selection: Selection, levels: np.ndarray | None = LEVELS) -> Table:
@@ -137,23 +153,30 @@ def test_a_column_is_added_at_the_end() -> None:
 
 def test_the_average_person_keeps_their_area() -> None:
     average = Covariates(0.43656716417910446, 1156171.0708955224)
-    shift = to_average_person(rows(Selection()), average).column("MEAN(area)")[0] - 74.0
+    shift = to_average_person(TABLE, average).area[1] - 70.0
     assert shift == pytest.approx(1.2389409865349374e-05 * (530335.0410447761 - 504746.6), abs=0.01)
 
 
 def test_a_larger_brain_lowers_the_normalised_area() -> None:
     small, large = (
-        to_average_person(rows(Selection()), Covariates(0, volume)).column("MEAN(area)")[0]
-        for volume in (1.0e6, 1.2e6)
+        to_average_person(TABLE, Covariates(0, volume)).area[1] for volume in (1.0e6, 1.2e6)
     )
     assert small - large == pytest.approx(2e5 * 2.3741962085478625e-05)
 
 
-def test_only_the_mean_area_is_normalised() -> None:
-    before, after = rows(Selection(per_slice=True)), None
-    after = to_average_person(before, Covariates(1, 1.2e6, 15000.0))
-    assert (after.column("STD(area)")[1:4] == before.column("STD(area)")[1:4]).all()
-    assert after.rows[0] == before.rows[0]
+def test_area_interval_and_soft_area_are_normalised_alike_and_nothing_else() -> None:
+    after = to_average_person(TABLE, Covariates(0, 1e6, 14000.0))
+    shift = after.shift
+    assert abs(shift) > 1
+    assert after.area == pytest.approx(TABLE.area + shift, nan_ok=True)
+    for name in ("area_lower", "area_upper", "soft_area"):
+        values = getattr(TABLE, name) + shift
+        assert getattr(after, name) == pytest.approx(values, nan_ok=True)
+    assert after.mean_interval() == pytest.approx((67.0 + shift, 81.0 + shift))
+    assert after.mean_repeat(74.0 + shift) == pytest.approx((73.26 + shift, 74.74 + shift))
+    assert (after.column("length")[1:4] == TABLE.column("length")[1:4]).all()
+    assert after.as_measured.area == pytest.approx(TABLE.area, nan_ok=True)
+    assert after.as_measured.shift == 0
 
 
 def test_predictors_without_a_model_are_refused() -> None:

@@ -110,6 +110,17 @@ def test_pam50_without_levels_is_refused() -> None:
         measured(mask(CORD), request(PER_SLICE, to_pam50=True))
 
 
+def test_a_distance_in_pam50_is_refused() -> None:
+    levels, junction = mask(LEVEL_MAP), mask(LEVEL_MAP)
+    junction = replace(junction, data=np.zeros_like(junction.data))
+    junction.data[30, 30, -1] = 1
+    asked = request(
+        Selection(per_level=True), to_pam50=True, level_map=levels, pmj=junction, pmj_distance=30.0
+    )
+    with pytest.raises(ImageError, match="no place in PAM50"):
+        measured(mask(CORD), asked)
+
+
 def test_a_distance_beyond_the_cord_is_refused() -> None:
     far = request(WHOLE, pmj=mask("PAM50_small_t2_pmj_manual"), pmj_distance=9000.0)
     with pytest.raises(ImageError, match="outside the cord"):

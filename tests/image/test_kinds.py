@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from phantoms import cylinder
 
-from sct_deepseg_general import segment
+from sct_deepseg_general import measure, segment
 from sct_deepseg_general.errors import ImageError
 from sct_deepseg_general.image.kinds import (
     binary_mask,
+    check_background,
     check_is_image,
     check_is_mask,
     check_is_probability,
@@ -121,6 +122,14 @@ def test_the_library_refuses_a_result_by_its_path(sidecar: bool, tmp_path: Path)
 def test_an_image_is_no_mask(data: np.ndarray, words: str) -> None:
     with pytest.raises(ImageError, match=words):
         check_is_mask(volume(data), "x.nii")
+
+
+@pytest.mark.parametrize("data", [np.where(tube(), 1, 0.2), 0.02 + 0.98 * tube()])
+def test_a_mask_that_is_measured_by_its_values_is_0_outside_the_cord(data: np.ndarray) -> None:
+    with pytest.raises(ImageError, match="set its background to 0"):
+        measure(data.astype(np.float32), affine=np.eye(4))
+    for right in (tube(), np.ones(SHAPE)):
+        check_background(volume(right.astype(np.float32)), "mask.nii.gz")
 
 
 @pytest.mark.parametrize("scale", [1, 255, 0.3])

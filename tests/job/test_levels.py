@@ -9,10 +9,16 @@ from necks import cord, known_discs, labelled, neck
 
 from sct_deepseg_general.csa.c2c3 import C2C3
 from sct_deepseg_general.csa.measure import PER_SLICE
+from sct_deepseg_general.csa.selection import Selection
 from sct_deepseg_general.image.volume import Grid, Probability, Segmentation, Volume
 from sct_deepseg_general.inference.locate import Location
 from sct_deepseg_general.inference.pipeline import InferenceResult
-from sct_deepseg_general.job.levels import c2c3_words, discs_shown, levels_of_labels
+from sct_deepseg_general.job.levels import (
+    c2c3_words,
+    discs_shown,
+    levels_of_labels,
+    with_levels,
+)
 from sct_deepseg_general.levels.answer import (
     Given,
     LevelAnswer,
@@ -104,3 +110,12 @@ def test_why_c2c3_is_withheld_is_told_once() -> None:
     assert c2c3_words(C2C3("withheld", reasons=withheld.withheld), withheld) == "withheld"
     assert c2c3_words(None) == ""
     assert c2c3_words(C2C3("ok", 70.0, 65.0, 75.0)) == "70.0 mm² (65.0 to 75.0)"
+
+
+def test_a_region_stays_where_levels_that_it_does_not_need_are_withheld() -> None:
+    withheld = LevelAnswer(None, FoundLevels((), "withheld", ("slices are 17 mm apart",)))
+    region = replace(PER_SLICE, selection=Selection(slices=(40, 41)))
+    assert with_levels(cord(), region, withheld).selection == region.selection
+    each = replace(PER_SLICE, selection=Selection(slices=(40, 41), per_level=True))
+    rows = with_levels(cord(), each, withheld).selection
+    assert rows == Selection(slices=(40, 41), per_slice=True)

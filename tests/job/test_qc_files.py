@@ -9,10 +9,18 @@ import numpy as np
 import pytest
 from qc_phantoms import cord
 
+from sct_deepseg_general.csa.measure import CsaRequest, measured, region_of
+from sct_deepseg_general.csa.selection import Selection
 from sct_deepseg_general.errors import ImageError
 from sct_deepseg_general.image import nifti
-from sct_deepseg_general.image.volume import Grid, Segmentation, Volume
-from sct_deepseg_general.job.qc_files import QcFiles, QcNames, areas_shown, entry_of
+from sct_deepseg_general.image.volume import Box, Grid, Segmentation, Volume
+from sct_deepseg_general.job.qc_files import (
+    QcAreas,
+    QcFiles,
+    QcNames,
+    areas_shown,
+    entry_of,
+)
 from sct_deepseg_general.morphometry.morphometrics import measure
 
 NAMES = QcNames("data", "sub-01", "T2w")
@@ -34,6 +42,25 @@ def test_an_entry_has_the_areas_of_its_mask_and_a_status(files: QcFiles) -> None
     assert [one.area for one in entry.csa] == pytest.approx(table.area[table.slices])
     assert (entry.status, sentences, entry.dataset) == ("ok", (), "data")
     assert entry.probability is not None
+
+
+def test_areas_that_were_measured_on_the_mask_are_shown_in_the_slices_of_the_image(
+    files: QcFiles,
+) -> None:
+    whole = nifti.load_segmentation(files.mask)
+    x, y, z = whole.grid.shape
+    cropped = whole.cropped(Box((0, 0, 4), (x, y, z - 3))).reoriented(("P", "I", "R"))
+    nifti.save(cropped, files.mask)
+    request = CsaRequest(Selection(slices=(6, 7, 9)), angle_correction=False)
+    found = measured(cropped, request)
+    areas = QcAreas(found, cropped.grid, region_of(found, request), "70.0 mm²")
+    entry, _ = entry_of(files, NAMES, areas)
+    plain = measure(whole, angle_correction=False).area
+    shown = {one.slice: one.area for one in entry.csa}
+    assert set(shown) == set(np.flatnonzero(np.isfinite(plain[4 : z - 3])) + 4)
+    assert list(shown.values()) == pytest.approx([plain[one] for one in shown], rel=1e-3)
+    assert (entry.region, entry.region_slices) == ("slices 6:7;9", (10, 11, 13))
+    assert (entry.c2c3, entry.interval) == ("70.0 mm²", None)
 
 
 def test_a_probability_on_another_grid_is_interpolated_and_named(files: QcFiles) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from phantoms import affine_of, cylinder
+from scipy import ndimage
 from sct_reference import CORD, mask
 
 from sct_deepseg_general.errors import ImageError
@@ -259,3 +260,14 @@ def test_what_is_wrong_with_a_mask_for_the_centreline_is_said_with_its_slices() 
     short = Volume(part, tube.grid)
     with pytest.raises(ImageError, match=r"covers the slices 3 to 9, the mask to measure 0 to 11"):
         measure(tube, centreline_from=short)
+
+
+def test_values_below_0_of_an_interpolated_mask_are_background() -> None:
+    """They lie around the cord, inside of the part that is measured."""
+    cord = leaning(12)
+    soft = ndimage.gaussian_filter(cord.data.astype(np.float32), 1.0)
+    overshot = measure(upright(1.1 * soft - 0.05, cord.grid.spacing))
+    clipped = measure(upright(np.maximum(1.1 * soft - 0.05, 0), cord.grid.spacing))
+    for name in ("area", "angle_rl", "diameter_ap", "eccentricity"):
+        assert overshot.column(name) == pytest.approx(clipped.column(name), abs=1e-9, nan_ok=True)
+    assert np.nanmean(clipped.area) == pytest.approx(np.nanmean(measure(cord).area), rel=0.03)

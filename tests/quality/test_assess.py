@@ -7,10 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from phantoms import affine_of, cylinder
+from scipy import ndimage
 
 from sct_deepseg_general.image.volume import Box, Grid, Probability, Segmentation, Volume
 from sct_deepseg_general.morphometry.morphometrics import measure
-from sct_deepseg_general.quality.assess import QualityEvidence, assess
+from sct_deepseg_general.quality.assess import QualityEvidence, assess, assess_mask
 from sct_deepseg_general.quality.findings import QualityLimits
 
 SHAPE = (50, 50, 16)
@@ -246,3 +247,17 @@ def test_a_second_object_as_large_fails() -> None:
     found = assess(evidence(with_slices(cord(), NOTHING, 7, 8)))
     assert found.status == "fail"
     assert any("fragments" in reason for reason in found.reasons)
+
+
+def test_faint_values_far_beyond_a_soft_mask_warn() -> None:
+    mask = cord().astype(np.float32)
+    soft = ndimage.gaussian_filter(mask, (1.5, 1.5, 0))
+    soft[soft < 1e-4] = 0
+    whole = np.maximum(soft, 1e-4)
+    whole[0] = 0
+    found = {}
+    for name, data in (("edge", soft), ("network", whole)):
+        volume = Volume(data, WHERE)
+        found[name] = assess_mask(volume, measure(volume)).reasons
+    assert not any("values below" in reason for reason in found["edge"])
+    assert any("values below 5% of the highest fill" in reason for reason in found["network"])

@@ -76,6 +76,28 @@ def test_c2c3_has_its_interval_in_the_table_and_stands_first_where_it_was_asked_
     assert asked.facts[0] == ("C2-C3 area", figures.replace(" (", " mm² ("))
 
 
+def test_c2c3_without_c1_is_the_mean_of_both_levels_as_in_the_table(done):
+    count = len(done.table.shapes)
+    levels = np.repeat([4, 3, 2], [count // 3, count // 6, count - count // 3 - count // 6])
+    measured = replace(done.measured, levels=levels)
+    both = np.flatnonzero(np.isin(levels, (2, 3)))
+    (row, *_) = content_of(replace(done, measured=measured), "toy@1.0").rows
+    assert row.level == "C2-C3"
+    assert row.area.startswith(f"{done.table.area[both].mean():.1f} (")
+    assert row.area.endswith(", partial")
+
+
+def test_a_level_of_two_vertebrae_is_named_so_and_is_no_part_of_c2c3(done):
+    count = len(done.table.shapes)
+    levels = np.repeat([5, 3, 2, 1], [count // 4, count // 4, count // 4, count - 3 * (count // 4)])
+    measured = replace(done.measured, levels=levels, covers={3: (3, 4)})
+    content = content_of(replace(done, measured=measured), "toy@1.0")
+    assert [row.level for row in content.rows] == ["C1", "C2", "C3-C4", "C5"]
+    titles = " ".join(picture.title for picture in content.pictures)
+    assert "C3-C4, " in titles
+    assert "C3, " not in titles
+
+
 def test_the_area_of_a_region_is_named_as_such_and_not_as_that_of_all_slices(cord, predictor, done):
     chosen = tuple(int(z) for z in done.table.slices[5:12])
     request = Request(measures=CsaRequest(Selection(slices=chosen)))

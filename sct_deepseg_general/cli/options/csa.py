@@ -192,8 +192,8 @@ MEASURING: dict[str, dict[str, Any]] = {
     },
     "-normalize": {
         "multiple": True,
-        "help": "Normalise the area by sex and brain volume: sex 0 brain-volume 960606 "
-        "[thalamus-volume 13942] (mm³).",
+        "help": "Areas as in the average person, by sex and brain volume: sex 0 brain-volume "
+        "960606 [thalamus-volume 13942] (mm³).",
     },
     "-excel": {
         "default": 0,
@@ -236,6 +236,11 @@ def check_measures(given: MeasureOptions, *, image: bool) -> None:
         raise click.UsageError("-centerline-exclude-missing needs -centerline.")
     if given.pam50 and not given.perslice:
         raise click.UsageError("-normalize-PAM50 needs -perslice 1.")
+    if given.pam50 and given.pmj_distance is not None:
+        raise click.UsageError(
+            "-pmj-distance is a place in the image, and -normalize-PAM50 gives slices of the "
+            "template: give one of them."
+        )
     if given.pmj_distance is not None and given.pmj is None:
         raise click.UsageError("-pmj-distance needs -pmj.")
     if given.pmj and given.pmj_distance is None and not given.perslice:

@@ -16,7 +16,14 @@ if TYPE_CHECKING:
     from sct_deepseg_general.norms.assess import Assessment, NormRequest
     from sct_deepseg_general.norms.centile import Place
 
-__all__ = ["YEARS", "NormOptions", "among_norms", "norm_lines", "norm_request"]
+__all__ = [
+    "YEARS",
+    "NormOptions",
+    "among_norms",
+    "check_own_area",
+    "norm_lines",
+    "norm_request",
+]
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,22 @@ def among_norms(command: _F) -> _F:
     for decorate in reversed(_OPTIONS):
         made = decorate(made)
     return made  # type: ignore[no-any-return]
+
+
+def check_own_area(given: NormOptions, normalize: tuple[str, ...]) -> None:
+    """Refuse centiles, which are of the person's own areas, beside those of the average person.
+
+    Raises
+    ------
+    click.UsageError
+        Both are asked for.
+    """
+    asked = given.age is not None or given.sex is not None or given.contrast is not None
+    if asked and normalize:
+        raise click.UsageError(
+            "-normalize gives the areas of the average person, and centiles (-age, -sex, "
+            "-contrast) are of the person's own: give one of them."
+        )
 
 
 def norm_request(

@@ -114,12 +114,12 @@ def write_objects(done: Done, series: Series | None, model: str, given: SegmentO
 
 
 def measured_areas(done: Done) -> list[Any]:
-    """The mean area of all slices, and of each whole level and C2-C3."""
+    """The mean area of all slices, and of each whole level and C2-C3, of the person themselves."""
     from sct_deepseg_general.dicom.structured_report import LevelArea
     from sct_deepseg_general.norms.assess import whole_levels
 
-    area, levels = done.table.area, done.measured.single_levels
-    found = [LevelArea("", done.whole_area)]
+    area, levels = done.table.as_measured.area, done.measured.single_levels
+    found = [LevelArea("", done.whole_area - done.table.shift)]
     if levels is not None:
         found += [
             LevelArea(level, float(area[part].mean()))

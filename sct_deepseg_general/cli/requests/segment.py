@@ -19,7 +19,7 @@ from sct_deepseg_general.cli.options.csa import (
     level_request,
 )
 from sct_deepseg_general.cli.options.endings import PICTURE, check_ending
-from sct_deepseg_general.cli.options.norms import norm_request
+from sct_deepseg_general.cli.options.norms import check_own_area, norm_request
 from sct_deepseg_general.cli.requests.dicom import check_objects, header_of, is_folder
 from sct_deepseg_general.cli.requests.settings import settings_path
 from sct_deepseg_general.errors import ImageError, OutputError
@@ -128,6 +128,7 @@ def check_flags(given: SegmentOptions) -> None:
         A name has another kind's ending, or a flag lacks the one that it belongs to.
     """
     check_ending("-plot", given.plot, PICTURE)
+    check_own_area(given.among, given.measures.normalize)
     if given.earlier and not given.reports:
         raise click.UsageError("-earlier needs -report.")
     if given.reports and len(given.images) > 1:

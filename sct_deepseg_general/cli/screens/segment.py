@@ -37,9 +37,10 @@ def print_warnings(done: Done) -> None:
         print(f"Warning: {printable(sentence)}", file=sys.stderr)
     if answer.withheld and done.c2c3 is None:
         reasons = "; ".join(answer.withheld)
+        rows = "a row for each slice, without" if done.measures.selection.per_slice else "no"
         print(
-            f"Warning: {printable(done.job.image)}: levels withheld: {reasons}. The table has a "
-            "row for each slice, without levels.",
+            f"Warning: {printable(done.job.image)}: levels withheld: {reasons}. The table has "
+            f"{rows} levels.",
             file=sys.stderr,
         )
 
@@ -75,7 +76,7 @@ def print_result(
     undefined = done.result.image.undefined
     if undefined:
         print(f"{printable(image)} has {undefined} voxels without a value (NaN): background.")
-    size = _sizes(done, predictor.model, request) or f"mean CSA{_region(done)} {_area(done)}"
+    size = _sizes(done, predictor.model, request) or f"{_what(done)}{_region(done)} {_area(done)}"
     print(f"{printable(image)}: {done.quality.status}, {size}, {done.seconds:.1f} s")
     for status, reason in done.quality.findings:
         print(f"  {status}: {reason}")
@@ -118,6 +119,11 @@ def _sizes(done: Done, model: Model, request: Request) -> str:
         return ""
     sizes = volumes(done.result, wanted_labels(model, label))
     return ", ".join(f"{one.label.name} {one.volume:.1f} mm³" for one in sizes)
+
+
+def _what(done: Done) -> str:
+    shift = done.table.shift
+    return f"mean CSA as in the average person ({shift:+.1f} mm²)" if shift else "mean CSA"
 
 
 def _region(done: Done) -> str:
