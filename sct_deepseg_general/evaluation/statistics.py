@@ -24,6 +24,7 @@ __all__ = [
     "compare_models",
     "contrast_bias",
     "holm",
+    "mean_over_people",
     "pooled_sd",
     "summary",
     "wilcoxon",
@@ -208,13 +209,35 @@ def contrast_bias(rows: Iterable[Measurement]) -> tuple[ContrastBias, ...]:
     return tuple(bias for key in sorted(groups) for bias in _biases(groups[key]))
 
 
-def pooled_sd(biases: Iterable[ContrastBias]) -> float:
-    """SD of CSA over contrasts within a person, in mm²: root mean square over people."""
-    groups: Mapping[tuple[str, str], list[float]] = defaultdict(list)
+def mean_over_people(
+    biases: Iterable[ContrastBias], value: Callable[[ContrastBias], float]
+) -> float:
+    """Mean of a value (`bias` or `reference`, in mm²), each person's sessions averaged first; NaN
+    without people.
+    """
+    people: Mapping[str, list[float]] = defaultdict(list)
     for one in biases:
-        groups[one.person, one.session].append(one.bias)
-    variances = [float(np.var(values, ddof=1)) for values in groups.values() if len(values) > 1]
-    return float(np.sqrt(np.mean(variances))) if variances else float("nan")
+        people[one.person].append(value(one))
+    return _mean_of_means(people)
+
+
+def pooled_sd(biases: Iterable[ContrastBias]) -> float:
+    """SD of CSA over contrasts within a person, in mm²: root mean square over people, each person's
+    sessions averaged first.
+    """
+    sessions: Mapping[tuple[str, str], list[float]] = defaultdict(list)
+    for one in biases:
+        sessions[one.person, one.session].append(one.bias)
+    variances: Mapping[str, list[float]] = defaultdict(list)
+    for (person, _), values in sessions.items():
+        if len(values) > 1:
+            variances[person].append(float(np.var(values, ddof=1)))
+    return float(np.sqrt(_mean_of_means(variances)))
+
+
+def _mean_of_means(people: Mapping[str, Sequence[float]]) -> float:
+    means = [float(np.mean(values)) for values in people.values()]
+    return float(np.mean(means)) if means else float("nan")
 
 
 def bootstrap_interval(values: NDArray[np.float64]) -> tuple[float, float]:

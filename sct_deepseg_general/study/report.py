@@ -7,8 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from math import isnan
+from operator import attrgetter
 
-from sct_deepseg_general.evaluation.statistics import ContrastBias, Summary, pooled_sd
+from sct_deepseg_general.evaluation.statistics import (
+    ContrastBias,
+    Summary,
+    mean_over_people,
+    pooled_sd,
+)
 from sct_deepseg_general.study import published
 from sct_deepseg_general.study.figures import Curve, curves, in_domain, ranking, svg
 from sct_deepseg_general.study.results import METRICS, Metric, StudyResults
@@ -159,10 +165,12 @@ def bias_table(results: StudyResults, biases: Sequence[ContrastBias]) -> str:
     rows = []
     for model in results.models:
         mine = [one for one in biases if one.model == model]
-        means = (_mean(one.bias for one in mine if one.contrast == name) for name in contrasts)
+        own = ([one for one in mine if one.contrast == name] for name in contrasts)
+        means = (mean_over_people(biases, attrgetter("bias")) for biases in own)
         rows.append([escape(model), *(f"{mean:+.2f}" for mean in means), f"{pooled_sd(mine):.2f}"])
     mine = [one for one in biases if one.model == biases[0].model]
-    means = (_mean(one.reference for one in mine if one.contrast == name) for name in contrasts)
+    own = ([one for one in mine if one.contrast == name] for name in contrasts)
+    means = (mean_over_people(biases, attrgetter("reference")) for biases in own)
     rows.append(["(references)", *(f"{mean:+.2f}" for mean in means), ""])
     note = "<p>CSA minus the mean over the same person's contrasts, mm², averaged over people.</p>"
     return note + table(["model", *map(escape, contrasts), "SD over contrasts"], rows)
@@ -246,8 +254,3 @@ def p_value(value: float) -> str:
 
 def _pm(value: tuple[float, float]) -> str:
     return f"{value[0]:.3f} ± {value[1]:.3f}"
-
-
-def _mean(values: Iterable[float]) -> float:
-    listed = list(values)
-    return sum(listed) / len(listed) if listed else float("nan")

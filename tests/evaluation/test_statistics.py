@@ -14,6 +14,7 @@ from sct_deepseg_general.evaluation.statistics import (
     compare_models,
     contrast_bias,
     holm,
+    mean_over_people,
     pooled_sd,
     summary,
     wilcoxon,
@@ -135,6 +136,22 @@ def test_the_bias_of_a_contrast_is_against_the_persons_mean_where_both_were_meas
     assert (first.bias, second.bias) == pytest.approx((2, -2))
     assert (first.reference, second.reference) == pytest.approx((0, 0))
     assert pooled_sd([first, second]) == pytest.approx(np.std([2, -2], ddof=1))
+
+
+def test_a_person_with_two_sessions_counts_once() -> None:
+    rows = [
+        row(person=person, session=session, contrast=contrast, profile=profile(0, 40, area))
+        for person, session, t1w, t2w in (
+            ("p", "ses-1", 52, 48),
+            ("p", "ses-2", 52, 48),
+            ("q", "ses-1", 58, 42),
+        )
+        for contrast, area in (("T1w", t1w), ("T2w", t2w))
+    ]
+    biases = contrast_bias(rows)
+    of_t1w = [one for one in biases if one.contrast == "T1w"]
+    assert mean_over_people(of_t1w, lambda one: one.bias) == pytest.approx((2 + 8) / 2)
+    assert pooled_sd(biases) == pytest.approx(np.sqrt((8 + 128) / 2))
 
 
 @pytest.mark.parametrize(
