@@ -67,8 +67,11 @@ def on_faint(mask: Array) -> Iterator[Finding]:
     faint = int(((mask > NEAR_ZERO) & (mask < FAINT * highest)).sum())
     times = faint / max(1, int((mask >= highest / 2).sum()))
     if times > MUCH:
-        text = f"values below {FAINT:.0%} of the highest fill {times:.0f} times the cord's volume"
-        yield Finding("warn", f"{text}: the centreline, and its angles, may be wrong")
+        yield Finding(
+            "warn",
+            f"values below {FAINT:.0%} of the highest fill {times:.0f} times the cord's volume: "
+            "the centreline, and its angles, may be wrong",
+        )
 
 
 def _on_whole(mask: Segmentation) -> Iterator[Finding]:

@@ -85,7 +85,7 @@ def test_a_participant_and_its_group(dataset: Path, tmp_path: Path) -> None:
     assert "Without a result: sub-sct/anat/sub-sct_acq-MToff_MTS.nii.gz" in ended.stderr
     ended = app(dataset, out, "group", "--bids-filter-file", tmp_path / "filter.json")
     assert ended.returncode == 0, ended.stderr
-    assert "1 images" in ended.stdout
+    assert "1 image," in ended.stdout
     assert len((out / "images.tsv").read_text().splitlines()) == 2
 
 

@@ -53,7 +53,7 @@ def test_areas_that_were_measured_on_the_mask_are_shown_in_the_slices_of_the_ima
     nifti.save(cropped, files.mask)
     request = CsaRequest(Selection(slices=(6, 7, 9)), angle_correction=False)
     found = measured(cropped, request)
-    areas = QcAreas(found, cropped.grid, region_of(found, request), "70.0 mm²")
+    areas = QcAreas(found, cropped.grid, region_of(cropped, found, request), "70.0 mm²")
     entry, _ = entry_of(files, NAMES, areas)
     plain = measure(whole, angle_correction=False).area
     shown = {one.slice: one.area for one in entry.csa}
