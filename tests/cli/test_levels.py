@@ -294,7 +294,7 @@ def test_train_rebuilds_the_network_of_the_discs(
     first, again = tmp_path / "discs", tmp_path / "again"
     words = ("train", "-what", "levels", "-data", DATA)
     assert run(monkeypatch, *words, "-recipe", path, "-o", first) == 0
-    assert "1 images, 1 people" in capsys.readouterr().out
+    assert "1 image, 1 person" in capsys.readouterr().out
     made = load_model(first)
     made.verify()
     assert made.limits == embedded_model().limits
