@@ -20,7 +20,7 @@ __all__ = ["gathered"]
 
 
 def gathered(folder: Path, worklist: Worklist | None = None) -> MergedTables:
-    """Write the tables of all images that were ever run in an output folder.
+    """Write the tables of all images that were ever run in an output folder and are not excluded.
 
     Parameters
     ----------
@@ -46,7 +46,8 @@ def gathered(folder: Path, worklist: Worklist | None = None) -> MergedTables:
     check_tables(folder)
     root = _dataset(folder) if worklist is None else worklist.root
     results = [
-        ImageResult(item_named(root, key), history.ended[key]) for key in sorted(history.ended)
+        ImageResult(item_named(root, key), history.ended[key])
+        for key in sorted(set(history.ended) - history.excluded)
     ]
     summary = counted({one.item.key: one.record for one in results})
     if worklist is not None:
@@ -62,7 +63,7 @@ def gathered(folder: Path, worklist: Worklist | None = None) -> MergedTables:
 def _missing(history: History, worklist: Worklist | None) -> tuple[str, ...]:
     """The images that were begun and not finished, or never begun."""
     wanted = set() if worklist is None else {item.key for item in worklist.items}
-    return tuple(sorted((wanted - set(history.ended)) | history.open))
+    return tuple(sorted(((wanted - set(history.ended)) | history.open) - history.excluded))
 
 
 def _dataset(folder: Path) -> Path:

@@ -1,5 +1,8 @@
 """The journal of a batch: one line of JSON when an image is started, one when it has ended.
 
+An image with an earlier result has a line "excluded" where a run leaves it out by `-exclude`, and
+"included" where a later run takes it again; while it is excluded it is in no table.
+
 Lines are only appended, each in one write that is synced to disk. A process that is killed
 therefore leaves at most one incomplete line, which is skipped when the journal is read. Each run
 of a batch has a number, its turn, one higher than the last turn in the journals. Of two records
@@ -25,7 +28,7 @@ from sct_deepseg_general.errors import OutputError
 
 __all__ = ["JOURNAL", "History", "Journal", "Record", "journals", "now", "read"]
 
-Event = Literal["begun", "done", "failed"]
+Event = Literal["begun", "done", "failed", "excluded", "included"]
 JOURNAL = "journal.jsonl"
 _LABEL = re.compile(r"(\d{4,6})-of-(\d{4,6})")
 _HOST = socket.gethostname()
@@ -95,6 +98,8 @@ class History:
     """The highest turn."""
     torn: int = 0
     """Number of incomplete lines."""
+    excluded: frozenset[str] = frozenset()
+    """Keys of the images that were left out by name and not taken again since."""
 
 
 class Journal:
@@ -177,8 +182,9 @@ def _of_participants(folder: Path, part: Part | None) -> tuple[Path, ...]:
     return tuple(path for name in names for path in sorted(folder.glob(f"{name}/{JOURNAL}")))
 
 
-def read(paths: Iterable[Path]) -> History:
-    """Read journals into one history; incomplete lines are counted and skipped.
+def read(paths: Iterable[Path], *, exclusions: bool = False) -> History:
+    """Read journals into one history; incomplete lines are counted and skipped. With `exclusions`
+    only which images are excluded is read, which is faster.
 
     Raises
     ------
@@ -187,26 +193,31 @@ def read(paths: Iterable[Path]) -> History:
     """
     ended: dict[str, Record] = {}
     begun: dict[str, int] = {}
+    filtered: dict[str, Record] = {}
     turn = torn = 0
     for path in paths:
-        for record in _records(path):
+        for record in _records(path, _FILTERED if exclusions else ""):
             if record is None:
                 torn += 1
                 continue
             turn = max(turn, record.turn)
             if record.event == "begun":
                 begun[record.key] = max(record.turn, begun.get(record.key, 0))
-            elif record.key not in ended or record.turn >= ended[record.key].turn:
-                ended[record.key] = record
+                continue
+            latest = filtered if record.event in ("excluded", "included") else ended
+            if record.key not in latest or record.turn >= latest[record.key].turn:
+                latest[record.key] = record
     unfinished = (key for key, at in begun.items() if key not in ended or ended[key].turn < at)
-    return History(ended, frozenset(unfinished), turn, torn)
+    excluded = (key for key, one in filtered.items() if one.event == "excluded")
+    return History(ended, frozenset(unfinished), turn, torn, frozenset(excluded))
 
 
-def _records(path: Path) -> Iterator[Record | None]:
+def _records(path: Path, part: str) -> Iterator[Record | None]:
+    """The records of a journal, of the lines that contain `part`."""
     try:
         with path.open(encoding="utf-8", errors="replace") as stream:
             for line in stream:
-                if line.strip():
+                if part in line and line.strip():
                     yield _record(line)
     except OSError as error:
         raise OutputError(f"Cannot read the journal {path}: {error.strerror or error}.") from error
@@ -229,3 +240,4 @@ def _line(record: Record) -> str:
 
 _FIELDS = {one.name for one in fields(Record)}
 _EMPTY: tuple[Any, ...] = ("", None, (), {}, 0)
+_FILTERED = 'cluded"'  # in the lines of the events "excluded" and "included"

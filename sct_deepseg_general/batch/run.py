@@ -11,13 +11,23 @@ The output folder gets::
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from sct_deepseg_general import words
 from sct_deepseg_general.batch.group import gathered
-from sct_deepseg_general.batch.journal import JOURNAL, History, Record, journals, read
+from sct_deepseg_general.batch.journal import (
+    JOURNAL,
+    Event,
+    History,
+    Journal,
+    Record,
+    journals,
+    now,
+    read,
+)
 from sct_deepseg_general.batch.naming import describe, places
 from sct_deepseg_general.batch.plan import STATE, BatchPlan, Decision, Listener, decided
 from sct_deepseg_general.batch.pool import PoolOptions
@@ -39,6 +49,7 @@ from sct_deepseg_general.qc.folder import refresh
 
 __all__ = ["decisions", "join", "run"]
 
+_LISTED = 5  # names in one line
 _ABANDONED = 600.0  # seconds after which a temporary file of another process is removed
 
 
@@ -113,6 +124,7 @@ def run(plan: BatchPlan, options: PoolOptions, listener: Listener | None = None)
         made = _decisions(plan, outputs, history)
         listener.on_plan(made)
         _remove_temporary_files(plan, outputs, history)
+        excluded = _excluded(plan, history, listener)
         runner = BatchRunner(plan, options, listener, history)
         try:
             runner.work([one for one in made if one.act in ("do", "measure")], outputs)
@@ -120,7 +132,7 @@ def run(plan: BatchPlan, options: PoolOptions, listener: Listener | None = None)
             if plan.settings.qc:
                 refresh(Path(plan.settings.qc))
         summary = _summary(plan, made, runner, time.monotonic() - started)
-        _close(plan, made, runner, summary)
+        _close(plan, made, runner, summary, excluded)
         runner.write_progress("finished")
     return summary
 
@@ -166,7 +178,8 @@ def join(
     if len(counts) == 1:
         count = counts.pop()
         expected = [Shard(index, count).label for index in range(1, count + 1)]
-    return merge(parts, folder, expected)
+    excluded = read(journals(folder / STATE), exclusions=True).excluded
+    return merge(parts, folder, expected, excluded)
 
 
 def _outputs(plan: BatchPlan) -> dict[str, Outputs]:
@@ -196,11 +209,49 @@ def _remove_temporary_files(
                     path.unlink()
 
 
-def _results(plan: BatchPlan, records: Mapping[str, Record]) -> list[ImageResult]:
-    """The result of every image of this part that was ever run, in this worklist or not."""
+def _excluded(plan: BatchPlan, history: History, listener: Listener) -> frozenset[str]:
+    """The images with earlier results that this run or an earlier one leaves out by name.
+
+    What this run changes of it is written to the journals, so that it holds when tables are
+    joined, and is said.
+    """
+    asked = {item.key for item in plan.items}
+    known = history.open.union(history.ended) - asked - history.excluded
+    left = {key for key in known if plan.worklist.excludes(key) and plan.part.holds(_owner(key))}
+    _note(plan, "excluded", left, history.turn + 1)
+    _note(plan, "included", history.excluded & asked, history.turn + 1)
+    if left:
+        names = ", ".join(sorted(left)[:_LISTED]) + (", ..." if len(left) > _LISTED else "")
+        listener.on_warning(
+            f"{words.counted(len(left), 'image')} of earlier runs left out by -exclude, taken out "
+            f"of the tables: {names}."
+        )
+    return (history.excluded | left) - asked
+
+
+def _note(plan: BatchPlan, event: Event, keys: Set[str], turn: int) -> None:
+    by_place: dict[Path, list[Record]] = {}
+    for key in sorted(keys):
+        place = plan.state / plan.part.label_of(_owner(key))
+        by_place.setdefault(place, []).append(Record(event, key, turn, now()))
+    for place, records in by_place.items():
+        with Journal(place / JOURNAL) as journal:
+            journal.add(*records)
+
+
+def _owner(key: str) -> str:
+    return item_named(Path(), key).owner
+
+
+def _results(
+    plan: BatchPlan, records: Mapping[str, Record], excluded: Set[str]
+) -> list[ImageResult]:
+    """The result of every image of this part that was ever run and is not excluded, in this
+    worklist or not.
+    """
     items = {item.key: item for item in plan.items}
     for key in records:
-        if key not in items:
+        if key not in items and key not in excluded:
             item = item_named(plan.worklist.root, key)
             if plan.part.holds(item.owner):
                 items[key] = item
@@ -208,10 +259,14 @@ def _results(plan: BatchPlan, records: Mapping[str, Record]) -> list[ImageResult
 
 
 def _close(
-    plan: BatchPlan, made: tuple[Decision, ...], runner: BatchRunner, summary: BatchSummary
+    plan: BatchPlan,
+    made: tuple[Decision, ...],
+    runner: BatchRunner,
+    summary: BatchSummary,
+    excluded: Set[str],
 ) -> None:
     """Write the tables: one set, or one for each participant by name."""
-    results, csa = _results(plan, runner.records), plan.settings.csa
+    results, csa = _results(plan, runner.records, excluded), plan.settings.csa
     if len(plan.tables) == 1:
         close(plan.folder, plan.tables[0], results, summary, csa=csa)
         return

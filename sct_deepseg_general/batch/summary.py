@@ -182,7 +182,12 @@ def _beginning(path: Path) -> str:
         raise OutputError(f"Cannot read {path}: {error.strerror or error}.") from error
 
 
-def merge(places: Sequence[Path], folder: Path, expected: Sequence[str] = ()) -> MergedTables:
+def merge(
+    places: Sequence[Path],
+    folder: Path,
+    expected: Sequence[str] = (),
+    excluded: Set[str] = frozenset(),
+) -> MergedTables:
     """Join the tables of several folders, one for each shard.
 
     If an image is in several tables, the row of its latest run is taken.
@@ -195,6 +200,8 @@ def merge(places: Sequence[Path], folder: Path, expected: Sequence[str] = ()) ->
         Where the joined tables are written.
     expected
         Names of the folders that a complete batch has.
+    excluded
+        Images that are left out, by their keys.
 
     Raises
     ------
@@ -206,7 +213,7 @@ def merge(places: Sequence[Path], folder: Path, expected: Sequence[str] = ()) ->
     here = [place for place in once if (place / IMAGES).exists()]
     if not here:
         raise OutputError(f"There is no table to join below {folder}: run the shards first.")
-    winners, failed = _winners(here)
+    winners, failed = _winners(here, excluded)
     joined(folder / IMAGES, [place / IMAGES for place in here], winners)
     with_csa = [place for place in here if (place / CSA).exists()]
     rows = 0
@@ -220,7 +227,7 @@ def merge(places: Sequence[Path], folder: Path, expected: Sequence[str] = ()) ->
     return MergedTables(len(winners), rows, tuple(missing), failed)
 
 
-def _winners(places: Sequence[Path]) -> tuple[dict[str, int], int]:
+def _winners(places: Sequence[Path], excluded: Set[str]) -> tuple[dict[str, int], int]:
     """For each image the place whose row is of the latest run, and how many are errors."""
     best: dict[str, tuple[int, int, str]] = {}
     for at, place in enumerate(places):
@@ -229,7 +236,8 @@ def _winners(places: Sequence[Path]) -> tuple[dict[str, int], int]:
             for row in rows:
                 candidate = (int(row["turn"]), at, row["status"])
                 key = row["image"].removeprefix("'")
-                best[key] = max(candidate, best.get(key, candidate))
+                if key not in excluded:
+                    best[key] = max(candidate, best.get(key, candidate))
     statuses = Counter(status for _, _, status in best.values())
     return {key: at for key, (_, at, _) in best.items()}, statuses["error"] + statuses["missing"]
 

@@ -109,20 +109,25 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Worklist:
-    """The images of a batch, sorted by key."""
+    """The images of a batch of the dataset `name`, sorted by key."""
 
     root: Path
     """The common folder; keys are paths below it."""
     name: str
-    """The name of the dataset."""
     items: tuple[Item, ...]
     left_out: tuple[LeftOut, ...] = ()
     """Files that are no images to segment; those that the filters leave out are not listed."""
+    exclude: tuple[str, ...] = ()
+    excluded: tuple[Item, ...] = ()
+    """The images that the entries of `Filters.exclude` leave out."""
 
     def part(self, part: Part) -> Worklist:
         """The images of one part."""
-        items = tuple(item for item in self.items if part.holds(item.owner))
-        return Worklist(self.root, self.name, items, self.left_out)
+        return replace(self, items=tuple(item for item in self.items if part.holds(item.owner)))
+
+    def excludes(self, key: str) -> bool:
+        """Whether the entries of `exclude` name an image, of this list or of an earlier run."""
+        return bool(self.exclude) and _any(item_named(self.root, key), self.exclude)
 
 
 def from_bids(root: Path, filters: Filters | None = None, *, bids_names: bool = True) -> Worklist:
@@ -240,11 +245,9 @@ def from_list(
         items.append(_item_of(image, image.relative_to(root).as_posix()))
     wanted = [item for item in items if _named(item, filters)]
     others = _count("not selected", items, wanted)
-    return _filtered(root, root.name, wanted, filters, others, _result_reason)
-
-
-def _result_reason(item: Item) -> str:
-    return result_reason(item.image)
+    return _filtered(
+        root, root.name, wanted, filters, others, lambda item: result_reason(item.image)
+    )
 
 
 def read_list(path: Path) -> tuple[Path, ...]:
@@ -333,7 +336,8 @@ def _filtered(
         why = ", ".join(f"{count} {text}" for text, count in counts.items()) or "it is empty"
         raise DatasetError(f"No image in {root} matches ({why}): check the filters.")
     items = tuple(sorted(kept, key=lambda item: item.key))
-    return Worklist(root, name, items, tuple(left_out))
+    excluded = tuple(item for item in included if item.key not in reasons)
+    return Worklist(root, name, items, tuple(left_out), filters.exclude, excluded)
 
 
 def _count(reason: str, before: Collection[Item], after: Collection[Item]) -> dict[str, int]:

@@ -251,7 +251,7 @@ def _plan(options: BatchOptions) -> BatchPlan:
             f"{model.key} segments {', '.join(model.scheme.names)} and no spinal cord, which a "
             "batch measures: run it image by image."
         )
-    part = _part(options, worklist)
+    part = _part(options, worklist, folder)
     return BatchPlan(
         worklist=worklist,
         folder=folder,
@@ -320,8 +320,11 @@ def _qc_folder(options: BatchOptions, folder: Path, part: Part) -> str:
     return os.path.abspath(options.qc or default)  # noqa: PTH100 - as the output folder
 
 
-def _part(options: BatchOptions, worklist: Worklist) -> Part:
-    """What this process works on: a shard, or the participants by name."""
+def _part(options: BatchOptions, worklist: Worklist, folder: Path) -> Part:
+    """What this process works on: a shard, or the participants by name; among them those who are
+    left out by name and have earlier results, which are taken out of the tables.
+    """
+    from sct_deepseg_general.batch.plan import STATE
     from sct_deepseg_general.cluster.shards import People, from_environment, parse
 
     if options.per_participant:
@@ -329,7 +332,8 @@ def _part(options: BatchOptions, worklist: Worklist) -> Part:
             raise click.UsageError(
                 "-per-participant is for -bids, and cannot be used with -shard or -slurm."
             )
-        return People(tuple(sorted({item.participant for item in worklist.items})))
+        ran = (one for one in worklist.excluded if (folder / STATE / one.participant).is_dir())
+        return People(tuple(sorted({item.participant for item in (*worklist.items, *ran)})))
     return parse(options.shard) if options.shard else from_environment(os.environ)
 
 

@@ -6,7 +6,9 @@ import json
 import os
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from batches import batch_plan, begun, people, phantom_dataset, process, run, table
@@ -14,6 +16,7 @@ from batches import batch_plan, begun, people, phantom_dataset, process, run, ta
 from sct_deepseg_general.batch import run as batch
 from sct_deepseg_general.batch.group import gathered
 from sct_deepseg_general.batch.worklist import Filters, from_bids
+from sct_deepseg_general.cli.batch import _part
 from sct_deepseg_general.cluster.shards import People, Shard
 from sct_deepseg_general.errors import OutputError
 
@@ -91,6 +94,21 @@ def test_what_a_whole_run_did_is_kept_and_what_is_newer_is_taken(tmp_path: Path)
     summary, _ = run(batch_plan(dataset, out))
     assert summary.kept == 3
     assert [row["turn"] for row in table(out / "images.tsv")] == ["1", "2", "1"]
+
+
+def test_who_is_left_out_by_name_is_in_no_table_of_participants(tmp_path: Path) -> None:
+    dataset, out = phantom_dataset(tmp_path / "data", people(4)), tmp_path / "out"
+    participant(dataset, out, "01", "02", "03")
+    assert batch.join(out).images == 3
+    plan = batch_plan(dataset, out, filters=Filters(exclude=("sub-02", "sub-04")))
+    words = SimpleNamespace(per_participant=True, shard=None, slurm=None, bids=dataset)
+    part = _part(words, plan.worklist, out)
+    assert part == People(("sub-01", "sub-02", "sub-03"))
+    run(replace(plan, part=part))
+    assert table(out / "batch" / "sub-02" / "images.tsv") == []
+    assert batch.join(out).images == 2
+    assert [row["participant_id"] for row in table(out / "images.tsv")] == ["sub-01", "sub-03"]
+    assert gathered(out, from_bids(dataset)).missing == ("sub-04/anat/sub-04_T2w.nii.gz",)
 
 
 def test_a_whole_run_and_a_participant_exclude_each_other(tmp_path: Path) -> None:

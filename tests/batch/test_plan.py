@@ -12,12 +12,15 @@ from batches import (
     batch_plan,
     people,
     phantom_dataset,
+    pool_options,
     reasons,
     run,
     table,
 )
 
+from sct_deepseg_general.batch import run as batch
 from sct_deepseg_general.batch.messages import WorkerSettings
+from sct_deepseg_general.batch.plan import Listener
 from sct_deepseg_general.batch.worklist import Filters
 from sct_deepseg_general.job.overwrite import Overwrite
 
@@ -168,6 +171,33 @@ class TestASecondRun:
         phantom_dataset(dataset, {"sub-01_T1w": "ok"})
         run(batch_plan(dataset, out, filters=Filters(contrasts=("T1w",))))
         assert len(table(out / "images.tsv")) == 6
+
+    @pytest.mark.parametrize("entry", ["sub-02", "sub-02_T2w.nii.gz", "*-02_*", KEY.format(2)])
+    def test_takes_what_is_left_out_by_name_out_of_the_tables(self, entry, out, dataset, done):
+        """Until a run takes it again; filters of what is run say nothing of it."""
+        said = []
+        left_out = batch_plan(dataset, out, filters=Filters(exclude=(entry,)))
+        batch.run(left_out, pool_options(), Listener(on_warning=said.append))
+        rest = ["sub-01", "sub-03", "sub-04", "sub-05"]
+        for name, rows in (("images.tsv", rest), ("csa.tsv", [who for who in rest for _ in "ab"])):
+            assert [row["participant_id"] for row in table(out / name)] == rows
+        (sentence,) = said
+        assert sentence.startswith("1 image of earlier runs left out by -exclude, taken out of")
+        assert KEY.format(2) in sentence
+        batch.run(left_out, pool_options(), Listener(on_warning=said.append))
+        assert len(said) == 1
+        run(batch_plan(dataset, out, filters=Filters(("01",))))
+        assert len(table(out / "images.tsv")) == 4
+        assert batch.join(out).images == 4
+        assert run(done)[0].kept == 5
+        assert len(table(out / "images.tsv")) == 5
+
+    def test_takes_an_image_that_is_left_out_and_gone_out_of_the_tables(self, out, dataset, done):
+        (dataset / KEY.format(5)).unlink()
+        run(batch_plan(dataset, out))
+        assert len(table(out / "images.tsv")) == 5
+        run(batch_plan(dataset, out, filters=Filters(exclude=("sub-05",))))
+        assert len(table(out / "images.tsv")) == 4
 
     @pytest.mark.parametrize("sidecar", [None, {"GeneratedBy": [{"Name": "sct_deepseg"}]}])
     def test_leaves_a_mask_that_the_batch_did_not_write(self, sidecar, dataset, out):

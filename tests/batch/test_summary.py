@@ -72,6 +72,20 @@ def test_a_run_of_one_after_a_run_of_shards_goes_on_from_them(dataset: Path, out
     assert turns(out) == ["2"] + ["1"] * 6, "its tables hold what the shards did"
 
 
+def test_what_is_left_out_by_name_is_in_no_joined_table(dataset: Path, out: Path) -> None:
+    """Neither from this division into shards nor from an earlier one."""
+    for index in (1, 2, 3):
+        run(batch_plan(dataset, out, Shard(index, 3), Filters(exclude=("sub-02", "sub-07"))))
+    merged = batch.join(out)
+    assert (merged.images, merged.rows, merged.failed) == (5, 10, 0)
+    left = ["sub-01", "sub-03", "sub-04", "sub-05", "sub-06"]
+    assert [row["participant_id"] for row in table(out / "images.tsv")] == left
+    assert not (out / "failed.txt").exists()
+    for shard in SHARDS:
+        run(batch_plan(dataset, out, shard))
+    assert batch.join(out).images == 7
+
+
 def test_folders_anywhere_are_joined(dataset: Path, tmp_path: Path) -> None:
     folders = [tmp_path / "a", tmp_path / "b"]
     for folder, shard in zip(folders, SHARDS, strict=True):
